@@ -1,0 +1,45 @@
+"""Which values carry a derivative.
+
+A value is active when it depends, through differentiable operations, on an input that is
+differentiated. Only active values get a cotangent; for all others no code is made (Griewank and
+Walther, section 6.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ad_compiler.ir import Block, Branch, Operation, Value, values_in
+
+
+def active_values(block: Block, inputs: Iterable[Value]) -> set[Value]:
+    active = set(inputs)
+    _visit(block, active)
+    return active
+
+
+def _visit(block: Block, active: set[Value]) -> None:
+    for node in block.operations:
+        if isinstance(node, Branch):
+            _visit(node.then, active)
+            _visit(node.otherwise, active)
+            for result, left, right in zip(node.results, node.then.results, node.otherwise.results, strict=True):
+                if result.type.differentiable and any(v in active for v in values_in((left, right))):
+                    active.add(result)
+        elif node.result.type.differentiable and any(v in active for v in differentiable_inputs(node)):
+            active.add(node.result)
+
+
+def differentiable_inputs(operation: Operation) -> Iterable[Value]:
+    """The values among the arguments that the operation's rule differentiates."""
+    primitive = operation.primitive
+    if primitive.rule is None:
+        return ()
+    if primitive.variadic:
+        return values_in(operation.arguments)
+    wanted = [
+        argument
+        for name, argument in zip(primitive.parameters, operation.arguments, strict=True)
+        if name in primitive.differentiable
+    ]
+    return values_in(wanted)

@@ -1,0 +1,188 @@
+"""What the compiler knows of a value before the program runs.
+
+A derivative is specialised on facts, not on numbers: the dtype, the rank, which axes have length 1 and
+which lengths are equal. Lengths stay symbolic, so a new batch size compiles nothing.
+
+An axis is either an `int` (a length known while compiling; 1 is the one that matters, for it broadcasts)
+or a `Length`, a symbol. Two symbols that NumPy itself forces to be equal are unified, as in type
+inference with unification variables (Pierce, Types and Programming Languages, chapter 22):
+
+    >>> n, m = Length("n"), Length("m")
+    >>> broadcast((n, 3), (m, 1))
+    (n, 3)
+    >>> same_length(n, m)
+    True
+
+A length that may turn out to be 1 at run time (a slice of unknown extent) is never unified by a
+broadcast; the reverse sweep then tests it where it must.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+class Length:
+    """A length that is known only at run time."""
+
+    __slots__ = ("_parent", "key", "may_be_one")
+
+    def __init__(self, key: Hashable, may_be_one: bool = False) -> None:
+        self.key = key
+        self.may_be_one = may_be_one
+        self._parent: Axis | None = None
+
+    def __repr__(self) -> str:
+        return str(self.key)
+
+
+Axis = int | Length
+Shape = tuple[Axis, ...]
+
+
+class ShapeMismatch(Exception):
+    """Two shapes cannot be broadcast; the front end turns it into a refusal with a place."""
+
+
+def representative(axis: Axis) -> Axis:
+    """The member that stands for all lengths known to be equal to `axis`."""
+    while isinstance(axis, Length) and axis._parent is not None:
+        axis = axis._parent
+    return axis
+
+
+def same_length(a: Axis, b: Axis) -> bool:
+    a, b = representative(a), representative(b)
+    if isinstance(a, Length) and isinstance(b, Length):
+        return a is b or (isinstance(a.key, tuple) and a.key == b.key)
+    return a is b or (isinstance(a, int) and a == b)
+
+
+def same_shape(a: Shape, b: Shape) -> bool:
+    return len(a) == len(b) and all(map(same_length, a, b))
+
+
+def may_be_one(axis: Axis) -> bool:
+    axis = representative(axis)
+    return axis.may_be_one if isinstance(axis, Length) else axis == 1
+
+
+def is_one(axis: Axis) -> bool:
+    return representative(axis) == 1
+
+
+def unify(a: Axis, b: Axis) -> None:
+    """Record that NumPy will have checked that `a` equals `b`."""
+    a, b = representative(a), representative(b)
+    if a is b or a == b:
+        return
+    known = [axis for axis in (a, b) if isinstance(axis, int)]
+    if len(known) == 2 or (1 in known and not (may_be_one(a) and may_be_one(b))):
+        raise ShapeMismatch(f"lengths {a} and {b} differ")
+    if isinstance(a, Length) and (isinstance(b, int) or b.may_be_one is False):
+        a._parent = b
+    elif isinstance(b, Length):
+        b._parent = a
+
+
+def broadcast_axis(a: Axis, b: Axis) -> Axis:
+    a, b = representative(a), representative(b)
+    if same_length(a, b) or b == 1:
+        return a
+    if a == 1:
+        return b
+    if not may_be_one(a) and not may_be_one(b):
+        unify(a, b)
+        return representative(a)
+    if not may_be_one(b):
+        return b
+    if not may_be_one(a):
+        return a
+    return Length(("broadcast", a, b), may_be_one=True)
+
+
+def broadcast(*shapes: Shape) -> Shape:
+    """The shape of an elementwise operation on arrays of these shapes (NumPy's rule)."""
+    rank = max(map(len, shapes), default=0)
+    result: list[Axis] = []
+    for position in range(rank):
+        axis: Axis = 1
+        for shape in shapes:
+            offset = position - (rank - len(shape))
+            if offset >= 0:
+                axis = broadcast_axis(axis, shape[offset])
+        result.append(axis)
+    return tuple(result)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ArrayType:
+    """A number or an array of numbers.
+
+    `python` is true of Python's own `bool`, `int`, `float` and `complex`: they are scalars, and weak in
+    NumPy's promotion of dtypes (NEP 50).
+    """
+
+    dtype: np.dtype[Any]
+    shape: Shape = ()
+    python: bool = False
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
+    def differentiable(self) -> bool:
+        return self.dtype.kind in "fc"
+
+    def __str__(self) -> str:
+        if self.python:
+            return {"b": "bool", "i": "int", "f": "float", "c": "complex"}[self.dtype.kind]
+        return f"{self.dtype}[{', '.join(map(repr, self.shape))}]"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectType:
+    """A run-time value that is not a number: a formatted string."""
+
+    name: str
+
+    differentiable = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Type = ArrayType | ObjectType
+
+BOOL = ArrayType(np.dtype(bool), (), True)
+INT = ArrayType(np.dtype(np.int64), (), True)
+FLOAT = ArrayType(np.dtype(np.float64), (), True)
+COMPLEX = ArrayType(np.dtype(np.complex128), (), True)
+STRING = ObjectType("str")
+
+_PYTHON_TYPES: dict[type, ArrayType] = {bool: BOOL, int: INT, float: FLOAT, complex: COMPLEX}
+_BY_KIND = {"b": BOOL, "i": INT, "u": INT, "f": FLOAT, "c": COMPLEX}
+
+
+def type_of_number(number: bool | int | float | complex | np.generic) -> ArrayType:
+    python = _PYTHON_TYPES.get(type(number))
+    return python if python is not None else ArrayType(np.dtype(type(number)))
+
+
+def python_type(dtype: np.dtype[Any]) -> ArrayType:
+    """Python's own scalar of the kind of `dtype`."""
+    return _BY_KIND[dtype.kind]
+
+
+def promote(types: Sequence[ArrayType]) -> np.dtype[Any]:
+    """The common dtype under NumPy 2's rules, Python scalars weak."""
+    strong = [t.dtype for t in types if not t.python]
+    weak = [{"b": False, "i": 0, "f": 0.0, "c": 0j}[t.dtype.kind] for t in types if t.python]
+    if not strong:
+        return np.result_type(*[t.dtype for t in types])
+    return np.result_type(*strong, *weak)

@@ -1,0 +1,35 @@
+"""Which cotangents may hold exact zeros because their element was not selected.
+
+`where`, `max`, masks and reads by index leave zeros behind; they travel through everything that works
+element by element, and end in sums and products of matrices.
+"""
+
+from __future__ import annotations
+
+from ad_compiler.ir import Branch, Operand, Value, values_in
+from ad_compiler.rules.shapes import type_of
+
+_SOURCES = frozenset({"select", "index_add", "index_set", "where"})
+_TRANSPARENT = frozenset(
+    {"mul", "truediv", "add", "sub", "neg", "getitem", "reshape", "transpose", "swapaxes", "moveaxis", "squeeze"}
+    | {"expand_dims", "broadcast_to", "astype", "flip", "ravel"}
+)
+
+
+def may_hold_zeros(operand: Operand) -> bool:
+    if not isinstance(operand, Value) or operand.operation is None:
+        return False
+    node = operand.operation
+    if isinstance(node, Branch):
+        place = node.results.index(operand)
+        sides = (node.then.results[place], node.otherwise.results[place])
+        return any(side == 0 if isinstance(side, (int, float)) else may_hold_zeros(side) for side in sides)
+    if node.primitive.name in _SOURCES:
+        return True
+    if node.primitive.name not in _TRANSPARENT:
+        return False
+    if node.primitive.name == "mul" and any(
+        isinstance(a, Value) and type_of(a).dtype.kind == "b" for a in node.arguments
+    ):
+        return True
+    return any(may_hold_zeros(value) for value in values_in(node.arguments))

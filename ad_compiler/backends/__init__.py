@@ -1,0 +1,1 @@
+"""From programs to text, and from text to functions."""

@@ -1,0 +1,69 @@
+"""Text to function: the generated source is loaded so that tracebacks, pdb and inspect find it.
+
+The loaded function is the text and two things more, both on its `def` line as far as a debugger is
+concerned: it reads the user's globals and cells, and it checks its guard. So what is shown is what runs.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import linecache
+import math
+from collections.abc import Mapping
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+_counter = itertools.count(1)
+IMPORTS = "import numpy as np\n"
+
+
+def module_text(source: str) -> str:
+    """The source as a module of its own: what it imports, and the function."""
+    lines = IMPORTS + ("import math\n" if "math." in source else "")
+    return f"{lines}\n\n{source}"
+
+
+def load(
+    text: str,
+    name: str,
+    *,
+    reads: Mapping[str, str],
+    guard: str | None,
+    miss: str,
+    namespace: Mapping[str, Any],
+) -> FunctionType:
+    """The function `name` of a module text.
+
+    `reads` gives, for the parameters that stand for globals and cells, the expression that reads them;
+    they are no parameters of the loaded function. Where `guard` does not hold, the call `miss` answers.
+    """
+    filename = f"<ad_compiler {name} {next(_counter)}>"
+    tree = ast.parse(text, filename)
+    definition = next(node for node in tree.body if isinstance(node, ast.FunctionDef))
+    arguments = definition.args
+    kept = [
+        (argument, default)
+        for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        if argument.arg not in reads
+    ]
+    arguments.kwonlyargs = [argument for argument, _ in kept]
+    arguments.kw_defaults = [default for _, default in kept]
+    lines = [f"{parameter} = {expression}" for parameter, expression in reads.items()]
+    if guard is not None and guard != "True":
+        lines.append(f"if not ({guard}): return {miss}")
+    prologue = ast.parse("\n".join(lines)).body
+    for node in prologue:
+        for inner in ast.walk(node):
+            if hasattr(inner, "lineno"):
+                ast.copy_location(inner, definition)
+                inner.end_lineno, inner.end_col_offset = definition.lineno, definition.col_offset + 1
+    has_docstring = isinstance(definition.body[0], ast.Expr)
+    definition.body[has_docstring:has_docstring] = prologue
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    module: dict[str, Any] = {"__name__": f"ad_compiler.generated.{name}", "np": np, "math": math, **namespace}
+    exec(compile(tree, filename, "exec"), module)
+    function: FunctionType = module[name]
+    return function

@@ -1,0 +1,197 @@
+"""Writes a program as the Python source of a NumPy function.
+
+The forward sweep keeps the user's lines, names, order and comments; the reverse sweep follows, each
+group of statements under the line it is the derivative of:
+
+    def f_grad(x):
+        y = np.sin(x)
+
+        # d(return y * y)
+        y_bar = 2 * y
+        # d(y = np.sin(x))
+        x_bar = y_bar * np.cos(x)
+        return x_bar
+"""
+
+from __future__ import annotations
+
+import ast
+
+from ad_compiler.backends.numpy.expressions import Expressions
+from ad_compiler.backends.numpy.names import IN_PLACE, Names
+from ad_compiler.backends.numpy.plan import UPDATES, Planner, Step, printer_for
+from ad_compiler.ir import Branch, Function, Operand, Operation, Parameter, Statement, Value
+from ad_compiler.rules.indexing import has_repetitions
+
+INDENT = "    "
+COMMENT_WIDTH = 96
+
+
+def emit(function: Function, pullback: str | None = None) -> str:
+    """The source of the function; with `pullback`, of one that returns its result and a closure."""
+    plan = Planner(function).plan()
+    taken = [parameter.name for parameter in function.parameters]
+    names = Names(plan, taken, separate_sections=pullback is not None)
+    names.assign()
+    writer = Writer(names, printer_for(plan, names.names))
+    lines = [header(function)]
+    if function.documentation:
+        lines.append(f'{INDENT}"""{function.documentation}"""')
+    lines += writer.steps(plan.forward, 1)
+    if pullback is not None:
+        lines += ["", f"{INDENT}def pullback({pullback}):"]
+        reverse = writer.steps(plan.reverse, 2)
+        lines += reverse
+        lines.append(f"{INDENT * 2}return {writer.output(function.reverse_result)}")
+        lines += ["", f"{INDENT}return {writer.printer.text(function.result)}, pullback"]
+    else:
+        reverse = writer.steps(plan.reverse, 1)
+        if reverse and plan.forward:
+            lines.append("")
+        lines += reverse
+        lines.append(f"{INDENT}return {returned(function, writer)}")
+    return "\n".join(lines) + "\n"
+
+
+def returned(function: Function, writer: Writer) -> str:
+    if function.reverse is None:
+        return writer.output(function.result)
+    gradient = writer.printer.text(function.reverse_result)
+    if function.result is None:
+        return writer.output(function.reverse_result)
+    return f"{writer.printer.text(function.result)}, {gradient}"
+
+
+def header(function: Function) -> str:
+    parts = []
+    starred = False
+    for parameter in function.parameters:
+        if parameter.kind == "keyword" and not starred:
+            parts.append("*")
+            starred = True
+        starred = starred or parameter.kind == "var_positional"
+        parts.append(declaration(parameter))
+    return f"def {function.name}({', '.join(parts)}):"
+
+
+def declaration(parameter: Parameter) -> str:
+    star = {"var_positional": "*", "var_keyword": "**"}.get(parameter.kind, "")
+    return f"{star}{parameter.name}" + ("" if parameter.default is None else f"={parameter.default}")
+
+
+class Writer:
+    """Turns steps into lines."""
+
+    def __init__(self, names: Names, printer: Expressions) -> None:
+        self.names = names
+        self.printer = printer
+        self.commented: set[int] = set()
+
+    def output(self, operand: Operand) -> str:
+        text = self.printer.text(operand)
+        return text[1:-1] if isinstance(operand, tuple) and len(operand) > 1 else text
+
+    def steps(self, steps: list[Step], depth: int) -> list[str]:
+        lines: list[str] = []
+        current: Statement | None = None
+        for step in steps:
+            body = self.branch(step, depth) if isinstance(step.node, Branch) else self.operation(step.node)
+            if not body:
+                continue
+            statement = step.statement
+            if statement is not None and (current is None or statement.node is not current.node):
+                lines += [INDENT * depth + comment for comment in self.comments(step, statement)]
+                current = statement
+            lines += body if isinstance(step.node, Branch) else [INDENT * depth + line for line in body]
+        return lines
+
+    def comments(self, step: Step, statement: Statement) -> list[str]:
+        """The user's comments above a forward statement; what a reverse statement is the derivative of."""
+        if step.reverse:
+            text = f"# d({statement.text})"
+            return [text if len(text) <= COMMENT_WIDTH else f"{text[: COMMENT_WIDTH - 4]}...)"]
+        found: list[str] = []
+        line = statement.node.lineno - 1
+        comments = statement.source.comments
+        while line in comments and line not in self.commented:
+            self.commented.add(line)
+            found.append(comments[line].strip())
+            line -= 1
+        return found[::-1]
+
+    def operation(self, node: Operation) -> list[str]:
+        if node.primitive.effect:
+            return [self.printer.operation(node)[0]]
+        name = self.names.names[node.result]
+        if node.primitive.name in UPDATES:
+            return self.update(node, name)
+        if node.result in self.names.in_place:
+            base, value = node.arguments
+            if self.names.names[base] == name:
+                return [f"{name} {IN_PLACE[node.primitive.name]} {self.printer.text(value)}"]
+        return [f"{name} = {self.printer.operation(node)[0]}"]
+
+    def update(self, node: Operation, name: str) -> list[str]:
+        """`index_set` and `index_add`: a write, into a copy where the array is still needed as it was."""
+        array, index, value = node.arguments
+        lines = []
+        if node.result not in self.names.in_place or self.names.names[array] != name:
+            lines.append(f"{name} = {self.printer.at_least(array, 15)}.copy()")
+        place = f"{name}[{self.printer.index(index)}]"
+        written = self.printer.text(value)
+        if node.primitive.name == "index_set" or (is_zeros(array) and not has_repetitions(index)):
+            lines.append(f"{place} = {written}")
+        elif has_repetitions(index):
+            key = index[0] if len(index) == 1 else index
+            lines.append(f"np.add.at({name}, {self.printer.text(key)}, {written})")
+        else:
+            lines.append(f"{place} += {written}")
+        return lines
+
+    def branch(self, step: Step, depth: int) -> list[str]:
+        node = step.node
+        assert isinstance(node, Branch)
+        if not step.then and not step.otherwise and len(node.results) == 1 and not is_statement(node):
+            text = self.printer.ternary(node)[0]
+            return [f"{INDENT * depth}{self.names.names[node.results[0]]} = {text}"]
+        indent = INDENT * depth
+        sides = []
+        for steps, results in ((step.then, node.then.results), (step.otherwise, node.otherwise.results)):
+            lines = self.steps(steps, depth + 1)
+            sides.append(lines + [f"{indent}{INDENT}{line}" for line in self.yields(node, results)])
+        then, otherwise = sides
+        if not then and not otherwise:
+            return []
+        if not then:
+            condition = f"not {self.printer.at_least(node.condition, 4)}"
+            return [f"{indent}if {condition}:", *otherwise]
+        head = [f"{indent}if {self.printer.text(node.condition)}:", *then]
+        return [*head, f"{indent}else:", *otherwise] if otherwise else head
+
+    def yields(self, node: Branch, results: list[Operand]) -> list[str]:
+        """Assign the results of a branch at the end of one side."""
+        pairs = []
+        for target, operand in zip(node.results, results, strict=True):
+            name, text = self.names.names[target], self.printer.text(operand)
+            if name != text:
+                pairs.append((name, text, operand))
+        targets = {name for name, _, _ in pairs}
+        if len(pairs) > 1 and any(self.reads_any(operand, targets) for _, _, operand in pairs):
+            return [f"{', '.join(name for name, _, _ in pairs)} = {', '.join(text for _, text, _ in pairs)}"]
+        return [f"{name} = {text}" for name, text, _ in pairs]
+
+    def reads_any(self, operand: Operand, targets: set[str]) -> bool:
+        """Whether an operand is written with one of these names."""
+        text = self.printer.text(operand)
+        return any(isinstance(n, ast.Name) and n.id in targets for n in ast.walk(ast.parse(text, mode="eval")))
+
+
+def is_statement(node: Branch) -> bool:
+    return node.place is not None and isinstance(node.place[1], ast.If)
+
+
+def is_zeros(operand: Operand) -> bool:
+    if not isinstance(operand, Value) or not isinstance(operand.operation, Operation):
+        return False
+    return operand.operation.primitive.name in ("zeros_like", "zeros")
+

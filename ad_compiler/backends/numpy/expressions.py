@@ -1,0 +1,334 @@
+"""Operations to Python expressions, with the parentheses that precedence needs and no others.
+
+    >>> Precedence.ADD < Precedence.MULTIPLY
+    True
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.analysis.types import representative
+from ad_compiler.ir import Branch, Operand, Operation, Record, Value
+from ad_compiler.rules.shapes import normalized_axes, rank_of, shape_of
+
+
+class Precedence(IntEnum):
+    """How tightly an expression binds (The Python Language Reference, section 6.17)."""
+
+    TERNARY = 1
+    OR = 2
+    AND = 3
+    NOT = 4
+    COMPARE = 5
+    BIT_OR = 6
+    BIT_XOR = 7
+    BIT_AND = 8
+    SHIFT = 9
+    ADD = 10
+    MULTIPLY = 11
+    UNARY = 12
+    POWER = 13
+    ATOM = 15
+
+
+Text = tuple[str, Precedence]
+
+BINARY: dict[str, tuple[str, Precedence]] = {
+    "add": ("+", Precedence.ADD),
+    "sub": ("-", Precedence.ADD),
+    "mul": ("*", Precedence.MULTIPLY),
+    "truediv": ("/", Precedence.MULTIPLY),
+    "floordiv": ("//", Precedence.MULTIPLY),
+    "mod": ("%", Precedence.MULTIPLY),
+    "matmul": ("@", Precedence.MULTIPLY),
+    "pow": ("**", Precedence.POWER),
+    "and_": ("&", Precedence.BIT_AND),
+    "or_": ("|", Precedence.BIT_OR),
+    "xor": ("^", Precedence.BIT_XOR),
+    "lshift": ("<<", Precedence.SHIFT),
+    "rshift": (">>", Precedence.SHIFT),
+    "lt": ("<", Precedence.COMPARE),
+    "le": ("<=", Precedence.COMPARE),
+    "gt": (">", Precedence.COMPARE),
+    "ge": (">=", Precedence.COMPARE),
+    "eq": ("==", Precedence.COMPARE),
+    "ne": ("!=", Precedence.COMPARE),
+}
+UNARY = {"neg": "-", "pos": "+", "invert": "~"}
+
+
+class Expressions:
+    """Prints operands; `name_of` gives the name of a value that has a variable, None of one that is inlined."""
+
+    def __init__(self, name_of: Callable[[Value], str | None]) -> None:
+        self.name_of = name_of
+
+    def text(self, operand: Operand) -> str:
+        return self.operand(operand)[0]
+
+    def at_least(self, operand: Operand, precedence: int) -> str:
+        text, own = self.operand(operand)
+        return text if own >= precedence else f"({text})"
+
+    def operand(self, operand: Operand) -> Text:
+        if isinstance(operand, Value):
+            name = self.name_of(operand)
+            if name is not None:
+                return name, Precedence.ATOM
+            node = operand.operation
+            if isinstance(node, Branch):
+                return self.ternary(node)
+            assert node is not None
+            return self.operation(node)
+        return self.constant(operand)
+
+    def constant(self, operand: Operand) -> Text:
+        if isinstance(operand, (bool, np.bool_)):
+            return str(bool(operand)), Precedence.ATOM
+        if isinstance(operand, (int, np.integer)):
+            return str(int(operand)), Precedence.ATOM if operand >= 0 else Precedence.UNARY
+        if isinstance(operand, (float, np.floating)):
+            return number_text(operand)
+        if isinstance(operand, tuple):
+            items = [self.text(item) for item in operand]
+            return f"({', '.join(items)}{',' if len(items) == 1 else ''})", Precedence.ATOM
+        if isinstance(operand, list):
+            return f"[{', '.join(map(self.text, operand))}]", Precedence.ATOM
+        if isinstance(operand, dict):
+            items = [f"{quoted(key)}: {self.text(item)}" for key, item in operand.items()]
+            return f"{{{', '.join(items)}}}", Precedence.ATOM
+        if isinstance(operand, Record):
+            return self.record(operand), Precedence.ATOM
+        if isinstance(operand, slice):
+            step = "" if operand.step is None else f":{self.text(operand.step)}"
+            bounds = ["" if b is None else self.text(b) for b in (operand.start, operand.stop)]
+            return f"{bounds[0]}:{bounds[1]}{step}", Precedence.TERNARY
+        if operand is Ellipsis:
+            return "...", Precedence.ATOM
+        if isinstance(operand, str):
+            return quoted(operand), Precedence.ATOM
+        if isinstance(operand, np.dtype):
+            return "bool" if operand.kind == "b" else f"np.{operand.name}", Precedence.ATOM
+        if isinstance(operand, type):
+            module = "np." if operand.__module__ == "numpy" else ""
+            return f"{module}{operand.__name__}", Precedence.ATOM
+        return repr(operand), Precedence.ATOM
+
+    def record(self, record: Record) -> str:
+        """A named tuple or dataclass, rebuilt from the class of an argument that is one."""
+        maker = f"type({record.access})" if record.access else record.cls.__name__
+        if issubclass(record.cls, tuple):
+            return f"{maker}({', '.join(map(self.text, record.fields.values()))})"
+        return f"{maker}({', '.join(f'{name}={self.text(item)}' for name, item in record.fields.items())})"
+
+    def operation(self, node: Operation) -> Text:
+        special = SPECIAL.get(node.primitive.name)
+        if special is not None:
+            return special(self, node)
+        name = node.primitive.name
+        if not node.primitive.text:
+            if name in BINARY:
+                symbol, precedence = BINARY[name]
+                a, b = node.arguments
+                if name == "pow":
+                    return f"{self.at_least(a, Precedence.ATOM)} ** {self.at_least(b, Precedence.UNARY)}", precedence
+                left = precedence + 1 if precedence == Precedence.COMPARE else precedence
+                return f"{self.at_least(a, left)} {symbol} {self.at_least(b, precedence + 1)}", precedence
+            if name in UNARY:
+                return f"{UNARY[name]}{self.at_least(node.arguments[0], Precedence.UNARY)}", Precedence.UNARY
+            return f"{name}({', '.join(map(self.text, node.arguments))})", Precedence.ATOM
+        return self.call(node), Precedence.ATOM
+
+    def call(self, node: Operation) -> str:
+        """A call of a library function, defaults left out."""
+        primitive = node.primitive
+        if primitive.variadic:
+            return f"{primitive.text}({', '.join(map(self.text, node.arguments))})"
+        parts = []
+        for name, argument in zip(primitive.parameters, node.arguments, strict=True):
+            if name not in primitive.defaults:
+                parts.append(self.text(argument))
+            elif argument is not primitive.defaults[name] and argument != primitive.defaults[name]:
+                parts.append(f"{name}={self.text(argument)}" if primitive.keywords else self.text(argument))
+        if node.method and isinstance(node.arguments[0], Value):
+            receiver = self.at_least(node.arguments[0], Precedence.ATOM)
+            return f"{receiver}.{primitive.name}({', '.join(parts[1:])})"
+        return f"{primitive.text}({', '.join(parts)})"
+
+    def ternary(self, node: Branch) -> Text:
+        (then,), (otherwise,) = node.then.results, node.otherwise.results
+        if otherwise is node.condition:
+            return (
+                f"{self.at_least(node.condition, Precedence.AND)} and {self.at_least(then, Precedence.AND + 1)}",
+                Precedence.AND,
+            )
+        if then is node.condition:
+            return (
+                f"{self.at_least(node.condition, Precedence.OR)} or {self.at_least(otherwise, Precedence.OR + 1)}",
+                Precedence.OR,
+            )
+        return self.choice(node.condition, then, otherwise)
+
+    def choice(self, condition: Operand, then: Operand, otherwise: Operand) -> Text:
+        parts = [self.at_least(part, Precedence.TERNARY + 1) for part in (then, condition)]
+        return f"{parts[0]} if {parts[1]} else {self.at_least(otherwise, Precedence.TERNARY)}", Precedence.TERNARY
+
+    def index(self, index: tuple[Operand, ...]) -> str:
+        if not index:
+            return "()"
+        return ", ".join(map(self.text, index)) + ("," if len(index) == 1 and isinstance(index[0], tuple) else "")
+
+    def shape(self, shape: Operand) -> str:
+        """A tuple of lengths: `x.shape` where it is the shape of one array."""
+        if isinstance(shape, tuple):
+            arrays = {
+                item.operation.arguments[0]
+                for item in shape
+                if isinstance(item, Value) and isinstance(item.operation, Operation) and is_length(item.operation)
+            }
+            for array in arrays:
+                if rank_of(array) == len(shape) and all(
+                    is_length_of(item, array, i) for i, item in enumerate(shape)
+                ):
+                    return f"{self.at_least(array, Precedence.ATOM)}.shape"
+        return self.text(shape)
+
+
+def is_length(node: Operation) -> bool:
+    return node.primitive.name == "length"
+
+
+def is_length_of(item: Operand, array: Value, axis: int) -> bool:
+    if isinstance(item, Value):
+        node = item.operation
+        return isinstance(node, Operation) and is_length(node) and node.arguments == (array, axis)
+    return bool(representative(shape_of(array)[axis]) == item)
+
+
+def quoted(text: object) -> str:
+    """A literal in double quotes where it is a plain string."""
+    written = repr(text)
+    if isinstance(text, str) and written[0] == "'" and '"' not in written:
+        return f'"{written[1:-1]}"'
+    return written
+
+
+def number_text(number: Any) -> Text:
+    value = float(number)
+    if isinstance(number, np.floating) and not isinstance(number, np.float64):
+        return f"np.{number.dtype.name}({value!r})", Precedence.ATOM
+    if math.isnan(value):
+        return "np.nan", Precedence.ATOM
+    sign = "-" if math.copysign(1.0, value) < 0 else ""
+    names = {math.pi: "np.pi", math.e: "np.e", math.inf: "np.inf"}
+    return f"{sign}{names.get(abs(value), repr(abs(value)))}", Precedence.UNARY if sign else Precedence.ATOM
+
+
+def _getitem(printer: Expressions, node: Operation) -> Text:
+    array, index = node.arguments
+    return f"{printer.at_least(array, Precedence.ATOM)}[{printer.index(index)}]", Precedence.ATOM
+
+
+def _select(printer: Expressions, node: Operation) -> Text:
+    condition, x, y = node.arguments
+    if rank_of(node.result) == 0:
+        return printer.choice(condition, x, y)
+    return f"np.where({', '.join(map(printer.text, node.arguments))})", Precedence.ATOM
+
+
+def _length(printer: Expressions, node: Operation) -> Text:
+    array, axis = node.arguments
+    return f"{printer.at_least(array, Precedence.ATOM)}.shape[{axis}]", Precedence.ATOM
+
+
+def _size(printer: Expressions, node: Operation) -> Text:
+    return f"{printer.at_least(node.arguments[0], Precedence.ATOM)}.size", Precedence.ATOM
+
+
+def _transpose(printer: Expressions, node: Operation) -> Text:
+    array, axes = node.arguments
+    if axes is None:
+        return f"{printer.at_least(array, Precedence.ATOM)}.T", Precedence.ATOM
+    return f"{printer.at_least(array, Precedence.ATOM)}.transpose({', '.join(map(str, axes))})", Precedence.ATOM
+
+
+def _reshape(printer: Expressions, node: Operation) -> Text:
+    array, shape = node.arguments
+    text = printer.shape(shape)
+    if text.startswith("(") and node.method and len(shape) > 1:
+        text = text[1:-1]
+    receiver = printer.at_least(array, Precedence.ATOM)
+    return (f"{receiver}.reshape({text})" if node.method else f"np.reshape({receiver}, {text})"), Precedence.ATOM
+
+
+def _broadcast_to(printer: Expressions, node: Operation) -> Text:
+    array, shape = node.arguments
+    return f"np.broadcast_to({printer.text(array)}, {printer.shape(shape)})", Precedence.ATOM
+
+
+def _expand_dims(printer: Expressions, node: Operation) -> Text:
+    array, axis = node.arguments
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    places = normalized_axes(axes, rank_of(node.result))
+    items = ["None" if i in places else ":" for i in range(max(places) + 1)]
+    if not isinstance(array, Value) or rank_of(array) == 0:
+        return f"np.expand_dims({printer.text(array)}, {printer.text(axis)})", Precedence.ATOM
+    return f"{printer.at_least(array, Precedence.ATOM)}[{', '.join(items)}]", Precedence.ATOM
+
+
+def _not(printer: Expressions, node: Operation) -> Text:
+    return f"not {printer.at_least(node.arguments[0], Precedence.NOT)}", Precedence.NOT
+
+
+def _format(printer: Expressions, node: Operation) -> Text:
+    parts = []
+    for part in node.arguments:
+        if isinstance(part, str):
+            parts.append(repr(part)[1:-1].replace('"', '\\"').replace("{", "{{").replace("}", "}}"))
+            continue
+        operand, conversion, spec = part
+        suffix = f"!{chr(conversion)}" if conversion > 0 else ""
+        parts.append(f"{{{printer.text(operand)}{suffix}{':' + spec if spec else ''}}}")
+    return 'f"' + "".join(parts) + '"', Precedence.ATOM
+
+
+def _assert(printer: Expressions, node: Operation) -> Text:
+    condition, message = node.arguments
+    suffix = "" if message is None else f", {printer.text(message)}"
+    return f"assert {printer.text(condition)}{suffix}", Precedence.TERNARY
+
+
+def _print(printer: Expressions, node: Operation) -> Text:
+    arguments, keywords = node.arguments
+    parts = [*map(printer.text, arguments), *(f"{key}={printer.text(item)}" for key, item in keywords.items())]
+    return f"print({', '.join(parts)})", Precedence.ATOM
+
+
+def _sum_where_broadcast(printer: Expressions, node: Operation) -> Text:
+    g, x, axis = node.arguments
+    summed = f"{printer.at_least(g, Precedence.ATOM)}.sum(axis={axis}, keepdims=True)"
+    condition = f"{printer.at_least(x, Precedence.ATOM)}.shape[{axis}] == 1"
+    return f"{summed} if {condition} else {printer.at_least(g, Precedence.TERNARY + 1)}", Precedence.TERNARY
+
+
+SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
+    "getitem": _getitem,
+    "select": _select,
+    "length": _length,
+    "size": _size,
+    "transpose": _transpose,
+    "reshape": _reshape,
+    "broadcast_to": _broadcast_to,
+    "expand_dims": _expand_dims,
+    "not": _not,
+    "format": _format,
+    "assert": _assert,
+    "print": _print,
+    "sum_where_broadcast": _sum_where_broadcast,
+}

@@ -1,0 +1,183 @@
+"""Gives every value that needs a variable its name, and finds the writes that may be done in place.
+
+The user's names are kept; a cotangent is `x_bar`. A name is used again when the value that had it is no
+longer read; where two values of one name live at the same time, the later one gets a number. A value
+made from a dead one by `+=` or by an indexed write takes over its name, and its memory.
+"""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+from collections.abc import Callable, Iterable
+
+from ad_compiler.analysis.storage import is_fresh, storage_of
+from ad_compiler.analysis.types import ArrayType, same_shape
+from ad_compiler.backends.numpy.plan import UPDATES, Plan, Step, storage_reads
+from ad_compiler.ir import Branch, Operation, Value, values_in
+
+RESERVED = frozenset([*keyword.kwlist, *dir(builtins), "np", "math"])
+NOUNS = {
+    "add": "total",
+    "sum": "total",
+    "sub": "difference",
+    "mul": "product",
+    "matmul": "product",
+    "dot": "product",
+    "truediv": "quotient",
+    "pow": "power",
+    "neg": "negated",
+    "getitem": "part",
+    "select": "chosen",
+    "where": "chosen",
+    "max": "largest",
+    "min": "smallest",
+    "abs": "magnitude",
+    "absolute": "magnitude",
+    "eq": "equal",
+    "ne": "different",
+    "lt": "below",
+    "le": "below",
+    "gt": "above",
+    "ge": "above",
+    "length": "length",
+    "zeros_like": "zeros",
+    "index_add": "spread",
+    "format": "text",
+    "float": "number",
+}
+Blocks = Callable[[int], bool]  # whether a read of the name's holder at this position forbids the name
+IN_PLACE = {"add": "+=", "sub": "-=", "mul": "*=", "truediv": "/="}
+
+
+class Names:
+    """The names of one function's values."""
+
+    def __init__(self, plan: Plan, taken: Iterable[str], separate_sections: bool) -> None:
+        self.plan = plan
+        self.separate = separate_sections  # the reverse sweep is a function of its own (a pullback)
+        self.taken = set(taken)
+        self.names: dict[Value, str] = {}
+        self.holders: dict[str, list[Value]] = {}
+        self.in_place: set[Value] = set()
+        self.last_read = storage_reads(plan)
+        self.forward_names: set[str] = set()
+        self.wish: dict[Value, str] = {}
+        self.merged: dict[Value, tuple[Value, int, int]] = {}
+
+    def assign(self) -> None:
+        for steps in (self.plan.forward, self.plan.reverse):
+            self.find_updates(steps)
+        self.steps(self.plan.forward)
+        self.forward_names = set(self.holders)
+        self.steps(self.plan.reverse)
+
+    def find_updates(self, steps: list[Step]) -> None:
+        """Which results may overwrite the value they are made from."""
+        own = set()
+        for step in steps:
+            node = step.node
+            if isinstance(node, Branch):
+                self.find_updates(step.then)
+                self.find_updates(step.otherwise)
+                continue
+            own.add(node.result)
+            if node.arguments and node.arguments[0] in own and self.may_overwrite(node, step):
+                self.in_place.add(node.result)
+        for step in reversed(steps):
+            node = step.node
+            if isinstance(node, Operation) and node.result in self.in_place:
+                base = node.arguments[0]
+                name = node.result.name or self.wish.get(node.result)
+                if name is not None and base.name is None:
+                    self.wish[base] = name
+
+    def may_overwrite(self, node: Operation, step: Step) -> bool:
+        name = node.primitive.name
+        base = node.arguments[0]
+        if name not in UPDATES and (name not in IN_PLACE or node.primitive.text):
+            return False
+        result_type, base_type = node.result.type, base.type
+        if not isinstance(result_type, ArrayType) or not isinstance(base_type, ArrayType):
+            return False
+        if base.name is not None and node.result.name is not None and base.name != node.result.name:
+            return False
+        if self.plan.section[base] != self.plan.section[node.result] or self.last_read[storage_of(base)] > step.position:
+            return False
+        if name in UPDATES:
+            return is_fresh(base) and base_type.rank > 0
+        others = list(values_in(node.arguments[1:]))
+        if any(storage_of(value) is storage_of(base) for value in others):
+            return False
+        if node.result.name is None and not step.reverse:
+            return False
+        if result_type.rank == 0:
+            return base_type.rank == 0 and node.result.name is not None and base.name in (None, node.result.name)
+        fits = result_type.dtype == base_type.dtype and same_shape(result_type.shape, base_type.shape)
+        return fits and is_fresh(base)
+
+    def steps(self, steps: list[Step]) -> None:
+        for step in steps:
+            node = step.node
+            if isinstance(node, Branch):
+                self.branch(step)
+            elif not node.primitive.effect:
+                self.operation(node, step)
+
+    def operation(self, node: Operation, step: Step) -> None:
+        value, position = node.result, step.position
+        merged = self.merged.get(value)
+        if merged is not None:
+            result, until, end = merged
+
+            def inside(read: int) -> bool:
+                return position < read <= until or read > end
+
+            if self.is_free(self.names[result], step.reverse, inside, {result, *self.base_of(value)}):
+                self.take(value, self.names[result])
+                return
+        self.give(value, self.wanted(node), step.reverse, lambda read: read > position)
+
+    def base_of(self, value: Value) -> list[Value]:
+        node = value.operation
+        return [node.arguments[0]] if isinstance(node, Operation) and value in self.in_place else []
+
+    def wanted(self, node: Operation) -> str:
+        value = node.result
+        if value in self.in_place:
+            return self.names[node.arguments[0]]
+        name = node.primitive.name
+        return value.name or self.wish.get(value) or NOUNS.get(name, name)
+
+    def give(self, value: Value, wanted: str, reverse: bool, blocks: Blocks) -> None:
+        """The wanted name, with a number where a value that has it is still read."""
+        name, number = wanted, 0
+        while not self.is_free(name, reverse, blocks, set(self.base_of(value))):
+            number += 1
+            name = f"{wanted}_{number}"
+        self.take(value, name)
+
+    def take(self, value: Value, name: str) -> None:
+        self.names[value] = name
+        self.holders.setdefault(name, []).append(value)
+
+    def is_free(self, name: str, reverse: bool, blocks: Blocks, ignored: set[Value]) -> bool:
+        if name in RESERVED or name in self.taken:
+            return False
+        if self.separate and reverse and name in self.forward_names:
+            return False
+        holders = [holder for holder in self.holders.get(name, []) if holder not in ignored]
+        return not any(blocks(read) for holder in holders for read in self.plan.reads.get(holder, []))
+
+    def branch(self, step: Step) -> None:
+        """A result of a branch, and the values of both sides that can be computed right into its name."""
+        node = step.node
+        assert isinstance(node, Branch)
+        for value, left, right in zip(node.results, node.then.results, node.otherwise.results, strict=True):
+            wanted = value.name or next((s.name for s in (left, right) if isinstance(s, Value) and s.name), None)
+            self.give(value, wanted or "chosen", step.reverse, lambda read: read > step.end)
+            for side, steps, until in ((left, step.then, step.end_then), (right, step.otherwise, step.end)):
+                if any(isinstance(s.node, Operation) and s.node.result is side for s in steps):
+                    self.merged.setdefault(side, (value, until, step.end))
+        self.steps(step.then)
+        self.steps(step.otherwise)

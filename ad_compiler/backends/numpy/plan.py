@@ -1,0 +1,226 @@
+"""Decides which values become statements, and which are written into the expression that reads them.
+
+A value is *inlined* where it is read once, by its own statement (or where it is cheaper to read again
+than to keep: `X.T`, `x.shape[0]`). What the user named keeps its line. The rest of the backend works on
+the resulting list of steps, each with a position; the positions at which a value is really read, through
+the expressions it is inlined into, decide how long its name lives.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from dataclasses import dataclass, field
+
+from ad_compiler.analysis.storage import storage_of
+from ad_compiler.backends.numpy.expressions import Expressions
+from ad_compiler.ir import Block, Branch, Function, Operation, Statement, Value, values_in
+
+WIDTH = 92
+UPDATES = ("index_add", "index_set")
+
+
+@dataclass(eq=False, slots=True)
+class Step:
+    """One emitted statement: an operation, or a branch with the steps of its sides."""
+
+    node: Operation | Branch
+    position: int
+    reverse: bool
+    then: list[Step] = field(default_factory=list)
+    otherwise: list[Step] = field(default_factory=list)
+    end_then: int = 0
+    end: int = 0
+
+    @property
+    def statement(self) -> Statement | None:
+        return self.node.statement
+
+
+@dataclass(eq=False, slots=True)
+class Plan:
+    """The steps of a function, and where every value is read."""
+
+    forward: list[Step]
+    reverse: list[Step]
+    reads: dict[Value, list[int]]
+    inlined: set[Value]
+    section: dict[Value, bool]  # whether a value is made in the reverse sweep
+    end: int
+
+
+class Planner:
+    """Makes the plan of one function."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.uses: Counter[Value] = Counter()
+        self.readers: dict[Value, tuple[Block | None, Statement | None]] = {}
+        self.inlined: set[Value] = set()
+        self.reads: dict[Value, list[int]] = {}
+        self.section: dict[Value, bool] = {}
+        self.sizes: dict[Value, int] = {}
+        self.position = 0
+
+    def plan(self) -> Plan:
+        function = self.function
+        blocks = [function.forward] + ([function.reverse] if function.reverse is not None else [])
+        for block in blocks:
+            self.count(block)
+        outputs = (function.result, function.reverse_result)
+        for value in values_in(outputs):
+            self.read(value, None, None)
+        for block in blocks:
+            self.inline(block)
+        forward = self.steps(function.forward, False)
+        if function.reverse is None:
+            reverse = []
+        else:
+            reverse = self.steps(function.reverse, True)
+        self.position += 1
+        for value in values_in(outputs):
+            self.record(value, self.position)
+        return Plan(forward, reverse, self.reads, self.inlined, self.section, self.position)
+
+    def count(self, block: Block) -> None:
+        for node in block.operations:
+            if isinstance(node, Operation):
+                for value in values_in(node.arguments):
+                    self.read(value, block, node.statement)
+                continue
+            for value in values_in(node.condition):
+                self.read(value, block, node.statement)
+            for side in (node.then, node.otherwise):
+                self.count(side)
+                for value in values_in(side.results):
+                    self.read(value, side, node.statement)
+
+    def read(self, value: Value, block: Block | None, statement: Statement | None) -> None:
+        self.uses[value] += 1
+        self.readers[value] = (block, statement)
+
+    def inline(self, block: Block) -> None:
+        """Mark what is written into the expression that reads it."""
+        for node in block.operations:
+            if isinstance(node, Branch):
+                self.inline(node.then)
+                self.inline(node.otherwise)
+                if self.is_expression(node) and self.read_once_here(node.results[0], block, node):
+                    self.inlined.add(node.results[0])
+                continue
+            self.keep_updated(node)
+            if self.is_inlined(node, block):
+                self.inlined.add(node.result)
+
+    def keep_updated(self, node: Operation) -> None:
+        """An array that is written into needs a variable."""
+        if node.primitive.name in UPDATES:
+            self.inlined.discard(node.arguments[0])
+
+    def is_inlined(self, node: Operation, block: Block) -> bool:
+        primitive = node.primitive
+        if primitive.effect or primitive.name in UPDATES:
+            return False
+        if primitive.cheap and node.result.name is None and self.text_length(node) < 30:
+            return True
+        return self.read_once_here(node.result, block, node) and self.text_length(node) <= WIDTH * 3 // 4
+
+    def read_once_here(self, value: Value, block: Block, node: Operation | Branch) -> bool:
+        if self.uses[value] != 1 or value.name is not None:
+            return False
+        reader_block, statement = self.readers[value]
+        if reader_block is None:
+            return True
+        return reader_block is block and statement is node.statement
+
+    def text_length(self, node: Operation) -> int:
+        """A rough width of the expression, inlined parts included."""
+        total = len(node.primitive.text) + 4
+        for value in values_in(node.arguments):
+            if value in self.inlined:
+                total += self.sizes.get(value, 8)
+            else:
+                total += len(value.access or value.name or "temporary")
+        self.sizes[node.result] = total
+        return total
+
+    def is_expression(self, branch: Branch) -> bool:
+        """Whether a branch can be written as a conditional expression."""
+        if len(branch.results) != 1 or (branch.place is not None and isinstance(branch.place[1], ast.If)):
+            return False
+        inner = [*branch.then.operations, *branch.otherwise.operations]
+        return all(
+            result in self.inlined
+            for node in inner
+            for result in ([node.result] if isinstance(node, Operation) else node.results)
+        )
+
+    def steps(self, block: Block, reverse: bool) -> list[Step]:
+        result = []
+        for node in block.operations:
+            if isinstance(node, Operation):
+                self.section[node.result] = reverse
+                if node.result in self.inlined:
+                    continue
+                self.position += 1
+                result.append(Step(node, self.position, reverse))
+                for value in values_in(node.arguments):
+                    self.record(value, self.position)
+                continue
+            for value in node.results:
+                self.section[value] = reverse
+            if len(node.results) == 1 and node.results[0] in self.inlined:
+                continue
+            result.append(self.branch_step(node, reverse))
+        return result
+
+    def branch_step(self, node: Branch, reverse: bool) -> Step:
+        self.position += 1
+        step = Step(node, self.position, reverse)
+        for value in values_in(node.condition):
+            self.record(value, self.position)
+        step.then = self.steps(node.then, reverse)
+        self.position += 1
+        step.end_then = self.position
+        for value in values_in(node.then.results):
+            self.record(value, self.position)
+        step.otherwise = self.steps(node.otherwise, reverse)
+        self.position += 1
+        step.end = self.position
+        for value in values_in(node.otherwise.results):
+            self.record(value, self.position)
+        return step
+
+    def record(self, value: Value, position: int) -> None:
+        """`value` is read at `position`; through what is inlined, so are the values behind it."""
+        self.reads.setdefault(value, []).append(position)
+        if value not in self.inlined:
+            return
+        node = value.operation
+        if isinstance(node, Operation):
+            for inner in values_in(node.arguments):
+                self.record(inner, position)
+        elif isinstance(node, Branch):
+            for inner in values_in((node.condition, node.then.results, node.otherwise.results)):
+                self.record(inner, position)
+
+
+def storage_reads(plan: Plan) -> dict[Value, int]:
+    """The last position at which any value of a storage is read."""
+    last: dict[Value, int] = {}
+    for value, positions in plan.reads.items():
+        storage = storage_of(value)
+        last[storage] = max(last.get(storage, 0), max(positions, default=0))
+    return last
+
+
+def printer_for(plan: Plan, names: dict[Value, str]) -> Expressions:
+    """Prints operands with these names; what is inlined has none."""
+
+    def name_of(value: Value) -> str | None:
+        if value in plan.inlined:
+            return None
+        return names.get(value, value.access)
+
+    return Expressions(name_of)
+

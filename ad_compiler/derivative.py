@@ -1,0 +1,238 @@
+"""The object a user holds: called like the function, it answers with derivatives.
+
+A derivative is built when it is first called with arguments of a new kind (dtypes, ranks, axes of
+length 1, structure), and kept. The newest specialisation is entered directly: its own code checks the
+kinds. Only when they differ is the table of specialisations searched.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable, Hashable, Mapping
+from types import FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.backends.guards import GuardWriter
+from ad_compiler.backends.loader import load, module_text
+from ad_compiler.frontend.inputs import kind_of
+from ad_compiler.frontend.scope import Location
+from ad_compiler.pipeline import Program, Request, compile_program
+from ad_compiler.refusal import NeedsConstant
+
+
+class Specialisation:
+    """One built derivative: its text, and the functions loaded from it."""
+
+    def __init__(self, owner: Derivative, program: Program, arguments: Mapping[str, Any], constants: frozenset[str]) -> None:
+        self.program = program
+        self.text = module_text(program.source)
+        context = program.lowered.context
+        guards = GuardWriter(constants)
+        for parameter in program.function.parameters:
+            if parameter.name in arguments:
+                guards.add(parameter.name, arguments[parameter.name])
+        self.namespace: dict[str, Any] = {"_miss": owner.dispatch}
+        self.reads: dict[str, str] = {}
+        self.captures = list(context.captures.values())
+        for capture in self.captures:
+            self.reads[capture.name] = f"{self.location(capture.location)}{capture.path}"
+            guards.add(capture.name, capture.example)
+        self.fixed = [
+            (location, obj) for location, obj in context.constants_read.values() if not is_builtin(location)
+        ]
+        for location, obj in self.fixed:
+            guards.conditions.append(f"{self.location(location)} is {guards.name(obj)}")
+        self.namespace.update(guards.objects)
+        self.kinds = [kind_of(capture.example, capture.name, constants) for capture in self.captures]
+        self.constants = constants
+        self.miss = f"_miss({', '.join(owner.forwarding)})"
+        self.guarded = self.load(owner, guards.text())
+        self.unguarded = self.load(owner, None)
+
+    def load(self, owner: Derivative, guard: str | None) -> FunctionType:
+        function = load(
+            self.text,
+            self.program.name,
+            reads=self.reads,
+            guard=guard,
+            miss=self.miss,
+            namespace=self.namespace,
+        )
+        primal = owner.request.primal
+        function.__defaults__ = primal.__defaults__
+        function.__kwdefaults__ = primal.__kwdefaults__
+        function.__module__ = primal.__module__
+        return function
+
+    def location(self, location: Location) -> str:
+        """The expression that reads a global or a cell."""
+        holder = next((name for name, known in self.namespace.items() if known is location.holder), None)
+        if holder is None:
+            holder = f"_outside_{len(self.namespace)}"
+            self.namespace[holder] = location.holder
+        return f"{holder}[{location.name!r}]" if isinstance(location.holder, dict) else f"{holder}.cell_contents"
+
+    def is_current(self) -> bool:
+        """Whether everything read from outside is of the kind it was when this was built."""
+        try:
+            return all(location.read() is obj for location, obj in self.fixed) and all(
+                kind_of(capture.read(), capture.name, self.constants) == kind
+                for capture, kind in zip(self.captures, self.kinds, strict=True)
+            )
+        except (KeyError, ValueError, AttributeError):
+            return False
+
+
+def is_builtin(location: Location) -> bool:
+    import builtins
+
+    return location.holder is vars(builtins)
+
+
+class Derivative(functools.partial[Any]):
+    """A function's derivative. Call it with the arguments of the function.
+
+    Attributes: `source`, the generated code (of the newest kinds called with); `primal`, the function
+    as written; `graph`, its computational graph.
+    """
+
+    request: Request
+    primal: Callable[..., Any]
+
+    def __new__(cls, primal: Callable[..., Any], request: Request) -> Derivative:
+        def first_call(*args: Any, **kwargs: Any) -> Any:
+            return self.dispatch(*args, **kwargs)
+
+        self = super().__new__(cls, first_call)
+        self.request = request
+        self.primal = primal
+        self._specialisations: dict[Hashable, list[Specialisation]] = {}
+        self._newest: Specialisation | None = None
+        self._constants: frozenset[str] = frozenset()
+        self._lock = threading.RLock()
+        self._bound: dict[int, tuple[Any, Derivative]] = {}
+        self._signature = inspect.signature(primal)
+        self.forwarding = [forwarded(parameter) for parameter in self._signature.parameters.values()]
+        functools.update_wrapper(self, primal)
+        return self
+
+    def dispatch(self, *args: Any, **kwargs: Any) -> Any:
+        """Find or build the specialisation for these arguments, and run it."""
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return self.specialise(bound.arguments).unguarded(*args, **kwargs)
+
+    def specialise(self, arguments: Mapping[str, Any]) -> Specialisation:
+        with self._lock:
+            while True:
+                constants = self._constants
+                key = (constants, *[kind_of(value, name, constants) for name, value in arguments.items()])
+                found = self._specialisations.setdefault(key, [])
+                for specialisation in found:
+                    if specialisation.is_current():
+                        break
+                else:
+                    try:
+                        program = compile_program(self.request, arguments, constants)
+                    except NeedsConstant as needed:
+                        if needed.access in constants:
+                            raise
+                        self._constants = constants | {needed.access}
+                        continue
+                    specialisation = Specialisation(self, program, arguments, constants)
+                    found[:] = [specialisation, *found[:7]]
+                self._newest = specialisation
+                self.__setstate__((specialisation.guarded, (), {}, self.__dict__))
+                return specialisation
+
+    def source_for(self, *args: Any, **kwargs: Any) -> str:
+        """The generated code for arguments like these: a module of its own that imports only NumPy."""
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return self.specialise(bound.arguments).text
+
+    @property
+    def source(self) -> str:
+        """The generated code for the newest kinds called with.
+
+        Before a call, the kinds are taken from annotations, then defaults, then floats are assumed, and
+        the first line says so. Raises `Unsupported` where the function cannot be differentiated so.
+        """
+        if self._newest is not None:
+            return self._newest.text
+        arguments = {name: assumed(p) for name, p in self._signature.parameters.items()}
+        program = compile_program(self.request, arguments, self._constants)
+        kinds = ", ".join(f"{name}: {type(value).__name__}" for name, value in arguments.items())
+        return f"# Made for {kinds} (not called yet; see `source_for`).\n{module_text(program.source)}"
+
+    def program_for(self, *args: Any, **kwargs: Any) -> Program:
+        """The differentiated program for arguments like these."""
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return self.specialise(bound.arguments).program
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """Bound to an instance, the derivative of the method: `self` is not differentiated."""
+        if instance is None:
+            return self
+        known = self._bound.get(id(instance))
+        if known is None or known[0] is not instance:
+            from ad_compiler.api import derivative_of
+
+            bound = MethodType(self.request.primal, instance)
+            made = derivative_of(bound, self.request.mode, self._argnums_given, self.request.has_aux)
+            self._bound[id(instance)] = known = (instance, made)
+        return known[1]
+
+    _argnums_given: Any = 0
+
+    def __reduce__(self) -> Any:
+        """Pickled by name where it replaced its function, else as the call that made it."""
+        import sys
+
+        from ad_compiler.api import derivative_of
+
+        found: Any = sys.modules.get(self.__module__)
+        for part in self.__qualname__.split("."):
+            found = getattr(found, part, None)
+        if found is self:
+            return self.__qualname__
+        return derivative_of, (self.primal, self.request.mode, self._argnums_given, self.request.has_aux)
+
+    def __repr__(self) -> str:
+        return f"<{self.request.mode} of {self.__qualname__}>"
+
+
+def forwarded(parameter: inspect.Parameter) -> str:
+    """How a parameter is passed on to the search for a specialisation."""
+    name = parameter.name
+    return {
+        inspect.Parameter.VAR_POSITIONAL: f"*{name}",
+        inspect.Parameter.VAR_KEYWORD: f"**{name}",
+        inspect.Parameter.KEYWORD_ONLY: f"{name}={name}",
+    }.get(parameter.kind, name)
+
+
+def assumed(parameter: inspect.Parameter) -> Any:
+    """An example for a parameter that was not given: by annotation, by default, or a float."""
+    if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+        return ()
+    if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+        return {}
+    annotation = parameter.annotation
+    by_name = {"float": 1.0, "int": 1, "bool": True, "np.ndarray": np.ones(2), "ndarray": np.ones(2)}
+    if isinstance(annotation, str) and annotation in by_name:
+        return by_name[annotation]
+    if annotation in (float, int, bool):
+        return annotation(1)
+    if annotation is np.ndarray:
+        return np.ones(2)
+    if parameter.default is not inspect.Parameter.empty:
+        return parameter.default
+    return 1.0
+
+

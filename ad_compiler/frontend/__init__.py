@@ -1,0 +1,1 @@
+"""The front end: from a Python function to a program."""

@@ -1,0 +1,187 @@
+"""Attributes, items and methods of operands."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Sequence
+from types import FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.analysis.types import ArrayType
+from ad_compiler.frontend.calls import call_operand, inline
+from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.inputs import has_inputs
+from ad_compiler.frontend.scope import LocalFunction
+from ad_compiler.frontend.writes import add_at
+from ad_compiler.ir import Operand, Record, Value
+from ad_compiler.refusal import NeedsConstant, Refusal
+from ad_compiler.rules.notation import expansions, methods, registry
+from ad_compiler.rules.shapes import rank_of, type_of
+
+_METHOD_EXPANSIONS: dict[str, Any] = {"take": np.take}
+_PROPERTIES: dict[str, Any] = {"shape": np.shape, "ndim": np.ndim, "size": np.size}
+
+
+def get(context: Context, node: ast.Attribute, owner: Operand, name: str) -> Operand:
+    """`owner.name`."""
+    if isinstance(owner, Value):
+        return array_attribute(context, node, owner, name)
+    if isinstance(owner, Record):
+        if name in owner.fields:
+            return owner.fields[name]
+        found = inspect.getattr_static(owner.cls, name, None)
+        if isinstance(found, property) and isinstance(found.fget, FunctionType):
+            return inline(context, node, found.fget, [owner], {})
+        if isinstance(found, FunctionType):
+            return MethodType(found, owner)
+    elif isinstance(owner, (int, float)) and name in ("shape", "ndim", "size"):
+        raise context.refuse(node, f"a Python number has no attribute `{name}`", f"use `np.{name}`")
+    elif isinstance(owner, (tuple, list, dict, LocalFunction)):
+        raise context.refuse(node, f"the attribute `{name}` of a {type(owner).__name__} is not known", "use its items")
+    elif hasattr(owner, name):
+        return read_attribute(context, owner, name)
+    raise context.refuse(node, f"`{ast.unparse(node)}` is not known", "check the name")
+
+
+def read_attribute(context: Context, owner: Any, name: str) -> Operand:
+    """An attribute of a constant object: a number or array in it is an input, read at every call."""
+    obj = getattr(owner, name)
+    if inspect.ismodule(owner):
+        if isinstance(obj, (int, float)) and owner.__name__ in ("math", "numpy"):
+            return obj
+        if not has_inputs(obj):
+            return obj
+    if has_inputs(obj):
+        for location, known in context.constants_read.values():
+            if known is owner:
+                return context.capture(location, f".{name}", obj)
+        for capture in list(context.captures.values()):
+            if capture.example is owner:
+                return context.capture(capture.location, f"{capture.path}.{name}", obj)
+        path = path_to(context, owner)
+        if path is not None:
+            location, attributes = path
+            return context.capture(location, f"{attributes}.{name}", obj)
+        raise Refusal(f"the attribute `{name}` cannot be read again at call time", "pass it as an argument")
+    return obj
+
+
+def path_to(context: Context, wanted: Any) -> tuple[Any, str] | None:
+    """How a constant object is reached from a name: a location and attributes, two levels deep."""
+    for location, known in context.constants_read.values():
+        for name, inner in getattr(known, "__dict__", {}).items():
+            if inner is wanted:
+                return location, f".{name}"
+    return None
+
+
+def array_attribute(context: Context, node: ast.AST, owner: Value, name: str) -> Operand:
+    if not isinstance(owner.type, ArrayType):
+        raise context.refuse(node, f"`{name}` of {owner.type} is not known", "use numbers and arrays")
+    if owner.type.python and name not in ("real",):
+        raise context.refuse(node, f"a Python {owner.type} has no attribute `{name}`", f"use `np.{name}`")
+    context.builder.place = (context.here.source, node)
+    if name == "T":
+        if owner.type.rank < 2:
+            return owner
+        return context.builder.call(registry[np.transpose], (owner, None))
+    if name in _PROPERTIES:
+        return expansions[_PROPERTIES[name]](context.builder, owner)
+    if name == "dtype":
+        return owner.type.dtype
+    if name == "real" and owner.type.dtype.kind in "biuf":
+        return owner
+    raise context.refuse(node, f"the attribute `{name}` of an array cannot be differentiated", "use a NumPy function")
+
+
+def call_method(
+    context: Context,
+    node: ast.Call,
+    owner: Operand,
+    name: str,
+    positional: list[Operand],
+    keywords: dict[str, Operand],
+) -> Operand:
+    """`owner.name(...)`."""
+    assert isinstance(node.func, ast.Attribute)
+    if isinstance(owner, Value):
+        return array_method(context, node, owner, name, positional, keywords)
+    if isinstance(owner, dict) and name in ("items", "keys", "values", "get"):
+        if any(isinstance(key, Value) for key in positional):
+            raise context.refuse(node, "a key is not known while compiling", "use constant keys")
+        found = getattr(owner, name)(*positional)
+        return found if name == "get" else list(found)
+    if isinstance(owner, (tuple, list)) and name in ("index", "count"):
+        if any(isinstance(item, Value) for item in [*owner, *positional]):
+            raise context.refuse(node, f"`{name}` is not known while compiling", "compare the elements")
+        return getattr(owner, name)(*positional)
+    if isinstance(owner, (list, dict)):
+        raise context.refuse(node, f"`.{name}` changes a {type(owner).__name__} in place", "build a new one")
+    if isinstance(owner, str):
+        if any(isinstance(item, Value) for item in positional):
+            raise context.refuse(node, "text made of numbers is not known while compiling", "use an f-string")
+        return getattr(owner, name)(*positional, **keywords)
+    if owner is np.add and name == "at":
+        add_at(context, node, positional)
+        return None
+    if isinstance(owner, np.ufunc):
+        raise context.refuse(node, f"`np.{owner.__name__}.{name}` is not differentiated", "use a NumPy function")
+    return call_operand(context, node, get(context, node.func, owner, name), positional, keywords)
+
+
+def array_method(
+    context: Context,
+    node: ast.Call,
+    owner: Value,
+    name: str,
+    positional: list[Operand],
+    keywords: dict[str, Operand],
+) -> Operand:
+    if name in ("reshape", "transpose") and len(positional) > 1:
+        positional = [tuple(positional)]
+    context.builder.place = (context.here.source, node)
+    if isinstance(owner.type, ArrayType) and owner.type.python:
+        raise context.refuse(node, f"a Python {owner.type} has no method `{name}`", f"use `np.{name}`")
+    if name in _METHOD_EXPANSIONS:
+        return expansions[_METHOD_EXPANSIONS[name]](context.builder, owner, *positional, **keywords)
+    primitive = methods.get(name)
+    if primitive is None:
+        raise context.refuse(
+            node, f"the method `{name}` of an array cannot be differentiated", "use functions the README lists"
+        )
+    if name == "astype":
+        keywords.pop("copy", None)
+    arguments = primitive.bind([owner, *positional], keywords)
+    return context.builder.call(primitive, arguments, method=True)
+
+
+def item(context: Context, node: ast.Subscript, container: Operand, index: Operand) -> Operand:
+    """`container[index]`."""
+    if isinstance(container, Value):
+        if rank_of(container) == 0 and type_of(container).python:
+            raise context.refuse(node, "a number is indexed", "index an array")
+        items = index if isinstance(index, tuple) else (index,)
+        context.builder.place = (context.here.source, node)
+        return context.builder.call(registry["getitem"], (container, tuple(items)))
+    if isinstance(container, Record) and issubclass(container.cls, tuple):
+        container = tuple(container.fields.values())
+    if isinstance(container, (tuple, list, dict, str, range)):
+        if isinstance(index, Value):
+            if index.access is not None and not isinstance(container, dict):
+                raise NeedsConstant(index.access)
+            raise context.refuse(
+                node, "which item is meant is not known while compiling", "use a constant index, or an array"
+            )
+        if isinstance(index, slice) and any(isinstance(p, Value) for p in (index.start, index.stop, index.step)):
+            raise context.refuse(node, "which items are meant is not known while compiling", "use constant bounds")
+        try:
+            return container[index]
+        except (KeyError, IndexError, TypeError) as error:
+            message = f"this fails with {type(error).__name__}: {error}"
+            raise context.refuse(node, message, "correct the index") from None
+    raise context.refuse(node, f"`{ast.unparse(node.value)}` is not an array or a container", "index one")
+
+

@@ -1,0 +1,371 @@
+"""Calls: library functions become operations, the user's functions are inlined."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import dataclasses
+import math
+import operator
+from collections.abc import Callable, Sequence
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.analysis.types import STRING, ArrayType, ObjectType
+from ad_compiler.errors import Unsupported
+from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.inputs import is_named_tuple
+from ad_compiler.frontend.operations import elements_of, operation
+from ad_compiler.frontend.scope import LocalFunction, Scope
+from ad_compiler.frontend.source import read_source
+from ad_compiler.frontend.statements import run_body
+from ad_compiler.ir import Operand, Record, Value
+from ad_compiler.refusal import Refusal
+from ad_compiler.rules.arithmetic import maximum, minimum
+from ad_compiler.rules.notation import compile_time, constant, elementwise, expansions, registry
+from ad_compiler.rules.shapes import rank_of, shape_of, type_of
+from ad_compiler.rules.structure import length
+
+MAX_DEPTH = 100
+
+elementwise(builtins.max, infer=lambda a, b: number_of(a, b))(maximum)
+elementwise(builtins.min, infer=lambda a, b: number_of(a, b))(minimum)
+
+
+def number_of(*operands: Operand) -> ArrayType:
+    """The type of Python's `max` or `min` of numbers."""
+    types = [type_of(operand) for operand in operands]
+    if any(t.rank for t in types):
+        raise Refusal("`max` and `min` of arrays compare them as wholes", "use `np.maximum`, `np.minimum` or `np.max`")
+    python = all(t.python for t in types)
+    return ArrayType(np.result_type(*[t.dtype for t in types]), (), python)
+
+
+def call_operand(
+    context: Context, node: ast.AST, callee: Operand, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    """The result of calling `callee`."""
+    handler = _BUILTINS.get(callee) if is_hashable(callee) else None
+    if handler is not None:
+        return handler(context, node, positional, keywords)
+    if isinstance(callee, LocalFunction):
+        return inline_local(context, node, callee, positional, keywords)
+    if isinstance(callee, MethodType) and isinstance(callee.__func__, FunctionType):
+        return inline(context, node, callee.__func__, [callee.__self__, *positional], keywords)
+    if is_hashable(callee):
+        if context.in_rule and callee in _IN_RULES:
+            callee = _IN_RULES[callee]
+        if context.in_rule == "math." and all(is_python_number(x) for x in positional):
+            callee = getattr(math, _MATH_NAMES.get(callee, getattr(callee, "__name__", "")), callee)
+        if callee in compile_time:
+            return callee(*positional, **keywords)
+        if callee in expansions:
+            context.builder.place = (context.here.source, node)
+            try:
+                return expansions[callee](context.builder, *positional, **keywords)
+            except TypeError as error:
+                raise context.refuse(node, f"this call does not fit: {error}", "check the arguments") from None
+        if callee in registry:
+            return call_primitive(context, node, callee, positional, keywords)
+    if isinstance(callee, type):
+        return construct(context, node, callee, positional, keywords)
+    if isinstance(callee, FunctionType) and not is_library(callee):
+        return inline(context, node, callee, positional, keywords)
+    wrapped = getattr(callee, "__wrapped__", None)
+    if isinstance(wrapped, FunctionType) and not is_library(wrapped) and hasattr(callee, "primal"):
+        raise context.refuse(
+            node, f"`{name_of(callee)}` is itself a derivative", "differentiate its generated source, or call it outside"
+        )
+    if not callable(callee):
+        raise context.refuse(node, f"`{name_of(callee)}` is called, and is not a function", "check the name")
+    raise context.refuse(
+        node,
+        f"`{name_of(callee)}` has no derivative rule",
+        "write it with NumPy functions that have one (the README lists them)",
+    )
+
+
+def is_hashable(obj: Any) -> bool:
+    return isinstance(obj, (type, FunctionType, BuiltinFunctionType, np.ufunc)) or type(obj).__hash__ is not None
+
+
+def is_python_number(operand: Operand) -> bool:
+    return not isinstance(operand, Value) or (isinstance(operand.type, ArrayType) and operand.type.python)
+
+
+_IN_RULES: dict[Any, Any] = {np.where: "select"}
+_MATH_NAMES: dict[Any, str] = {np.arctan: "atan", np.arcsin: "asin", np.absolute: "fabs"}
+
+
+def name_of(callee: Any) -> str:
+    name = getattr(callee, "__qualname__", None) or getattr(callee, "__name__", None) or type(callee).__name__
+    module = getattr(callee, "__module__", None)
+    return f"{module}.{name}" if module and module not in ("__main__", "builtins") else str(name)
+
+
+def is_library(function: FunctionType) -> bool:
+    """Functions of the standard library and of NumPy and SciPy are not inlined: their code is not the user's."""
+    import sys
+
+    top = (function.__module__ or "").split(".")[0]
+    return top in ("numpy", "scipy") or (top in sys.stdlib_module_names and top != "__main__")
+
+
+def call_primitive(
+    context: Context, node: ast.AST, callee: Any, positional: Sequence[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    primitive = registry[callee]
+    return operation(context, node, primitive, primitive.bind(positional, keywords))
+
+
+def construct(
+    context: Context, node: ast.AST, cls: type, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    """An instance of a named tuple or a dataclass."""
+    if is_named_tuple(cls):
+        names: list[str] = list(cls._fields)  # type: ignore[attr-defined]
+        given = dict(cls._field_defaults)  # type: ignore[attr-defined]
+    elif dataclasses.is_dataclass(cls) and "__post_init__" not in vars(cls):
+        fields = [f for f in dataclasses.fields(cls) if f.init]
+        names = [f.name for f in fields]
+        given = {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
+    else:
+        raise context.refuse(
+            node, f"an instance of the class `{cls.__name__}` is made", "use a named tuple, a dataclass or a dict"
+        )
+    given.update(zip(names, positional, strict=False))
+    given.update(keywords)
+    if len(positional) > len(names) or set(given) != set(names):
+        raise context.refuse(node, f"the arguments do not fit `{cls.__name__}`", f"give {', '.join(names)}")
+    return Record(cls, {name: given[name] for name in names})
+
+
+def inline(
+    context: Context, node: ast.AST, function: FunctionType, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    """Run the body of a Python function over the operands."""
+    try:
+        source = read_source(function)
+    except Unsupported as error:
+        raise context.refuse(node, f"`{function.__name__}` cannot be read: {error.reason}", error.advice) from None
+    scope = Scope(source, function)
+    arguments = source.node.args
+    defaults = list(function.__defaults__ or ())
+    by_keyword = [(function.__kwdefaults__ or {}).get(a.arg, _MISSING) for a in arguments.kwonlyargs]
+    scope.names = bind(context, node, function.__name__, arguments, positional, keywords, defaults, by_keyword)
+    return run_in(context, node, scope, source.node)
+
+
+def inline_local(
+    context: Context, node: ast.AST, callee: LocalFunction, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    by_keyword = [_MISSING if d is None else d for d in callee.keyword_defaults]
+    names = bind(
+        context, node, callee.__name__, callee.node.args, positional, keywords, callee.defaults, by_keyword
+    )
+    scope = Scope(callee.scope.source, callee.scope.function, names, callee.scope)
+    return run_in(context, node, scope, callee.node)
+
+
+_MISSING = object()
+
+
+def bind(
+    context: Context,
+    node: ast.AST,
+    name: str,
+    arguments: ast.arguments,
+    positional: list[Operand],
+    keywords: dict[str, Operand],
+    defaults: Sequence[Operand],
+    keyword_defaults: Sequence[Any],
+) -> dict[str, Operand]:
+    """Python's binding of arguments to parameters."""
+    parameters = [a.arg for a in [*arguments.posonlyargs, *arguments.args]]
+    bound: dict[str, Operand] = dict(zip(parameters, positional, strict=False))
+    rest = dict(keywords)
+    if len(positional) > len(parameters) and arguments.vararg is None:
+        raise context.refuse(node, f"`{name}` takes {len(parameters)} positional arguments", "give no more")
+    for parameter in [*(a.arg for a in arguments.args), *(a.arg for a in arguments.kwonlyargs)]:
+        if parameter in rest:
+            if parameter in bound:
+                raise context.refuse(node, f"`{name}` gets `{parameter}` twice", "give it once")
+            bound[parameter] = rest.pop(parameter)
+    given = dict(zip(parameters[len(parameters) - len(defaults) :], defaults, strict=True))
+    given.update(
+        {a.arg: d for a, d in zip(arguments.kwonlyargs, keyword_defaults, strict=True) if d is not _MISSING}
+    )
+    if arguments.vararg is not None:
+        bound[arguments.vararg.arg] = tuple(positional[len(parameters) :])
+    if arguments.kwarg is not None:
+        bound[arguments.kwarg.arg] = rest
+        rest = {}
+    if rest:
+        raise context.refuse(node, f"`{name}` has no parameter `{next(iter(rest))}`", "check the name")
+    for parameter in [*parameters, *(a.arg for a in arguments.kwonlyargs)]:
+        if parameter not in bound:
+            if parameter not in given:
+                raise context.refuse(node, f"`{name}` needs an argument `{parameter}`", "give it")
+            bound[parameter] = given[parameter]
+    return bound
+
+
+def run_in(context: Context, node: ast.AST, scope: Scope, callee: ast.FunctionDef | ast.Lambda) -> Operand:
+    """The result of a function's body in its own scope."""
+    if context.depth >= MAX_DEPTH:
+        raise context.refuse(node, "this recursion does not end while compiling", "rewrite it without recursion")
+    caller = context.here
+    context.callers.append(caller)
+    context.scope = scope
+    context.depth += 1
+    try:
+        if isinstance(callee, ast.Lambda):
+            from ad_compiler.frontend.context import lower
+
+            return lower(context, callee.body)
+        return run_body(context, callee.body)
+    finally:
+        context.depth -= 1
+        context.scope = caller
+        context.callers.pop()
+
+
+Builtin = Callable[[Context, ast.AST, list[Operand], dict[str, Operand]], Operand]
+
+
+def _length(context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]) -> Operand:
+    (operand,) = positional
+    if isinstance(operand, Value):
+        if rank_of(operand) == 0:
+            raise context.refuse(node, "a number has no length", "use an array")
+        return length(context.builder, operand, 0)
+    return len(operand.fields if isinstance(operand, Record) else operand)
+
+
+def _extremum(function: Any) -> Builtin:
+    def handler(
+        context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        if keywords:
+            raise context.refuse(node, f"`{function.__name__}` is called with keywords", "use NumPy's function")
+        items = positional if len(positional) > 1 else elements_of(context, node, positional[0])
+        result = items[0]
+        for item in items[1:]:
+            if isinstance(result, Value) or isinstance(item, Value):
+                result = operation(context, node, registry[function], (result, item))
+            else:
+                result = function(result, item)
+        return result
+
+    return handler
+
+
+def _sum(context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]) -> Operand:
+    if isinstance(positional[0], Value):
+        raise context.refuse(node, "`sum` loops over an array", "use `np.sum`")
+    from ad_compiler.frontend.expressions import apply_binary
+
+    items = elements_of(context, node, positional[0])
+    total: Operand = positional[1] if len(positional) > 1 else keywords.get("start", 0)
+    for item in items:
+        plain = not isinstance(total, Value) and isinstance(total, int) and total == 0
+        total = item if plain else apply_binary(context, node, operator.add, total, item)
+    return total
+
+
+def _isinstance(context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]) -> Operand:
+    operand, classes = positional
+    wanted = classes if isinstance(classes, tuple) else (classes,)
+    if isinstance(operand, Value):
+        cls = class_of(operand)
+        return any(issubclass(cls, one) for one in wanted)
+    if isinstance(operand, Record):
+        return any(issubclass(operand.cls, one) for one in wanted)
+    return isinstance(operand, classes)
+
+
+def class_of(value: Value) -> type:
+    if isinstance(value.type, ObjectType):
+        return str
+    if value.type.python:
+        return {"b": bool, "i": int, "f": float, "c": complex}[value.type.dtype.kind]
+    return np.ndarray if shape_of(value) else value.type.dtype.type
+
+
+def _print(context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]) -> Operand:
+    operation(context, node, registry[print], (tuple(positional), keywords))
+    return None
+
+
+@constant(print, infer=lambda *_: STRING, effect=True)
+def show(arguments: Any, keywords: Any) -> None: ...
+
+
+def _sequence(cls: type) -> Builtin:
+    def handler(
+        context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        return cls(elements_of(context, node, positional[0]) if positional else ())
+
+    return handler
+
+
+def _dict(context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]) -> Operand:
+    if positional and not isinstance(positional[0], dict):
+        raise context.refuse(node, "`dict` is made of something else than a dict", "write its items: `{...}`")
+    return {**(positional[0] if positional else {}), **keywords}
+
+
+def _range(context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]) -> Operand:
+    if any(isinstance(bound, Value) for bound in positional):
+        raise context.refuse(node, "a range is not known while compiling", "use `np.arange` for an array of ints")
+    return range(*positional)
+
+
+def _divmod(context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]) -> Operand:
+    from ad_compiler.frontend.expressions import apply_binary
+
+    return tuple(apply_binary(context, node, op, *positional) for op in (operator.floordiv, operator.mod))
+
+
+def _getattr(context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]) -> Operand:
+    from ad_compiler.frontend import attributes
+
+    owner, name = positional[:2]
+    synthetic = ast.copy_location(ast.Attribute(ast.Constant(None), str(name), ast.Load()), node)
+    return attributes.get(context, synthetic, owner, name)
+
+
+_BUILTINS: dict[Any, Builtin] = {
+    len: _length,
+    max: _extremum(max),
+    min: _extremum(min),
+    sum: _sum,
+    abs: lambda context, node, positional, keywords: _abs(context, node, positional),
+    pow: lambda context, node, positional, keywords: _pow(context, node, positional),
+    isinstance: _isinstance,
+    print: _print,
+    tuple: _sequence(tuple),
+    list: _sequence(list),
+    dict: _dict,
+    range: _range,
+    divmod: _divmod,
+    getattr: _getattr,
+}
+
+
+def _abs(context: Context, node: ast.AST, positional: list[Operand]) -> Operand:
+    (operand,) = positional
+    if isinstance(operand, Value):
+        return operation(context, node, registry[operator.abs], (operand,))
+    return abs(operand)
+
+
+def _pow(context: Context, node: ast.AST, positional: list[Operand]) -> Operand:
+    from ad_compiler.frontend.expressions import apply_binary
+
+    base, exponent = positional
+    return apply_binary(context, node, operator.pow, base, exponent)
+

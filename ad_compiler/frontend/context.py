@@ -1,0 +1,141 @@
+"""The state of lowering one program, and the dispatch over Python's syntax.
+
+Lowering is an abstract run of the function: every expression is evaluated to an *operand*, known values
+at once, unknown ones by appending an operation to the graph. So types are known while lowering, methods
+and attributes resolve, conditions on ranks and flags choose their branch, and a call is inlined by
+running the callee. The user's function itself is never run.
+
+Handlers are registered by the class of the syntax node in `expressions`, `statements` and `calls`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+from ad_compiler.builder import Builder
+from ad_compiler.errors import Unsupported
+from ad_compiler.frontend.inputs import describe_input, has_inputs
+from ad_compiler.frontend.scope import Location, Scope
+from ad_compiler.ir import Operand
+from ad_compiler.refusal import Refusal
+
+
+class Context:
+    """Everything a handler may need: the builder, the scope, and what is read from outside."""
+
+    def __init__(self, builder: Builder, constants: frozenset[str] = frozenset()) -> None:
+        self.builder = builder
+        self.scope: Scope | None = None
+        self.constants = constants
+        self.depth = 0
+        self.callers: list[Scope] = []
+        self.captures: dict[tuple[Any, ...], Capture] = {}
+        self.constants_read: dict[tuple[int, str], tuple[Location, Any]] = {}
+        self.names_taken: set[str] = set()
+        self.wanted: tuple[int, frozenset[int]] | None = None  # depth and items of the tuple returned there
+        self.in_rule: str | None = None  # the spelling of the module a rule stands for: "np." or "math."
+
+    @property
+    def here(self) -> Scope:
+        assert self.scope is not None
+        return self.scope
+
+    def refuse(self, node: ast.AST, reason: str, advice: str) -> Unsupported:
+        return self.here.source.refuse(node, reason, advice)
+
+    def capture(self, location: Location, path: str, obj: Any) -> Operand:
+        """The operand of a number, array or container read from outside, as an extra parameter."""
+        key = (*location.key, path)
+        if key not in self.captures:
+            wanted = (location.name + path).replace(".", "_")
+            name, number = wanted, 0
+            while name in self.names_taken:
+                number += 1
+                name = f"{wanted}_{number}"
+            self.names_taken.add(name)
+            self.captures[key] = Capture(name, location, path, describe_input(obj, name, self.constants), obj)
+        return self.captures[key].operand
+
+    def read(self, location: Location) -> Operand:
+        obj = location.read()
+        if has_inputs(obj) and type(obj) is not type:
+            return self.capture(location, "", obj)
+        self.constants_read.setdefault(location.key, (location, obj))
+        return obj
+
+
+class Capture:
+    """A number, array or container that the program reads from a global or a cell."""
+
+    __slots__ = ("example", "location", "name", "operand", "path")
+
+    def __init__(self, name: str, location: Location, path: str, operand: Operand, example: Any) -> None:
+        self.name = name
+        self.location = location
+        self.path = path  # attributes on the way: ".scale"
+        self.operand = operand
+        self.example = example
+
+    def read(self) -> Any:
+        obj = self.location.read()
+        for attribute in self.path.split(".")[1:]:
+            obj = getattr(obj, attribute)
+        return obj
+
+
+Handler = Callable[[Context, Any], Any]
+EXPRESSIONS: dict[type[ast.expr], Handler] = {}
+STATEMENTS: dict[type[ast.stmt], Handler] = {}
+
+
+def handles(*classes: type[ast.AST]) -> Callable[[Handler], Handler]:
+    """Register a handler for these classes of syntax nodes."""
+
+    def register(handler: Handler) -> Handler:
+        for cls in classes:
+            table: Any = EXPRESSIONS if issubclass(cls, ast.expr) else STATEMENTS
+            table[cls] = handler
+        return handler
+
+    return register
+
+
+def lower(context: Context, node: ast.expr) -> Operand:
+    """The operand an expression stands for; `Unsupported` where it cannot be differentiated."""
+    handler = EXPRESSIONS.get(type(node))
+    if handler is None:
+        reason, advice = UNSUPPORTED.get(type(node), (f"`{type(node).__name__}` cannot be differentiated", "rewrite it"))
+        raise context.refuse(node, reason, advice)
+    try:
+        return handler(context, node)
+    except Refusal as refusal:
+        raise context.refuse(node, refusal.reason, refusal.advice) from None
+
+
+_LOOP = "write it with whole arrays: slices, broadcasting and reductions"
+
+UNSUPPORTED: dict[type[ast.AST], tuple[str, str]] = {
+    ast.For: ("a `for` loop is not differentiated yet", _LOOP),
+    ast.While: ("a `while` loop is not differentiated yet", _LOOP),
+    ast.ListComp: ("a comprehension is a loop, and loops are not differentiated yet", _LOOP),
+    ast.SetComp: ("a set is not differentiated", "use a tuple or a list"),
+    ast.DictComp: ("a comprehension is a loop, and loops are not differentiated yet", _LOOP),
+    ast.GeneratorExp: ("a generator is a loop, and loops are not differentiated yet", _LOOP),
+    ast.Set: ("a set has no order and is not differentiated", "use a tuple or a list"),
+    ast.Await: ("asynchronous code cannot be differentiated", "await the result before, and pass it in"),
+    ast.Yield: ("a generator cannot be differentiated", "return the values together"),
+    ast.YieldFrom: ("a generator cannot be differentiated", "return the values together"),
+    ast.Try: ("`try` is not differentiated yet", "check the condition before, outside of the function"),
+    ast.With: ("`with` is not differentiated yet", "enter the context around the call of the gradient"),
+    ast.Raise: ("`raise` is not differentiated yet", "use `assert`, or check before the call"),
+    ast.Global: ("writing a global is a side effect that a derivative cannot follow", "return the value"),
+    ast.Nonlocal: ("writing an outer variable is a side effect that a derivative cannot follow", "return the value"),
+    ast.Delete: ("`del` is not differentiated yet", "leave the name alone"),
+    ast.ClassDef: ("a class is defined inside of a differentiated function", "define it outside"),
+    ast.Match: ("`match` is not differentiated yet", "write `if` and `elif`"),
+    ast.AsyncFor: ("asynchronous code cannot be differentiated", "await the result before, and pass it in"),
+    ast.AsyncWith: ("asynchronous code cannot be differentiated", "await the result before, and pass it in"),
+    ast.AsyncFunctionDef: ("asynchronous code cannot be differentiated", "await the result before, and pass it in"),
+}

@@ -1,0 +1,302 @@
+"""Expressions: syntax nodes to operands."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.analysis.types import STRING, ArrayType
+from ad_compiler.frontend import attributes
+from ad_compiler.frontend.branches import choose
+from ad_compiler.frontend.calls import call_operand
+from ad_compiler.frontend.context import Context, handles, lower
+from ad_compiler.frontend.operations import describe_any, elements_of, evaluate, operation
+from ad_compiler.frontend.scope import Undecided, locate
+from ad_compiler.frontend.statements import assign, local_function
+from ad_compiler.ir import Operand, Record, Value
+from ad_compiler.refusal import Refusal
+from ad_compiler.rules.notation import constant, registry
+from ad_compiler.rules.shapes import rank_of
+
+BINARY: dict[type[ast.operator], Any] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.MatMult: operator.matmul,
+    ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_,
+    ast.BitXor: operator.xor,
+    ast.LShift: operator.lshift,
+    ast.RShift: operator.rshift,
+}
+UNARY: dict[type[ast.unaryop], Any] = {
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Invert: operator.invert,
+}
+COMPARE: dict[type[ast.cmpop], Any] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
+
+
+@handles(ast.Constant)
+def constant_expression(context: Context, node: ast.Constant) -> Operand:
+    return node.value
+
+
+@handles(ast.Name)
+def name(context: Context, node: ast.Name) -> Operand:
+    scope = context.here.find(node.id)
+    if scope is not None:
+        operand = scope.names[node.id]
+        if isinstance(operand, Undecided):
+            raise context.refuse(node, f"what `{node.id}` is here is not known: {operand.reason}", _ONE_KIND)
+        return operand
+    outermost = context.here
+    location = locate(outermost.function, node.id)
+    if location is None:
+        raise context.refuse(node, f"the name `{node.id}` is not defined", "define it before it is used")
+    return context.read(location)
+
+
+_ONE_KIND = "give it one kind of value (type, rank) on every path"
+
+
+@handles(ast.BinOp)
+def binary(context: Context, node: ast.BinOp) -> Operand:
+    left, right = lower(context, node.left), lower(context, node.right)
+    return apply_binary(context, node, BINARY[type(node.op)], left, right)
+
+
+def is_container(operand: Operand) -> bool:
+    return isinstance(operand, (tuple, list, str, dict))
+
+
+def is_number(operand: Operand) -> bool:
+    return isinstance(operand, (bool, int, float, complex, np.generic))
+
+
+def apply_binary(context: Context, node: ast.AST, function: Any, left: Operand, right: Operand) -> Operand:
+    if not isinstance(left, Value) and not isinstance(right, Value):
+        if is_number(left) and is_number(right) and not (context.in_rule or (is_whole(left) and is_whole(right))):
+            return operation(context, node, registry[function], (left, right))
+        if (is_number(left) and is_number(right)) or is_container(left) or is_container(right):
+            return evaluate(context, node, function, left, right)
+    for operand in (left, right):
+        if isinstance(operand, Record) or isinstance(operand, (str, dict)) or operand is None:
+            raise context.refuse(
+                node, f"{describe_any(operand)} stands where a number or an array is needed", "use its parts"
+            )
+    primitive = registry[function]
+    if context.in_rule == "np." and function in (operator.truediv, operator.pow) and all_python(left, right):
+        primitive = registry[np.true_divide if function is operator.truediv else np.power]
+    return operation(context, node, primitive, (left, right))
+
+
+def is_whole(operand: Operand) -> bool:
+    return isinstance(operand, (bool, int, np.integer))
+
+
+def all_python(*operands: Operand) -> bool:
+    """Whether NumPy, and not Python, must divide: the rule stands for a NumPy function, which never raises."""
+    return all(isinstance(o.type, ArrayType) and o.type.python if isinstance(o, Value) else True for o in operands)
+
+
+@handles(ast.UnaryOp)
+def unary(context: Context, node: ast.UnaryOp) -> Operand:
+    operand = lower(context, node.operand)
+    if isinstance(node.op, ast.Not):
+        if isinstance(operand, Value):
+            return operation(context, node, registry["not"], (operand,))
+        return not operand
+    function = UNARY[type(node.op)]
+    if isinstance(operand, Value):
+        return operation(context, node, registry[function], (operand,))
+    return evaluate(context, node, function, operand)
+
+
+@handles(ast.Compare)
+def compare(context: Context, node: ast.Compare) -> Operand:
+    left = lower(context, node.left)
+    return compare_rest(context, node, left, list(zip(node.ops, node.comparators, strict=True)))
+
+
+def compare_rest(
+    context: Context, node: ast.Compare, left: Operand, rest: list[tuple[ast.cmpop, ast.expr]]
+) -> Operand:
+    """`a < b < c` is `a < b and b < c`, with `b` evaluated once."""
+    (op, comparator), *others = rest
+    right = lower(context, comparator)
+    result = compare_two(context, node, op, left, right)
+    if not others:
+        return result
+    return choose(context, node, result, lambda: compare_rest(context, node, right, others), lambda: result)
+
+
+def compare_two(context: Context, node: ast.AST, op: ast.cmpop, left: Operand, right: Operand) -> Operand:
+    if isinstance(op, (ast.Is, ast.IsNot)):
+        return (left is right) is isinstance(op, ast.Is)
+    if isinstance(op, (ast.In, ast.NotIn)):
+        if isinstance(left, Value) or not isinstance(right, (tuple, list, dict, str, set, frozenset, range)):
+            raise context.refuse(node, "membership is not known while compiling", "compare with `==`, or use `np.isin`")
+        if any(isinstance(item, Value) for item in right):
+            raise context.refuse(node, "membership is not known while compiling", "compare the elements with `==`")
+        return (left in right) is isinstance(op, ast.In)
+    function = COMPARE[type(op)]
+    if not isinstance(left, Value) and not isinstance(right, Value):
+        return evaluate(context, node, function, left, right)
+    if (left is None or right is None) and isinstance(op, (ast.Eq, ast.NotEq)):
+        return isinstance(op, ast.NotEq)
+    return operation(context, node, registry[function], (left, right))
+
+
+@constant("not", infer=lambda a: _truth(a))
+def logical_not(a: Any) -> None: ...
+
+
+def _truth(a: Any) -> ArrayType:
+    from ad_compiler.analysis.types import BOOL
+
+    if rank_of(a) > 0:
+        raise Refusal("the truth of an array is ambiguous", "use `.any()`, `.all()` or `np.logical_not`")
+    return BOOL
+
+
+@handles(ast.BoolOp)
+def boolean(context: Context, node: ast.BoolOp) -> Operand:
+    return boolean_rest(context, node, node.values)
+
+
+def boolean_rest(context: Context, node: ast.BoolOp, values: list[ast.expr]) -> Operand:
+    first = lower(context, values[0])
+    if len(values) == 1:
+        return first
+    if isinstance(node.op, ast.And):
+        return choose(context, node, first, lambda: boolean_rest(context, node, values[1:]), lambda: first)
+    return choose(context, node, first, lambda: first, lambda: boolean_rest(context, node, values[1:]))
+
+
+@handles(ast.IfExp)
+def conditional(context: Context, node: ast.IfExp) -> Operand:
+    condition = lower(context, node.test)
+    return choose(context, node, condition, lambda: lower(context, node.body), lambda: lower(context, node.orelse))
+
+
+@handles(ast.Tuple, ast.List)
+def sequence(context: Context, node: ast.Tuple | ast.List) -> Operand:
+    items: list[Operand] = []
+    for element in node.elts:
+        if isinstance(element, ast.Starred):
+            items.extend(elements_of(context, element, lower(context, element.value)))
+        else:
+            items.append(lower(context, element))
+    return tuple(items) if isinstance(node, ast.Tuple) else items
+
+
+@handles(ast.Dict)
+def dictionary(context: Context, node: ast.Dict) -> Operand:
+    result: dict[Any, Operand] = {}
+    for key, value in zip(node.keys, node.values, strict=True):
+        if key is None:
+            inner = lower(context, value)
+            if not isinstance(inner, dict):
+                raise context.refuse(value, "what is merged is not a dict known while compiling", "write its items")
+            result.update(inner)
+            continue
+        name = lower(context, key)
+        if isinstance(name, (Value, list, dict, Record)):
+            raise context.refuse(key, "a key is not known while compiling", "use constant keys")
+        result[name] = lower(context, value)
+    return result
+
+
+@handles(ast.Subscript)
+def subscript(context: Context, node: ast.Subscript) -> Operand:
+    container = lower(context, node.value)
+    index = lower(context, node.slice)
+    return attributes.item(context, node, container, index)
+
+
+@handles(ast.Slice)
+def slice_expression(context: Context, node: ast.Slice) -> Operand:
+    return slice(*[None if part is None else lower(context, part) for part in (node.lower, node.upper, node.step)])
+
+
+@handles(ast.Attribute)
+def attribute(context: Context, node: ast.Attribute) -> Operand:
+    return attributes.get(context, node, lower(context, node.value), node.attr)
+
+
+@handles(ast.Call)
+def call(context: Context, node: ast.Call) -> Operand:
+    positional: list[Operand] = []
+    for argument in node.args:
+        if isinstance(argument, ast.Starred):
+            positional.extend(elements_of(context, argument, lower(context, argument.value)))
+        else:
+            positional.append(lower(context, argument))
+    keywords: dict[str, Operand] = {}
+    for keyword in node.keywords:
+        value = lower(context, keyword.value)
+        if keyword.arg is not None:
+            keywords[keyword.arg] = value
+        elif isinstance(value, dict):
+            keywords.update(value)
+        else:
+            raise context.refuse(keyword.value, "what `**` unpacks is not known while compiling", "name the arguments")
+    if isinstance(node.func, ast.Attribute):
+        owner = lower(context, node.func.value)
+        return attributes.call_method(context, node, owner, node.func.attr, positional, keywords)
+    return call_operand(context, node, lower(context, node.func), positional, keywords)
+
+
+@handles(ast.NamedExpr)
+def walrus(context: Context, node: ast.NamedExpr) -> Operand:
+    operand = lower(context, node.value)
+    assign(context, node.target, operand)
+    return operand
+
+
+@handles(ast.Lambda)
+def local_lambda(context: Context, node: ast.Lambda) -> Operand:
+    return local_function(context, node)
+
+
+@handles(ast.Starred)
+def starred(context: Context, node: ast.Starred) -> Operand:
+    raise context.refuse(node, "a starred expression stands alone", "put it into a tuple, a list or a call")
+
+
+@constant("format", infer=lambda *parts: STRING, variadic=True)
+def formatted(*parts: Any) -> None: ...
+
+
+@handles(ast.JoinedStr)
+def format_string(context: Context, node: ast.JoinedStr) -> Operand:
+    parts: list[Operand] = []
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            parts.append(part.value)
+            continue
+        assert isinstance(part, ast.FormattedValue)
+        spec = ""
+        if part.format_spec is not None:
+            spec = lower(context, part.format_spec)
+            if not isinstance(spec, str):
+                raise context.refuse(node, "a format is not known while compiling", "write the format as a constant")
+        parts.append((lower(context, part.value), part.conversion, spec))
+    if all(isinstance(part, str) for part in parts):
+        return "".join(parts)
+    return operation(context, node, registry["format"], tuple(parts))

@@ -1,0 +1,87 @@
+"""What names mean while a function is lowered.
+
+Locals are operands. A name that is not local is read from the function's cells, globals or builtins,
+as Python does it: numbers and arrays become inputs of the program, read anew at every call; functions,
+classes and modules become constants, and every call checks that they are still the same objects.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from dataclasses import dataclass, field
+from types import FunctionType
+from typing import Any
+
+from ad_compiler.frontend.source import Source
+from ad_compiler.ir import Operand
+
+
+@dataclass(eq=False, slots=True)
+class Scope:
+    """The names of one function being inlined."""
+
+    source: Source
+    function: FunctionType
+    names: dict[str, Operand] = field(default_factory=dict)
+    enclosing: Scope | None = None
+
+    def find(self, name: str) -> Scope | None:
+        """The scope in which `name` is a local variable, from here outwards."""
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.names:
+                return scope
+            scope = scope.enclosing
+        return None
+
+
+@dataclass(eq=False, slots=True)
+class LocalFunction:
+    """A function or lambda defined inside a lowered function: it sees the scope around it."""
+
+    node: ast.FunctionDef | ast.Lambda
+    scope: Scope
+    defaults: list[Operand]
+    keyword_defaults: list[Operand | None]
+
+    @property
+    def __name__(self) -> str:
+        return getattr(self.node, "name", "lambda")
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """A name whose meaning depends on a branch taken at run time, in a way that cannot be merged."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a non-local name is kept: a cell of a closure, or a namespace."""
+
+    holder: Any  # a cell, or a dict
+    name: str
+
+    def read(self) -> Any:
+        return self.holder[self.name] if isinstance(self.holder, dict) else self.holder.cell_contents
+
+    @property
+    def key(self) -> tuple[int, str]:
+        return id(self.holder), self.name
+
+
+def locate(function: FunctionType, name: str) -> Location | None:
+    """Where Python would find `name`, a free variable or a global of `function`."""
+    code = function.__code__
+    if name in code.co_freevars:
+        cell = (function.__closure__ or ())[code.co_freevars.index(name)]
+        try:
+            cell.cell_contents  # noqa: B018 -- an empty cell raises
+        except ValueError:
+            return None
+        return Location(cell, name)
+    if name in function.__globals__:
+        return Location(function.__globals__, name)
+    return Location(vars(builtins), name) if hasattr(builtins, name) else None

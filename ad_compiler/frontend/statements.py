@@ -1,0 +1,230 @@
+"""Statements: a function's body, run over operands.
+
+A `return` inside a branch that is taken at run time is handled by continuation: what follows the `if`
+is lowered at the end of every branch that falls through, so each branch ends in its own result and the
+results are merged.
+
+    if x > 0:                   if x > 0:
+        return x                    result = x
+    y = x * x          ->       else:
+    return y                        y = x * x
+                                    result = y
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.analysis.types import ArrayType
+from ad_compiler.frontend.branches import choose, run_branches
+from ad_compiler.frontend.context import Context, handles, lower, STATEMENTS, UNSUPPORTED
+from ad_compiler.frontend.operations import elements_of, operation
+from ad_compiler.frontend.scope import LocalFunction
+from ad_compiler.frontend.writes import augment_name, write_item
+from ad_compiler.ir import Operand, Statement, Value
+from ad_compiler.refusal import Refusal
+from ad_compiler.rules.notation import constant, registry
+from ad_compiler.analysis.types import STRING
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The body ended in `return`."""
+
+    operand: Operand
+
+
+Outcome = Returned | None
+
+
+def run_body(context: Context, body: list[ast.stmt]) -> Operand:
+    """What a function with this body returns."""
+    outcome = run(context, body)
+    return outcome.operand if outcome is not None else None
+
+
+def run(context: Context, body: list[ast.stmt]) -> Outcome:
+    """Lower statements in order, up to a `return`."""
+    for position, node in enumerate(body):
+        if isinstance(node, ast.Return):
+            return Returned(in_statement(context, node, lambda n=node: returned(context, n)))
+        if isinstance(node, ast.If):
+            outcome, finished = run_if(context, node, body[position + 1 :])
+            if finished:
+                return outcome
+            continue
+        handler = STATEMENTS.get(type(node))
+        if handler is None:
+            reason, advice = UNSUPPORTED.get(
+                type(node), (f"`{type(node).__name__}` cannot be differentiated", "rewrite it")
+            )
+            raise context.refuse(node, reason, advice)
+        in_statement(context, node, lambda n=node, h=handler: h(context, n))
+    return None
+
+
+def in_statement(context: Context, node: ast.stmt, action: Any) -> Any:
+    """Run `action`; the operations it appends belong to this statement."""
+    before = context.builder.statement
+    if not context.in_rule:
+        context.builder.statement = Statement(context.here.source, node)
+    try:
+        return action()
+    except Refusal as refusal:
+        raise context.refuse(node, refusal.reason, refusal.advice) from None
+    finally:
+        context.builder.statement = before
+
+
+def returned(context: Context, node: ast.Return) -> Operand:
+    if context.wanted is not None and isinstance(node.value, ast.Tuple) and context.wanted[0] == context.depth:
+        wanted = context.wanted[1]
+        return tuple([lower(context, item) if i in wanted else None for i, item in enumerate(node.value.elts)])
+    return None if node.value is None else lower(context, node.value)
+
+
+def run_if(context: Context, node: ast.If, rest: list[ast.stmt]) -> tuple[Outcome, bool]:
+    """An `if`: (outcome, True) where it, with what follows, ended the function."""
+    condition = in_statement(context, node, lambda: lower(context, node.test))
+    if not isinstance(condition, Value):
+        return run(context, [*(node.body if condition else node.orelse), *rest]), True
+    if not any(isinstance(inner, ast.Return) for inner in ast.walk(node)):
+        in_statement(
+            context,
+            node,
+            lambda: run_branches(
+                context, node, condition, lambda: run(context, node.body), lambda: run(context, node.orelse)
+            ),
+        )
+        return None, False
+    result = in_statement(
+        context,
+        node,
+        lambda: choose(
+            context,
+            node,
+            condition,
+            lambda: run_body(context, [*node.body, *rest]),
+            lambda: run_body(context, [*node.orelse, *rest]),
+        ),
+    )
+    return Returned(result), True
+
+
+@handles(ast.Expr)
+def expression_statement(context: Context, node: ast.Expr) -> None:
+    if isinstance(node.value, ast.Constant):
+        return
+    lower(context, node.value)
+
+
+@handles(ast.Pass)
+def pass_statement(context: Context, node: ast.Pass) -> None:
+    return
+
+
+@handles(ast.Assign)
+def assignment(context: Context, node: ast.Assign) -> None:
+    operand = lower(context, node.value)
+    for target in node.targets:
+        assign(context, target, operand)
+
+
+@handles(ast.AnnAssign)
+def annotated_assignment(context: Context, node: ast.AnnAssign) -> None:
+    if node.value is not None:
+        assign(context, node.target, lower(context, node.value))
+
+
+@handles(ast.AugAssign)
+def augmented_assignment(context: Context, node: ast.AugAssign) -> None:
+    if isinstance(node.target, ast.Name):
+        augment_name(context, node, node.target)
+    elif isinstance(node.target, ast.Subscript):
+        write_item(context, node, node.target, node.value, node.op)
+    else:
+        raise context.refuse(node, *_ATTRIBUTE)
+
+
+_ATTRIBUTE = (
+    "writing an attribute changes an object in place, which a derivative cannot follow",
+    "keep the value in a local name, and return it",
+)
+
+
+def assign(context: Context, target: ast.expr, operand: Operand) -> None:
+    """Bind a target: a name, a tuple of targets, an item of a local array."""
+    if isinstance(target, ast.Name):
+        if isinstance(operand, Value) and operand.name is None and not context.builder.generated:
+            operand.name = target.id
+        context.here.names[target.id] = operand
+    elif isinstance(target, (ast.Tuple, ast.List)):
+        unpack(context, target, elements_of(context, target, operand))
+    elif isinstance(target, ast.Subscript):
+        write_item(context, target, target, operand, None)
+    elif isinstance(target, ast.Attribute):
+        raise context.refuse(target, *_ATTRIBUTE)
+    else:
+        raise context.refuse(target, f"`{ast.unparse(target)}` cannot be assigned", "assign a name")
+
+
+def unpack(context: Context, target: ast.Tuple | ast.List, items: list[Operand]) -> None:
+    stars = [i for i, element in enumerate(target.elts) if isinstance(element, ast.Starred)]
+    wanted = len(target.elts)
+    if (not stars and len(items) != wanted) or (stars and len(items) < wanted - 1):
+        raise context.refuse(target, f"{len(items)} values are unpacked into {wanted} names", "match them")
+    if stars:
+        (place,) = stars
+        after = wanted - place - 1
+        end = len(items) - after
+        items = [*items[:place], items[place:end], *items[end:]]
+    for element, item in zip(target.elts, items, strict=True):
+        assign(context, element.value if isinstance(element, ast.Starred) else element, item)
+
+
+@handles(ast.FunctionDef)
+def local_definition(context: Context, node: ast.FunctionDef) -> None:
+    if node.decorator_list:
+        raise context.refuse(node, "a local function has a decorator", "decorate it outside")
+    context.here.names[node.name] = local_function(context, node)
+
+
+def local_function(context: Context, node: ast.Lambda | ast.FunctionDef) -> LocalFunction:
+    defaults = [lower(context, default) for default in node.args.defaults]
+    keyword_defaults = [None if default is None else lower(context, default) for default in node.args.kw_defaults]
+    return LocalFunction(node, context.here, defaults, keyword_defaults)
+
+
+@handles(ast.Import)
+def local_import(context: Context, node: ast.Import) -> None:
+    import importlib
+
+    for alias in node.names:
+        module = importlib.import_module(alias.name)
+        top = importlib.import_module(alias.name.split(".")[0])
+        context.here.names[alias.asname or alias.name.split(".")[0]] = module if alias.asname else top
+
+
+@handles(ast.ImportFrom)
+def local_import_from(context: Context, node: ast.ImportFrom) -> None:
+    import importlib
+
+    if node.level or node.module is None:
+        raise context.refuse(node, "a relative import stands inside of a function", "import at the top of the file")
+    for alias in node.names:
+        context.here.names[alias.asname or alias.name] = getattr(importlib.import_module(node.module), alias.name)
+
+
+@constant("assert", infer=lambda *_: STRING, effect=True)
+def check(condition: Any, message: Any) -> None: ...
+
+
+@handles(ast.Assert)
+def assertion(context: Context, node: ast.Assert) -> None:
+    condition = lower(context, node.test)
+    message = None if node.msg is None else lower(context, node.msg)
+    operation(context, node, registry["assert"], (condition, message))

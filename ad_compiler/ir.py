@@ -1,0 +1,190 @@
+"""The program: a computational graph in structured single-assignment form.
+
+Operations are nodes and values are edges; control flow is a node with a graph inside (`Branch`). Every
+value is immutable. An array that a program writes into is a chain of values, one per write, which share
+one storage: `a[i] = e` is the pure operation `index_set(a, i, e)`, and the emitter, which knows that the
+older value is dead, writes it in place again (the same idea as uniqueness types: Henriksen et al.,
+Futhark, PLDI 2017). So a write has a derivative rule like any other operation, and dead code, common
+subexpressions and the chain rule need no special case for it.
+
+What stands as an argument of an operation is an *operand*: a `Value`, or anything known while compiling
+(numbers, None, strings, dtypes, slices), or a tuple or list of operands.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ad_compiler.analysis.types import Type
+
+if TYPE_CHECKING:
+    from ad_compiler.frontend.source import Source
+    from ad_compiler.rules.notation import Primitive
+
+Operand = Any
+
+
+@dataclass(eq=False, slots=True)
+class Statement:
+    """A statement of the user's program: what the emitted code is laid out by."""
+
+    source: Source
+    node: ast.stmt
+
+    @property
+    def text(self) -> str:
+        """One line: the statement, or the head of a compound one."""
+        return self.source.text(self.node)
+
+
+class Value:
+    """An edge of the graph: a number or an array, computed once."""
+
+    __slots__ = ("access", "name", "operation", "type")
+
+    def __init__(self, type: Type, name: str | None = None, access: str | None = None) -> None:
+        self.type = type
+        self.name = name
+        self.access = access  # how an input is written: `x`, `params["W"]`
+        self.operation: Operation | Branch | None = None
+
+    def __repr__(self) -> str:
+        return f"%{self.access or self.name or id(self) % 10000}"
+
+
+@dataclass(eq=False, slots=True)
+class Operation:
+    """A node of the graph: `result = primitive(*arguments)`."""
+
+    primitive: Primitive
+    arguments: tuple[Operand, ...]
+    result: Value
+    statement: Statement | None = None
+    place: tuple[Source, ast.AST] | None = None
+    method: bool = False  # written as a method: `x.sum()`
+
+    def __repr__(self) -> str:
+        return f"{self.result!r} = {self.primitive.name}{self.arguments!r}"
+
+
+@dataclass(eq=False, slots=True)
+class Block:
+    """Operations in order, and the operands it yields to the construct around it."""
+
+    operations: list[Operation | Branch] = field(default_factory=list)
+    results: list[Operand] = field(default_factory=list)
+
+
+@dataclass(eq=False, slots=True)
+class Branch:
+    """`if`: both blocks yield one operand for every result."""
+
+    condition: Operand
+    then: Block
+    otherwise: Block
+    results: list[Value]
+    statement: Statement | None = None
+    place: tuple[Source, ast.AST] | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Shortcut:
+    """A value whose derivative is known as a whole: a gate.
+
+    The reverse sweep steps from `result` to `inputs` by `partials`, a rule in the notation of
+    `rules.notation`, and does not enter the operations between them.
+    """
+
+    result: Value
+    inputs: tuple[Value, ...]
+    partials: Callable[..., Any]
+
+
+@dataclass(eq=False, slots=True)
+class Function:
+    """A program: the forward sweep, and, once differentiated, the reverse sweep."""
+
+    name: str
+    parameters: list[Parameter]
+    forward: Block
+    result: Operand = None
+    reverse: Block | None = None
+    reverse_result: Operand = None
+    seed: Operand = None
+    shortcuts: dict[Value, Shortcut] = field(default_factory=dict)
+    documentation: str | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Parameter:
+    """One parameter of the emitted function, and the values that stand for its leaves."""
+
+    name: str
+    structure: Operand  # a Value, or a container of Values and static objects
+    kind: str  # as in `inspect.Parameter`: "positional", "keyword", "var_positional", "var_keyword"
+    default: str | None = None  # source text, where it has a default
+
+
+def values_in(operand: Operand) -> Iterator[Value]:
+    """The values an operand is made of, in order.
+
+    >>> list(values_in((1, None, [2.0])))
+    []
+    """
+    if isinstance(operand, Value):
+        yield operand
+    elif isinstance(operand, (tuple, list)):
+        for item in operand:
+            yield from values_in(item)
+    elif isinstance(operand, dict):
+        for item in operand.values():
+            yield from values_in(item)
+    elif isinstance(operand, slice):
+        yield from values_in((operand.start, operand.stop, operand.step))
+    elif isinstance(operand, Record):
+        yield from values_in(operand.fields)
+
+
+def map_values(function: Callable[[Value], Operand], operand: Operand) -> Operand:
+    """The same structure with every value replaced."""
+    if isinstance(operand, Value):
+        return function(operand)
+    if isinstance(operand, tuple):
+        return tuple([map_values(function, item) for item in operand])
+    if isinstance(operand, list):
+        return [map_values(function, item) for item in operand]
+    if isinstance(operand, dict):
+        return {key: map_values(function, item) for key, item in operand.items()}
+    if isinstance(operand, slice):
+        return slice(*[map_values(function, part) for part in (operand.start, operand.stop, operand.step)])
+    if isinstance(operand, Record):
+        return Record(operand.cls, map_values(function, operand.fields), operand.access)
+    return operand
+
+
+@dataclass(eq=False, slots=True)
+class Record:
+    """A named tuple or a dataclass, its fields known by name."""
+
+    cls: type
+    fields: dict[str, Operand]
+    access: str | None = None  # how an input is written
+
+
+def inputs_of(node: Operation | Branch) -> Iterator[Value]:
+    """The values a node reads, those of the blocks inside it included."""
+    if isinstance(node, Operation):
+        yield from values_in(node.arguments)
+        return
+    yield from values_in(node.condition)
+    for block in (node.then, node.otherwise):
+        for inner in block.operations:
+            yield from inputs_of(inner)
+        yield from values_in(block.results)
+
+
+def results_of(node: Operation | Branch) -> list[Value]:
+    return [node.result] if isinstance(node, Operation) else node.results

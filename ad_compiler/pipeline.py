@@ -1,0 +1,201 @@
+"""The road of a program, step by step: this page is the table of contents of the compiler.
+
+    1 source         frontend/source.py            a function object to its syntax tree
+    2 lower          frontend/program.py           syntax to a typed graph; every refusal is made here
+    3 gates          transforms/gates.py           chains of scalars whose derivative is simpler as a whole
+    4 differentiate  transforms/differentiate.py   the chain rule, backwards (simplified as it is built)
+    5 dead code      transforms/dead_code.py       what neither sweep needs
+    6 emit           backends/numpy/emit.py        the graph to Python source
+    7 load           backends/loader.py            source to a function
+
+Types are inferred while lowering, and identities and common subexpressions are applied while building
+(`builder.py`), so neither is a step of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any, Literal
+
+from ad_compiler.backends.numpy.emit import emit
+from ad_compiler.frontend.program import Lowered, lower_program
+from ad_compiler.frontend.scope import Location
+from ad_compiler.frontend.source import Source, read_source
+from ad_compiler.ir import Function, Operand, Value, map_values, values_in
+from ad_compiler.rules.shapes import describe, type_of
+from ad_compiler.transforms.dead_code import remove_dead_code
+from ad_compiler.transforms.differentiate import ReverseSweep, gradient_of
+from ad_compiler.transforms.gates import find_gates
+
+Mode = Literal["grad", "value_and_grad", "vjp"]
+SUFFIX: dict[Mode, str] = {"grad": "grad", "value_and_grad": "value_and_grad", "vjp": "vjp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be differentiated, and how."""
+
+    primal: FunctionType
+    mode: Mode
+    argnums: tuple[str, ...]
+    single: bool  # one gradient, not a tuple of them
+    has_aux: bool = False
+    bound_self: tuple[str, Location] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A differentiated program, as text, with what it reads from outside."""
+
+    request: Request
+    source: str
+    function: Function
+    lowered: Lowered
+    name: str
+
+
+def compile_program(request: Request, arguments: Mapping[str, Any], constants: frozenset[str]) -> Program:
+    """Differentiate for arguments of these kinds; raises `Unsupported`."""
+    source = read_source(request.primal)
+    lowered = lower_program(
+        request.primal, source, arguments, request.argnums, constants, request.bound_self
+    )
+    show("lower", lowered.function)
+    function = lowered.function
+    inputs = list(values_in(lowered.differentiated))
+    function.shortcuts = find_gates(lowered, inputs)
+    differentiate(request, source, lowered)
+    show("differentiate", function)
+    kept = function.result
+    remove_dead_code([function.forward, *([function.reverse] if function.reverse else [])], (kept, function.reverse_result))
+    show("dead_code", function)
+    name = primal_name(request.primal)
+    function.name = f"{name}_{SUFFIX[request.mode]}"
+    function.documentation = documentation(request, name)
+    text = emit(function, "result_bar" if request.mode == "vjp" else None)
+    return Program(request, text, function, lowered, function.name)
+
+
+def primal_name(primal: FunctionType) -> str:
+    return "function" if primal.__name__ == "<lambda>" else primal.__name__
+
+
+def documentation(request: Request, name: str) -> str:
+    names = " and ".join([", ".join(request.argnums[:-1]), request.argnums[-1]] if len(request.argnums) > 1 else request.argnums)
+    what = {
+        "grad": f"Gradient of {name} with respect to {names}.",
+        "value_and_grad": f"Value of {name}, and its gradient with respect to {names}.",
+        "vjp": f"Value of {name}, and the pullback of cotangents to {names}.",
+    }
+    return what[request.mode]
+
+
+def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
+    """Add the reverse sweep to the program."""
+    from ad_compiler.ir import Block
+
+    function, context = lowered.function, lowered.context
+    function.reverse = Block()
+    context.builder.block = function.reverse
+    inputs = list(values_in(lowered.differentiated))
+    sweep = ReverseSweep(context, function.forward, inputs, function.shortcuts)
+    output, aux = function.result, None
+    if request.has_aux:
+        if not isinstance(output, tuple) or len(output) != 2:
+            raise source.refuse(source.node, "with `has_aux` the function must return (value, aux)", "return a pair")
+        output, aux = output
+    if request.mode == "vjp":
+        function.seed = seed_structure(output, "result_bar")
+        seeds = dict(pairs(output, function.seed))
+    else:
+        check_scalar(source, output)
+        seeds = {output: 1.0} if isinstance(output, Value) else {}
+    cotangents = sweep.run(function.forward, seeds)
+    context.builder.statement = None
+    gradients = tuple(
+        gradient_of(context, cotangents, lowered.differentiated[name]) for name in request.argnums
+    )
+    function.reverse_result = owned(context, gradients[0] if request.single else gradients, function)
+    if request.mode == "grad":
+        function.result = None
+        if request.has_aux:
+            function.reverse_result = (function.reverse_result, aux)
+    elif request.has_aux:
+        function.result = (output, aux)
+
+
+def owned(context: Any, gradients: Operand, function: Function) -> Operand:
+    """Gradients that share memory with nothing the caller holds, nor with each other."""
+    from ad_compiler.analysis.storage import is_fresh, storage_of
+    from ad_compiler.rules.notation import registry
+
+    seen: set[Value] = {storage_of(value) for value in values_in(function.result)}
+
+    def own(value: Value) -> Operand:
+        if type_of(value).rank == 0:
+            return value
+        if is_owned(value) and storage_of(value) not in seen:
+            seen.add(storage_of(value))
+            return value
+        import numpy as np
+
+        with context.builder.generating():
+            copied = context.builder.call(registry[np.copy], (value,), method=True)
+        if copied in seen:
+            from ad_compiler.ir import Operation
+
+            fresh = Value(copied.type)
+            fresh.operation = Operation(registry[np.copy], (value,), fresh, None, None, True)
+            context.builder.block.operations.append(fresh.operation)
+            copied = fresh
+        seen.add(copied)
+        return copied
+
+    def is_owned(value: Value) -> bool:
+        return is_fresh(storage_of(value))
+
+    return map_values(own, gradients)
+
+
+def check_scalar(source: Source, output: Operand) -> None:
+    if isinstance(output, Value) and type_of(output).rank == 0 and type_of(output).dtype.kind in "biuf":
+        return
+    if isinstance(output, (int, float)) and not isinstance(output, bool):
+        return
+    what = describe(output) if not isinstance(output, (tuple, list)) else f"a {type(output).__name__}"
+    raise source.refuse(
+        source.node,
+        f"the function returns {what}, and a gradient is defined for a single number",
+        "return a scalar (for instance a sum), or use `vjp`, which takes the cotangent of the result",
+    )
+
+
+def seed_structure(output: Operand, access: str) -> Operand:
+    """The parameter of a pullback: a cotangent for every number and array of the result."""
+    if isinstance(output, Value):
+        return Value(output.type, None, access)
+    if isinstance(output, (tuple, list)):
+        return type(output)(seed_structure(item, f"{access}[{i}]") for i, item in enumerate(output))
+    if isinstance(output, dict):
+        return {key: seed_structure(item, f"{access}[{key!r}]") for key, item in output.items()}
+    from ad_compiler.ir import Record
+
+    if isinstance(output, Record):
+        return Record(output.cls, {k: seed_structure(v, f"{access}.{k}") for k, v in output.fields.items()})
+    return None
+
+
+def pairs(output: Operand, seed: Operand) -> list[tuple[Value, Value]]:
+    return list(zip(values_in(output), values_in(seed), strict=True))
+
+
+def show(step: str, function: Function) -> None:
+    """Print the program after a step, if `AD_COMPILER_PRINT` names it."""
+    if os.environ.get("AD_COMPILER_PRINT") == step:
+        from ad_compiler.printer import program_text
+
+        print(program_text(function), file=sys.stderr)

@@ -1,0 +1,23 @@
+"""A refusal that does not know its place yet: the front end adds file, line and caret."""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):
+    """Raised where a rule or a type says no; becomes `Unsupported` at the expression being lowered."""
+
+    def __init__(self, reason: str, advice: str) -> None:
+        super().__init__(reason, advice)
+        self.reason = reason
+        self.advice = advice
+
+
+class NeedsConstant(Exception):
+    """An argument is used where its value must be known while compiling (an axis, a window).
+
+    The pipeline starts again with that argument's value as part of the signature.
+    """
+
+    def __init__(self, access: str) -> None:
+        super().__init__(access)
+        self.access = access

@@ -1,0 +1,114 @@
+"""Rules of Python's operators and of the NumPy functions that mean the same."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.rules.notation import constant, elementwise
+
+
+@elementwise(operator.add, np.add)
+def add(a: Any, b: Any) -> Any:
+    return 1.0, 1.0
+
+
+@elementwise(operator.sub, np.subtract)
+def subtract(a: Any, b: Any) -> Any:
+    return 1.0, -1.0
+
+
+@elementwise(operator.mul, np.multiply)
+def multiply(a: Any, b: Any) -> Any:
+    return b, a
+
+
+@elementwise(operator.truediv, np.true_divide)
+def divide(a: Any, b: Any, *, y: Any) -> Any:
+    return 1 / b, -y / b
+
+
+@elementwise(operator.neg, np.negative)
+def negative(a: Any) -> Any:
+    return -1.0
+
+
+@elementwise(operator.pos, np.positive)
+def positive(a: Any) -> Any:
+    return 1.0
+
+
+@elementwise(operator.pow, np.power, np.float_power, math.pow)
+def power(a: Any, b: Any, *, y: Any) -> Any:
+    # a**b at b = 0 is 1 for every a, and at a = 0 it is flat in b: neither may give 0 * inf.
+    slope = b * a ** np.where(b == 0, 1, b - 1)
+    return slope, np.where(a == 0, 0.0, y * np.log(np.where(a == 0, 1.0, a)))
+
+
+@elementwise(operator.mod, np.remainder, np.mod)
+def remainder(a: Any, b: Any) -> Any:
+    return 1.0, -np.floor(a / b)
+
+
+@elementwise(np.fmod, math.fmod)
+def fmod(a: Any, b: Any) -> Any:
+    return 1.0, -np.trunc(a / b)
+
+
+@elementwise(operator.abs, np.absolute, np.fabs, math.fabs)
+def absolute(a: Any) -> Any:
+    return np.sign(a)
+
+
+@elementwise(np.maximum)
+def maximum(a: Any, b: Any) -> Any:
+    return (
+        np.where(a == b, 0.5, np.where(a < b, 0.0, 1.0)),
+        np.where(a == b, 0.5, np.where(b < a, 0.0, 1.0)),
+    )
+
+
+@elementwise(np.minimum)
+def minimum(a: Any, b: Any) -> Any:
+    return (
+        np.where(a == b, 0.5, np.where(a > b, 0.0, 1.0)),
+        np.where(a == b, 0.5, np.where(b > a, 0.0, 1.0)),
+    )
+
+
+@elementwise(np.fmax)
+def fmax(a: Any, b: Any) -> Any:
+    # The other operand counts where one is NaN.
+    return (
+        np.where(a == b, 0.5, np.where((a > b) | (b != b), 1.0, 0.0)),
+        np.where(a == b, 0.5, np.where((b > a) | (a != a), 1.0, 0.0)),
+    )
+
+
+@elementwise(np.fmin)
+def fmin(a: Any, b: Any) -> Any:
+    return (
+        np.where(a == b, 0.5, np.where((a < b) | (b != b), 1.0, 0.0)),
+        np.where(a == b, 0.5, np.where((b < a) | (a != a), 1.0, 0.0)),
+    )
+
+
+@constant(operator.floordiv, np.floor_divide)
+def floor_divide(a: Any, b: Any) -> None: ...
+
+
+@constant(operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne)
+@constant(np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal)
+def compare(a: Any, b: Any) -> None: ...
+
+
+@constant(operator.and_, operator.or_, operator.xor, operator.lshift, operator.rshift)
+@constant(np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.logical_and, np.logical_or, np.logical_xor)
+def combine_bits(a: Any, b: Any) -> None: ...
+
+
+@constant(operator.invert, np.logical_not)
+def invert(a: Any) -> None: ...

@@ -1,0 +1,213 @@
+"""Rules of the elementary functions, of `numpy` and of `math`.
+
+Each partial derivative is written in terms of the result `y` where that is cheaper or keeps more
+accuracy than in terms of the argument. SymPy is the oracle: a test differentiates every function here
+and compares. Source: NIST Digital Library of Mathematical Functions, chapter 4.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.rules.notation import constant, elementwise
+from ad_compiler.rules.shapes import bool_type, elementwise_type, math_type_int
+
+
+@elementwise(np.exp, math.exp)
+def exp(x: Any, *, y: Any) -> Any:
+    return y
+
+
+@elementwise(np.exp2)
+def exp2(x: Any, *, y: Any) -> Any:
+    return y * 0.6931471805599453  # log 2
+
+
+@elementwise(np.expm1, math.expm1)
+def expm1(x: Any) -> Any:
+    return np.exp(x)  # not y + 1, which is 0 where exp is still 1e-20
+
+
+@elementwise(np.log)
+def log(x: Any) -> Any:
+    return 1 / x
+
+
+@elementwise(math.log, infer=elementwise_type(math.log), keywords=False, differentiable=("x", "base"))
+def log_to_base(x: Any, base: Any = None, *, y: Any) -> Any:
+    if base is None:
+        return 1 / x, 0.0
+    return 1 / (x * np.log(base)), -y / (base * np.log(base))
+
+
+@elementwise(np.log2, math.log2)
+def log2(x: Any) -> Any:
+    return 1.4426950408889634 / x  # 1 / log 2
+
+
+@elementwise(np.log10, math.log10)
+def log10(x: Any) -> Any:
+    return 0.4342944819032518 / x  # 1 / log 10
+
+
+@elementwise(np.log1p, math.log1p)
+def log1p(x: Any) -> Any:
+    return 1 / (1 + x)
+
+
+@elementwise(np.sqrt, math.sqrt, singular=True)
+def sqrt(x: Any, *, y: Any) -> Any:
+    return 0.5 / y
+
+
+@elementwise(np.cbrt, singular=True)
+def cbrt(x: Any, *, y: Any) -> Any:
+    return 1 / (3 * y * y)
+
+
+@elementwise(np.square)
+def square(x: Any) -> Any:
+    return 2 * x
+
+
+@elementwise(np.reciprocal)
+def reciprocal(x: Any, *, y: Any) -> Any:
+    return -y * y
+
+
+@elementwise(np.sin, math.sin)
+def sin(x: Any) -> Any:
+    return np.cos(x)
+
+
+@elementwise(np.cos, math.cos)
+def cos(x: Any) -> Any:
+    return -np.sin(x)
+
+
+@elementwise(np.tan, math.tan)
+def tan(x: Any, *, y: Any) -> Any:
+    return 1 + y * y
+
+
+@elementwise(np.arcsin, math.asin)
+def arcsin(x: Any) -> Any:
+    return 1 / np.sqrt((1 - x) * (1 + x))
+
+
+@elementwise(np.arccos, math.acos)
+def arccos(x: Any) -> Any:
+    return -1 / np.sqrt((1 - x) * (1 + x))
+
+
+@elementwise(np.arctan, math.atan)
+def arctan(x: Any) -> Any:
+    return 1 / (1 + x * x)
+
+
+@elementwise(np.arctan2, math.atan2)
+def arctan2(a: Any, b: Any) -> Any:
+    # Scaled by the radius, so that neither tiny nor huge arguments leave the range of floats.
+    radius = np.hypot(a, b)
+    return b / radius / radius, -a / radius / radius
+
+
+@elementwise(np.sinh, math.sinh)
+def sinh(x: Any) -> Any:
+    return np.cosh(x)
+
+
+@elementwise(np.cosh, math.cosh)
+def cosh(x: Any) -> Any:
+    return np.sinh(x)
+
+
+@elementwise(np.tanh, math.tanh)
+def tanh(x: Any, *, y: Any) -> Any:
+    return 1 - y * y
+
+
+@elementwise(np.arcsinh, math.asinh)
+def arcsinh(x: Any) -> Any:
+    return 1 / np.hypot(x, 1.0)
+
+
+@elementwise(np.arccosh, math.acosh)
+def arccosh(x: Any) -> Any:
+    return 1 / (np.sqrt(x - 1) * np.sqrt(x + 1))
+
+
+@elementwise(np.arctanh, math.atanh)
+def arctanh(x: Any) -> Any:
+    return 1 / ((1 - x) * (1 + x))
+
+
+@elementwise(np.hypot)
+def hypot(a: Any, b: Any, *, y: Any) -> Any:
+    # hypot is a norm: its gradient at the kink is 0.
+    return np.where(y == 0, 0.0, a / y), np.where(y == 0, 0.0, b / y)
+
+
+@elementwise(math.hypot)
+def math_hypot(a: Any, b: Any, *, y: Any) -> Any:
+    return np.where(y == 0, 0.0, a / y), np.where(y == 0, 0.0, b / y)
+
+
+@elementwise(np.logaddexp)
+def logaddexp(a: Any, b: Any, *, y: Any) -> Any:
+    # y - y is NaN where y is infinite; there the larger argument has all the weight.
+    return np.where(a == y, 1.0, np.exp(a - y)), np.where(b == y, 1.0, np.exp(b - y))
+
+
+@elementwise(np.logaddexp2)
+def logaddexp2(a: Any, b: Any, *, y: Any) -> Any:
+    return np.where(a == y, 1.0, np.exp2(a - y)), np.where(b == y, 1.0, np.exp2(b - y))
+
+
+@elementwise(np.deg2rad, np.radians, math.radians)
+def radians(x: Any) -> Any:
+    return 0.017453292519943295  # pi / 180
+
+
+@elementwise(np.rad2deg, np.degrees, math.degrees)
+def degrees(x: Any) -> Any:
+    return 57.29577951308232  # 180 / pi
+
+
+@elementwise(np.copysign, math.copysign, differentiable=("a",))
+def copysign(a: Any, b: Any) -> Any:
+    return np.where(np.signbit(a) == np.signbit(b), 1.0, -1.0)
+
+
+@elementwise(np.sinc)
+def sinc(x: Any, *, y: Any) -> Any:
+    return np.where(x == 0, 0.0, (np.cos(np.pi * x) - y) / np.where(x == 0, 1.0, x))
+
+
+@elementwise(math.erf)
+def erf(x: Any) -> Any:
+    return 1.1283791670955126 * np.exp(-x * x)  # 2 / sqrt(pi)
+
+
+@elementwise(math.erfc)
+def erfc(x: Any) -> Any:
+    return -1.1283791670955126 * np.exp(-x * x)
+
+
+@constant(np.sign, np.floor, np.ceil, np.trunc, np.rint, np.isnan, np.isinf, np.isfinite, np.signbit, np.spacing)
+def steps(x: Any) -> None: ...
+
+
+@constant(np.heaviside)
+def heaviside(x: Any, at_zero: Any) -> None: ...
+
+
+@constant(math.floor, math.ceil, math.trunc, infer=math_type_int)
+def whole(x: Any) -> None: ...
+
+
+@constant(math.isnan, math.isinf, math.isfinite, infer=bool_type)
+def classify(x: Any) -> None: ...

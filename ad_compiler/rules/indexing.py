@@ -1,0 +1,260 @@
+"""Rules of reads and writes by index, of `take`, and of sliding windows.
+
+The cotangent of `a[i]` is zero but at `i`; where an index is repeated, the contributions add up. Three
+operations of the program's own stand for this: `index_add(a, i, v)` and `index_set(a, i, v)` are `a`
+after `a[i] += v` (every repetition counted) and after `a[i] = v`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view as numpy_windows
+
+from ad_compiler.analysis.types import ArrayType, Axis, Length, Shape, broadcast, may_be_one, representative
+from ad_compiler.builder import Builder
+from ad_compiler.ir import Operand, Value
+from ad_compiler.refusal import Refusal
+from ad_compiler.rules.notation import at_compile_time, expansion, linear, registry, rule
+from ad_compiler.rules.shapes import describe, normalized_axes, rank_of, shape_of, type_of
+from ad_compiler.rules.structure import length
+
+
+def is_array_index(item: Operand) -> bool:
+    """An index that selects by list: an integer or boolean array (not a number, slice or None)."""
+    if isinstance(item, (list, tuple, range, np.ndarray)):
+        return True
+    return isinstance(item, Value) and (type_of(item).rank > 0 or type_of(item).dtype.kind == "b")
+
+
+def consumed_axes(item: Operand) -> int:
+    """How many axes of the array an index item stands for."""
+    if item is None or item is Ellipsis:
+        return 0
+    if is_array_index(item) and type_of(item).dtype.kind == "b":
+        return type_of(item).rank
+    return 1
+
+
+def expanded_index(index: tuple[Operand, ...], rank: int) -> list[Operand]:
+    """The index with its ellipsis, or its missing end, spelled out as full slices."""
+    used = sum(consumed_axes(item) for item in index)
+    if used > rank:
+        raise Refusal(f"{used} indices are given for an array of rank {rank}", "give at most one for each axis")
+    places = [i for i, item in enumerate(index) if item is Ellipsis]
+    if len(places) > 1:
+        raise Refusal("an index has more than one `...`", "write at most one")
+    place = places[0] if places else len(index)
+    fill = [slice(None)] * (rank - used)
+    return [*index[:place], *fill, *index[place + 1 :]]
+
+
+def slice_length(axis: Axis, item: slice) -> Axis:
+    start, stop, step = item.start, item.stop, item.step
+    axis = representative(axis)
+    if start is None and stop is None and step in (None, 1, -1):
+        return axis
+    known = all(bound is None or isinstance(bound, (int, np.integer)) for bound in (start, stop, step))
+    if isinstance(axis, int) and known:
+        return len(range(*item.indices(axis)))
+    if known and step in (None, 1):
+        low = start or 0
+        if low >= 0 and (stop is None or stop < 0):
+            return shortened(axis, low - (stop or 0))
+        if low == 0 and stop == 1:
+            return Length(("first", axis), may_be_one=True)
+    parts = tuple(id(b) if isinstance(b, Value) else b for b in (start, stop, step))
+    return Length(("slice", axis if isinstance(axis, int) else id(axis), parts), may_be_one=True)
+
+
+def shortened(axis: Axis, by: int) -> Axis:
+    """The length `max(axis - by, 0)`."""
+    if isinstance(axis, Length) and isinstance(axis.key, tuple) and axis.key[0] == "shortened":
+        return shortened(axis.key[1], axis.key[2] + by)
+    return axis if by == 0 else Length(("shortened", axis, by), may_be_one=True)
+
+
+def getitem_type(a: Any, index: Any) -> ArrayType:
+    kind = type_of(a)
+    items = expanded_index(index, kind.rank)
+    has_arrays = any(map(is_array_index, items))
+    shape: list[Axis] = []
+    selected: list[Shape] = []
+    first, last = -1, -1
+    axis = 0
+    for place, item in enumerate(items):
+        if item is None:
+            shape.append(1)
+        elif isinstance(item, slice):
+            shape.append(slice_length(kind.shape[axis], item))
+        elif is_array_index(item):
+            t = type_of(item)
+            if t.dtype.kind == "b":
+                selected.append((Length(("mask", id(item)), may_be_one=True),))
+            elif t.dtype.kind in "iu":
+                selected.append(t.shape)
+            elif t.shape == (0,):
+                selected.append(t.shape)
+            else:
+                raise Refusal(f"{describe(item)} stands where an index is needed", "use an array of ints or bools")
+        else:
+            check_integer(item)
+            if has_arrays:
+                selected.append(())
+        if has_arrays and not (item is None or isinstance(item, slice)):
+            if first < 0:
+                first, insertion = place, len(shape)
+            elif last != place - 1:
+                insertion = 0
+            last = place
+        axis += consumed_axes(item)
+    if has_arrays:
+        shape[insertion:insertion] = broadcast(*selected)
+    return ArrayType(kind.dtype, tuple(shape))
+
+
+def check_integer(item: Operand) -> None:
+    if isinstance(item, (int, np.integer)) and not isinstance(item, bool):
+        return
+    if isinstance(item, Value) and type_of(item).dtype.kind in "iu":
+        return
+    raise Refusal(f"{describe(item)} stands where an index is needed", "use an int, a slice or an integer array")
+
+
+def has_repetitions(index: tuple[Operand, ...]) -> bool:
+    """Whether an index may name an element twice (False only where that is proved)."""
+    arrays = [item for item in index if is_array_index(item)]
+    if not arrays or any(type_of(item).dtype.kind == "b" for item in arrays):
+        return False
+    one_axis = all(type_of(item).rank <= 1 for item in arrays)
+    return not (one_axis and any(map(is_arange, arrays)))
+
+
+def is_arange(item: Operand) -> bool:
+    return isinstance(item, range) or (
+        isinstance(item, Value) and item.operation is not None and item.operation.primitive.name == "arange"
+    )
+
+
+def is_basic(index: Sequence[Operand]) -> bool:
+    return not any(map(is_array_index, index))
+
+
+@linear("getitem", infer=getitem_type, view=True)
+def getitem(a: Any, index: Any, *, g: Any) -> Any:
+    return index_add(np.zeros_like(a), index, g)
+
+
+def written_type(a: Any, index: Any, value: Any) -> ArrayType:
+    kind = type_of(a)
+    target = getitem_type(a, index).shape
+    if rank_of(value) > len(target):
+        raise Refusal("a value of higher rank than the indexed part is written", "write a value that fits")
+    return kind
+
+
+@rule("index_add", infer=written_type, differentiable=("a", "value"))
+def index_add_rule(a: Any, index: Any, value: Any, *, g: Any) -> Any:
+    return g, sum_to_shape(g[index], value)
+
+
+@rule("index_set", infer=written_type, differentiable=("a", "value"))
+def index_set_rule(a: Any, index: Any, value: Any, *, g: Any) -> Any:
+    return index_set(g, index, 0.0), sum_to_shape(g[index], value)
+
+
+@expansion()
+def sum_to_shape(builder: Builder, g: Operand, x: Operand) -> Operand:
+    from ad_compiler.rules.structure import sum_to_shape_of
+
+    return sum_to_shape_of(builder, g, x)
+
+
+@expansion()
+def index_add(builder: Builder, a: Operand, index: Operand, value: Operand) -> Operand:
+    return builder.call(registry["index_add"], (a, index, value))
+
+
+@expansion()
+def index_set(builder: Builder, a: Operand, index: Operand, value: Operand) -> Operand:
+    return builder.call(registry["index_set"], (a, index, value))
+
+
+@expansion(np.take)
+def take(builder: Builder, a: Operand, indices: Operand, axis: Any = None) -> Operand:
+    """`a[..., indices, ...]`; `np.take` itself with its default mode."""
+    if axis is None:
+        if rank_of(a) != 1:
+            a = builder.call(registry[np.ravel], (a,))
+        axis = 0
+    (place,) = normalized_axes(axis, rank_of(a))
+    return builder.call(registry["getitem"], (a, (*[slice(None)] * place, indices)))
+
+
+def windows_type(x: Any, window_shape: Any, axis: Any = None) -> ArrayType:
+    kind = type_of(x)
+    sizes, axes = window_of(x, window_shape, axis)
+    shape = list(kind.shape)
+    for size, place in zip(sizes, axes, strict=True):
+        shape[place] = window_count(shape[place], size)
+    return ArrayType(kind.dtype, (*shape, *sizes))
+
+
+def window_count(axis: Axis, size: int) -> Axis:
+    axis = representative(axis)
+    return axis - size + 1 if isinstance(axis, int) else shortened(axis, size - 1)
+
+
+@at_compile_time
+def window_of(x: Any, window_shape: Any, axis: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Sizes and axes of the windows."""
+    sizes = window_shape if isinstance(window_shape, (tuple, list)) else (window_shape,)
+    if not all(isinstance(size, (int, np.integer)) for size in sizes):
+        raise Refusal("the size of a window is not known while compiling", "write it as a constant")
+    axes = normalized_axes(axis, rank_of(x))
+    if len(axes) != len(sizes) or len(set(axes)) != len(axes):
+        raise Refusal("the windows do not have one size for each axis", "name the axes with `axis=`")
+    return tuple(int(size) for size in sizes), axes
+
+
+@linear(numpy_windows, infer=windows_type, view=True)
+def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, g: Any) -> Any:
+    return overlapped(x, window_of(x, window_shape, axis), g)
+
+
+@expansion()
+def overlapped(builder: Builder, x: Operand, windows: Any, g: Operand) -> Operand:
+    """Every tap of the window adds its layer of `g` to the part of `x` it looked at."""
+    import operator
+
+    sizes, axes = windows
+    rank = rank_of(x)
+    result: Operand = builder.call(registry[np.zeros_like], (x,))
+    for tap in np.ndindex(*sizes):
+        index: list[Operand] = [slice(None)] * rank
+        for offset, place in zip(tap, axes, strict=True):
+            count = length(builder, g, place)
+            stop = count + offset if isinstance(count, int) else builder.call(registry[operator.add], (offset, count))
+            index[place] = slice(offset, stop, None)
+        layer = builder.call(registry["getitem"], (g, (*[slice(None)] * rank, *tap)))
+        result = builder.call(registry["index_add"], (result, tuple(index), layer))
+    return result
+
+
+def arange_type(start: Any, stop: Any = None, step: Any = None) -> ArrayType:
+    bounds = [bound for bound in (start, stop, step) if bound is not None]
+    kinds = [type_of(bound) for bound in bounds]
+    dtype = np.result_type(*[t.dtype for t in kinds])
+    if len(bounds) == 1 and isinstance(start, (int, np.integer)):
+        return ArrayType(dtype, (max(int(start), 0),))
+    if len(bounds) == 1:
+        from ad_compiler.rules.shapes import axis_from_operand
+
+        axis = axis_from_operand(start)
+        if not may_be_one(axis) or isinstance(axis, Length):
+            return ArrayType(dtype, (axis,))
+    if all(isinstance(bound, (int, np.integer)) for bound in bounds):
+        return ArrayType(dtype, (len(range(*bounds)),))
+    return ArrayType(dtype, (Length(("arange", *map(id, bounds)), may_be_one=True),))

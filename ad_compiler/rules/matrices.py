@@ -1,0 +1,244 @@
+"""Rules of products of matrices and tensors.
+
+Source: Giles, An extended collection of matrix derivative results for forward and reverse mode
+algorithmic differentiation (2008), section 2; for einsum, the transposed contraction.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.analysis.types import ArrayType, Axis, promote, same_length
+from ad_compiler.refusal import Refusal
+from ad_compiler.rules.notation import at_compile_time, rule
+from ad_compiler.rules.shapes import (
+    _contract,
+    dot_type,
+    matmul_type,
+    normalized_axes,
+    rank_of,
+    shape_of,
+    type_of,
+)
+from ad_compiler.rules.structure import inverse_permutation, sum_to_shape_of
+
+
+@rule(operator.matmul, np.matmul, infer=matmul_type)
+def matmul(a: Any, b: Any, *, g: Any) -> Any:
+    if np.ndim(a) == 1 and np.ndim(b) == 1:
+        return g * b, g * a
+    if np.ndim(a) == 2 and np.ndim(b) == 1:
+        return np.outer(g, b), a.T @ g
+    if np.ndim(a) == 1 and np.ndim(b) == 2:
+        return b @ g, np.outer(a, g)
+    if np.ndim(a) == 1:
+        return (
+            sum_to_shape_of((b @ g[..., :, None])[..., 0], a),
+            sum_to_shape_of(a[:, None] * g[..., None, :], b),
+        )
+    if np.ndim(b) == 1:
+        return (
+            g[..., :, None] * b,
+            sum_to_shape_of((np.swapaxes(a, -1, -2) @ g[..., :, None])[..., 0], b),
+        )
+    if np.ndim(b) == 2 and np.ndim(a) > 2:
+        return g @ b.T, a.reshape(-1, a.shape[-1]).T @ g.reshape(-1, g.shape[-1])
+    return (
+        sum_to_shape_of(g @ np.swapaxes(b, -1, -2), a),
+        sum_to_shape_of(np.swapaxes(a, -1, -2) @ g, b),
+    )
+
+
+@rule(np.dot, infer=dot_type, method="dot")
+def dot(a: Any, b: Any, *, g: Any) -> Any:
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return sum_to_shape_of(g * b, a), sum_to_shape_of(g * a, b)
+    if np.ndim(a) == 1 and np.ndim(b) == 1:
+        return g * b, g * a
+    if np.ndim(a) == 2 and np.ndim(b) == 1:
+        return np.outer(g, b), a.T @ g
+    if np.ndim(a) == 1 and np.ndim(b) == 2:
+        return b @ g, np.outer(a, g)
+    if np.ndim(a) == 2 and np.ndim(b) == 2:
+        return g @ b.T, a.T @ g
+    if np.ndim(b) == 1:
+        return g[..., None] * b, np.tensordot(g, a, (leading(g), leading(g)))
+    return (
+        np.tensordot(g, b, (trailing(g, np.ndim(b) - 1), all_but_second_last(b))),
+        np.moveaxis(np.tensordot(a, g, (leading(a)[:-1], leading(a)[:-1])), 0, -2),
+    )
+
+
+@at_compile_time
+def leading(a: Any) -> tuple[int, ...]:
+    return tuple(range(rank_of(a)))
+
+
+@at_compile_time
+def trailing(a: Any, number: int) -> tuple[int, ...]:
+    return tuple(range(rank_of(a) - number, rank_of(a)))
+
+
+@at_compile_time
+def all_but_second_last(b: Any) -> tuple[int, ...]:
+    return tuple(i for i in range(rank_of(b)) if i != rank_of(b) - 2)
+
+
+def inner_type(a: Any, b: Any) -> ArrayType:
+    left, right = type_of(a), type_of(b)
+    if left.rank == 0 or right.rank == 0:
+        return ArrayType(promote([left, right]), left.shape + right.shape)
+    _contract(left.shape[-1], right.shape[-1])
+    return ArrayType(promote([left, right]), left.shape[:-1] + right.shape[:-1])
+
+
+@rule(np.inner, infer=inner_type)
+def inner(a: Any, b: Any, *, g: Any) -> Any:
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return sum_to_shape_of(g * b, a), sum_to_shape_of(g * a, b)
+    return (
+        np.tensordot(g, b, (trailing(g, np.ndim(b) - 1), leading(b)[:-1])),
+        np.tensordot(g, a, (leading(a)[:-1], leading(a)[:-1])),
+    )
+
+
+def outer_type(a: Any, b: Any) -> ArrayType:
+    from ad_compiler.rules.shapes import product_of_axes
+
+    left, right = type_of(a), type_of(b)
+    return ArrayType(
+        promote([left, right]), (product_of_axes(left.shape, None), product_of_axes(right.shape, None))
+    )
+
+
+@rule(np.outer, infer=outer_type)
+def outer(a: Any, b: Any, *, g: Any) -> Any:
+    return (
+        np.reshape(g @ np.ravel(b), np.shape(a)),
+        np.reshape(np.ravel(a) @ g, np.shape(b)),
+    )
+
+
+@at_compile_time
+def contraction(a: Any, b: Any, axes: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The contracted axes of both operands of `np.tensordot`, counted from 0."""
+    if isinstance(axes, (int, np.integer)):
+        n = int(axes)
+        return tuple(range(rank_of(a) - n, rank_of(a))), tuple(range(n))
+    if not isinstance(axes, (tuple, list)) or len(axes) != 2:
+        raise Refusal("the axes of `np.tensordot` are not known while compiling", "write them as constants")
+    return normalized_axes(axes[0], rank_of(a)), normalized_axes(axes[1], rank_of(b))
+
+
+def tensordot_type(a: Any, b: Any, axes: Any = 2) -> ArrayType:
+    left, right = contraction(a, b, axes)
+    if len(left) != len(right):
+        raise Refusal("`np.tensordot` contracts different numbers of axes", "name as many on both sides")
+    first, second = shape_of(a), shape_of(b)
+    for i, j in zip(left, right, strict=True):
+        _contract(first[i], second[j])
+    shape = [n for i, n in enumerate(first) if i not in left]
+    shape += [n for i, n in enumerate(second) if i not in right]
+    return ArrayType(promote([type_of(a), type_of(b)]), tuple(shape))
+
+
+@at_compile_time
+def kept(a: Any, contracted: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(i for i in range(rank_of(a)) if i not in contracted)
+
+
+@at_compile_time
+def matching(own: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    """`own` in the order in which `other` is sorted: the order the contracted axes come back in."""
+    return tuple(i for _, i in sorted(zip(other, own, strict=True)))
+
+
+@rule(np.tensordot, infer=tensordot_type)
+def tensordot(a: Any, b: Any, axes: Any = 2, *, g: Any) -> Any:
+    left, right = contraction(a, b, axes)
+    kept_left, kept_right = kept(a, left), kept(b, right)
+    g_left = leading(g)[: len(kept_left)]
+    g_right = leading(g)[len(kept_left) :]
+    return (
+        np.transpose(
+            np.tensordot(g, b, (g_right, kept_right)),
+            inverse_permutation(kept_left + matching(left, right)),
+        ),
+        np.transpose(
+            np.tensordot(a, g, (kept_left, g_left)),
+            inverse_permutation(matching(right, left) + kept_right),
+        ),
+    )
+
+
+def einsum_terms(subscripts: Any, ranks: tuple[int, ...]) -> tuple[list[str], str]:
+    """The subscripts of every operand and of the result, ellipses spelled out."""
+    if not isinstance(subscripts, str):
+        raise Refusal("the subscripts of `np.einsum` are not known while compiling", "write them as a string")
+    left, arrow, right = subscripts.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if len(terms) != len(ranks):
+        raise Refusal(f"`{subscripts}` names {len(terms)} operands, {len(ranks)} are given", "name each operand")
+    if not arrow:
+        letters = sorted(set(left) - set(",."))
+        right = ("..." if "." in left else "") + "".join(c for c in letters if left.count(c) == 1)
+    free = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in subscripts]
+    extra = [rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks, strict=True)]
+    # An ellipsis stands for axes aligned on the right, so its letters are taken from the end.
+    spelled = [term.replace("...", "".join(free[len(free) - n :])) for term, n in zip(terms, extra, strict=True)]
+    longest = max((n for term, n in zip(terms, extra, strict=True) if "..." in term), default=0)
+    for term, whole, rank in zip(terms, spelled, ranks, strict=True):
+        if len(whole) != rank:
+            raise Refusal(f"`{term}` in `{subscripts}` does not name {rank} axes", "name each axis once")
+    return spelled, right.replace("...", "".join(free[len(free) - longest :]))
+
+
+def einsum_type(subscripts: Any, *operands: Any) -> ArrayType:
+    types = [type_of(operand) for operand in operands]
+    terms, result = einsum_terms(subscripts, tuple(t.rank for t in types))
+    lengths: dict[str, Axis] = {}
+    for term, t in zip(terms, types, strict=True):
+        for letter, axis in zip(term, t.shape, strict=True):
+            known = lengths.setdefault(letter, axis)
+            if not same_length(known, axis) and (known == 1 or axis == 1):
+                raise Refusal(f"`np.einsum` broadcasts the axis `{letter}` of length 1", "give it its full length")
+            _contract(known, axis)
+    return ArrayType(promote(types), tuple([lengths[letter] for letter in result]))
+
+
+@at_compile_time
+def transposed_subscripts(place: int, subscripts: str, operands: Any) -> str:
+    """The einsum whose result is the cotangent of one operand, all but the axes it is merely summed over."""
+    terms, result = einsum_terms(subscripts, tuple(rank_of(operand) for operand in operands))
+    own = terms[place]
+    if len(set(own)) != len(own):
+        raise Refusal(f"`np.einsum` takes a diagonal (`{own}`)", "take it with an index: `a[i, i]`")
+    others = [term for i, term in enumerate(terms) if i != place]
+    reachable = "".join(c for c in own if c in result or any(c in term for term in others))
+    return f"{','.join([result, *others])}->{reachable}"
+
+
+@at_compile_time
+def lonely_axes(place: int, subscripts: str, operands: Any) -> tuple[int, ...]:
+    """The axes of one operand that are merely summed over: their letters stand nowhere else."""
+    terms, result = einsum_terms(subscripts, tuple(rank_of(operand) for operand in operands))
+    others = [term for i, term in enumerate(terms) if i != place]
+    return tuple(i for i, c in enumerate(terms[place]) if c not in result and not any(c in t for t in others))
+
+
+@at_compile_time
+def others_than(place: int, operands: Any) -> tuple[Any, ...]:
+    return tuple(operand for i, operand in enumerate(operands) if i != place)
+
+
+@rule(np.einsum, infer=einsum_type, variadic=True)
+def einsum(subscripts: Any, *operands: Any, place: Any, g: Any) -> Any:
+    # One operand at a time: `place` counts the operands.
+    partial = np.einsum(
+        transposed_subscripts(place, subscripts, operands), g, *others_than(place, operands)
+    )
+    lonely = lonely_axes(place, subscripts, operands)
+    return np.broadcast_to(np.expand_dims(partial, lonely), np.shape(operands[place])) if lonely else partial

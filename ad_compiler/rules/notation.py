@@ -1,0 +1,232 @@
+"""The notation of derivative rules, and the registry of the operations that have one.
+
+A rule is an ordinary Python function in the language the compiler accepts. The compiler lowers its body
+into the reverse sweep, so a rule costs nothing at run time, and what it does not read is not saved.
+Its positional parameters are the ones of the operation that may be given, with their defaults; after
+the star it asks for what it needs: `y`, the result, and `g`, the cotangent of the result.
+
+    @elementwise(np.tanh)                 the partial derivatives of a function of numbers; broadcasting,
+    def tanh(x, *, y):                    the product with the cotangent and strong zeros are not the
+        return 1 - y * y                  rule's business, and both modes follow from it
+
+    @linear(np.transpose, infer=...)      a function linear in its first parameter: the transposed map,
+    def transpose(a, axes=None, *, g):    applied to the cotangent; forward mode is the function itself
+        return np.transpose(g, ...)
+
+    @rule(np.matmul, infer=...)           everything else: the cotangent of each differentiable
+    def matmul(a, b, *, g):               parameter (those without a default), in order
+        return g @ b.T, a.T @ g
+
+The mathematics: Griewank and Walther, Evaluating Derivatives (2008), chapter 3; for matrices Giles, An
+extended collection of matrix derivative results (2008).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ad_compiler.analysis.types import Type
+from ad_compiler.refusal import Refusal
+
+Infer = Callable[..., Type]
+RuleFunction = Callable[..., Any]
+
+
+@dataclass(eq=False, slots=True)
+class Primitive:
+    """An operation of the program.
+
+    `text` is how emitted code calls it (`np.tanh`, `math.exp`); operators have none. `view` says that
+    the result may share memory with the first argument, `cheap` that it is better computed again than
+    kept in a variable, `effect` that it must stay where it is even if nobody reads its result, `fresh` that
+    the user calls it to get an array of their own, to write into; `singular` that a partial derivative
+    is infinite at a point where the function is finite.
+    """
+
+    name: str
+    text: str
+    kind: Literal["elementwise", "linear", "rule", "constant"]
+    infer: Infer
+    rule: RuleFunction | None = None
+    parameters: tuple[str, ...] = ()
+    defaults: dict[str, Any] = field(default_factory=dict)
+    needs: frozenset[str] = frozenset()  # of `y` and `g`
+    differentiable: tuple[str, ...] = ()  # the parameters that get a cotangent
+    view: bool = False
+    cheap: bool = False
+    effect: bool = False
+    fresh: bool = False
+    variadic: bool = False
+    singular: bool = False
+    keywords: bool = True  # parameters with defaults are written as keywords
+
+    def bind(self, positional: Sequence[Any], keywords: dict[str, Any]) -> tuple[Any, ...]:
+        """The arguments in the order of the parameters, defaults filled in; `Refusal` otherwise."""
+        if self.variadic:
+            if keywords:
+                raise Refusal(f"`{self.text}` is called with keyword arguments", "pass them by position")
+            return tuple(positional)
+        if len(positional) > len(self.parameters):
+            raise Refusal(
+                f"`{self.text or self.name}` is called with {len(positional)} positional arguments, and only "
+                f"{', '.join(self.parameters)} can be differentiated through",
+                "leave out the others",
+            )
+        bound = dict(zip(self.parameters, positional, strict=False))
+        for name, value in keywords.items():
+            if name not in self.parameters:
+                raise Refusal(
+                    f"the argument `{name}` of `{self.text or self.name}` is not supported",
+                    f"write the same without it; supported are {', '.join(self.parameters)}",
+                )
+            if name in bound:
+                raise Refusal(f"the argument `{name}` is given twice", "give it once")
+            bound[name] = value
+        result = []
+        for name in self.parameters:
+            if name in bound:
+                result.append(bound[name])
+            elif name in self.defaults:
+                result.append(self.defaults[name])
+            else:
+                raise Refusal(f"the argument `{name}` of `{self.text or self.name}` is missing", f"give `{name}`")
+        return tuple(result)
+
+    def argument(self, arguments: Sequence[Any], name: str) -> Any:
+        return arguments[self.parameters.index(name)]
+
+
+registry: dict[Any, Primitive] = {}
+methods: dict[str, Primitive] = {}
+compile_time: set[Any] = set()
+expansions: dict[Any, Callable[..., Any]] = {}
+
+_MODULE_TEXTS = {"math": "math.", "numpy": "np.", "numpy.linalg": "np.linalg.", "_operator": "", "builtins": ""}
+
+
+def spelling(function: Any) -> str:
+    """How emitted code names a library function: `np.tanh`; operators and our own have no name."""
+    if isinstance(function, str):
+        return ""
+    module = getattr(function, "__module__", None) or "numpy"
+    if "stride_tricks" in module:
+        return f"np.lib.stride_tricks.{function.__name__}"
+    prefix = _MODULE_TEXTS.get(module, "np.")
+    return "" if module == "_operator" else f"{prefix}{function.__name__}"
+
+
+def signature_of(rule_function: RuleFunction) -> tuple[tuple[str, ...], dict[str, Any], frozenset[str]]:
+    code = rule_function.__code__
+    names = code.co_varnames[: code.co_argcount]
+    given = rule_function.__defaults__ or ()
+    defaults = dict(zip(names[len(names) - len(given) :], given, strict=True))
+    needs = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    return names, defaults, frozenset(needs)
+
+
+def register(
+    function: Any,
+    kind: Literal["elementwise", "linear", "rule", "constant"],
+    infer: Infer,
+    rule_function: RuleFunction,
+    *,
+    method: str | None = None,
+    differentiable: tuple[str, ...] | None = None,
+    **flags: bool,
+) -> Primitive:
+    names, defaults, needs = signature_of(rule_function)
+    if differentiable is None:
+        differentiable = tuple(name for name in names if name not in defaults)
+    primitive = Primitive(
+        name=function if isinstance(function, str) else function.__name__,
+        text=spelling(function),
+        kind=kind,
+        infer=infer,
+        rule=None if kind == "constant" else rule_function,
+        parameters=names,
+        defaults=defaults,
+        needs=needs,
+        differentiable=() if kind == "constant" else differentiable,
+        **flags,
+    )
+    registry[function] = primitive
+    if method is not None:
+        methods[method] = primitive
+    return primitive
+
+
+def elementwise(*functions: Any, infer: Infer | None = None, **options: Any) -> Callable[[RuleFunction], RuleFunction]:
+    """The rule gives one partial derivative for each parameter."""
+    from ad_compiler.rules.shapes import elementwise_type
+
+    def decorate(rule_function: RuleFunction) -> RuleFunction:
+        for function in functions:
+            register(function, "elementwise", infer or elementwise_type(function), rule_function, **options)
+        return rule_function
+
+    return decorate
+
+
+def linear(
+    *functions: Any, infer: Infer, of: str | None = None, **options: Any
+) -> Callable[[RuleFunction], RuleFunction]:
+    """The rule applies the transposed linear map to the cotangent `g`; linear in the first parameter, or `of`."""
+
+    def decorate(rule_function: RuleFunction) -> RuleFunction:
+        for function in functions:
+            register(
+                function,
+                "linear",
+                infer,
+                rule_function,
+                differentiable=(of or signature_of(rule_function)[0][0],),
+                **options,
+            )
+        return rule_function
+
+    return decorate
+
+
+def rule(*functions: Any, infer: Infer, **options: Any) -> Callable[[RuleFunction], RuleFunction]:
+    """The rule gives the cotangent of every parameter that has no default."""
+
+    def decorate(rule_function: RuleFunction) -> RuleFunction:
+        for function in functions:
+            register(function, "rule", infer, rule_function, **options)
+        return rule_function
+
+    return decorate
+
+
+def constant(*functions: Any, infer: Infer | None = None, **options: Any) -> Callable[[RuleFunction], RuleFunction]:
+    """An operation whose derivative is zero or does not exist: the decorated function is its signature."""
+    from ad_compiler.rules.shapes import elementwise_type
+
+    def decorate(rule_function: RuleFunction) -> RuleFunction:
+        for function in functions:
+            register(function, "constant", infer or elementwise_type(function), rule_function, **options)
+        return rule_function
+
+    return decorate
+
+
+def at_compile_time(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A helper of rules that is called while compiling, on operands known by then (axes, ranks)."""
+    compile_time.add(function)
+    return function
+
+
+def expansion(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A function that stands for several operations: it is called while compiling, with the builder first.
+
+    Without `functions` the decorated function itself is what rules call.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for name in functions or (function,):
+            expansions[name] = function
+        return function
+
+    return decorate

@@ -1,0 +1,63 @@
+"""Rules of selection: where, clip, and the clean-up of values that are not numbers.
+
+A partial derivative that is a choice between constants never multiplies: `transforms.simplify` turns
+`g * where(c, 1.0, 0.0)` into `where(c, g, 0.0)`. So what is not selected contributes exactly 0, even
+where the arithmetic behind it is inf or NaN ("strong zeros").
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.analysis.types import ArrayType, promote, python_type
+from ad_compiler.rules.notation import elementwise
+from ad_compiler.rules.shapes import broadcast_types, type_of
+
+
+def where_type(condition: Any, x: Any, y: Any) -> ArrayType:
+    types = [type_of(x), type_of(y)]
+    return ArrayType(promote(types), broadcast_types([type_of(condition), *types]))
+
+
+def select_type(condition: Any, x: Any, y: Any) -> ArrayType:
+    kind = where_type(condition, x, y)
+    if kind.rank == 0 and type_of(x).python and type_of(y).python:
+        return python_type(kind.dtype)
+    return kind
+
+
+@elementwise("select", infer=select_type, differentiable=("x", "y"))
+@elementwise(np.where, infer=where_type, differentiable=("x", "y"))
+def where(condition: Any, x: Any, y: Any) -> Any:
+    return None, np.where(condition, 1.0, 0.0), np.where(condition, 0.0, 1.0)
+
+
+def clip_type(a: Any, a_min: Any = None, a_max: Any = None) -> ArrayType:
+    types = [type_of(bound) for bound in (a, a_min, a_max) if bound is not None]
+    return ArrayType(promote(types), broadcast_types(types))
+
+
+@elementwise(np.clip, infer=clip_type, method="clip", keywords=False, differentiable=("a", "a_min", "a_max"))
+def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
+    # minimum(maximum(a, a_min), a_max): a tie shares equally, as there.
+    if a_max is None:
+        if a_min is None:
+            return 1.0, None, None
+        above = np.where(a == a_min, 0.5, np.where(a < a_min, 0.0, 1.0))
+        return above, 1 - above, None
+    if a_min is None:
+        below = np.where(a == a_max, 0.5, np.where(a > a_max, 0.0, 1.0))
+        return below, None, 1 - below
+    raised = np.maximum(a, a_min)
+    return (
+        np.where(raised > a_max, 0.0, np.where((a == a_min) | (a == a_max), 0.5, np.where(a < a_min, 0.0, 1.0))),
+        np.where(raised > a_max, 0.0, np.where(a == a_min, 0.5, np.where(a < a_min, 1.0, 0.0))),
+        np.where(raised == a_max, 0.5, np.where(raised > a_max, 1.0, 0.0)),
+    )
+
+
+@elementwise(np.nan_to_num, differentiable=("x",))
+def nan_to_num(x: Any, copy: Any = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    return np.where(np.isfinite(x), 1.0, 0.0)

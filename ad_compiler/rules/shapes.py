@@ -1,0 +1,417 @@
+"""The types of results: dtype and shape of every family of operations.
+
+Each function here takes the operands of an operation and returns the type of its result, or raises
+`Refusal`. They are the abstract counterparts of NumPy's own functions (NumPy 2 promotion, NEP 50).
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.analysis.types import (
+    BOOL,
+    FLOAT,
+    INT,
+    ArrayType,
+    Axis,
+    Length,
+    Shape,
+    ShapeMismatch,
+    broadcast,
+    is_one,
+    may_be_one,
+    promote,
+    python_type,
+    representative,
+    type_of_number,
+    unify,
+)
+from ad_compiler.ir import Value
+from ad_compiler.refusal import Refusal
+
+UFUNC_OF_OPERATOR: dict[Any, np.ufunc] = {
+    operator.add: np.add,
+    operator.sub: np.subtract,
+    operator.mul: np.multiply,
+    operator.truediv: np.true_divide,
+    operator.floordiv: np.floor_divide,
+    operator.mod: np.remainder,
+    operator.pow: np.power,
+    operator.neg: np.negative,
+    operator.pos: np.positive,
+    operator.abs: np.absolute,
+    operator.invert: np.invert,
+    operator.and_: np.bitwise_and,
+    operator.or_: np.bitwise_or,
+    operator.xor: np.bitwise_xor,
+    operator.lshift: np.left_shift,
+    operator.rshift: np.right_shift,
+    operator.lt: np.less,
+    operator.le: np.less_equal,
+    operator.gt: np.greater,
+    operator.ge: np.greater_equal,
+    operator.eq: np.equal,
+    operator.ne: np.not_equal,
+}
+
+_WEAK: dict[str, type] = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
+_COMPARISONS = {operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne, operator.not_}
+
+
+def type_of(operand: Any) -> ArrayType:
+    """The type of an operand that stands for a number or an array."""
+    if isinstance(operand, Value):
+        if isinstance(operand.type, ArrayType):
+            return operand.type
+    elif isinstance(operand, (bool, int, float, complex, np.generic)):
+        return type_of_number(operand)
+    elif isinstance(operand, (list, tuple)):
+        return array_of(operand)
+    elif isinstance(operand, range):
+        return ArrayType(np.dtype(np.int64), (len(operand),))
+    raise Refusal(f"{describe(operand)} stands where a number or an array is needed", "pass a number or an array")
+
+
+def describe(operand: Any) -> str:
+    if isinstance(operand, Value):
+        return f"a value of type {operand.type}"
+    if operand is None:
+        return "None"
+    if isinstance(operand, (str, dict, slice)):
+        return f"a {type(operand).__name__}"
+    return f"`{getattr(operand, '__name__', repr(operand))}`"
+
+
+def shape_of(operand: Any) -> Shape:
+    return type_of(operand).shape
+
+
+def rank_of(operand: Any) -> int:
+    return len(type_of(operand).shape)
+
+
+@lru_cache(maxsize=4096)
+def ufunc_dtype(ufunc: np.ufunc, *inputs: Any) -> np.dtype[Any]:
+    """The dtype a ufunc gives for these dtypes (Python types for weak scalars)."""
+    return ufunc.resolve_dtypes((*inputs, *[None] * ufunc.nout))[-1]
+
+
+def broadcast_types(types: Sequence[ArrayType]) -> Shape:
+    try:
+        return broadcast(*[t.shape for t in types])
+    except ShapeMismatch as mismatch:
+        raise Refusal(f"the shapes do not fit: {mismatch}", "check the shapes") from None
+
+
+def elementwise_type(function: Any) -> Callable[..., ArrayType]:
+    """The inference of one elementwise function, ufunc, operator or function of `math`."""
+    module = getattr(function, "__module__", None)
+    if module == "math":
+        return math_type_bool if function in _MATH_PREDICATES else math_type
+    ufunc = function if isinstance(function, np.ufunc) else UFUNC_OF_OPERATOR.get(function)
+    is_operator = module == "_operator"
+
+    def infer(*operands: Any) -> ArrayType:
+        types = [type_of(operand) for operand in operands]
+        if is_operator and all([t.python for t in types]):
+            return python_operator_type(function, types)
+        shape = broadcast_types(types)
+        if ufunc is None:
+            return ArrayType(promote(types), shape)
+        try:
+            dtype = ufunc_dtype(ufunc, *[_WEAK[t.dtype.kind] if t.python else t.dtype for t in types])
+        except TypeError:
+            names = " and ".join(str(t.dtype) for t in types)
+            raise Refusal(f"NumPy has no `{ufunc.__name__}` for {names}", "convert the operands first") from None
+        return ArrayType(dtype, shape)
+
+    return infer
+
+
+_MATH_PREDICATES = {math.isnan, math.isinf, math.isfinite, math.isclose}
+
+
+def math_type(*operands: Any) -> ArrayType:
+    for operand in operands:
+        if rank_of(operand):
+            raise Refusal("a function of `math` is given an array", "use NumPy's function of that name")
+    return FLOAT
+
+
+def math_type_bool(*operands: Any) -> ArrayType:
+    math_type(*operands)
+    return BOOL
+
+
+def math_type_int(*operands: Any) -> ArrayType:
+    math_type(*operands)
+    return INT
+
+
+def python_operator_type(function: Any, types: Sequence[ArrayType]) -> ArrayType:
+    if function in _COMPARISONS:
+        return BOOL
+    if function is operator.truediv:
+        return python_type(np.result_type(*[t.dtype for t in types], np.float64))
+    dtype = np.result_type(*[t.dtype for t in types])
+    if dtype.kind == "b" and function not in (operator.and_, operator.or_, operator.xor):
+        return INT
+    return python_type(dtype)
+
+
+def same_as_first(a: Any, *_: Any) -> ArrayType:
+    """An array of the type of the first operand (a scalar becomes NumPy's)."""
+    kind = type_of(a)
+    return ArrayType(kind.dtype, kind.shape)
+
+
+def normalized_axes(axis: Any, rank: int) -> tuple[int, ...]:
+    """Axis numbers from 0 to rank - 1 of an `axis` argument: None is every axis."""
+    if axis is None:
+        return tuple(range(rank))
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    result = []
+    for one in axes:
+        if not isinstance(one, (int, np.integer)):
+            raise Refusal("an axis is not known while compiling", "pass it as a plain int or a default")
+        if not -rank <= one < rank:
+            raise Refusal(f"axis {one} is out of bounds for an array of rank {rank}", "check the axis")
+        result.append(int(one) % rank)
+    if len(set(result)) != len(result):
+        raise Refusal("an axis is given twice", "give each axis once")
+    return tuple(result)
+
+
+def reduced_shape(shape: Shape, axis: Any, keepdims: Any) -> Shape:
+    if not isinstance(keepdims, (bool, int, np.bool_)):
+        raise Refusal("`keepdims` is not known while compiling", "write True or False")
+    axes = normalized_axes(axis, len(shape))
+    if keepdims:
+        return tuple([1 if i in axes else n for i, n in enumerate(shape)])
+    return tuple([n for i, n in enumerate(shape) if i not in axes])
+
+
+def sum_type(a: Any, axis: Any = None, keepdims: Any = False, *_: Any) -> ArrayType:
+    kind = type_of(a)
+    dtype = kind.dtype
+    if dtype.kind in "biu":
+        dtype = np.result_type(dtype, np.int64) if dtype.kind != "u" else np.dtype(np.uint64)
+    return ArrayType(dtype, reduced_shape(kind.shape, axis, keepdims))
+
+
+def mean_type(a: Any, axis: Any = None, keepdims: Any = False, *_: Any) -> ArrayType:
+    kind = type_of(a)
+    dtype = np.dtype(np.float64) if kind.dtype.kind in "biu" else kind.dtype
+    return ArrayType(dtype, reduced_shape(kind.shape, axis, keepdims))
+
+
+def extremum_type(a: Any, axis: Any = None, keepdims: Any = False, *_: Any) -> ArrayType:
+    kind = type_of(a)
+    return ArrayType(kind.dtype, reduced_shape(kind.shape, axis, keepdims))
+
+
+def bool_reduction_type(a: Any, axis: Any = None, keepdims: Any = False) -> ArrayType:
+    return ArrayType(np.dtype(bool), reduced_shape(shape_of(a), axis, keepdims))
+
+
+def index_reduction_type(a: Any, axis: Any = None, keepdims: Any = False) -> ArrayType:
+    return ArrayType(np.dtype(np.intp), reduced_shape(shape_of(a), axis, keepdims))
+
+
+def product_of_axes(axes: Sequence[Axis], key: Any) -> Axis:
+    axes = [representative(axis) for axis in axes]
+    known = [axis for axis in axes if isinstance(axis, int)]
+    symbols = [axis for axis in axes if isinstance(axis, Length)]
+    product = math.prod(known)
+    if not symbols or product == 0:
+        return product
+    if product == 1 and len(symbols) == 1:
+        return symbols[0]
+    return Length(("product", product, *map(id, symbols)), may_be_one=any(map(may_be_one, symbols)) and product == 1)
+
+
+def axis_from_operand(operand: Any) -> Axis:
+    """The axis a shape argument makes: a static int, or the length a value stands for."""
+    if isinstance(operand, (bool, np.bool_)):
+        raise Refusal("a bool stands where a length is needed", "pass an int")
+    if isinstance(operand, (int, np.integer)):
+        return int(operand)
+    if isinstance(operand, Value) and isinstance(operand.type, ArrayType):
+        if operand.type.dtype.kind not in "iu" or operand.type.rank:
+            raise Refusal(f"{describe(operand)} stands where a length is needed", "pass an int")
+        operation = operand.operation
+        if operation is not None and operation.primitive.name == "length":
+            array, axis = operation.arguments
+            return shape_of(array)[axis]
+        return Length(("value", id(operand)), may_be_one=True)
+    raise Refusal(f"{describe(operand)} stands where a length is needed", "pass an int")
+
+
+def shape_argument(shape: Any) -> tuple[Any, ...]:
+    return tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+
+
+def reshape_type(a: Any, shape: Any, *_: Any) -> ArrayType:
+    kind = type_of(a)
+    lengths = shape_argument(shape)
+    inferred = [isinstance(n, int) and n == -1 for n in lengths]
+    axes: list[Axis] = [
+        0 if unknown else axis_from_operand(n) for n, unknown in zip(lengths, inferred, strict=True)
+    ]
+    if sum(inferred) > 1:
+        raise Refusal("more than one length is -1", "give all lengths but one")
+    if any(inferred):
+        axes[inferred.index(True)] = _inferred_length(kind.shape, axes, inferred.index(True))
+    return ArrayType(kind.dtype, tuple(axes))
+
+
+def _inferred_length(shape: Shape, axes: list[Axis], hole: int) -> Axis:
+    """What -1 stands for: the lengths on the left not found again on the right."""
+    left = [representative(axis) for axis in shape]
+    for position, axis in enumerate(axes):
+        axis = representative(axis)
+        if position != hole and axis in left:
+            left.remove(axis)
+        elif position != hole and axis != 1:
+            total = [n for n in left if isinstance(n, int)]
+            if isinstance(axis, int) and axis > 0 and len(total) == len(left) and math.prod(total) % axis == 0:
+                left = [math.prod(total) // axis]
+            else:
+                return Length(object(), may_be_one=True)
+    return product_of_axes(left, None)
+
+
+def transpose_type(a: Any, axes: Any = None) -> ArrayType:
+    kind = type_of(a)
+    order = range(kind.rank - 1, -1, -1) if axes is None else normalized_axes(axes, kind.rank)
+    if len(order) != kind.rank:
+        raise Refusal(f"{len(order)} axes are given for an array of rank {kind.rank}", "name every axis once")
+    return ArrayType(kind.dtype, tuple([kind.shape[i] for i in order]))
+
+
+def broadcast_to_type(a: Any, shape: Any) -> ArrayType:
+    return ArrayType(type_of(a).dtype, tuple([axis_from_operand(n) for n in shape_argument(shape)]))
+
+
+def expand_dims_type(a: Any, axis: Any) -> ArrayType:
+    kind = type_of(a)
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    places = normalized_axes(tuple(axes), kind.rank + len(axes))
+    rest = iter(kind.shape)
+    return ArrayType(kind.dtype, tuple([1 if i in places else next(rest) for i in range(kind.rank + len(axes))]))
+
+
+def squeeze_type(a: Any, axis: Any = None) -> ArrayType:
+    kind = type_of(a)
+    if axis is None:
+        if any(may_be_one(n) and not is_one(n) for n in kind.shape):
+            raise Refusal("which axes `squeeze` removes is not known while compiling", "name them with `axis=`")
+        axes: tuple[int, ...] = tuple(i for i, n in enumerate(kind.shape) if is_one(n))
+    else:
+        axes = normalized_axes(axis, kind.rank)
+    return ArrayType(kind.dtype, tuple([n for i, n in enumerate(kind.shape) if i not in axes]))
+
+
+def array_of(items: Any) -> ArrayType:
+    """The type of `np.array` of nested lists of operands."""
+    if not isinstance(items, (list, tuple)):
+        return type_of(items)
+    if not items:
+        return ArrayType(np.dtype(np.float64), (0,))
+    types = [array_of(item) for item in items]
+    if len({t.rank for t in types}) != 1:
+        raise Refusal("the parts of an array differ in rank", "give parts of one shape")
+    shape = types[0].shape
+    for t in types[1:]:
+        try:
+            for a, b in zip(shape, t.shape, strict=True):
+                unify(a, b)
+        except ShapeMismatch as mismatch:
+            raise Refusal(f"the parts of an array differ: {mismatch}", "give parts of one shape") from None
+    strong = [t for t in types if not t.python]
+    dtype = np.result_type(*[t.dtype for t in types]) if len(strong) != len(types) else promote(types)
+    return ArrayType(dtype, (len(items), *shape))
+
+
+def matmul_type(a: Any, b: Any) -> ArrayType:
+    left, right = type_of(a), type_of(b)
+    if left.rank == 0 or right.rank == 0:
+        raise Refusal("`@` needs arrays, not numbers", "use `*`")
+    contracted = right.shape[-2] if right.rank > 1 else right.shape[0]
+    _contract(left.shape[-1], contracted)
+    batch = broadcast_types([ArrayType(left.dtype, left.shape[:-2]), ArrayType(right.dtype, right.shape[:-2])])
+    rows = left.shape[-2:-1] if left.rank > 1 else ()
+    columns = right.shape[-1:] if right.rank > 1 else ()
+    return ArrayType(promote([left, right]), (*batch, *rows, *columns))
+
+
+def dot_type(a: Any, b: Any) -> ArrayType:
+    left, right = type_of(a), type_of(b)
+    if left.rank == 0 or right.rank == 0:
+        return ArrayType(promote([left, right]), left.shape + right.shape)
+    position = -2 if right.rank > 1 else 0
+    _contract(left.shape[-1], right.shape[position])
+    rest = right.shape[:-2] + right.shape[-1:] if right.rank > 1 else ()
+    return ArrayType(promote([left, right]), left.shape[:-1] + rest)
+
+
+def _contract(a: Axis, b: Axis) -> None:
+    try:
+        unify(a, b)
+    except ShapeMismatch as mismatch:
+        raise Refusal(f"the contracted axes differ: {mismatch}", "check the shapes") from None
+
+
+def joined_type(arrays: Any, axis: Any = 0) -> ArrayType:
+    """`np.concatenate`."""
+    types = [type_of(array) for array in arrays]
+    if axis is None:
+        return ArrayType(promote(types), (Length(object(), may_be_one=True),))
+    (place,) = normalized_axes(axis, types[0].rank)
+    shape = list(types[0].shape)
+    for t in types[1:]:
+        if t.rank != len(shape):
+            raise Refusal("the arrays joined differ in rank", "give arrays of one rank")
+        for i, n in enumerate(t.shape):
+            if i != place:
+                _contract(shape[i], n)
+    shape[place] = sum_of_axes([t.shape[place] for t in types])
+    return ArrayType(np.result_type(*[t.dtype for t in types]), tuple(shape))
+
+
+def sum_of_axes(axes: Sequence[Axis]) -> Axis:
+    found = [representative(axis) for axis in axes]
+    known = sum(axis for axis in found if isinstance(axis, int))
+    symbols = [axis for axis in found if isinstance(axis, Length)]
+    if not symbols:
+        return known
+    if known == 0 and len(symbols) == 1:
+        return symbols[0]
+    return Length(("sum", known, *map(id, symbols)), may_be_one=known <= 1)
+
+
+def stacked_type(arrays: Any, axis: Any = 0) -> ArrayType:
+    """`np.stack`."""
+    inner = array_of(list(arrays))
+    (place,) = normalized_axes(axis, inner.rank)
+    shape = list(inner.shape[1:])
+    shape.insert(place, len(arrays))
+    return ArrayType(inner.dtype, tuple(shape))
+
+
+def number_type(*_: Any) -> ArrayType:
+    return FLOAT
+
+
+def int_type(*_: Any) -> ArrayType:
+    return INT
+
+
+def bool_type(*_: Any) -> ArrayType:
+    return BOOL

@@ -1,0 +1,355 @@
+"""Rules of what only moves elements: reshape, transpose, broadcast, join, stack, split."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.analysis.types import ArrayType, is_one, may_be_one, same_length, type_of_number
+from ad_compiler.builder import Builder
+from ad_compiler.ir import Operand, Value
+from ad_compiler.refusal import Refusal
+from ad_compiler.rules.notation import at_compile_time, constant, expansion, linear, methods, registry, rule
+from ad_compiler.rules.shapes import (
+    broadcast_to_type,
+    describe,
+    expand_dims_type,
+    int_type,
+    joined_type,
+    normalized_axes,
+    product_of_axes,
+    rank_of,
+    reshape_type,
+    same_as_first,
+    shape_of,
+    squeeze_type,
+    stacked_type,
+    sum_type,
+    transpose_type,
+    type_of,
+)
+
+
+@at_compile_time
+def inverse_permutation(axes: Any) -> Any:
+    """The permutation that undoes `axes`; None (reversal) undoes itself."""
+    if axes is None:
+        return None
+    order = normalized_axes(tuple(axes), len(axes))
+    return tuple(sorted(range(len(order)), key=lambda i: order[i]))
+
+
+@linear(np.reshape, infer=reshape_type, method="reshape", view=True)
+def reshape(a: Any, shape: Any, *, g: Any) -> Any:
+    return np.reshape(g, np.shape(a))
+
+
+def flat_type(a: Any) -> ArrayType:
+    kind = type_of(a)
+    return ArrayType(kind.dtype, (product_of_axes(kind.shape, None),))
+
+
+@linear(np.ravel, infer=flat_type, method="ravel", view=True)
+def ravel(a: Any, *, g: Any) -> Any:
+    return np.reshape(g, np.shape(a))
+
+
+@linear(np.ndarray.flatten, infer=flat_type, method="flatten")
+def flatten(a: Any, *, g: Any) -> Any:
+    return np.reshape(g, np.shape(a))
+
+
+@linear(np.transpose, infer=transpose_type, method="transpose", view=True, cheap=True)
+def transpose(a: Any, axes: Any = None, *, g: Any) -> Any:
+    return np.transpose(g, inverse_permutation(axes))
+
+
+def swapaxes_type(a: Any, axis1: Any, axis2: Any) -> ArrayType:
+    return transpose_type(a, swapped(a, axis1, axis2))
+
+
+def swapped(a: Any, axis1: Any, axis2: Any) -> tuple[int, ...]:
+    rank = rank_of(a)
+    (first,), (second,) = normalized_axes(axis1, rank), normalized_axes(axis2, rank)
+    order = list(range(rank))
+    order[first], order[second] = order[second], order[first]
+    return tuple(order)
+
+
+@linear(np.swapaxes, infer=swapaxes_type, method="swapaxes", view=True, cheap=True)
+def swapaxes(a: Any, axis1: Any, axis2: Any, *, g: Any) -> Any:
+    return np.swapaxes(g, axis1, axis2)
+
+
+def moveaxis_type(a: Any, source: Any, destination: Any) -> ArrayType:
+    rank = rank_of(a)
+    sources, destinations = normalized_axes(source, rank), normalized_axes(destination, rank)
+    if len(sources) != len(destinations):
+        raise Refusal("`np.moveaxis` is given different numbers of axes", "name as many on both sides")
+    order = [i for i in range(rank) if i not in sources]
+    for to, start in sorted(zip(destinations, sources, strict=True)):
+        order.insert(to, start)
+    return transpose_type(a, tuple(order))
+
+
+@linear(np.moveaxis, infer=moveaxis_type, view=True, cheap=True)
+def moveaxis(a: Any, source: Any, destination: Any, *, g: Any) -> Any:
+    return np.moveaxis(g, destination, source)
+
+
+@linear(np.squeeze, infer=squeeze_type, method="squeeze", view=True)
+def squeeze(a: Any, axis: Any = None, *, g: Any) -> Any:
+    return np.reshape(g, np.shape(a))
+
+
+@linear(np.expand_dims, infer=expand_dims_type, view=True, cheap=True)
+def expand_dims(a: Any, axis: Any, *, g: Any) -> Any:
+    return np.squeeze(g, axis)
+
+
+@linear(np.broadcast_to, infer=broadcast_to_type, view=True)
+def broadcast_to(a: Any, shape: Any, *, g: Any) -> Any:
+    return sum_to_shape_of(g, a)
+
+
+def flip_type(a: Any, axis: Any = None) -> ArrayType:
+    normalized_axes(axis, rank_of(a))
+    return same_as_first(a)
+
+
+@linear(np.flip, infer=flip_type, view=True)
+def flip(a: Any, axis: Any = None, *, g: Any) -> Any:
+    return np.flip(g, axis)
+
+
+@rule(np.concatenate, infer=joined_type)
+def concatenate(arrays: Any, axis: Any = 0, *, g: Any) -> Any:
+    return slices_along(g, arrays, axis)
+
+
+@expansion()
+def slices_along(builder: Builder, g: Operand, arrays: Any, axis: Any) -> Operand:
+    """The piece of `g` that each of the joined arrays became."""
+    if axis is None:
+        raise Refusal("`np.concatenate` flattens its arrays with `axis=None`", "ravel them first")
+    (place,) = normalized_axes(axis, rank_of(arrays[0]))
+    pieces: list[Operand] = []
+    start: Operand = 0
+    for i, array in enumerate(arrays):
+        stop = add_lengths(builder, start, length(builder, array, place))
+        bounds = slice(None if start == 0 else start, None if i == len(arrays) - 1 else stop, None)
+        pieces.append(builder.call(registry["getitem"], (g, (*[slice(None)] * place, bounds))))
+        start = stop
+    return pieces
+
+
+def add_lengths(builder: Builder, a: Operand, b: Operand) -> Operand:
+    import operator
+
+    if isinstance(a, int) and isinstance(b, int):
+        return a + b
+    return b if isinstance(a, int) and a == 0 else builder.call(registry[operator.add], (a, b))
+
+
+@rule(np.stack, infer=stacked_type)
+def stack(arrays: Any, axis: Any = 0, *, g: Any) -> Any:
+    return layers_along(g, arrays, axis)
+
+
+@expansion()
+def layers_along(builder: Builder, g: Operand, arrays: Any, axis: Any) -> Operand:
+    """The layer of `g` that each of the stacked arrays became."""
+    (place,) = normalized_axes(axis, rank_of(g))
+    return [
+        builder.call(registry["getitem"], (g, (*[slice(None)] * place, i))) for i in range(len(arrays))
+    ]
+
+
+@expansion(np.hstack)
+def hstack(builder: Builder, arrays: Any) -> Operand:
+    parts = [at_least(builder, array, 1) for array in arrays]
+    return builder.call(registry[np.concatenate], (parts, 0 if rank_of(parts[0]) == 1 else 1))
+
+
+@expansion(np.vstack)
+def vstack(builder: Builder, arrays: Any) -> Operand:
+    return builder.call(registry[np.concatenate], ([at_least(builder, array, 2) for array in arrays], 0))
+
+
+def at_least(builder: Builder, array: Operand, rank: int) -> Operand:
+    """The array with axes of length 1 in front, as `np.atleast_1d` and `np.atleast_2d` give."""
+    missing = rank - rank_of(array)
+    if missing <= 0:
+        return array
+    return builder.call(registry[np.reshape], (array, (1,) * missing + shape_values(builder, array)))
+
+
+@expansion(np.split)
+def split(builder: Builder, a: Operand, sections: Any, axis: Any = 0) -> Operand:
+    import operator
+
+    (place,) = normalized_axes(axis, rank_of(a))
+    total = length(builder, a, place)
+    if isinstance(sections, (tuple, list)):
+        bounds: list[Operand] = [None, *sections, None]
+    elif isinstance(sections, int):
+        if not isinstance(total, int):
+            width = builder.call(registry[operator.floordiv], (total, sections))
+            inner = [builder.call(registry[operator.mul], (i, width)) for i in range(1, sections)]
+        else:
+            inner = [i * (total // sections) for i in range(1, sections)]
+        bounds = [None, *inner, None]
+    else:
+        raise Refusal("the sections of `np.split` are not known while compiling", "write them as constants")
+    return [
+        builder.call(registry["getitem"], (a, (*[slice(None)] * place, slice(start, stop, None))))
+        for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
+    ]
+
+
+def length_type(a: Any, axis: int) -> ArrayType:
+    return int_type()
+
+
+@constant("length", infer=length_type, cheap=True)
+def length_of(a: Any, axis: Any) -> None: ...
+
+
+@constant("size", infer=int_type, cheap=True)
+def size_of(a: Any) -> None: ...
+
+
+def length(builder: Builder, a: Operand, axis: int) -> Operand:
+    """`a.shape[axis]`: a number where it is known."""
+    from ad_compiler.analysis.types import representative
+
+    known = representative(shape_of(a)[axis])
+    return known if isinstance(known, int) else builder.call(registry["length"], (a, axis))
+
+
+def shape_values(builder: Builder, a: Operand) -> tuple[Operand, ...]:
+    return tuple([length(builder, a, axis) for axis in range(rank_of(a))])
+
+
+@expansion(np.shape)
+def shape(builder: Builder, a: Operand) -> Operand:
+    return shape_values(builder, a)
+
+
+@expansion(np.ndim)
+def ndim(builder: Builder, a: Operand) -> Operand:
+    return rank_of(a)
+
+
+@expansion(np.size)
+def size(builder: Builder, a: Operand, axis: Any = None) -> Operand:
+    if axis is not None:
+        (place,) = normalized_axes(axis, rank_of(a))
+        return length(builder, a, place)
+    if rank_of(a) == 0:
+        return 1
+    if rank_of(a) == 1:
+        return length(builder, a, 0)
+    total = product_of_axes(shape_of(a), None)
+    return total if isinstance(total, int) else builder.call(registry["size"], (a,))
+
+
+def one_axis_type(g: Any, x: Any, axis: int) -> ArrayType:
+    kind = type_of(g)
+    return ArrayType(kind.dtype, tuple([shape_of(x)[axis] if i == axis else n for i, n in enumerate(kind.shape)]))
+
+
+@rule("sum_where_broadcast", infer=one_axis_type, view=True)
+def sum_where_broadcast(g: Any, x: Any, axis: Any = 0) -> Any:
+    """`g` summed over one axis if `x` turns out to have length 1 there."""
+
+
+@expansion()
+def sum_to_shape_of(builder: Builder, g: Operand, x: Operand) -> Operand:
+    """The transpose of broadcasting `x`: the cotangent summed over the axes that were stretched."""
+    kind = type_of(g)
+    own = type_of(x).shape
+    extra = kind.rank - len(own)
+    stretched = [
+        i
+        for i in range(kind.rank)
+        if i < extra or (is_one(own[i - extra]) and not is_one(kind.shape[i]))
+    ]
+    if stretched:
+        kept = [i for i in stretched if i >= extra]
+        axis: Any = None if len(stretched) == kind.rank and not kept else tuple(stretched)
+        if axis is not None and len(axis) == 1:
+            axis = axis[0]
+        g = builder.call(registry[np.sum], (g, axis, bool(kept)), method=isinstance(g, Value))
+        if kept and extra:
+            g = builder.call(registry[np.reshape], (g, shape_values(builder, x)))
+    for i, axis_length in enumerate(own):
+        found = type_of(g).shape[i]
+        if not same_length(found, axis_length) and may_be_one(axis_length):
+            g = builder.call(registry["sum_where_broadcast"], (g, x, i))
+    return g
+
+
+def array_type(items: Any, dtype: Any = None) -> ArrayType:
+    from ad_compiler.rules.shapes import array_of
+
+    kind = array_of(items)
+    return ArrayType(kind.dtype if dtype is None else dtype_of(dtype), kind.shape)
+
+
+@rule(np.array, np.asarray, infer=array_type, fresh=True)
+def array(items: Any, dtype: Any = None, *, g: Any) -> Any:
+    return unpacked(g, items)
+
+
+@expansion()
+def unpacked(builder: Builder, g: Operand, items: Any, index: tuple[int, ...] = ()) -> Operand:
+    """The cotangent of every part of an array made from nested lists."""
+    if isinstance(items, (list, tuple)):
+        return [unpacked(builder, g, item, (*index, i)) for i, item in enumerate(items)]
+    return builder.call(registry["getitem"], (g, index)) if index else g
+
+
+def dtype_of(dtype: Any) -> np.dtype[Any]:
+    if isinstance(dtype, Value):
+        raise Refusal("a dtype is not known while compiling", "write it as a constant")
+    try:
+        return np.dtype(dtype)
+    except TypeError:
+        raise Refusal(f"{describe(dtype)} is not a dtype", "write np.float64 or np.float32") from None
+
+
+def astype_type(a: Any, dtype: Any, *_: Any) -> ArrayType:
+    return ArrayType(dtype_of(dtype), shape_of(a))
+
+
+@linear(np.ndarray.astype, infer=astype_type, method="astype", fresh=True)
+def astype(a: Any, dtype: Any, *, g: Any) -> Any:
+    return g
+
+
+@linear(np.copy, np.ascontiguousarray, infer=same_as_first, method="copy", fresh=True)
+def copy(a: Any, *, g: Any) -> Any:
+    return g
+
+
+@linear(float, infer=lambda a: type_of_number(0.0))
+def python_float(a: Any, *, g: Any) -> Any:
+    return np.reshape(g, np.shape(a)) if np.ndim(a) else g
+
+
+@linear(np.ndarray.item, infer=lambda a: type_of_number(0.0), method="item")
+def item(a: Any, *, g: Any) -> Any:
+    return np.reshape(g, np.shape(a)) if np.ndim(a) else g
+
+
+@linear(np.float64, infer=lambda a: ArrayType(np.dtype(np.float64), shape_of(a)))
+@linear(np.float32, infer=lambda a: ArrayType(np.dtype(np.float32), shape_of(a)))
+def numpy_float(a: Any, *, g: Any) -> Any:
+    return g
+
+
+@constant(int, infer=int_type)
+@constant(bool, infer=lambda a: type_of_number(True))
+def python_int(a: Any) -> None: ...

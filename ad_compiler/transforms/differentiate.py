@@ -1,0 +1,270 @@
+"""The reverse sweep: the chain rule, backwards.
+
+For every operation `y = f(a, b)` of the forward sweep, from the last to the first, the cotangent of `y`
+is turned into contributions to the cotangents of `a` and `b` by the rule of `f`, whose body is lowered
+right into the reverse sweep:
+
+    y = a * b               # d(y = a * b)
+    z = np.sin(y)           y_bar = z_bar * np.cos(y)      first, from z = np.sin(y)
+                     ->     a_bar = y_bar * b
+                            b_bar = y_bar * a
+
+A branch taken forwards is taken backwards on the same condition; values made inside of it are in scope
+of its mirror image. The source is Griewank and Walther, Evaluating Derivatives (2008), section 3.2
+and, for the calculus of cotangents as data flow, Innes, Don't Unroll Adjoint (2018).
+
+Zeros are strong: where a cotangent may hold exact zeros because its element was not selected, and the
+partial derivative may be inf or NaN there, their product is 0 (`guarded_product`).
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.analysis.activity import active_values
+from ad_compiler.analysis.types import ArrayType
+from ad_compiler.analysis.zeros import may_hold_zeros
+from ad_compiler.errors import Unsupported
+from ad_compiler.frontend.calls import inline
+from ad_compiler.frontend.context import Context
+from ad_compiler.ir import Block, Branch, Operand, Operation, Shortcut, Value, map_values, values_in
+from ad_compiler.rules.notation import Primitive, registry
+from ad_compiler.rules.shapes import rank_of, type_of
+from ad_compiler.rules.structure import sum_to_shape_of
+
+Cotangents = dict[Value, Operand]
+
+
+class ReverseSweep:
+    """Differentiates one forward block into one reverse block."""
+
+    def __init__(
+        self, context: Context, forward: Block, inputs: Sequence[Value], shortcuts: dict[Value, Shortcut]
+    ) -> None:
+        self.context = context
+        self.builder = context.builder
+        self.active = active_values(forward, inputs)
+        self.shortcuts = shortcuts
+
+    def run(self, forward: Block, seeds: Cotangents) -> Cotangents:
+        """The cotangents of everything the seeded results depend on."""
+        cotangents: Cotangents = {}
+        with self.builder.generating():
+            for value, seed in seeds.items():
+                self.add(cotangents, value, seed)
+            self.block(forward, cotangents)
+        return cotangents
+
+    def add(self, cotangents: Cotangents, value: Operand, contribution: Operand) -> None:
+        """Add a contribution; the first one is the cotangent itself."""
+        if not isinstance(value, Value) or value not in self.active or contribution is None:
+            return
+        known = cotangents.get(value)
+        if known is not None:
+            contribution = self.builder.call(registry[operator.add], (known, contribution))
+        cotangents[value] = contribution
+
+    def block(self, block: Block, cotangents: Cotangents) -> None:
+        for node in reversed(block.operations):
+            self.builder.statement = node.statement
+            if isinstance(node, Branch):
+                self.branch(node, cotangents)
+                continue
+            cotangent = cotangents.pop(node.result, None)
+            if cotangent is None or is_zero(cotangent):
+                continue
+            name_cotangent(node.result, cotangent)
+            shortcut = self.shortcuts.get(node.result)
+            if shortcut is not None:
+                self.shortcut(shortcut, cotangent, cotangents)
+            else:
+                self.operation(node, cotangent, cotangents)
+
+    def operation(self, node: Operation, cotangent: Operand, cotangents: Cotangents) -> None:
+        """The contributions of one operation to the cotangents of its arguments."""
+        primitive = node.primitive
+        if primitive.variadic:
+            for place in range(1, len(node.arguments)):
+                if node.arguments[place] in self.active:
+                    partial = self.apply(node, {"place": place - 1, "g": cotangent}, None)
+                    self.add(cotangents, node.arguments[place], partial)
+            return
+        wanted = [
+            any(value in self.active for value in values_in(argument)) and name in primitive.differentiable
+            for name, argument in zip(primitive.parameters, node.arguments, strict=True)
+        ]
+        if primitive.kind == "elementwise":
+            results = self.apply(node, {"y": node.result}, positions(wanted))
+            results = results if isinstance(results, tuple) else (results,)
+            for argument, partial, needed in zip(node.arguments, results, wanted, strict=False):
+                if needed and isinstance(argument, Value):
+                    product = self.guarded_product(cotangent, partial, primitive)
+                    self.add(cotangents, argument, sum_to_shape_of(self.builder, product, argument))
+            return
+        chosen = [flag for name, flag in zip(primitive.parameters, wanted, strict=True) if name in primitive.differentiable]
+        targets = [a for n, a in zip(primitive.parameters, node.arguments, strict=True) if n in primitive.differentiable]
+        results = self.apply(node, {"y": node.result, "g": cotangent}, positions(chosen))
+        if len(targets) == 1:
+            results = (results,)
+        for argument, contribution, needed in zip(targets, results, chosen, strict=True):
+            if needed:
+                self.add_structure(cotangents, argument, contribution)
+
+    def add_structure(self, cotangents: Cotangents, argument: Operand, contribution: Operand) -> None:
+        if isinstance(argument, (tuple, list)):
+            for item, part in zip(argument, contribution, strict=True):
+                self.add_structure(cotangents, item, part)
+        else:
+            self.add(cotangents, argument, contribution)
+
+    def shortcut(self, shortcut: Shortcut, cotangent: Operand, cotangents: Cotangents) -> None:
+        """Over a gate in one step."""
+        node = shortcut.result.operation
+        assert isinstance(node, Operation)
+        self.context.builder.place = node.place
+        results = self.lower_rule(node, shortcut.partials, list(shortcut.inputs), {"y": shortcut.result}, "np.")
+        results = results if isinstance(results, tuple) else (results,)
+        for argument, partial in zip(shortcut.inputs, results, strict=True):
+            product = self.guarded_product(cotangent, partial, node.primitive)
+            self.add(cotangents, argument, sum_to_shape_of(self.builder, product, argument))
+
+    def apply(self, node: Operation, given: dict[str, Operand], wanted: frozenset[int] | None) -> Operand:
+        """Lower the rule of an operation; only the `wanted` items of the tuple it returns."""
+        primitive = node.primitive
+        assert primitive.rule is not None
+        needs = {name: operand for name, operand in given.items() if name in primitive.needs}
+        flavour = "math." if primitive.text.startswith("math.") else "np." if primitive.text else "operator"
+        self.context.wanted = None if wanted is None else (self.context.depth + 1, wanted)
+        return self.lower_rule(node, primitive.rule, list(node.arguments), needs, flavour)
+
+    def lower_rule(
+        self, node: Operation, rule: Any, arguments: list[Operand], needs: dict[str, Operand], flavour: str
+    ) -> Operand:
+        context = self.context
+        before = context.in_rule
+        context.in_rule = flavour
+        source, place = node.place if node.place is not None else (context.here.source, context.here.source.node)
+        try:
+            return inline(context, place, rule, arguments, needs)
+        except Unsupported as error:
+            raise source.refuse(place, error.reason, error.advice) from None
+        finally:
+            context.in_rule = before
+            context.wanted = None
+
+    def guarded_product(self, cotangent: Operand, partial: Operand, primitive: Primitive) -> Operand:
+        """`cotangent * partial`, where an exact zero that was not selected stays zero."""
+        if partial is None:
+            return 0.0
+        builder = self.builder
+        product = builder.call(registry[operator.mul], (cotangent, partial))
+        if not isinstance(partial, Value) or not isinstance(cotangent, Value):
+            return product
+        node = product.operation if isinstance(product, Value) else None
+        if isinstance(node, Operation) and node.primitive.name == "select":
+            return product  # the selection was moved outwards, and is strong
+        if not (primitive.singular or may_hold_zeros(cotangent)):
+            return product
+        selected = builder.call(registry[operator.ne], (cotangent, 0))
+        return builder.call(registry["select"], (selected, product, 0.0))
+
+    def branch(self, node: Branch, cotangents: Cotangents) -> None:
+        """The mirror image of a branch: the same condition, each side's own reverse sweep."""
+        seeds = [cotangents.pop(result, None) for result in node.results]
+        if all(seed is None or is_zero(seed) for seed in seeds):
+            return
+        for result, seed in zip(node.results, seeds, strict=True):
+            if seed is not None:
+                name_cotangent(result, seed)
+        mirror = Branch(node.condition, Block(), Block(), [], node.statement, node.place)
+        after: list[Cotangents] = []
+        for forward, reverse in ((node.then, mirror.then), (node.otherwise, mirror.otherwise)):
+            inner = dict(cotangents)
+            with self.builder.inside(reverse):
+                for operand, seed in zip(forward.results, seeds, strict=True):
+                    if seed is not None:
+                        self.add(inner, operand, seed)
+                self.block(forward, inner)
+            after.append(inner)
+        self.builder.statement = node.statement
+        then, otherwise = after
+        for value in [*then, *(v for v in otherwise if v not in then)]:
+            left, right = then.get(value), otherwise.get(value)
+            if left is right:
+                continue
+            self.merge(mirror, cotangents, value, left, right)
+        self.builder.append(mirror)
+
+    def merge(
+        self, mirror: Branch, cotangents: Cotangents, value: Value, left: Operand, right: Operand
+    ) -> None:
+        """The cotangent of an outer value after a branch: zero on a side that did not touch it."""
+        sides = []
+        for side, block in ((left, mirror.then), (right, mirror.otherwise)):
+            if side is None or rank_of(side) != rank_of(value):
+                with self.builder.inside(block):
+                    zero = zero_like(self.context, value)
+                    side = zero if side is None else self.builder.call(registry[operator.add], (zero, side))
+            sides.append(side)
+        for side, block in zip(sides, (mirror.then, mirror.otherwise), strict=True):
+            block.results.append(side)
+        kinds = [type_of(side) for side in sides]
+        python = all(kind.python for kind in kinds)
+        shape = type_of(value).shape
+        merged = Value(ArrayType(np.result_type(*[kind.dtype for kind in kinds]), shape, python))
+        merged.operation = mirror
+        mirror.results.append(merged)
+        cotangents[value] = merged
+
+
+def positions(wanted: Sequence[bool]) -> frozenset[int]:
+    return frozenset(i for i, flag in enumerate(wanted) if flag)
+
+
+def is_zero(operand: Operand) -> bool:
+    return isinstance(operand, (int, float)) and operand == 0
+
+
+def name_cotangent(value: Value, cotangent: Operand) -> None:
+    if isinstance(cotangent, Value) and cotangent.name is None and value.name is not None:
+        cotangent.name = f"{value.name}_bar"
+
+
+def zero_like(context: Context, value: Value) -> Operand:
+    return 0.0 if rank_of(value) == 0 else context.builder.call(registry[np.zeros_like], (value, None))
+
+
+def gradient_of(context: Context, cotangents: Cotangents, structure: Operand) -> Operand:
+    """The gradient of an argument in its own structure: dtype and shape of every leaf."""
+    with context.builder.generating():
+        return map_values(lambda value: finished(context, value, cotangents.get(value)), structure)
+
+
+def finished(context: Context, value: Value, cotangent: Operand) -> Operand:
+    """A cotangent made ready to be handed out."""
+    builder = context.builder
+    kind = type_of(value)
+    if cotangent is None:
+        cotangent = zero_like(context, value)
+    name_cotangent(value, cotangent)
+    if kind.rank == 0:
+        if kind.python or type_of(cotangent).dtype == kind.dtype and not type_of(cotangent).python:
+            return cotangent
+        return builder.call(registry[np.dtype(kind.dtype).type], (cotangent,))
+    if rank_of(cotangent) == 0 or is_broadcast(cotangent):
+        inner = cotangent.operation.arguments[0] if is_broadcast(cotangent) else cotangent
+        cotangent = builder.call(registry[np.full_like], (value, inner, None))
+    elif type_of(cotangent).dtype != kind.dtype:
+        cotangent = builder.call(registry[np.ndarray.astype], (cotangent, kind.dtype), method=True)
+    name_cotangent(value, cotangent)
+    return cotangent
+
+
+def is_broadcast(operand: Operand) -> bool:
+    node = operand.operation if isinstance(operand, Value) else None
+    return isinstance(node, Operation) and node.primitive.name == "broadcast_to"
+

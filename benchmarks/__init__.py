@@ -1,0 +1,1 @@
+"""Benchmarks of generated gradients against other systems and against gradients by hand."""

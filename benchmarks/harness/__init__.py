@@ -1,0 +1,1 @@
+"""What every suite shares: programs, contenders, timing and the printed report."""

@@ -1,0 +1,116 @@
+"""Costs paid once: building a gradient, importing the package."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from importlib.util import module_from_spec, spec_from_file_location
+from inspect import getsource
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+
+from benchmarks.harness.agreement import require_equal
+from benchmarks.harness.contenders import JAX, OURS, in_jax, installed, ours
+from benchmarks.harness.program import Problem
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class CostResult:
+    """Seconds by contender, against a limit in seconds for ad_compiler."""
+
+    name: str
+    title: str
+    limit: float
+    seconds: dict[str, float] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+
+    def verdict(self) -> tuple[str, str, str]:
+        """The limit, what was measured, and whether ad_compiler stays within the limit."""
+        bound = f"<= {1e3 * self.limit:g} ms"
+        if OURS not in self.seconds:
+            return bound, "-", "NOT met"
+        measured = self.seconds[OURS]
+        return bound, f"{1e3 * measured:.1f} ms", "met" if measured <= self.limit else "NOT met"
+
+
+def build_time(problem: Problem, limit: float, repeats: int) -> CostResult:
+    """Time from the function to its first gradient, on a function never seen before in each repeat.
+
+    Every repeat defines the function under another name in a file of its own, so that no cache of
+    sources or of gradients can help. The first build of a process, which may import modules, counts
+    as one repeat and is also reported by itself.
+    """
+    result = CostResult(problem.name, problem.title, limit)
+    gradients: dict[str, Any] = {}
+    with TemporaryDirectory() as folder:
+        for name, build, count in ((JAX, in_jax, min(repeats, 3)), (OURS, ours, repeats)):
+            if name not in installed():
+                continue
+            times = []
+            try:
+                for repeat in range(count):
+                    fresh = _defined_again(problem, Path(folder) / f"{build.__name__}_{repeat}.py")
+                    start = perf_counter()
+                    gradients[name] = build(fresh)()
+                    times.append(perf_counter() - start)
+                if name == OURS and JAX in gradients:
+                    require_equal(gradients[OURS], gradients[JAX])
+            except Exception as error:  # noqa: BLE001 - a row reports whatever went wrong
+                result.errors[name] = f"{type(error).__name__}: {error}"
+            else:
+                result.seconds[name] = median(times)
+                result.seconds[f"{name}, first"] = times[0]
+    return result
+
+
+def _defined_again(problem: Problem, file: Path) -> Problem:
+    """Return `problem` with its function written under a new name to `file` and imported from it."""
+    old_name = problem.function.__name__
+    new_name = f"{old_name}_{file.stem}"
+    text = getsource(problem.function).replace(f"def {old_name}(", f"def {new_name}(")
+    file.write_text(f"import numpy as np\n\n\n{text}", encoding="utf-8")
+    spec = spec_from_file_location(new_name, file)
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    function: Callable[..., Any] = getattr(module, new_name)
+    return replace(problem, function=function)
+
+
+_IMPORT = """
+import json, sys, time, numpy
+start = time.perf_counter()
+import ad_compiler
+print(json.dumps([time.perf_counter() - start, "sympy" in sys.modules]))
+"""
+
+
+def import_time(limit: float, repeats: int) -> CostResult:
+    """Time `import ad_compiler` after `import numpy`, in a new interpreter for each repeat.
+
+    An import that fails, or that loads SymPy, is an error in the result.
+    """
+    result = CostResult("import_time", "import ad_compiler, after NumPy", limit)
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    command = [sys.executable, "-c", _IMPORT]
+    times = []
+    for _ in range(repeats + 1):
+        run = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        if run.returncode != 0:
+            result.errors[OURS] = run.stderr.strip().splitlines()[-1]
+            return result
+        seconds, loads_sympy = json.loads(run.stdout)
+        if loads_sympy:
+            result.errors[OURS] = "import ad_compiler loads SymPy"
+            return result
+        times.append(seconds)
+    result.seconds[OURS] = median(times[1:])  # the first import may write bytecode
+    return result

@@ -1,0 +1,83 @@
+"""Interleaved timing: every contender is timed in every round, so load on the machine hits them all."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+from timeit import Timer
+
+import numpy as np
+
+from benchmarks.harness.contenders import Gradient
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure: timed rounds, and the least seconds of one sample."""
+
+    rounds: int
+    sample: float
+
+
+FULL = Effort(rounds=51, sample=2e-3)
+QUICK = Effort(rounds=5, sample=1e-3)
+
+Statistic = Callable[[list[float]], float]
+
+# The fastest round is for a busy machine, where a median tells more about the others' work.
+STATISTICS: dict[str, Statistic] = {"median": median, "fastest": min}
+
+
+def interleaved(
+    gradients: Mapping[str, Gradient], effort: Effort, statistic: Statistic
+) -> dict[str, float]:
+    """Return the seconds of one call of each gradient, `statistic` being taken over the rounds.
+
+    In each round every contender runs one untimed batch of calls, then one timed batch: the first lets
+    threads of the previous contender go to sleep and brings its own data into the cache. The order
+    rotates from round to round.
+    """
+    _settle_allocator()
+    timers = {name: _timer(gradient) for name, gradient in gradients.items()}
+    batch = {name: _calls_lasting(effort.sample, timer) for name, timer in timers.items()}
+    samples: dict[str, list[float]] = {name: [] for name in timers}
+    order = list(timers)
+    for _ in range(effort.rounds):
+        for name in order:
+            timers[name].timeit(batch[name])
+            samples[name].append(timers[name].timeit(batch[name]) / batch[name])
+        order.append(order.pop(0))
+    return {name: statistic(times) for name, times in samples.items()}
+
+
+def _settle_allocator() -> None:
+    """Free one large array, after which glibc keeps the memory of smaller ones for reuse.
+
+    Before, it gives every array of some megabytes back to the kernel, and the page faults of the next
+    call cost more than its arithmetic: a gradient of 1.2 ms takes 3.9 ms. Which of the two a row met
+    would otherwise depend on the rows before it.
+    """
+    np.ones(31 * 2**17)  # 31 MB; glibc adapts to blocks of up to 32 MB
+
+
+def seconds_of_first_call(gradient: Gradient) -> float:
+    """Time one call that compiles; it includes one run, which is short beside it."""
+    start = perf_counter()
+    gradient()
+    return perf_counter() - start
+
+
+def _timer(gradient: Gradient) -> Timer:
+    """Time a call with its arguments written out, as a user writes it, without a wrapper's cost."""
+    namespace: dict[str, object] = {"function": gradient.function, "wait": gradient.wait}
+    names = [f"argument_{position}" for position in range(len(gradient.arguments))]
+    namespace.update(zip(names, gradient.arguments, strict=True))
+    call = f"function({', '.join(names)})"
+    return Timer(call if gradient.wait is None else f"wait({call})", globals=namespace)
+
+
+def _calls_lasting(seconds: float, timer: Timer) -> int:
+    calls = 1
+    while (elapsed := timer.timeit(calls)) < seconds:
+        calls = max(2 * calls, min(10 * calls, int(1.2 * calls * seconds / max(elapsed, 1e-9))))
+    return calls

@@ -1,0 +1,71 @@
+"""One benchmark program: a user's function, its rivals, and what is expected of its gradient."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FunctionType, ModuleType
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Target:
+    """A bound on the ratio of the run times of `slower` and `faster`, one of which is ad_compiler."""
+
+    slower: str
+    faster: str
+    at_least: float = 0.0
+    at_most: float = math.inf
+
+    def is_met(self, ratio: float) -> bool:
+        """Whether the time of `slower` divided by that of `faster` is within the bounds."""
+        return self.at_least <= ratio <= self.at_most
+
+    def __str__(self) -> str:
+        bound = f">= {self.at_least:g}" if self.at_least else f"<= {self.at_most:g}"
+        return f"{self.slower} / {self.faster} {bound}"
+
+
+def times_faster(factor: float, rival: str) -> Target:
+    """The target that ad_compiler is at least `factor` times faster than `rival`."""
+    return Target(rival, "ad_compiler", at_least=factor)
+
+
+def times_slower(factor: float, rival: str) -> Target:
+    """The target that ad_compiler is at most `factor` times slower than `rival`."""
+    return Target("ad_compiler", rival, at_most=factor)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A function in plain NumPy, its arguments, and which of them are differentiated."""
+
+    name: str
+    title: str
+    function: Callable[..., Any]
+    argnums: tuple[int, ...]
+    inputs: Callable[[], tuple[Any, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program(Problem):
+    """A problem with everything needed to time its gradient against others.
+
+    ad_compiler is given `function` as it is; JAX and autograd run the same text with their own `np`.
+    `in_torch()` returns the function a PyTorch user would write. `by_hand` takes the arguments of
+    `function` and returns the gradients for `argnums`, in that order.
+    """
+
+    by_hand: Callable[..., Any]
+    in_torch: Callable[[], Callable[..., Any]]
+    targets: tuple[Target, ...] = ()
+
+
+def with_numpy_replaced(function: Callable[..., Any], numpy_like: ModuleType) -> Callable[..., Any]:
+    """Return `function` with the name `np` meaning `numpy_like`, in its module's helpers too."""
+    assert isinstance(function, FunctionType)
+    module = function.__globals__
+    namespace = dict(module, np=numpy_like)
+    for name, value in module.items():
+        if isinstance(value, FunctionType) and value.__globals__ is module:
+            namespace[name] = FunctionType(value.__code__, namespace, name, value.__defaults__)
+    return FunctionType(function.__code__, namespace, function.__name__, function.__defaults__)

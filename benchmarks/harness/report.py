@@ -1,0 +1,155 @@
+"""The printed tables, ratios first, and the same numbers as JSON."""
+
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from benchmarks.harness.contenders import BY_HAND, CONTENDERS, OURS, installed
+from benchmarks.harness.costs import CostResult
+from benchmarks.harness.run_program import ProgramResult
+
+_RIVALS = [name for name in CONTENDERS if name not in (OURS, BY_HAND)]
+_DISTRIBUTIONS = ("numpy", "ad-compiler", "jax", "torch", "autograd")
+
+
+def header(threads: int) -> str:
+    """State the machine, the versions and the threads, and which rivals are missing."""
+    lines = [
+        f"Python {platform.python_version()} on {platform.machine()}, float64",
+        f"{threads} thread(s) for BLAS, OpenMP, PyTorch and XLA alike",
+        "; ".join(f"{name} {_version(name)}" for name in _DISTRIBUTIONS),
+    ]
+    if hasattr(os, "getloadavg"):
+        load = os.getloadavg()[0]
+        lines.append(f"load average before the run: {load:.1f}")
+        if load > 0.5:
+            lines.append(
+                "The machine is busy: threads wait for each other, and ratios are not reliable."
+            )
+    return "\n".join(lines)
+
+
+def ratios(results: Sequence[ProgramResult]) -> str:
+    """How many times slower each rival is than ad_compiler, which is compared with the work by hand."""
+    titles = ["program", f"{OURS} / {BY_HAND}", *(f"{rival} / {OURS}" for rival in _RIVALS)]
+    rows = []
+    for result in results:
+        row = [result.program.title, _ratio(result, OURS, BY_HAND)]
+        rows.append([*row, *(_ratio(result, rival, OURS) for rival in _RIVALS)])
+    return _table(titles, rows)
+
+
+def ratios_by_hand(results: Sequence[ProgramResult]) -> str:
+    """How many times slower each rival is than the gradient by hand: what is within reach."""
+    titles = ["program", *(f"{rival} / {BY_HAND}" for rival in _RIVALS)]
+    rows = []
+    for result in results:
+        row = [result.program.title]
+        rows.append([*row, *(_ratio(result, rival, BY_HAND) for rival in _RIVALS)])
+    return _table(titles, rows)
+
+
+def times(results: Sequence[ProgramResult]) -> str:
+    """Microseconds of one call, and milliseconds of the build for those that compile."""
+    compiling = [name for name in CONTENDERS if any(name in result.build for result in results)]
+    titles = ["program", *(f"{name}, us" for name in CONTENDERS)]
+    titles += [f"{name} build, ms" for name in compiling]
+    rows = []
+    for result in results:
+        row = [result.program.title]
+        row += [_cell(result, name, result.call, 1e6) for name in CONTENDERS]
+        row += [_cell(result, name, result.build, 1e3) for name in compiling]
+        rows.append(row)
+    return _table(titles, rows)
+
+
+def costs(results: Sequence[CostResult]) -> str:
+    """Milliseconds of what is paid once."""
+    lines = []
+    for result in results:
+        found = ", ".join(f"{name} {1e3 * value:.1f} ms" for name, value in result.seconds.items())
+        lines.append(f"{result.title}: {found or 'no result'}")
+    return "\n".join(lines)
+
+
+def verdicts(results: Sequence[ProgramResult], paid_once: Sequence[CostResult]) -> str:
+    """One line for each target of ad_compiler."""
+    rows = [[result.program.title, *line] for result in results for line in result.verdicts()]
+    rows += [[result.title, *result.verdict()] for result in paid_once]
+    return _table(["program", "target", "measured", "verdict"], rows)
+
+
+def errors(results: Sequence[ProgramResult | CostResult]) -> str:
+    """One line for each contender that failed, or an empty string."""
+    lines = []
+    for result in results:
+        title = result.program.title if isinstance(result, ProgramResult) else result.title
+        lines += [f"{title}: {name}: {message}" for name, message in result.errors.items()]
+    return "\n".join(lines)
+
+
+def as_json(results: Sequence[ProgramResult], paid_once: Sequence[CostResult]) -> dict[str, Any]:
+    """All numbers, in seconds, under the names of the rows."""
+    programs = {
+        result.program.name: {
+            "call": result.call,
+            "build": result.build,
+            "errors": result.errors,
+            "targets": [" | ".join(line) for line in result.verdicts()],
+        }
+        for result in results
+    }
+    once = {
+        result.name: {
+            "seconds": result.seconds,
+            "errors": result.errors,
+            "targets": [" | ".join(result.verdict())],
+        }
+        for result in paid_once
+    }
+    return programs | once
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _ratio(result: ProgramResult, numerator: str, denominator: str) -> str:
+    ratio = result.ratio(numerator, denominator)
+    if ratio is not None:
+        return _three_digits(ratio)
+    missing = numerator if numerator not in result.call else denominator
+    return _gap(result, missing)
+
+
+def _cell(result: ProgramResult, name: str, seconds: dict[str, float], scale: float) -> str:
+    if name in seconds:
+        return _three_digits(scale * seconds[name])
+    return _gap(result, name)
+
+
+def _three_digits(number: float) -> str:
+    return f"{number:.2f}" if number < 100 else f"{number:,.0f}"
+
+
+def _gap(result: ProgramResult, name: str) -> str:
+    """Why there is no number: the contender failed, or is not installed."""
+    if name in result.errors:
+        return "error"
+    return "-" if name in installed() else "absent"
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Align the first column left and the others right."""
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    lines = []
+    for row in [titles, ["-" * width for width in widths], *rows]:
+        first, *others = zip(row, widths, strict=True)
+        cells = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,63 @@
+"""Run one program: build every contender, compare the gradients, then time them."""
+
+from dataclasses import dataclass, field
+
+from benchmarks.harness.agreement import require_equal
+from benchmarks.harness.contenders import BY_HAND, OURS, Gradient, installed
+from benchmarks.harness.measure import Effort, Statistic, interleaved, seconds_of_first_call
+from benchmarks.harness.program import Program
+
+
+@dataclass(frozen=True)
+class ProgramResult:
+    """Times in seconds by contender; `errors` names the contenders that could not be timed and why."""
+
+    program: Program
+    call: dict[str, float] = field(default_factory=dict)
+    build: dict[str, float] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+
+    def ratio(self, numerator: str, denominator: str) -> float | None:
+        """The ratio of two contenders' times for one call, if both were timed."""
+        if numerator in self.call and denominator in self.call:
+            return self.call[numerator] / self.call[denominator]
+        return None
+
+    def verdicts(self) -> list[tuple[str, str, str]]:
+        """Each target, the ratio measured, and whether it was met; an absent rival decides nothing."""
+        lines = []
+        for target in self.program.targets:
+            ratio = self.ratio(target.slower, target.faster)
+            if OURS not in self.call:
+                verdict = "NOT met"
+            elif ratio is None:
+                verdict = "not measured"
+            else:
+                verdict = "met" if target.is_met(ratio) else "NOT met"
+            lines.append((str(target), "-" if ratio is None else f"{ratio:.2f}", verdict))
+        return lines
+
+
+def run_program(program: Program, effort: Effort, statistic: Statistic) -> ProgramResult:
+    """Build, check and time `program` in every contender that is installed.
+
+    A contender that fails, or whose gradient differs from the one by hand, is an error in the result
+    and is not timed.
+    """
+    result = ProgramResult(program)
+    expected = program.by_hand(*program.inputs())
+    ready: dict[str, Gradient] = {}
+    for name, build in installed().items():
+        try:
+            gradient = build(program)
+            seconds = seconds_of_first_call(gradient)
+            require_equal(gradient(), expected)
+        except Exception as error:  # noqa: BLE001 - a row reports whatever went wrong
+            result.errors[name] = f"{type(error).__name__}: {error}"
+        else:
+            ready[name] = gradient
+            if gradient.compiles:
+                result.build[name] = seconds
+    if BY_HAND in ready:
+        result.call.update(interleaved(ready, effort, statistic))
+    return result

@@ -1,0 +1,92 @@
+"""Time generated gradients against JAX, PyTorch, autograd and gradients written by hand.
+
+python benchmarks/run.py --suite core
+python benchmarks/run.py --suite core --quick --rows mlp_small linear_svm
+"""
+
+import argparse
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+
+if __package__ is None:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.harness import threads
+
+SUITES = ("core",)
+
+
+def main() -> int:
+    """Run the rows asked for; 1 if ad_compiler, or the comparison of results, failed in any of them."""
+    options = _options()
+    threads.limit(options.threads)
+
+    # Only now: BLAS reads the number of threads when NumPy is imported.
+    from benchmarks.harness import measure, report
+    from benchmarks.harness.run_program import run_program
+
+    suite = import_module(f"benchmarks.{options.suite}")
+    known = [*suite.PROGRAMS, *suite.COSTS]
+    if unknown := set(options.rows or ()) - set(known):
+        print(f"no row {', '.join(sorted(unknown))}; there are {', '.join(known)}", file=sys.stderr)
+        return 2
+    rows = options.rows or known
+
+    print(report.header(options.threads), flush=True)
+    effort = measure.QUICK if options.quick else measure.FULL
+    statistic = measure.STATISTICS[options.statistic]
+    wanted = [suite.PROGRAMS[row] for row in rows if row in suite.PROGRAMS]
+    programs = [run_program(program, effort, statistic) for program in wanted]
+    costs = [suite.COSTS[row](effort.rounds // 4 + 2) for row in rows if row in suite.COSTS]
+
+    sections = []
+    if programs:
+        sections += [
+            ("Ratios of the times of one call", report.ratios(programs)),
+            ("What gradients by hand reach", report.ratios_by_hand(programs)),
+            (f"Times ({options.statistic} of {effort.rounds} rounds)", report.times(programs)),
+        ]
+    if costs:
+        sections.append(("Paid once", report.costs(costs)))
+    sections.append(("Targets", report.verdicts(programs, costs)))
+    failures = report.errors([*programs, *costs])
+    if failures:
+        sections.append(("Errors", failures))
+    for title, text in sections:
+        print(f"\n{title}\n\n{text}")
+    if options.json:
+        numbers = report.as_json(programs, costs)
+        numbers |= {"threads": options.threads, "statistic": options.statistic}
+        options.json.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+    return 1 if failures else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--suite", choices=SUITES, default="core")
+    parser.add_argument(
+        "--quick", action="store_true", help="few repeats, for continuous integration"
+    )
+    parser.add_argument(
+        "--statistic",
+        choices=("median", "fastest"),
+        default="median",
+        help="taken over the rounds; the fastest round tells more on a busy machine (default: median)",
+    )
+    parser.add_argument("--rows", nargs="+", metavar="NAME", help="only these rows")
+    parser.add_argument(
+        "--json", type=Path, metavar="OUT", help="also write all numbers to this file"
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=min(2, threads.available()),
+        help="threads for BLAS, OpenMP, PyTorch and XLA alike (default: 2, or 1 on one processor)",
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
