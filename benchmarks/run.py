@@ -19,7 +19,7 @@ SUITES = ("core",)
 
 
 def main() -> int:
-    """Run the rows asked for; 1 if ad_compiler, or the comparison of results, failed in any of them."""
+    """Run the rows asked for; return 1 if a contender failed or gradients differ in any of them."""
     options = _options()
     threads.limit(options.threads)
 
@@ -73,7 +73,7 @@ def _options() -> argparse.Namespace:
         "--statistic",
         choices=("median", "fastest"),
         default="median",
-        help="taken over the rounds; the fastest round tells more on a busy machine (default: median)",
+        help="taken over the rounds; on a busy machine the fastest tells more (default: median)",
     )
     parser.add_argument("--rows", nargs="+", metavar="NAME", help="only these rows")
     parser.add_argument(

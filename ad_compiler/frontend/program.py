@@ -56,7 +56,9 @@ def lower_program(
     node = source.node
     scope = Scope(source, primal)
     context.scope = scope
-    context.names_taken.update(inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name))
+    context.names_taken.update(
+        inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
+    )
     context.names_taken.update(arguments)
     parameters: list[Parameter] = []
     differentiated: dict[str, Operand] = {}

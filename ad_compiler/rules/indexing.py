@@ -144,7 +144,25 @@ def is_basic(index: Sequence[Operand]) -> bool:
 
 @linear("getitem", infer=getitem_type, view=True)
 def getitem(a: Any, index: Any, *, g: Any) -> Any:
+    if only_adds_axes(index):
+        return g[without_new_axes(index)]
     return index_add(np.zeros_like(a), index, g)
+
+
+@at_compile_time
+def only_adds_axes(index: Any) -> bool:
+    """Whether an index is made of full slices, `...` and None alone."""
+    return all(item is None or item is Ellipsis or is_full_slice(item) for item in index)
+
+
+def is_full_slice(item: Operand) -> bool:
+    return isinstance(item, slice) and item.start is None and item.stop is None and item.step is None
+
+
+@at_compile_time
+def without_new_axes(index: Any) -> tuple[Any, ...]:
+    """The index that takes the new axes away again."""
+    return tuple(0 if item is None else item for item in index)
 
 
 def written_type(a: Any, index: Any, value: Any) -> ArrayType:

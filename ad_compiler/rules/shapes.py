@@ -139,7 +139,7 @@ _MATH_PREDICATES = {math.isnan, math.isinf, math.isfinite, math.isclose}
 
 def math_type(*operands: Any) -> ArrayType:
     for operand in operands:
-        if rank_of(operand):
+        if operand is not None and rank_of(operand):
             raise Refusal("a function of `math` is given an array", "use NumPy's function of that name")
     return FLOAT
 

@@ -47,6 +47,7 @@ class ReverseSweep:
     ) -> None:
         self.context = context
         self.builder = context.builder
+        self.inputs = frozenset(inputs)
         self.active = active_values(forward, inputs)
         self.shortcuts = shortcuts
 
@@ -74,6 +75,8 @@ class ReverseSweep:
             if isinstance(node, Branch):
                 self.branch(node, cotangents)
                 continue
+            if node.result in self.inputs:
+                continue  # a whole number made real: differentiated as what it became
             cotangent = cotangents.pop(node.result, None)
             if cotangent is None or is_zero(cotangent):
                 continue
@@ -100,10 +103,13 @@ class ReverseSweep:
         if primitive.kind == "elementwise":
             results = self.apply(node, {"y": node.result}, positions(wanted))
             results = results if isinstance(results, tuple) else (results,)
+            own: Cotangents = {}  # an argument given twice gets one contribution: x * x gives 2 * x
             for argument, partial, needed in zip(node.arguments, results, wanted, strict=False):
                 if needed and isinstance(argument, Value):
                     product = self.guarded_product(cotangent, partial, primitive)
-                    self.add(cotangents, argument, sum_to_shape_of(self.builder, product, argument))
+                    self.add(own, argument, sum_to_shape_of(self.builder, product, argument))
+            for argument, contribution in own.items():
+                self.add(cotangents, argument, contribution)
             return
         chosen = [flag for name, flag in zip(primitive.parameters, wanted, strict=True) if name in primitive.differentiable]
         targets = [a for n, a in zip(primitive.parameters, node.arguments, strict=True) if n in primitive.differentiable]

@@ -104,6 +104,11 @@ def multiply(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
         product = made_by(one, "mul")
         if is_number(other) and product and is_number(product.arguments[0]):
             return call(builder, operator.mul, other * product.arguments[0], product.arguments[1])
+    for one, other in ((a, b), (b, a)):
+        stretched = made_by(one, "broadcast_to")
+        if stretched and rank_of(other) == 0:
+            inner, shape = stretched.arguments
+            return call(builder, np.broadcast_to, call(builder, operator.mul, inner, other), shape)
     x, y = without_broadcast(a, b)
     if x is not a or y is not b:
         return call(builder, operator.mul, x, y)
@@ -132,6 +137,8 @@ def add(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
         return b
     if is_number(b, 0):
         return a
+    if a is b:
+        return call(builder, operator.mul, 2, a)
     for one, other in ((b, a), (a, b)):
         scatter = made_by(one, "index_add")
         if scatter and made_by(scatter.arguments[0], "zeros_like") and same_shape(shape_of(one), shape_of(other)):
@@ -182,10 +189,6 @@ def negate(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     difference = made_by(a, "sub")
     if difference:
         return call(builder, operator.sub, difference.arguments[1], difference.arguments[0])
-    chosen = made_by(a, "select")
-    if chosen:
-        condition, *arms = chosen.arguments
-        return call(builder, "select", condition, *[0.0 if is_number(x, 0) else call(builder, operator.neg, x) for x in arms])
     stretched = made_by(a, "broadcast_to")
     if stretched:
         return call(builder, np.broadcast_to, call(builder, operator.neg, stretched.arguments[0]), stretched.arguments[1])
@@ -205,10 +208,22 @@ def power(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     return 1.0 if is_number(b, 0) else NotImplemented
 
 
+MIRRORED: dict[Any, Any] = {
+    operator.eq: operator.eq,
+    operator.ne: operator.ne,
+    operator.lt: operator.gt,
+    operator.gt: operator.lt,
+    operator.le: operator.ge,
+    operator.ge: operator.le,
+}
+
+
 def _comparison(function: Callable[[Any, Any], bool]) -> Rewrite:
     def rewrite(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
         a, b = arguments
-        return bool(function(a, b)) if is_number(a) and is_number(b) else NotImplemented
+        if is_number(a) and is_number(b):
+            return bool(function(a, b))
+        return call(builder, MIRRORED[function], b, a) if is_number(a) else NotImplemented
 
     return rewrite
 
@@ -274,6 +289,9 @@ def total(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     a, axis, keepdims = arguments
     if rank_of(a) == 0 or axis == ():
         return a
+    negated = made_by(a, "neg")
+    if negated:
+        return call(builder, operator.neg, builder.call(registry[np.sum], (negated.arguments[0], axis, keepdims), True))
     chosen = made_by(a, "mul")
     return NotImplemented if chosen is None else product_sum(builder, chosen, axis, keepdims)
 
@@ -285,6 +303,12 @@ def product_sum(builder: Builder, product: Operation, axis: Any, keepdims: Any) 
         if type_of(a).dtype == type_of(b).dtype and type_of(a).dtype.kind == "f":
             return call(builder, operator.matmul, a, b)
     return NotImplemented
+
+
+@rewrites("swapaxes")
+def swapaxes(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
+    a, first, second = arguments
+    return call(builder, np.transpose, a, None) if rank_of(a) == 2 and (first - second) % 2 else NotImplemented
 
 
 @rewrites("expand_dims")

@@ -1,7 +1,7 @@
 """The Gaussian-mixture log-likelihood of ADBench: d = 10 dimensions, k = 25 components, n = 1000.
 
-Each component has an inverse covariance `Q.T @ Q`, with `Q` lower triangular. Row j of `icf` packs the
-factor of component j: the logarithms of the diagonal, then the entries below it.
+Each component has an inverse covariance `Q.T @ Q`, with `Q` lower triangular. Row j of `icf` packs
+the factor of component j: the logarithms of the diagonal, then the entries below it.
 """
 # mypy: allow-untyped-defs, allow-untyped-calls
 # The benchmarked function is written as users write NumPy: without annotations.
@@ -22,7 +22,7 @@ GAMMA, M = 1.0, 0  # parameters of the Wishart prior
 ROWS, COLUMNS = np.tril_indices(D, -1)
 BELOW = len(ROWS)
 
-# Where an entry of Q stands in a packed factor that ends with a 0 for the entries above the diagonal.
+# Where an entry of Q stands in a packed factor that ends with a 0, for those above the diagonal.
 POSITION = np.full((D, D), D + BELOW)
 POSITION[np.arange(D), np.arange(D)] = np.arange(D)
 POSITION[ROWS, COLUMNS] = D + np.arange(BELOW)

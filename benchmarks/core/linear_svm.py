@@ -1,4 +1,4 @@
-"""A linear classifier with multiclass hinge loss: 256 images of 3,072 pixels and a bias, 10 classes."""
+"""A linear classifier with multiclass hinge loss: 256 images of 3,073 values, 10 classes."""
 # mypy: allow-untyped-defs, allow-untyped-calls
 # The benchmarked function is written as users write NumPy: without annotations.
 

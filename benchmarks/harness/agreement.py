@@ -10,7 +10,7 @@ RELATIVE_TOLERANCE = 1e-8
 def require_equal(found: Any, expected: Any) -> None:
     """Raise ValueError unless both hold the same float64 arrays.
 
-    An entry that cancels to almost nothing is compared on the scale of its array instead of its own.
+    An entry that cancels to almost nothing is compared on the scale of its array, not its own.
     """
     found_arrays, expected_arrays = _arrays(found), _arrays(expected)
     if len(found_arrays) != len(expected_arrays):

@@ -71,7 +71,7 @@ def build_time(problem: Problem, limit: float, repeats: int) -> CostResult:
 
 
 def _defined_again(problem: Problem, file: Path) -> Problem:
-    """Return `problem` with its function written under a new name to `file` and imported from it."""
+    """Return `problem` with its function written under a new name to `file` and imported."""
     old_name = problem.function.__name__
     new_name = f"{old_name}_{file.stem}"
     text = getsource(problem.function).replace(f"def {old_name}(", f"def {new_name}(")

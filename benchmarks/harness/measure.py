@@ -1,4 +1,4 @@
-"""Interleaved timing: every contender is timed in every round, so load on the machine hits them all."""
+"""Interleaved timing: all contenders in every round, so that load on the machine hits them all."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ def interleaved(
 ) -> dict[str, float]:
     """Return the seconds of one call of each gradient, `statistic` being taken over the rounds.
 
-    In each round every contender runs one untimed batch of calls, then one timed batch: the first lets
-    threads of the previous contender go to sleep and brings its own data into the cache. The order
-    rotates from round to round.
+    In each round every contender runs one untimed batch of calls, then one timed batch: the first
+    lets threads of the previous contender go to sleep and brings its own data into the cache. The
+    order rotates from round to round.
     """
     _settle_allocator()
     timers = {name: _timer(gradient) for name, gradient in gradients.items()}
@@ -53,9 +53,9 @@ def interleaved(
 def _settle_allocator() -> None:
     """Free one large array, after which glibc keeps the memory of smaller ones for reuse.
 
-    Before, it gives every array of some megabytes back to the kernel, and the page faults of the next
-    call cost more than its arithmetic: a gradient of 1.2 ms takes 3.9 ms. Which of the two a row met
-    would otherwise depend on the rows before it.
+    Before, it gives every array of some megabytes back to the kernel, and the page faults of the
+    next call cost more than its arithmetic: a gradient of 1.2 ms takes 3.9 ms. Which of the two a
+    row met would otherwise depend on the rows before it.
     """
     np.ones(31 * 2**17)  # 31 MB; glibc adapts to blocks of up to 32 MB
 

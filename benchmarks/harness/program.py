@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Target:
-    """A bound on the ratio of the run times of `slower` and `faster`, one of which is ad_compiler."""
+    """A bound on the ratio of the times of `slower` and `faster`, one of which is ad_compiler."""
 
     slower: str
     faster: str
@@ -50,9 +50,9 @@ class Problem:
 class Program(Problem):
     """A problem with everything needed to time its gradient against others.
 
-    ad_compiler is given `function` as it is; JAX and autograd run the same text with their own `np`.
-    `in_torch()` returns the function a PyTorch user would write. `by_hand` takes the arguments of
-    `function` and returns the gradients for `argnums`, in that order.
+    ad_compiler is given `function` as it is; JAX and autograd run the same text with their own
+    `np`. `in_torch()` returns the function a PyTorch user would write. `by_hand` takes the
+    arguments of `function` and returns the gradients for `argnums`, in that order.
     """
 
     by_hand: Callable[..., Any]

@@ -32,7 +32,7 @@ def header(threads: int) -> str:
 
 
 def ratios(results: Sequence[ProgramResult]) -> str:
-    """How many times slower each rival is than ad_compiler, which is compared with the work by hand."""
+    """How many times slower each rival is than ad_compiler, and ad_compiler than by hand."""
     titles = ["program", f"{OURS} / {BY_HAND}", *(f"{rival} / {OURS}" for rival in _RIVALS)]
     rows = []
     for result in results:

@@ -10,7 +10,7 @@ from benchmarks.harness.program import Program
 
 @dataclass(frozen=True)
 class ProgramResult:
-    """Times in seconds by contender; `errors` names the contenders that could not be timed and why."""
+    """Seconds by contender; `errors` names the contenders that could not be timed, and why."""
 
     program: Program
     call: dict[str, float] = field(default_factory=dict)
@@ -24,7 +24,7 @@ class ProgramResult:
         return None
 
     def verdicts(self) -> list[tuple[str, str, str]]:
-        """Each target, the ratio measured, and whether it was met; an absent rival decides nothing."""
+        """Each target, the ratio measured, and the verdict; an absent rival decides nothing."""
         lines = []
         for target in self.program.targets:
             ratio = self.ratio(target.slower, target.faster)
@@ -41,8 +41,8 @@ class ProgramResult:
 def run_program(program: Program, effort: Effort, statistic: Statistic) -> ProgramResult:
     """Build, check and time `program` in every contender that is installed.
 
-    A contender that fails, or whose gradient differs from the one by hand, is an error in the result
-    and is not timed.
+    A contender that fails, or whose gradient differs from the one by hand, is an error in the
+    result and is not timed.
     """
     result = ProgramResult(program)
     expected = program.by_hand(*program.inputs())

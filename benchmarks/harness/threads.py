@@ -15,8 +15,8 @@ def available() -> int:
 def limit(threads: int) -> None:
     """Give BLAS and OpenMP `threads` threads, and the process as many processors.
 
-    XLA sizes its own pool by the processors it may use, so the affinity is what binds JAX to the same
-    number. Where the platform has no affinity, JAX keeps all processors.
+    XLA sizes its own pool by the processors it may use, so the affinity is what binds JAX to the
+    same number. Where the platform has no affinity, JAX keeps all processors.
     """
     for variable in _VARIABLES:
         os.environ[variable] = str(threads)
