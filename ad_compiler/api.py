@@ -8,7 +8,11 @@ from collections.abc import Callable, Sequence
 from types import FunctionType, MethodType
 from typing import Any, overload
 
+import numpy as np
+
 from ad_compiler.derivative import Derivative
+from ad_compiler.errors import Unsupported
+from ad_compiler.frontend.inputs import is_dataclass_instance, kind_of
 from ad_compiler.frontend.scope import Location
 from ad_compiler.frontend.source import plain_function
 from ad_compiler.pipeline import Mode, Request
@@ -75,15 +79,12 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, argnums: 
     >>> pullback((1.0, 10.0))
     (13.0, 12.0)
     """
-    bound = inspect.signature(fun).bind(*primals)
-    if argnums is None:
-        names = [name for name, value in bound.arguments.items() if has_reals(value)]
-        every: list[str] | None = list(bound.arguments)
-        if not names:
-            raise TypeError("none of the arguments holds a real number to differentiate")
-        derivative = derivative_of(fun, "vjp", tuple(names), has_aux)
-    else:
+    if argnums is not None:
         derivative, every = derivative_of(fun, "vjp", argnums, has_aux), None
+    else:
+        arguments = inspect.signature(fun).bind(*primals).arguments
+        every = list(arguments)
+        derivative = with_all_reals(fun, arguments, has_aux)
     result, pullback = derivative(*primals)
     if has_aux:
         result, aux = result
@@ -91,18 +92,48 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, argnums: 
     return result, Pullback(pullback, result, derivative.request.argnums, every)
 
 
-def has_reals(obj: Any) -> bool:
-    import numpy as np
+def with_all_reals(fun: Callable[..., Any], arguments: dict[str, Any], has_aux: bool) -> Derivative:
+    """The derivative for every argument that holds numbers.
 
+    Whole numbers count as reals, unless the program needs them whole: as an index, a length, an axis.
+    """
+    numbers = tuple(name for name, value in arguments.items() if has_numbers(value))
+    reals = tuple(name for name, value in arguments.items() if has_reals(value))
+    if not numbers:
+        raise TypeError("none of the arguments holds a number to differentiate")
+    derivative = derivative_of(fun, "vjp", numbers, has_aux)
+    if numbers == reals or not reals:
+        return derivative
+    key = tuple(kind_of(value, name) for name, value in arguments.items())
+    if key not in derivative.needs_whole_numbers:
+        try:
+            derivative.specialise(arguments)
+            derivative.needs_whole_numbers[key] = False
+        except Unsupported:
+            derivative.needs_whole_numbers[key] = True
+    return derivative_of(fun, "vjp", reals, has_aux) if derivative.needs_whole_numbers[key] else derivative
+
+
+def has_reals(obj: Any) -> bool:
+    """Whether a structure holds a real number or an array of them."""
+    return has_kind(obj, "f", float)
+
+
+def has_numbers(obj: Any) -> bool:
+    """Whether a structure holds a real or whole number, or an array of them."""
+    return has_kind(obj, "fiu", (float, int))
+
+
+def has_kind(obj: Any, kinds: str, classes: Any) -> bool:
     if isinstance(obj, (tuple, list)):
-        return any(map(has_reals, obj))
+        return any(has_kind(item, kinds, classes) for item in obj)
     if isinstance(obj, dict):
-        return any(map(has_reals, obj.values()))
-    if hasattr(obj, "__dataclass_fields__") and not isinstance(obj, type):
-        return any(has_reals(getattr(obj, name)) for name in obj.__dataclass_fields__)
+        return any(has_kind(item, kinds, classes) for item in obj.values())
+    if is_dataclass_instance(obj):
+        return any(has_kind(getattr(obj, name), kinds, classes) for name in obj.__dataclass_fields__)
     if isinstance(obj, (np.ndarray, np.generic)):
-        return obj.dtype.kind == "f"
-    return isinstance(obj, float)
+        return obj.dtype.kind in kinds
+    return isinstance(obj, classes) and not isinstance(obj, bool)
 
 
 def decorated(fun: Any, mode: Mode, argnums: Argnums, has_aux: bool, backend: str) -> Any:

@@ -20,6 +20,7 @@ from ad_compiler.backends.guards import GuardWriter
 from ad_compiler.backends.loader import load, module_text
 from ad_compiler.frontend.inputs import kind_of
 from ad_compiler.frontend.scope import Location
+from ad_compiler.graph import Graph
 from ad_compiler.pipeline import Program, Request, compile_program
 from ad_compiler.refusal import NeedsConstant
 
@@ -112,6 +113,7 @@ class Derivative(functools.partial[Any]):
         self.primal = primal
         self._specialisations: dict[Hashable, list[Specialisation]] = {}
         self._newest: Specialisation | None = None
+        self.needs_whole_numbers: dict[Hashable, bool] = {}
         self._constants: frozenset[str] = frozenset()
         self._lock = threading.RLock()
         self._bound: dict[int, tuple[Any, Derivative]] = {}
@@ -174,6 +176,23 @@ class Derivative(functools.partial[Any]):
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         return self.specialise(bound.arguments).program
+
+    @property
+    def graph(self) -> Graph:
+        """The computational graph of the program, for the kinds that `source` is of."""
+        from ad_compiler.graph_building import examples, graph_of
+
+        if self._newest is not None:
+            return graph_of(self.request, examples(self._newest.program.function))
+        return graph_of(self.request, {name: assumed(p) for name, p in self._signature.parameters.items()})
+
+    def graph_at(self, *args: Any, **kwargs: Any) -> Graph:
+        """The computational graph with the value and the gradient of one evaluation on every edge."""
+        from ad_compiler.graph_building import graph_at
+
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return graph_at(self.request, bound.arguments, bound.args, bound.kwargs)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Bound to an instance, the derivative of the method: `self` is not differentiated."""

@@ -1,13 +1,12 @@
 """The computational graph a user looks at: nodes are operations, edges are values.
 
-    x --\\                       >>> print(grad(f, argnums=("x", "y", "z")).graph_at(-2.0, 5.0, -4.0))
-         (+)--\\                 computational graph of f, evaluated
-    y --/      (*)-- output     n1  x               value -2   gradient -4
-    z --------/                 ...
+    x --(+)--(*)-- output        n1  x                  -2     gradient -4
+    y --/    /                   n4  +       <- n1, n2  q = 3  gradient -4
+    z ------/                    n5  *       <- n4, n3  -12    gradient 1
 
 With one evaluation every edge carries its value (above the wire, in the lecture's pictures) and its
-gradient (below): the derivative of the output with respect to that value, the sum over everything that
-reads it. How a graph is made from a program is in `graph_building.py`.
+gradient (below): the derivative of the output with respect to that value, the sum over everything
+that reads it. How a graph is made from a program is in `graph_building.py`.
 """
 
 from __future__ import annotations
@@ -30,9 +29,9 @@ SHAPES: dict[Kind, str] = {
 CONTENTS_SHOWN = 6  # arrays of up to so many elements are written out
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class Wire:
-    """A value of the program: its name (None if the user gave it none), its type, and one evaluation.
+    """A value of the program: its name (None if the user gave none), its type, one evaluation.
 
     `value` is None where nothing was evaluated, or on the side of a branch that was not taken;
     `gradient` also where the value carries no derivative (whole numbers, conditions).
@@ -48,8 +47,8 @@ class Wire:
 class Node:
     """An input, an operation, a branch or an output; `wires` are the values it makes.
 
-    `label` is what is drawn: a name, or a symbol in which `·` stands for what comes in. A branch has a
-    graph for either side. `line` is where it stands in the user's file.
+    `label` is what is drawn: a name, or a symbol in which `·` stands for what comes in. A branch has
+    a graph for either side. `line` is where it stands in the user's file.
     """
 
     id: str
@@ -86,7 +85,7 @@ class Edge:
 class Graph:
     """A computational graph. The graphs of branches are inside of their nodes; `walk` visits all.
 
-    An edge belongs to the graph its target is in, or for what a side of a branch yields to that side.
+    An edge belongs to the graph its target is in; what a side of a branch yields, to that side.
     """
 
     name: str
@@ -103,7 +102,7 @@ class Graph:
                     yield from side.walk()
 
     def to_dot(self) -> str:
-        """The graph in the language of Graphviz: on every edge its value, and its gradient below."""
+        """The graph for Graphviz: on every edge its value, and its gradient below."""
         lines = [f"digraph {quoted(self.name)} {{", "    rankdir=LR;", *_dot_nodes(self, 1)]
         for graph in self.walk():
             lines += [f"    {_dot_edge(edge, self.evaluated)}" for edge in graph.edges]
@@ -151,8 +150,9 @@ def _dot_edge(edge: Edge, evaluated: bool) -> str:
     name = f", xlabel={quoted(wire.name)}" if wire.name else ""
     if wire.value is None:
         return f"{arrow} [style=dashed{name}];"
-    gradient = "" if wire.gradient is None else abbreviated(wire.gradient)
-    return f"{arrow} [label={quoted(f'{abbreviated(wire.value)}\n{gradient}'.rstrip())}{name}];"
+    shown = [abbreviated(each) for each in (wire.value, wire.gradient) if each is not None]
+    label = quoted("\n".join(shown))
+    return f"{arrow} [label={label}{name}];"
 
 
 def abbreviated(obj: Any) -> str:
@@ -178,7 +178,8 @@ def _table(graph: Graph) -> list[str]:
     rows = list(_rows(graph, ""))
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(4)]
     padded = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)) for row in rows
+        "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True))
+        for row in rows
     )
     return [line.rstrip() for line in padded]
 
@@ -188,7 +189,10 @@ def _rows(graph: Graph, indent: str) -> Iterator[tuple[str, ...]]:
     evaluated = graph.evaluated
     for node in graph.nodes:
         sources = ", ".join(
-            edge.source for inner in _around(graph, node) for edge in inner.edges if edge.target == node.id
+            edge.source
+            for inner in _around(graph, node)
+            for edge in inner.edges
+            if edge.target == node.id
         )
         reads = f"<- {sources}" if sources else ""
         cells = [_cells(wire, evaluated, node) for wire in node.wires] or [("", "")]

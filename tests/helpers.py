@@ -114,7 +114,7 @@ def random_direction(rng: np.random.Generator, like: Any) -> Any:
 
 def gradients_by_vjp(f: Callable[..., Any], args: Sequence[Any], cotangent: Any) -> tuple[Any, ...]:
     """Pull the cotangent back; the pullback must be a pure function of it."""
-    value, pullback = vjp(f, *args)
+    value, pullback = vjp(f, *args, argnums=tuple(range(len(args))))
     assert_same_value(value, f(*args), args)
     before = np.array(cotangent)
     gradients: tuple[Any, ...] = pullback(cotangent)

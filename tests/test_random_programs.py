@@ -288,6 +288,7 @@ def differences(f: Any, args: list[Any], directions: list[Any]) -> float:
 @settings(
     max_examples=200,
     deadline=None,
+    report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(programs(), st.integers(0, 2**32 - 1), st.data())

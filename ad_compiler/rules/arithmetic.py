@@ -41,7 +41,12 @@ def positive(a: Any) -> Any:
     return 1.0
 
 
-@elementwise(operator.pow, np.power, np.float_power, math.pow)
+def is_root(a: Any, b: Any) -> bool:
+    """Whether the slope at 0 may be infinite: an exponent between 0 and 1, or an unknown one."""
+    return not isinstance(b, (int, float, np.generic)) or 0 < b < 1
+
+
+@elementwise(operator.pow, np.power, np.float_power, math.pow, singular=is_root)
 def power(a: Any, b: Any, *, y: Any) -> Any:
     # a**b at b = 0 is 1 for every a, and at a = 0 it is flat in b: neither may give 0 * inf.
     slope = b * a ** np.where(b == 0, 1, b - 1)

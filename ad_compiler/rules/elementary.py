@@ -21,7 +21,7 @@ def exp(x: Any, *, y: Any) -> Any:
     return y
 
 
-@elementwise(np.exp2)
+@elementwise(np.exp2, math.exp2)
 def exp2(x: Any, *, y: Any) -> Any:
     return y * 0.6931471805599453  # log 2
 
@@ -63,7 +63,7 @@ def sqrt(x: Any, *, y: Any) -> Any:
     return 0.5 / y
 
 
-@elementwise(np.cbrt, singular=True)
+@elementwise(np.cbrt, math.cbrt, singular=True)
 def cbrt(x: Any, *, y: Any) -> Any:
     return 1 / (3 * y * y)
 
@@ -201,8 +201,14 @@ def erfc(x: Any) -> Any:
 def steps(x: Any) -> None: ...
 
 
-@constant(np.heaviside)
-def heaviside(x: Any, at_zero: Any) -> None: ...
+@elementwise(np.heaviside)
+def heaviside(x: Any, at_zero: Any) -> Any:
+    return 0.0, np.where(x == 0, 1.0, 0.0)
+
+
+@elementwise(np.ldexp, differentiable=("x",))
+def ldexp(x: Any, exponent: Any) -> Any:
+    return np.exp2(exponent), None
 
 
 @constant(math.floor, math.ceil, math.trunc, infer=math_type_int)

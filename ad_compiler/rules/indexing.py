@@ -249,7 +249,7 @@ def overlapped(builder: Builder, x: Operand, windows: Any, g: Operand) -> Operan
 
     sizes, axes = windows
     rank = rank_of(x)
-    result: Operand = builder.call(registry[np.zeros_like], (x,))
+    result: Operand = builder.call(registry[np.zeros_like], (x, None))
     for tap in np.ndindex(*sizes):
         index: list[Operand] = [slice(None)] * rank
         for offset, place in zip(tap, axes, strict=True):

@@ -59,8 +59,9 @@ class Primitive:
     effect: bool = False
     fresh: bool = False
     variadic: bool = False
-    singular: bool = False
+    singular: bool | Callable[..., bool] = False
     keywords: bool = True  # parameters with defaults are written as keywords
+    method: str | None = None  # its name as a method of arrays
 
     def bind(self, positional: Sequence[Any], keywords: dict[str, Any]) -> tuple[Any, ...]:
         """The arguments in the order of the parameters, defaults filled in; `Refusal` otherwise."""
@@ -134,7 +135,7 @@ def register(
     *,
     method: str | None = None,
     differentiable: tuple[str, ...] | None = None,
-    **flags: bool,
+    **flags: Any,
 ) -> Primitive:
     names, defaults, needs = signature_of(rule_function)
     if differentiable is None:
@@ -149,11 +150,12 @@ def register(
         defaults=defaults,
         needs=needs,
         differentiable=() if kind == "constant" else differentiable,
+        method=method,
         **flags,
     )
     registry[function] = primitive
     if method is not None:
-        methods[method] = primitive
+        methods.setdefault(method, primitive)
     return primitive
 
 

@@ -60,7 +60,7 @@ UFUNC_OF_OPERATOR: dict[Any, np.ufunc] = {
     operator.ne: np.not_equal,
 }
 
-_WEAK: dict[str, type] = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
+_WEAK: dict[str, Any] = {"b": np.dtype(bool), "i": int, "u": int, "f": float, "c": complex}
 _COMPARISONS = {operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne, operator.not_}
 
 
@@ -118,7 +118,7 @@ def elementwise_type(function: Any) -> Callable[..., ArrayType]:
     is_operator = module == "_operator"
 
     def infer(*operands: Any) -> ArrayType:
-        types = [type_of(operand) for operand in operands]
+        types = [type_of(operand) for operand in operands if operand is not None]
         if is_operator and all([t.python for t in types]):
             return python_operator_type(function, types)
         shape = broadcast_types(types)

@@ -131,8 +131,6 @@ def concatenate(arrays: Any, axis: Any = 0, *, g: Any) -> Any:
 @expansion()
 def slices_along(builder: Builder, g: Operand, arrays: Any, axis: Any) -> Operand:
     """The piece of `g` that each of the joined arrays became."""
-    if axis is None:
-        raise Refusal("`np.concatenate` flattens its arrays with `axis=None`", "ravel them first")
     (place,) = normalized_axes(axis, rank_of(arrays[0]))
     pieces: list[Operand] = []
     start: Operand = 0
@@ -164,6 +162,25 @@ def layers_along(builder: Builder, g: Operand, arrays: Any, axis: Any) -> Operan
     return [
         builder.call(registry["getitem"], (g, (*[slice(None)] * place, i))) for i in range(len(arrays))
     ]
+
+
+@expansion(np.concatenate)
+def concatenated(builder: Builder, arrays: Any, axis: Any = 0) -> Operand:
+    """`np.concatenate`; with `axis=None` of the flattened arrays."""
+    parts = list(arrays)
+    if axis is None:
+        parts = [builder.call(registry[np.ravel], (array,)) for array in parts]
+    return builder.call(registry[np.concatenate], (parts, 0 if axis is None else axis))
+
+
+@expansion(np.atleast_1d)
+def atleast_1d(builder: Builder, array: Operand) -> Operand:
+    return at_least(builder, array, 1)
+
+
+@expansion(np.atleast_2d)
+def atleast_2d(builder: Builder, array: Operand) -> Operand:
+    return at_least(builder, array, 2)
 
 
 @expansion(np.hstack)

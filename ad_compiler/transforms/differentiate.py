@@ -26,13 +26,14 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.activity import active_values
+from ad_compiler.analysis.classes import scalar_classes
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.analysis.zeros import may_hold_zeros
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.calls import inline
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import Block, Branch, Operand, Operation, Shortcut, Value, map_values, values_in
-from ad_compiler.rules.notation import Primitive, registry
+from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.rules.structure import sum_to_shape_of
 
@@ -106,7 +107,7 @@ class ReverseSweep:
             own: Cotangents = {}  # an argument given twice gets one contribution: x * x gives 2 * x
             for argument, partial, needed in zip(node.arguments, results, wanted, strict=False):
                 if needed and isinstance(argument, Value):
-                    product = self.guarded_product(cotangent, partial, primitive)
+                    product = self.guarded_product(cotangent, partial, is_singular(node))
                     self.add(own, argument, sum_to_shape_of(self.builder, product, argument))
             for argument, contribution in own.items():
                 self.add(cotangents, argument, contribution)
@@ -135,7 +136,7 @@ class ReverseSweep:
         results = self.lower_rule(node, shortcut.partials, list(shortcut.inputs), {"y": shortcut.result}, "np.")
         results = results if isinstance(results, tuple) else (results,)
         for argument, partial in zip(shortcut.inputs, results, strict=True):
-            product = self.guarded_product(cotangent, partial, node.primitive)
+            product = self.guarded_product(cotangent, partial, False)
             self.add(cotangents, argument, sum_to_shape_of(self.builder, product, argument))
 
     def apply(self, node: Operation, given: dict[str, Operand], wanted: frozenset[int] | None) -> Operand:
@@ -162,7 +163,7 @@ class ReverseSweep:
             context.in_rule = before
             context.wanted = None
 
-    def guarded_product(self, cotangent: Operand, partial: Operand, primitive: Primitive) -> Operand:
+    def guarded_product(self, cotangent: Operand, partial: Operand, singular: bool) -> Operand:
         """`cotangent * partial`, where an exact zero that was not selected stays zero."""
         if partial is None:
             return 0.0
@@ -173,7 +174,7 @@ class ReverseSweep:
         node = product.operation if isinstance(product, Value) else None
         if isinstance(node, Operation) and node.primitive.name == "select":
             return product  # the selection was moved outwards, and is strong
-        if not (primitive.singular or may_hold_zeros(cotangent)):
+        if not (singular or may_hold_zeros(cotangent)):
             return product
         selected = builder.call(registry[operator.ne], (cotangent, 0))
         return builder.call(registry["select"], (selected, product, 0.0))
@@ -227,6 +228,12 @@ class ReverseSweep:
         cotangents[value] = merged
 
 
+def is_singular(node: Operation) -> bool:
+    """Whether a partial derivative may be infinite where the operation itself is finite."""
+    singular = node.primitive.singular
+    return singular(*node.arguments) if callable(singular) else singular
+
+
 def positions(wanted: Sequence[bool]) -> frozenset[int]:
     return frozenset(i for i, flag in enumerate(wanted) if flag)
 
@@ -244,6 +251,10 @@ def zero_like(context: Context, value: Value) -> Operand:
     return 0.0 if rank_of(value) == 0 else context.builder.call(registry[np.zeros_like], (value, None))
 
 
+# What a gradient may be at run time: NumPy's double is a Python float.
+CLASSES_OF: dict[type, set[type]] = {np.float64: {float, np.float64}, np.float32: {np.float32}}
+
+
 def gradient_of(context: Context, cotangents: Cotangents, structure: Operand) -> Operand:
     """The gradient of an argument in its own structure: dtype and shape of every leaf."""
     with context.builder.generating():
@@ -258,9 +269,9 @@ def finished(context: Context, value: Value, cotangent: Operand) -> Operand:
         cotangent = zero_like(context, value)
     name_cotangent(value, cotangent)
     if kind.rank == 0:
-        if kind.python or type_of(cotangent).dtype == kind.dtype and not type_of(cotangent).python:
+        if scalar_classes(cotangent) <= CLASSES_OF[kind.dtype.type]:
             return cotangent
-        return builder.call(registry[np.dtype(kind.dtype).type], (cotangent,))
+        return builder.call(registry[float if kind.python else kind.dtype.type], (cotangent,))
     if rank_of(cotangent) == 0 or is_broadcast(cotangent):
         inner = cotangent.operation.arguments[0] if is_broadcast(cotangent) else cotangent
         cotangent = builder.call(registry[np.full_like], (value, inner, None))

@@ -265,7 +265,7 @@ def broadcast_to(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
 def reshape(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     a, shape = arguments
     target = registry[np.reshape].infer(a, shape)
-    if same_shape(shape_of(a), target.shape):  # type: ignore[union-attr]
+    if same_shape(shape_of(a), target.shape) and isinstance(a, Value):  # type: ignore[union-attr]
         return a
     inner = made_by(a, "broadcast_to")
     if inner and rank_of(inner.arguments[0]) == 0:

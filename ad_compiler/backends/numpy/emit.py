@@ -142,8 +142,8 @@ class Writer:
         if node.primitive.name == "index_set" or (is_zeros(array) and not has_repetitions(index)):
             lines.append(f"{place} = {written}")
         elif has_repetitions(index):
-            key = index[0] if len(index) == 1 else index
-            lines.append(f"np.add.at({name}, {self.printer.text(key)}, {written})")
+            key = self.printer.key(index[0] if len(index) == 1 else index)
+            lines.append(f"np.add.at({name}, {key}, {written})")
         else:
             lines.append(f"{place} += {written}")
         return lines

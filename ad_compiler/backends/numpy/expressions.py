@@ -105,6 +105,8 @@ class Expressions:
             return f"{{{', '.join(items)}}}", Precedence.ATOM
         if isinstance(operand, Record):
             return self.record(operand), Precedence.ATOM
+        if isinstance(operand, range):
+            return repr(operand), Precedence.ATOM
         if isinstance(operand, slice):
             step = "" if operand.step is None else f":{self.text(operand.step)}"
             bounds = ["" if b is None else self.text(b) for b in (operand.start, operand.stop)]
@@ -158,7 +160,7 @@ class Expressions:
                 parts.append(f"{name}={self.text(argument)}" if primitive.keywords else self.text(argument))
         if node.method and isinstance(node.arguments[0], Value):
             receiver = self.at_least(node.arguments[0], Precedence.ATOM)
-            return f"{receiver}.{primitive.name}({', '.join(parts[1:])})"
+            return f"{receiver}.{primitive.method}({', '.join(parts[1:])})"
         return f"{primitive.text}({', '.join(parts)})"
 
     def ternary(self, node: Branch) -> Text:
@@ -183,6 +185,17 @@ class Expressions:
         if not index:
             return "()"
         return ", ".join(map(self.text, index)) + ("," if len(index) == 1 and isinstance(index[0], tuple) else "")
+
+    def key(self, index: Operand) -> str:
+        """An index as an object of its own: slices spelled out."""
+        if isinstance(index, tuple):
+            return f"({', '.join(map(self.key, index))}{',' if len(index) == 1 else ''})"
+        if isinstance(index, slice):
+            bounds = [index.start, index.stop, index.step] if index.step is not None else [index.start, index.stop]
+            if bounds[0] is None and len(bounds) == 2:
+                bounds = bounds[1:]
+            return f"slice({', '.join(map(self.text, bounds))})"
+        return self.text(index)
 
     def shape(self, shape: Operand) -> str:
         """A tuple of lengths: `x.shape` where it is the shape of one array."""

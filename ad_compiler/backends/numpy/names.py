@@ -82,7 +82,7 @@ class Names:
                 self.find_updates(step.otherwise)
                 continue
             own.add(node.result)
-            if node.arguments and node.arguments[0] in own and self.may_overwrite(node, step):
+            if node.arguments and isinstance(node.arguments[0], Value) and node.arguments[0] in own and self.may_overwrite(node, step):
                 self.in_place.add(node.result)
         for step in reversed(steps):
             node = step.node

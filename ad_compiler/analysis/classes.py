@@ -1,0 +1,39 @@
+"""The Python class of a scalar at run time, where it is known.
+
+The arms of a conditional expression may be a Python number and a NumPy scalar, and `np.where` of
+scalars is an array of rank 0: where a gradient must be a number of a certain class, the emitter has to
+know whether to convert it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.analysis.types import ArrayType
+from ad_compiler.ir import Branch, Operand, Value
+
+_PYTHON: dict[str, type] = {"b": bool, "i": int, "f": float, "c": complex}
+
+
+def scalar_classes(operand: Operand) -> set[type]:
+    """The classes an operand of rank 0 may have; `np.ndarray` stands for not known."""
+    if not isinstance(operand, Value):
+        return {type(operand)}
+    kind: Any = operand.type
+    if not isinstance(kind, ArrayType) or kind.rank:
+        return {np.ndarray}
+    if kind.python:
+        return {_PYTHON[kind.dtype.kind]}
+    node = operand.operation
+    if isinstance(node, Branch):
+        place = node.results.index(operand)
+        return scalar_classes(node.then.results[place]) | scalar_classes(node.otherwise.results[place])
+    if node is None:
+        return {np.ndarray}
+    if node.primitive.name == "select":
+        return scalar_classes(node.arguments[1]) | scalar_classes(node.arguments[2])
+    if node.primitive.name in ("where", "clip", "array", "asarray", "astype", "copy", "getitem", "reshape"):
+        return {np.ndarray}
+    return {kind.dtype.type}
