@@ -21,6 +21,7 @@ import numpy as np
 
 from ad_compiler.derivative import Derivative
 from ad_compiler.errors import Unsupported
+from ad_compiler.frontend.source import plain_function
 
 
 class BadInput(Exception):
@@ -52,17 +53,18 @@ def load_function(target: str) -> Callable[..., Any]:
 
 
 def plain(found: Any, name: str, owner: Any, last: str) -> Callable[..., Any]:
-    if isinstance(owner, type):
-        if isinstance(inspect.getattr_static(owner, last), (FunctionType, Derivative)):
-            raise BadInput(
-                f"{name} is a method and needs its object: make one in the file, "
-                f"model = {owner.__name__}(...), and name model.{last}"
-            )
+    static = inspect.getattr_static(owner, last, None)
+    if isinstance(owner, type) and isinstance(static, (FunctionType, Derivative)):
+        raise BadInput(
+            f"{name} is a method and needs its object: make one in the file, "
+            f"model = {owner.__name__}(...), and name model.{last}"
+        )
     if isinstance(found, Derivative):
         return found.primal
     if isinstance(found, type) or not callable(found):
         kind = "a class" if isinstance(found, type) else f"of type {type(found).__name__}"
         raise BadInput(f"{name} is {kind}, not a function")
+    plain_function(getattr(found, "__func__", found))  # refuses what is not written in Python
     function: Callable[..., Any] = found
     return function
 
@@ -107,16 +109,15 @@ def module_named(name: str) -> ModuleType:
     """A module by its dotted name, found as `import` finds it, the current folder included."""
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    try:
-        missing = importlib.util.find_spec(name) is None
-    except (ImportError, ValueError):
-        missing = True
-    if missing:
-        file = Path(f"{name}.py")
-        advice = f"; a file is given with its suffix: {file}" if file.is_file() else ""
-        raise BadInput(f"there is no module {name!r}{advice}")
     with importing(name):
-        return importlib.import_module(name)
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if not f"{name}.".startswith(f"{error.name}."):
+                raise
+            file = Path(f"{name}.py")
+            advice = f"; a file is given with its suffix: {file}" if file.is_file() else ""
+            raise BadInput(f"there is no module {name!r}{advice}") from None
 
 
 @contextlib.contextmanager
@@ -125,7 +126,7 @@ def importing(what: str) -> Iterator[None]:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
-    except Unsupported:
+    except (BadInput, Unsupported):
         raise
     except (Exception, SystemExit) as error:
         raise BadInput(f"{what} cannot be imported: {failure(error)}") from None
@@ -173,12 +174,12 @@ def literal(text: str, token: str) -> Any:
         return float(text) if text.strip("+-") in ("inf", "nan") else ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise BadInput(
-            f"--args: {token.strip()!r} is no Python literal; write numbers, lists like '[1, 2]', or name=..."
+            f"--args: {token.strip()!r} is no Python literal (a number, a list such as '[1, 2]')"
         ) from None
 
 
 def as_arrays(tree: Any, token: str) -> Any:
-    """Lists of numbers as arrays: of floats, or of bools; at any depth of tuples, dicts and lists."""
+    """Lists of numbers as arrays of floats (of bools if all are), at any depth of containers."""
     if isinstance(tree, tuple):
         return tuple([as_arrays(item, token) for item in tree])
     if isinstance(tree, dict):

@@ -183,7 +183,7 @@ class Derivative(functools.partial[Any]):
         from ad_compiler.graph_building import examples, graph_of
 
         if self._newest is not None:
-            return graph_of(self.request, examples(self._newest.program.function))
+            return graph_of(self.request, examples(self._newest.program.lowered))
         return graph_of(self.request, {name: assumed(p) for name, p in self._signature.parameters.items()})
 
     def graph_at(self, *args: Any, **kwargs: Any) -> Graph:

@@ -25,7 +25,7 @@ RELATIVE, ROUNDING = 1e-5, 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One argument: the largest entry of its gradient, and of the difference; None if it has none."""
+    """One argument: the largest entry of its gradient (None if it has none) and the difference."""
 
     name: str
     value: Any
@@ -49,7 +49,7 @@ class Comparison:
 def compare(
     function: Callable[..., Any], bound: BoundArguments, names: Sequence[str]
 ) -> list[Comparison]:
-    """Compare for the arguments `names`; raises `Unsupported`, and `BadInput` where the function fails.
+    """Compare for the arguments `names`; `Unsupported`, and `BadInput` where the function fails.
 
     Where the function returns more than a number, its product with random numbers is checked.
     """
@@ -96,7 +96,7 @@ def as_real(leaf: Any) -> Any:
 
 
 def differentiable_names(arguments: dict[str, Any]) -> list[str]:
-    """The arguments with real numbers; if there is none, those with whole numbers count as reals."""
+    """The arguments with real numbers; if there is none, those with whole numbers."""
     real = [name for name, value in arguments.items() if has_reals(value)]
     return real or [name for name, value in arguments.items() if has_reals(rebuilt(value, as_real))]
 

@@ -47,8 +47,8 @@ class Wire:
 class Node:
     """An input, an operation, a branch or an output; `wires` are the values it makes.
 
-    `label` is what is drawn: a name, or a symbol in which `·` stands for what comes in. A branch has
-    a graph for either side. `line` is where it stands in the user's file.
+    `label` is what is drawn: a name, or a symbol in which `·` stands for what comes in. A branch
+    has a graph for either side. `line` is where it stands in the user's file.
     """
 
     id: str

@@ -30,7 +30,6 @@ from ad_compiler.graph import Edge, Graph, Node, Wire, abbreviated
 from ad_compiler.ir import (
     Block,
     Branch,
-    Function,
     Operand,
     Operation,
     Record,
@@ -102,9 +101,11 @@ def lowered_program(request: Request, arguments: Mapping[str, Any]) -> Lowered:
             constants |= {needed.access}
 
 
-def examples(function: Function) -> dict[str, Any]:
-    """Arguments of the kinds a function was made for; symbolic lengths become 2."""
-    return {parameter.name: example(parameter.structure) for parameter in function.parameters}
+def examples(lowered: Lowered) -> dict[str, Any]:
+    """Arguments of the kinds a program was made for; symbolic lengths become 2."""
+    read = {capture.name for capture in lowered.context.captures.values()}
+    parameters = [p for p in lowered.function.parameters if p.name not in read]
+    return {parameter.name: example(parameter.structure) for parameter in parameters}
 
 
 def example(structure: Operand) -> Any:

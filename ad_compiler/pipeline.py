@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, Literal
 
+from ad_compiler.analysis.shift import shift_maxima
 from ad_compiler.backends.numpy.emit import emit
 from ad_compiler.frontend.program import Lowered, lower_program
 from ad_compiler.frontend.scope import Location
@@ -102,7 +103,8 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
     function.reverse = Block()
     context.builder.block = function.reverse
     inputs = list(values_in(lowered.differentiated))
-    sweep = ReverseSweep(context, function.forward, inputs, function.shortcuts)
+    blocked = frozenset(shift_maxima(function.forward, function.result))
+    sweep = ReverseSweep(context, function.forward, inputs, function.shortcuts, blocked)
     output, aux = function.result, None
     if request.has_aux:
         if not isinstance(output, tuple) or len(output) != 2:

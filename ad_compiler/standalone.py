@@ -64,8 +64,8 @@ def notes(derivative: Derivative, made: Specialisation) -> list[str]:
         if emitted[capture.name] is None
     ]
     for parameter in inspect.signature(derivative.primal).parameters.values():
-        has_object = all(parameter.default is not o for o in (inspect.Parameter.empty, None))
-        if has_object and emitted.get(parameter.name) == "None":
+        has_default = parameter.default is not inspect.Parameter.empty
+        if has_default and parameter.default is not None and emitted.get(parameter.name) == "None":
             result.append(f"the default of {parameter.name!r} is no literal: pass it to {name}")
     return result
 

@@ -12,21 +12,22 @@ from collections.abc import Iterable
 from ad_compiler.ir import Block, Branch, Operation, Value, values_in
 
 
-def active_values(block: Block, inputs: Iterable[Value]) -> set[Value]:
+def active_values(block: Block, inputs: Iterable[Value], blocked: frozenset[Value] = frozenset()) -> set[Value]:
+    """The active values; those in `blocked` are known to carry no derivative."""
     active = set(inputs)
-    _visit(block, active)
+    _visit(block, active, blocked)
     return active
 
 
-def _visit(block: Block, active: set[Value]) -> None:
+def _visit(block: Block, active: set[Value], blocked: frozenset[Value]) -> None:
     for node in block.operations:
         if isinstance(node, Branch):
-            _visit(node.then, active)
-            _visit(node.otherwise, active)
+            _visit(node.then, active, blocked)
+            _visit(node.otherwise, active, blocked)
             for result, left, right in zip(node.results, node.then.results, node.otherwise.results, strict=True):
                 if result.type.differentiable and any(v in active for v in values_in((left, right))):
                     active.add(result)
-        elif node.result.type.differentiable and any(v in active for v in differentiable_inputs(node)):
+        elif node.result.type.differentiable and node.result not in blocked and any(v in active for v in differentiable_inputs(node)):
             active.add(node.result)
 
 

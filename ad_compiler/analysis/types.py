@@ -27,13 +27,18 @@ import numpy as np
 
 
 class Length:
-    """A length that is known only at run time."""
+    """A length that is known only at run time.
 
-    __slots__ = ("_parent", "key", "may_be_one")
+    `origin` is an input and its axis that have this length, so that code which needs the length can read
+    it there and need not keep the array at hand.
+    """
+
+    __slots__ = ("_parent", "key", "may_be_one", "origin")
 
     def __init__(self, key: Hashable, may_be_one: bool = False) -> None:
         self.key = key
         self.may_be_one = may_be_one
+        self.origin: tuple[Any, int] | None = None
         self._parent: Axis | None = None
 
     def __repr__(self) -> str:
@@ -84,9 +89,11 @@ def unify(a: Axis, b: Axis) -> None:
     if len(known) == 2 or (1 in known and not (may_be_one(a) and may_be_one(b))):
         raise ShapeMismatch(f"lengths {a} and {b} differ")
     if isinstance(a, Length) and (isinstance(b, int) or b.may_be_one is False):
-        a._parent = b
+        a._parent, kept, gone = b, b, a
     elif isinstance(b, Length):
-        b._parent = a
+        b._parent, kept, gone = a, a, b
+    if isinstance(kept, Length) and kept.origin is None:
+        kept.origin = gone.origin
 
 
 def broadcast_axis(a: Axis, b: Axis) -> Axis:

@@ -93,6 +93,9 @@ def describe_input(obj: Any, access: str, constants: frozenset[str] = frozenset(
         return obj
     if is_input(obj):
         value = Value(type_of_input(obj, access), name=access if access.isidentifier() else None, access=access)
+        for axis, length in enumerate(value.type.shape if isinstance(value.type, ArrayType) else ()):
+            if isinstance(length, Length):
+                length.origin = (value, axis)
         return value
     if is_named_tuple(obj):
         fields = {name: describe_input(getattr(obj, name), f"{access}.{name}", constants) for name in obj._fields}

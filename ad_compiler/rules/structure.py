@@ -242,7 +242,11 @@ def length(builder: Builder, a: Operand, axis: int) -> Operand:
     from ad_compiler.analysis.types import representative
 
     known = representative(shape_of(a)[axis])
-    return known if isinstance(known, int) else builder.call(registry["length"], (a, axis))
+    if isinstance(known, int):
+        return known
+    if known.origin is not None and isinstance(a, Value) and a.operation is not None:
+        a, axis = known.origin
+    return builder.call(registry["length"], (a, axis))
 
 
 def shape_values(builder: Builder, a: Operand) -> tuple[Operand, ...]:

@@ -44,12 +44,17 @@ class ReverseSweep:
     """Differentiates one forward block into one reverse block."""
 
     def __init__(
-        self, context: Context, forward: Block, inputs: Sequence[Value], shortcuts: dict[Value, Shortcut]
+        self,
+        context: Context,
+        forward: Block,
+        inputs: Sequence[Value],
+        shortcuts: dict[Value, Shortcut],
+        blocked: frozenset[Value] = frozenset(),
     ) -> None:
         self.context = context
         self.builder = context.builder
         self.inputs = frozenset(inputs)
-        self.active = active_values(forward, inputs)
+        self.active = active_values(forward, inputs, blocked)
         self.shortcuts = shortcuts
 
     def run(self, forward: Block, seeds: Cotangents) -> Cotangents:
@@ -243,8 +248,11 @@ def is_zero(operand: Operand) -> bool:
 
 
 def name_cotangent(value: Value, cotangent: Operand) -> None:
-    if isinstance(cotangent, Value) and cotangent.name is None and value.name is not None:
-        cotangent.name = f"{value.name}_bar"
+    if isinstance(cotangent, Value) and cotangent.name is None:
+        if value.name is not None:
+            cotangent.name = f"{value.name}_bar"
+        elif cotangent.cotangent_of is None:
+            cotangent.cotangent_of = value
 
 
 def zero_like(context: Context, value: Value) -> Operand:

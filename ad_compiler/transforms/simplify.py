@@ -232,6 +232,22 @@ for _function in (operator.eq, operator.ne, operator.lt, operator.gt, operator.l
     simplifications[_function.__name__] = _comparison(_function)
 
 
+def _write(name: str) -> Rewrite:
+    """A number needs no broadcasting before it is written."""
+
+    def rewrite(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
+        array, index, value = arguments
+        stretched = made_by(value, "broadcast_to")
+        if stretched and rank_of(stretched.arguments[0]) == 0:
+            return call(builder, name, array, index, stretched.arguments[0])
+        return NotImplemented
+
+    return rewrite
+
+
+simplifications.update({name: _write(name) for name in ("index_add", "index_set")})
+
+
 @rewrites("select")
 def select(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     condition, x, y = arguments

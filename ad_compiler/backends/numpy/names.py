@@ -146,6 +146,9 @@ class Names:
         value = node.result
         if value in self.in_place:
             return self.names[node.arguments[0]]
+        primal = self.names.get(value.cotangent_of) if value.cotangent_of is not None else None
+        if value.name is None and primal is not None:
+            return f"{primal}_bar"
         name = node.primitive.name
         return value.name or self.wish.get(value) or NOUNS.get(name, name)
 
