@@ -43,13 +43,14 @@ class Statement:
 class Value:
     """An edge of the graph: a number or an array, computed once."""
 
-    __slots__ = ("access", "cotangent_of", "name", "operation", "type")
+    __slots__ = ("access", "cotangent_of", "name", "operation", "outside", "type")
 
     def __init__(self, type: Type, name: str | None = None, access: str | None = None) -> None:
         self.type = type
         self.name = name
         self.access = access  # how an input is written: `x`, `params["W"]`
         self.operation: Operation | Branch | None = None
+        self.outside: str | None = None  # its name, if it is a number read from a global or a cell
         self.cotangent_of: Value | None = None  # of a value that the user gave no name
 
     def __repr__(self) -> str:

@@ -123,7 +123,9 @@ def test_an_unevaluated_graph_has_the_same_nodes_and_edges(function: Callable[..
     gradient = grad(function)
     gradient(*args)  # `graph` is of the newest kinds called with
     plain, evaluated = gradient.graph, gradient.graph_at(*args)
-    assert [(n.id, n.label) for n in nodes_of(plain)] == [(n.id, n.label) for n in nodes_of(evaluated)]
+    assert [(n.id, n.label) for n in nodes_of(plain)] == [
+        (n.id, n.label) for n in nodes_of(evaluated)
+    ]
     assert [edge[:2] for edge in drawn(plain)] == [edge[:2] for edge in drawn(evaluated)]
     assert {edge[2:] for edge in drawn(plain) if edge[0] != "0.5"} == {(None, None)}
     assert [n.id for n in sorted(nodes_of(plain), key=lambda n: int(n.id[1:]))] == [
@@ -285,7 +287,7 @@ def test_dot_escapes_quotes() -> None:
         return params['"'] * 2.0
 
     nodes, _ = parsed(grad(labelled).graph_at({'"': 1.0}).to_dot())
-    assert "\\\"" in nodes["n1"]
+    assert '\\"' in nodes["n1"]
 
 
 def test_text_of_a_graph() -> None:

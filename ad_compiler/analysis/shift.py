@@ -91,9 +91,19 @@ def push(node: Operation, tangents: dict[Value, Tangent]) -> Tangent | None:
         case "sum" | "mean" if first and first.scaled:
             _, axis, keepdims = node.arguments
             return reduced(first, normalized_axes(axis, len(first.axes)), keepdims)
+        case "squeeze" if first:
+            return reduced(first, removed_axes(node), False)
         case "getitem" if first:
             return indexed(first, node.arguments[1])
     raise Unprovable
+
+
+def removed_axes(node: Operation) -> tuple[int, ...]:
+    """The axes that `np.squeeze` takes away."""
+    array, axis = node.arguments
+    if axis is None:
+        return tuple(i for i, n in enumerate(shape_of(array)) if is_one(n))
+    return normalized_axes(axis, rank_of(array))
 
 
 def aligned(tangent: Tangent | None, rank: int) -> Tangent | None:

@@ -18,7 +18,7 @@ from ad_compiler.builder import Builder
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.inputs import describe_input, has_inputs
 from ad_compiler.frontend.scope import Location, Scope
-from ad_compiler.ir import Operand
+from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
 
 
@@ -55,7 +55,10 @@ class Context:
                 number += 1
                 name = f"{wanted}_{number}"
             self.names_taken.add(name)
-            self.captures[key] = Capture(name, location, path, describe_input(obj, name, self.constants), obj)
+            operand = describe_input(obj, name, self.constants)
+            if isinstance(operand, Value):
+                operand.outside = name
+            self.captures[key] = Capture(name, location, path, operand, obj)
         return self.captures[key].operand
 
     def read(self, location: Location) -> Operand:

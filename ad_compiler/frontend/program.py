@@ -82,6 +82,8 @@ def lower_program(
     function.result = run_in(context, node, scope, node)
     context.scope = scope
     for capture in context.captures.values():
+        if not any(True for _ in values_in(capture.operand)):
+            continue  # a constant by now
         parameters.append(Parameter(capture.name, capture.operand, "keyword", literal(capture.example)))
     return Lowered(function, differentiated, context)
 

@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view as numpy_windows
 from ad_compiler.analysis.types import ArrayType, Axis, Length, Shape, broadcast, may_be_one, representative
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Value
-from ad_compiler.refusal import Refusal
+from ad_compiler.refusal import NeedsConstant, Refusal
 from ad_compiler.rules.notation import at_compile_time, expansion, linear, registry, rule
 from ad_compiler.rules.shapes import describe, normalized_axes, rank_of, shape_of, type_of
 from ad_compiler.rules.structure import length
@@ -53,6 +53,9 @@ def expanded_index(index: tuple[Operand, ...], rank: int) -> list[Operand]:
 
 def slice_length(axis: Axis, item: slice) -> Axis:
     start, stop, step = item.start, item.stop, item.step
+    for bound in (start, stop, step):
+        if isinstance(bound, Value) and bound.outside is not None:
+            raise NeedsConstant(bound.outside)  # a global: its value is part of the signature
     axis = representative(axis)
     if start is None and stop is None and step in (None, 1, -1):
         return axis
@@ -63,8 +66,8 @@ def slice_length(axis: Axis, item: slice) -> Axis:
         low = start or 0
         if low >= 0 and (stop is None or stop < 0):
             return shortened(axis, low - (stop or 0))
-        if low == 0 and stop == 1:
-            return Length(("first", axis), may_be_one=True)
+        if low == 0 and stop is not None and stop > 1 and not may_be_one(axis):
+            return Length(("first", axis, stop))  # min(axis, stop), and axis is not 1
     parts = tuple(id(b) if isinstance(b, Value) else b for b in (start, stop, step))
     return Length(("slice", axis if isinstance(axis, int) else id(axis), parts), may_be_one=True)
 

@@ -32,8 +32,8 @@ from ad_compiler.analysis.types import (
     type_of_number,
     unify,
 )
-from ad_compiler.ir import Value
-from ad_compiler.refusal import Refusal
+from ad_compiler.ir import Operation, Value
+from ad_compiler.refusal import NeedsConstant, Refusal
 
 UFUNC_OF_OPERATOR: dict[Any, np.ufunc] = {
     operator.add: np.add,
@@ -178,6 +178,8 @@ def normalized_axes(axis: Any, rank: int) -> tuple[int, ...]:
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
     result = []
     for one in axes:
+        if isinstance(one, Value) and one.access is not None:
+            raise NeedsConstant(one.access)
         if not isinstance(one, (int, np.integer)):
             raise Refusal("an axis is not known while compiling", "pass it as a plain int or a default")
         if not -rank <= one < rank:
@@ -245,8 +247,10 @@ def axis_from_operand(operand: Any) -> Axis:
     if isinstance(operand, Value) and isinstance(operand.type, ArrayType):
         if operand.type.dtype.kind not in "iu" or operand.type.rank:
             raise Refusal(f"{describe(operand)} stands where a length is needed", "pass an int")
+        if operand.outside is not None:
+            raise NeedsConstant(operand.outside)
         operation = operand.operation
-        if operation is not None and operation.primitive.name == "length":
+        if isinstance(operation, Operation) and operation.primitive.name == "length":
             array, axis = operation.arguments
             return shape_of(array)[axis]
         return Length(("value", id(operand)), may_be_one=True)

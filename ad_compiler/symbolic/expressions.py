@@ -153,7 +153,8 @@ class _NumPyText(StrPrinter):  # type: ignore[misc]
         return "np.e"
 
     def _print_Heaviside(self, expr: Any) -> str:
-        return f"np.heaviside({self._print(expr.args[0])}, 0.5)"
+        text = self._print(expr.args[0])  # a choice, and not a factor: what is not chosen contributes nothing
+        return f"np.where(({text}) == 0, 0.5, np.where(({text}) < 0, 0.0, 1.0))"
 
     def _print_Max(self, expr: Any) -> str:
         return self._nested("np.maximum", expr.args)
@@ -171,6 +172,9 @@ class _NumPyText(StrPrinter):  # type: ignore[misc]
             arm = self._print(value)
             text = arm if condition == sp.true else f"np.where({self._print(condition)}, {arm}, {text})"
         return text
+
+    def _print_Relational(self, expr: Any) -> str:
+        return f"{self._print(expr.lhs)} {expr.rel_op} {self._print(expr.rhs)}"
 
     def _print_And(self, expr: Any) -> str:
         return " & ".join(f"({self._print(item)})" for item in expr.args)

@@ -33,7 +33,7 @@ def write_gate(expression: Any, arguments: Sequence[str] | None, name: str) -> t
         chosen = choose(parsed, symbols, place, chain_rule(function, argument)[0], forward, y)
         if chosen is None:
             return str(parsed), tuple(names), source, False
-        texts.append(chosen[0])
+        texts.append(chosen)
     used = any(y.name in names_in(text) for text in texts)
     rule = f"def {name}_partials({', '.join(names)}{f', *, {y.name}' if used else ''}):\n"
     rule += f'    """By {" and ".join(names)}{f"; `{y.name}` is the result" if used else ""}."""\n'

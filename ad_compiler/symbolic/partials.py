@@ -27,12 +27,15 @@ def cost(text: str, known: frozenset[str] = frozenset()) -> int:
     >>> cost("(1 - y) * y"), cost("np.exp(-x) / y"), cost("np.exp(-x) / y", frozenset(["np.exp(-x)"]))
     (2, 13, 2)
     """
-    return _cost(ast.parse(text), known)
+    return _cost(ast.parse(text), set(known))
 
 
-def _cost(node: ast.AST, known: frozenset[str]) -> int:
-    if isinstance(node, ast.expr) and ast.unparse(node) in known:
-        return 0
+def _cost(node: ast.AST, known: set[str]) -> int:
+    if isinstance(node, (ast.BinOp, ast.UnaryOp, ast.Call)):
+        text = ast.unparse(node)
+        if text in known:
+            return 0
+        known.add(text)
     own = 0
     if isinstance(node, ast.BinOp):
         small = isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant) and node.right.value in (2, 3)
@@ -41,7 +44,7 @@ def _cost(node: ast.AST, known: frozenset[str]) -> int:
         own = 1
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         own = 2 if node.func.attr in _SIMPLE else 4 if node.func.attr == "sqrt" else 10
-    return own + sum(_cost(child, known) for child in ast.iter_child_nodes(node))
+    return own + sum([_cost(child, known) for child in ast.iter_child_nodes(node)])
 
 
 def parts(text: str) -> frozenset[str]:
@@ -64,7 +67,7 @@ def forms(
     `inner` names expressions that have been computed on the way to the result.
     """
     raw = derivative(expression, symbol)
-    shapes = [raw, *_rearranged(raw), _inverted_exponentials(raw, symbol)]
+    shapes = [raw, *_rearranged(raw), _inverted_exponentials(raw, symbol), _by_sigmoids(expression, symbol)]
     kernel = inverse(expression, symbol, y)
     if kernel is not None:
         exponential, value = kernel
@@ -93,6 +96,22 @@ def _inverted_exponentials(expression: sp.Expr, symbol: sp.Symbol) -> sp.Expr:
     small = sp.Dummy(positive=True)
     changed = {e: small ** (-e.exp / (rate * symbol)) for e in expression.atoms(sp.exp) if e.exp.has(symbol)}
     found: sp.Expr = sp.cancel(expression.xreplace(changed)).subs(small, sp.exp(-rate * symbol))
+    return found
+
+
+def _by_sigmoids(expression: sp.Expr, symbol: sp.Symbol) -> sp.Expr:
+    """The product and chain rules with `s * (1 - s)` for the derivative of `s = 1 / (1 + exp(u))`."""
+    sigmoids = {
+        part: sp.Dummy()
+        for part in expression.atoms(sp.Pow)
+        if part.exp == -1 and part.base.is_Add and len(part.base.args) == 2 and sp.S.One in part.base.args
+        if (part.base - 1).func is sp.exp and part.has(symbol)
+    }
+    outer = expression.xreplace(sigmoids)
+    total = derivative(outer, symbol)
+    for part, name in sigmoids.items():
+        total += derivative(outer, name) * name * (name - 1) * derivative((part.base - 1).exp, symbol)
+    found: sp.Expr = total.xreplace({name: part for part, name in sigmoids.items()})
     return found
 
 
@@ -147,8 +166,8 @@ def choose(
     forward: str,
     y: sp.Symbol,
     inner: Mapping[sp.Expr, sp.Symbol] | None = None,
-) -> tuple[str, int] | None:
-    """The text and cost of the best form of the derivative by `symbols[place]`; None where none is accurate.
+) -> str | None:
+    """The best form of the derivative by `symbols[place]`; as text; None where none is accurate.
 
     `forward` is the text of the function, `chain_rule` computes the same derivative from the arguments.
     """
@@ -167,10 +186,12 @@ def choose(
     )
     reference = examination.report(chain_rule)
     steps = {y.name: forward, **{name.name: numpy_text(part) for part, name in (inner or {}).items()}}
-    for text in sorted(texts, key=lambda text: (texts[text], len(text), text)):
-        if examination.report(formula(names, text, steps)).no_worse_than(reference):
-            return text, texts[text]
-    return None
+    accepted = []
+    for text in texts:
+        report = examination.report(formula(names, text, steps))
+        if report.no_worse_than(reference):
+            accepted.append((report.wrong, texts[text], len(text), text))
+    return min(accepted)[3] if accepted else None
 
 
 def formula(names: Sequence[str], text: str, steps: Mapping[str, str] | None = None) -> Callable[..., Any]:

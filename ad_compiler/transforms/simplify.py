@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import same_shape
+from ad_compiler.analysis.types import broadcast, same_shape
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Operation, Value
 from ad_compiler.rules.notation import registry
+from ad_compiler.rules.selection import select_type
 from ad_compiler.rules.shapes import rank_of, shape_of, type_of
 
 Rewrite = Callable[[Builder, tuple[Operand, ...]], Operand]
@@ -57,6 +58,15 @@ def call(builder: Builder, function: Any, *arguments: Operand) -> Operand:
     return builder.call(registry[function], arguments)
 
 
+def both_broadcast(builder: Builder, function: Any, a: Operand, b: Operand) -> Operand:
+    """Two operands stretched to one shape are combined before they are stretched."""
+    first, second = made_by(a, "broadcast_to"), made_by(b, "broadcast_to")
+    if first and second and same_shape(shape_of(a), shape_of(b)):
+        inner = call(builder, function, first.arguments[0], second.arguments[0])
+        return call(builder, np.broadcast_to, inner, first.arguments[1])
+    return None
+
+
 def without_broadcast(a: Operand, b: Operand) -> tuple[Operand, Operand]:
     """Drop a `broadcast_to` that the other operand's shape makes superfluous."""
     for first, second in ((a, b), (b, a)):
@@ -65,6 +75,19 @@ def without_broadcast(a: Operand, b: Operand) -> tuple[Operand, Operand]:
             continue
         inner = operation.arguments[0]
         if same_shape(shape_of(second), shape_of(first)) and not made_by(second, "broadcast_to"):
+            return (inner, second) if first is a else (second, inner)
+    return a, b
+
+
+def without_leading_axes(a: Operand, b: Operand) -> tuple[Operand, Operand]:
+    """Axes of length 1 in front come by themselves where the other operand has them."""
+    for first, second in ((a, b), (b, a)):
+        expanded = made_by(first, "expand_dims")
+        if expanded is None or rank_of(second) < rank_of(first):
+            continue
+        inner, axis = expanded.arguments
+        axes = axis if isinstance(axis, tuple) else (axis,)
+        if tuple(axes) == tuple(range(len(axes))):
             return (inner, second) if first is a else (second, inner)
     return a, b
 
@@ -102,14 +125,25 @@ def multiply(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
             factor, divisor = quotient.arguments
             return call(builder, operator.truediv, call(builder, operator.mul, factor, other), divisor)
         product = made_by(one, "mul")
-        if is_number(other) and product and is_number(product.arguments[0]):
-            return call(builder, operator.mul, other * product.arguments[0], product.arguments[1])
+        if product and is_number(product.arguments[0]):
+            factor, rest = product.arguments
+            if is_number(other):
+                return call(builder, operator.mul, other * factor, rest)
+            if rank_of(other) <= rank_of(rest):  # the number goes where fewer elements are multiplied
+                return call(builder, operator.mul, call(builder, operator.mul, factor, other), rest)
+        negated = made_by(one, "neg")
+        if is_number(other) and negated:
+            return call(builder, operator.mul, -other, negated.arguments[0])
+        expanded = made_by(one, "expand_dims")
+        if is_number(other) and expanded:
+            inner, axis = expanded.arguments
+            return call(builder, np.expand_dims, call(builder, operator.mul, other, inner), axis)
     for one, other in ((a, b), (b, a)):
         stretched = made_by(one, "broadcast_to")
         if stretched and rank_of(other) == 0:
             inner, shape = stretched.arguments
             return call(builder, np.broadcast_to, call(builder, operator.mul, inner, other), shape)
-    x, y = without_broadcast(a, b)
+    x, y = without_leading_axes(*without_broadcast(a, b))
     if x is not a or y is not b:
         return call(builder, operator.mul, x, y)
     if is_number(b):
@@ -147,7 +181,10 @@ def add(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     negated = made_by(b, "neg")
     if negated:
         return call(builder, operator.sub, a, negated.arguments[0])
-    x, y = without_broadcast(a, b)
+    both = both_broadcast(builder, operator.add, a, b)
+    if both is not None:
+        return both
+    x, y = without_leading_axes(*without_broadcast(a, b))
     return call(builder, operator.add, x, y) if x is not a or y is not b else NotImplemented
 
 
@@ -158,7 +195,7 @@ def subtract(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
         return a - b
     if is_number(b, 0):
         return a
-    x, y = without_broadcast(a, b)
+    x, y = without_leading_axes(*without_broadcast(a, b))
     return call(builder, operator.sub, x, y) if x is not a or y is not b else NotImplemented
 
 
@@ -174,7 +211,7 @@ def divide(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
         condition, x, y = chosen.arguments
         arms = [0.0 if is_number(arm, 0) else call(builder, operator.truediv, arm, b) for arm in (x, y)]
         return call(builder, "select", condition, *arms)
-    x, y = without_broadcast(a, b)
+    x, y = without_leading_axes(*without_broadcast(a, b))
     return call(builder, operator.truediv, x, y) if x is not a or y is not b else NotImplemented
 
 
@@ -223,6 +260,9 @@ def _comparison(function: Callable[[Any, Any], bool]) -> Rewrite:
         a, b = arguments
         if is_number(a) and is_number(b):
             return bool(function(a, b))
+        stretched = made_by(a, "broadcast_to")
+        if stretched and is_number(b):
+            return call(builder, np.broadcast_to, call(builder, function, stretched.arguments[0], b), stretched.arguments[1])
         return call(builder, MIRRORED[function], b, a) if is_number(a) else NotImplemented
 
     return rewrite
@@ -255,14 +295,26 @@ def select(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
         return x if condition else y
     if is_number(x) and is_number(y) and x == y:
         return x
-    x = unstretched(condition, x, y)
-    y = unstretched(condition, y, x)
-    if x is not arguments[1] or y is not arguments[2]:
+    shape = select_type(condition, x, y).shape
+    if len(shape) and same_shape(broadcast_shape(x, y), shape):
+        condition = inside_of_broadcast(condition)
+    x = unstretched(condition, x)
+    y = unstretched(condition, y)
+    if any(new is not old for new, old in zip((condition, x, y), arguments, strict=True)):
         return call(builder, "select", condition, x, y)
     return NotImplemented
 
 
-def unstretched(condition: Operand, arm: Operand, other: Operand) -> Operand:
+def broadcast_shape(*operands: Operand) -> Any:
+    return broadcast(*[shape_of(operand) for operand in operands])
+
+
+def inside_of_broadcast(operand: Operand) -> Operand:
+    stretched = made_by(operand, "broadcast_to")
+    return operand if stretched is None else stretched.arguments[0]
+
+
+def unstretched(condition: Operand, arm: Operand) -> Operand:
     """An arm of a `select` without a `broadcast_to` to the condition's own shape."""
     stretched = made_by(arm, "broadcast_to")
     if stretched and same_shape(shape_of(condition), shape_of(arm)):
@@ -308,8 +360,30 @@ def total(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     negated = made_by(a, "neg")
     if negated:
         return call(builder, operator.neg, builder.call(registry[np.sum], (negated.arguments[0], axis, keepdims), True))
-    chosen = made_by(a, "mul")
-    return NotImplemented if chosen is None else product_sum(builder, chosen, axis, keepdims)
+    matrices = made_by(a, "matmul")
+    if matrices:
+        return matmul_sum(builder, matrices, axis, keepdims)
+    product = made_by(a, "mul")
+    return NotImplemented if product is None else product_sum(builder, product, axis, keepdims)
+
+
+def matmul_sum(builder: Builder, matrices: Operation, axis: Any, keepdims: Any) -> Operand:
+    """A product of matrices summed over its rows or columns: the sum goes into the factor that has them."""
+    a, b = matrices.arguments
+    rank = rank_of(matrices.result)
+    if rank < 2 or rank_of(a) < 2 or rank_of(b) < 2 or axis not in (rank - 1, rank - 2):
+        return NotImplemented
+    if axis == rank - 1:
+        right = builder.call(registry[np.sum], (b, rank_of(b) - 1, True), True)
+        summed = call(builder, operator.matmul, a, right)
+    else:
+        left = builder.call(registry[np.sum], (a, rank_of(a) - 2, True), True)
+        summed = call(builder, operator.matmul, left, b)
+    if keepdims:
+        return summed
+    index = [slice(None)] * rank
+    index[axis] = 0  # type: ignore[call-overload]
+    return call(builder, "getitem", summed, tuple(index))
 
 
 def product_sum(builder: Builder, product: Operation, axis: Any, keepdims: Any) -> Operand:
@@ -318,6 +392,20 @@ def product_sum(builder: Builder, product: Operation, axis: Any, keepdims: Any) 
     if axis is None and not keepdims and rank_of(a) == rank_of(b) == 1 and same_shape(shape_of(a), shape_of(b)):
         if type_of(a).dtype == type_of(b).dtype and type_of(a).dtype.kind == "f":
             return call(builder, operator.matmul, a, b)
+    return NotImplemented
+
+
+@rewrites("getitem")
+def getitem(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
+    """`a.sum(axis=1, keepdims=True)[:, 0]` is `a.sum(axis=1)`."""
+    array, index = arguments
+    kept = made_by(array, "sum")
+    if kept is None or kept.arguments[2] is not True or not isinstance(kept.arguments[1], int):
+        return NotImplemented
+    a, axis, _ = kept.arguments
+    expected = [0 if i == axis % rank_of(a) else slice(None) for i in range(len(index))]
+    if len(index) > axis % rank_of(a) and list(index) == expected:
+        return builder.call(registry[np.sum], (a, axis, False), True)
     return NotImplemented
 
 
