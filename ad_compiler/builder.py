@@ -31,6 +31,7 @@ class Builder:
         self.statement: Statement | None = None
         self.place: tuple[Source, ast.AST] | None = None
         self.generated = False
+        self.own: set[Value] = set()  # made by generated code
         self._known: list[dict[Any, Operand]] = [{}]
 
     def call(self, primitive: Primitive, arguments: tuple[Operand, ...], method: bool = False) -> Operand:
@@ -48,6 +49,8 @@ class Builder:
         result = Value(primitive.infer(*arguments))
         result.operation = Operation(primitive, arguments, result, self.statement, self.place, method)
         self.block.operations.append(result.operation)
+        if self.generated:
+            self.own.add(result)
         if key is not None:
             self._known[-1][key] = result
         return result

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from ad_compiler.api import derivative_of
+from ad_compiler.making import derivative_of
 from ad_compiler.command_target import BadInput, load_function, parse_arguments
 from ad_compiler.derivative import Derivative, Specialisation, assumed
 from ad_compiler.errors import Unsupported

@@ -200,7 +200,7 @@ class Derivative(functools.partial[Any]):
             return self
         known = self._bound.get(id(instance))
         if known is None or known[0] is not instance:
-            from ad_compiler.api import derivative_of
+            from ad_compiler.making import derivative_of
 
             bound = MethodType(self.request.primal, instance)
             made = derivative_of(bound, self.request.mode, self._argnums_given, self.request.has_aux)
@@ -213,7 +213,7 @@ class Derivative(functools.partial[Any]):
         """Pickled by name where it replaced its function, else as the call that made it."""
         import sys
 
-        from ad_compiler.api import derivative_of
+        from ad_compiler.making import derivative_of
 
         found: Any = sys.modules.get(self.__module__)
         for part in self.__qualname__.split("."):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.api import derivative_of, has_reals
+from ad_compiler.making import derivative_of, has_reals
 from ad_compiler.command_target import BadInput, failure
 from ad_compiler.errors import Unsupported
 from ad_compiler.graph import abbreviated

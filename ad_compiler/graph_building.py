@@ -175,7 +175,8 @@ class Evaluation:
         """Run the program on these arguments."""
         text = module_text(emit(self.function))
         run = load(text, self.function.name, reads={}, guard=None, miss="", namespace={})
-        captures = {capture.name: capture.read() for capture in self.captures}
+        parameters = {parameter.name for parameter in self.function.parameters}
+        captures = {c.name: c.read() for c in self.captures if c.name in parameters}
         with np.errstate(all="ignore"):  # what is inf or NaN is seen in the drawing
             values, gradients = run(*args, **kwargs, **captures)
         self.values = dict(zip(self.values, values, strict=True))

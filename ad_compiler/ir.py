@@ -43,13 +43,14 @@ class Statement:
 class Value:
     """An edge of the graph: a number or an array, computed once."""
 
-    __slots__ = ("access", "cotangent_of", "name", "operation", "outside", "type")
+    __slots__ = ("access", "cotangent_of", "immutable", "name", "operation", "outside", "type")
 
     def __init__(self, type: Type, name: str | None = None, access: str | None = None) -> None:
         self.type = type
         self.name = name
         self.access = access  # how an input is written: `x`, `params["W"]`
         self.operation: Operation | Branch | None = None
+        self.immutable = False  # an input that is one of NumPy's scalars, not an array of rank 0
         self.outside: str | None = None  # its name, if it is a number read from a global or a cell
         self.cotangent_of: Value | None = None  # of a value that the user gave no name
 
@@ -97,12 +98,15 @@ class Shortcut:
     """A value whose derivative is known as a whole: a gate.
 
     The reverse sweep steps from `result` to `inputs` by `partials`, a rule in the notation of
-    `rules.notation`, and does not enter the operations between them.
+    `rules.notation`, and does not enter the operations between them. `given` are the values that the
+    rule asks for after the star: the result, and others computed on the way to it.
     """
 
     result: Value
-    inputs: tuple[Value, ...]
+    inputs: tuple[Operand, ...]
     partials: Callable[..., Any]
+    given: dict[str, Operand] = field(default_factory=dict)
+    singular: bool = False  # a partial derivative is infinite somewhere the gate is finite
 
 
 @dataclass(eq=False, slots=True)

@@ -29,7 +29,9 @@ def standalone_module(made: Specialisation, arguments: Mapping[str, Any], name: 
 def kinds_line(made: Specialisation, arguments: Mapping[str, Any]) -> str:
     """A comment that says what arguments the code is for."""
     kinds = [f"{name}: {kind_text(value)}" for name, value in arguments.items()]
-    kinds += [f"{capture.name}: {kind_text(capture.example)}" for capture in made.captures]
+    parameters = {parameter.name for parameter in made.program.function.parameters}
+    read = [capture for capture in made.captures if capture.name in parameters]
+    kinds += [f"{capture.name}: {kind_text(capture.example)}" for capture in read]
     return f"# For arguments of these kinds: {', '.join(kinds)}."
 
 
@@ -61,7 +63,7 @@ def notes(derivative: Derivative, made: Specialisation) -> list[str]:
         f"{name} reads {capture.location.name}{capture.path} from outside: "
         f"pass {capture.name}=... by keyword"
         for capture in made.captures
-        if emitted[capture.name] is None
+        if emitted.get(capture.name, "constant") is None
     ]
     for parameter in inspect.signature(derivative.primal).parameters.values():
         has_default = parameter.default is not inspect.Parameter.empty

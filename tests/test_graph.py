@@ -9,10 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from ad_compiler import Unsupported, grad, value_and_grad
 from ad_compiler.graph import Graph, Node, Wire, abbreviated
-from tests.helpers import generator
+from tests.helpers import function_from_source, generator
+from tests.test_random_programs import programs
 
 
 def product_of_sum(x: float, y: float, z: float) -> float:
@@ -117,7 +120,7 @@ def test_sigmoid_circuit_shows_every_gate() -> None:
 def test_an_unevaluated_graph_has_the_same_nodes_and_edges(function: Callable[..., Any]) -> None:
     random = generator("same", function.__name__)
     count = function.__code__.co_argcount
-    args = [random.standard_normal() for _ in range(count)]
+    args: list[Any] = [random.standard_normal() for _ in range(count)]
     if function is squared_norm:
         args = [random.standard_normal((2, 3)), random.standard_normal(3)]
     gradient = grad(function)
@@ -241,7 +244,8 @@ def os_dependent(x: float) -> float:
 
 NODE = re.compile(r'(n\d+) \[label="((?:[^"\\]|\\.)*)", shape=(\w+)\];')
 EDGE = re.compile(
-    r'(n\d+) -> (n\d+) \[(?:label="((?:[^"\\]|\\.)*)"|style=dashed)(?:, xlabel="((?:[^"\\]|\\.)*)")?\];'
+    r'(n\d+) -> (n\d+) \[(?:label="((?:[^"\\]|\\.)*)"|style=dashed)'
+    r'(?:, xlabel="((?:[^"\\]|\\.)*)")?\];'
 )
 OTHER = re.compile(r'digraph "[^"]*" \{|rankdir=LR;|subgraph cluster_\w+ \{|label="\w+";|\}')
 
@@ -301,6 +305,39 @@ def test_text_of_a_graph() -> None:
         "n6  output  <- n5",
     ]
     assert "  then:\n" in str(grad(piecewise).graph)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(programs(), st.integers(0, 2**32 - 1))
+def test_random_programs_agree_with_their_gradients(
+    program: tuple[str, list[tuple[int, ...]]], seed: int
+) -> None:
+    text, shapes = program
+    f = function_from_source(text)
+    rng = np.random.default_rng(seed)
+    args = [rng.uniform(-1.5, 1.5, s) if s else float(rng.uniform(-1.5, 1.5)) for s in shapes]
+    with np.errstate(all="ignore"):
+        assume(np.isfinite(f(*args)))
+    names = f.__code__.co_varnames[: len(args)]
+    gradient = value_and_grad(f, argnums=names)
+    graph = gradient.graph_at(*args)
+    value, gradients = gradient(*args)
+    for name, expected in zip(names, gradients, strict=True):
+        np.testing.assert_allclose(wire(graph, name).gradient, expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(graph.edges[-1].value, value, rtol=1e-12, atol=1e-12)
+    parsed(graph.to_dot())
+    parsed(gradient.graph.to_dot())
+
+
+def test_lengths_read_from_outside_that_must_be_known() -> None:
+    def loss(x: Any) -> Any:
+        return np.sum(x.reshape(ROWS, -1)[0]) * SCALE
+
+    graph = grad(loss).graph_at(np.arange(6.0))
+    np.testing.assert_array_equal(wire(graph, "x").gradient, [2.0, 2.0, 2.0, 0.0, 0.0, 0.0])
+
+
+ROWS = 2
 
 
 def test_abbreviations() -> None:

@@ -3,7 +3,7 @@
 A guard is an expression over the parameters, woven into the loaded function, so that a call in the
 right kinds pays for a few `is` and nothing else:
 
-    type(x) is type(y) is float and type(W) is ndarray and W.dtype is float64 and ...
+    x.__class__ is float and y.__class__ is float and type(W) is ndarray and W.dtype is float64 and ...
 """
 
 from __future__ import annotations
@@ -80,6 +80,5 @@ class GuardWriter:
         """The whole guard."""
         numbers = []
         for cls, accesses in self.numbers.items():
-            chain = " is ".join(f"type({access})" for access in accesses)
-            numbers.append(f"{chain} is {cls.__name__}")
+            numbers += [f"{access}.__class__ is {cls.__name__}" for access in accesses]
         return " and ".join([*numbers, *self.conditions]) or "True"

@@ -105,6 +105,8 @@ def merge(context: Context, branch: Branch, left: Operand, right: Operand, name:
     for side in (left, right):
         if isinstance(side, Undecided):
             return side
+    if left is None or right is None:
+        return Undecided("one of the two branches gives None")
     return Undecided("the two branches give different kinds of values")
 
 
@@ -113,13 +115,17 @@ def merge_types(left: Operand, right: Operand) -> Type | Undecided:
         return Undecided("text is chosen by a branch")
     a, b = type_of(left), type_of(right)
     if a.rank != b.rank:
-        return Undecided(f"the two branches give arrays of rank {a.rank} and {b.rank}")
+        return Undecided(f"one branch gives {named_rank(a)}, the other {named_rank(b)}")
     if a.python and b.python:
         return python_type(np.result_type(a.dtype, b.dtype))
     if a.dtype != b.dtype and not (a.python or b.python):
         return Undecided(f"the two branches give arrays of {a.dtype} and {b.dtype}")
     shape = tuple([merge_axes(m, n) for m, n in zip(a.shape, b.shape, strict=True)])
     return ArrayType(b.dtype if a.python else a.dtype, shape)
+
+
+def named_rank(kind: ArrayType) -> str:
+    return f"an array of rank {kind.rank}" if kind.rank else "a number"
 
 
 def merge_axes(a: Axis, b: Axis) -> Axis:

@@ -21,14 +21,16 @@ from ad_compiler.frontend.operations import elements_of, operation
 from ad_compiler.frontend.scope import LocalFunction, Scope
 from ad_compiler.frontend.source import read_source
 from ad_compiler.frontend.statements import run_body
-from ad_compiler.ir import Operand, Record, Value
+from ad_compiler.gate import Gate
+from ad_compiler.ir import Operand, Record, Shortcut, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.arithmetic import maximum, minimum
-from ad_compiler.rules.notation import compile_time, constant, elementwise, expansions, registry
+from ad_compiler.rules.notation import compile_time, constant, elementwise, expansions, registry, signature_of
 from ad_compiler.rules.shapes import rank_of, shape_of, type_of
 from ad_compiler.rules.structure import length
 
 MAX_DEPTH = 100
+_ENDLESS = "this recursion does not end while compiling: what ends it is known at run time only"
 
 elementwise(builtins.max, infer=lambda a, b: number_of(a, b))(maximum)
 elementwise(builtins.min, infer=lambda a, b: number_of(a, b))(minimum)
@@ -52,6 +54,8 @@ def call_operand(
         return handler(context, node, positional, keywords)
     if isinstance(callee, LocalFunction):
         return inline_local(context, node, callee, positional, keywords)
+    if isinstance(callee, Gate):
+        return inline_gate(context, node, callee, positional, keywords)
     if isinstance(callee, MethodType) and isinstance(callee.__func__, FunctionType):
         return inline(context, node, callee.__func__, [callee.__self__, *positional], keywords)
     if is_hashable(callee):
@@ -71,6 +75,10 @@ def call_operand(
             return call_primitive(context, node, callee, positional, keywords)
     if isinstance(callee, type):
         return construct(context, node, callee, positional, keywords)
+    if isinstance(callee, FunctionType) and callee.__module__ == "ad_compiler.api":
+        raise context.refuse(
+            node, f"`{callee.__name__}` is called inside of a differentiated function", "call it outside"
+        )
     if isinstance(callee, FunctionType) and not is_library(callee):
         return inline(context, node, callee, positional, keywords)
     wrapped = getattr(callee, "__wrapped__", None)
@@ -169,6 +177,25 @@ def inline_local(
     return run_in(context, node, scope, callee.node)
 
 
+def inline_gate(
+    context: Context, node: ast.AST, gate: Gate, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    """The expression of a user's gate, and the shortcut over it."""
+    source = read_source(gate.forward)
+    assert isinstance(source.node, ast.FunctionDef) and isinstance(source.node.body[-1], ast.Return)
+    names = bind(context, node, gate.__name__, source.node.args, positional, keywords, (), ())
+    inputs = tuple([names[argument] for argument in gate.arguments])
+    expression = ast.Lambda(source.node.args, source.node.body[-1].value)
+    try:
+        result = run_in(context, node, Scope(source, gate.forward, {**names, "np": np}), expression)
+    except Unsupported as error:
+        raise context.refuse(node, error.reason, error.advice) from None
+    if gate.partials is not None and isinstance(result, Value) and all(result is not x for x in inputs):
+        given = dict.fromkeys(signature_of(gate.partials)[2], result)
+        context.shortcuts[result] = Shortcut(result, inputs, gate.partials, given, gate.singular)
+    return result
+
+
 _MISSING = object()
 
 
@@ -215,7 +242,7 @@ def bind(
 def run_in(context: Context, node: ast.AST, scope: Scope, callee: ast.FunctionDef | ast.Lambda) -> Operand:
     """The result of a function's body in its own scope."""
     if context.depth >= MAX_DEPTH:
-        raise context.refuse(node, "this recursion does not end while compiling", "rewrite it without recursion")
+        raise context.refuse(node, _ENDLESS, "rewrite it without recursion")
     caller = context.here
     context.callers.append(caller)
     context.scope = scope
@@ -226,6 +253,9 @@ def run_in(context: Context, node: ast.AST, scope: Scope, callee: ast.FunctionDe
 
             return lower(context, callee.body)
         return run_body(context, callee.body)
+    except RecursionError:
+        context.scope = caller
+        raise context.refuse(node, _ENDLESS, "rewrite it without recursion") from None
     finally:
         context.depth -= 1
         context.scope = caller

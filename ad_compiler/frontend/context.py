@@ -14,11 +14,12 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
+from ad_compiler.analysis.types import ArrayType
 from ad_compiler.builder import Builder
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.inputs import describe_input, has_inputs
 from ad_compiler.frontend.scope import Location, Scope
-from ad_compiler.ir import Operand, Value
+from ad_compiler.ir import Operand, Shortcut, Value
 from ad_compiler.refusal import Refusal
 
 
@@ -34,6 +35,7 @@ class Context:
         self.captures: dict[tuple[Any, ...], Capture] = {}
         self.constants_read: dict[tuple[int, str], tuple[Location, Any]] = {}
         self.names_taken: set[str] = set()
+        self.shortcuts: dict[Value, Shortcut] = {}  # over the user's own gates
         self.wanted: tuple[int, frozenset[int]] | None = None  # depth and items of the tuple returned there
         self.in_rule: str | None = None  # the spelling of the module a rule stands for: "np." or "math."
 
@@ -112,9 +114,21 @@ def lower(context: Context, node: ast.expr) -> Operand:
         reason, advice = UNSUPPORTED.get(type(node), (f"`{type(node).__name__}` cannot be differentiated", "rewrite it"))
         raise context.refuse(node, reason, advice)
     try:
-        return handler(context, node)
+        operand = handler(context, node)
     except Refusal as refusal:
         raise context.refuse(node, refusal.reason, refusal.advice) from None
+    if is_complex(operand):
+        raise context.refuse(node, "a complex number is met, and only real ones are differentiated", _REAL)
+    return operand
+
+
+def is_complex(operand: Operand) -> bool:
+    if isinstance(operand, Value):
+        return isinstance(operand.type, ArrayType) and operand.type.dtype.kind == "c"
+    return isinstance(operand, complex)
+
+
+_REAL = "compute with the real and the imaginary part as two numbers"
 
 
 _LOOP = "write it with whole arrays: slices, broadcasting and reductions"

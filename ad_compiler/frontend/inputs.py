@@ -89,10 +89,17 @@ def has_inputs(obj: Any) -> bool:
 
 def describe_input(obj: Any, access: str, constants: frozenset[str] = frozenset()) -> Operand:
     """The operand that stands for an argument: a value for every number and array in it."""
-    if access in constants and type(obj) is int:
+    if access in constants:
+        if type(obj) is not int:
+            raise Refusal(
+                f"`{access}` must be a whole number known while compiling (as an axis or an item's index is), "
+                f"and it is a {type(obj).__name__}",
+                "pass a Python int",
+            )
         return obj
     if is_input(obj):
         value = Value(type_of_input(obj, access), name=access if access.isidentifier() else None, access=access)
+        value.immutable = not isinstance(obj, np.ndarray)
         for axis, length in enumerate(value.type.shape if isinstance(value.type, ArrayType) else ()):
             if isinstance(length, Length):
                 length.origin = (value, axis)
@@ -117,11 +124,14 @@ def type_of_input(obj: Any, access: str) -> ArrayType:
         if type(obj) is not np.ndarray:
             raise Refusal(f"`{access}` is a {type(obj).__name__}, not a plain array", "pass `np.asarray` of it")
         if obj.dtype.kind not in "biuf":
-            raise Refusal(f"`{access}` is an array of {obj.dtype}", "pass real numbers, ints or bools")
+            raise Refusal(
+                f"`{access}` is an array of {obj.dtype}, and only real numbers are differentiated",
+                "pass an array of floats, ints or bools",
+            )
         axes = tuple([1 if n == 1 else Length(f"{access}.shape[{i}]") for i, n in enumerate(obj.shape)])
         return ArrayType(obj.dtype, axes)
     if isinstance(obj, complex):
-        raise Refusal(f"`{access}` is complex", "split it into real and imaginary parts")
+        raise Refusal(f"`{access}` is complex, and only real numbers are differentiated", "split it into two real ones")
     return type_of_number(obj)
 
 

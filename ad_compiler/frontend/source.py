@@ -159,8 +159,9 @@ def plain_function(function: Callable[..., object]) -> types.FunctionType:
             f"{met} wraps a function, and may not return what that function returns",
             "pass its `__wrapped__` where the wrapper changes no result",
         )
+    what = "not" if name is None else f"a {kind} and not"
     raise Unsupported(
-        f"{met} is a {kind} and not a function written in Python, so it has no text to read",
+        f"{met} is {what} a function written in Python, so it has no text to read",
         "write a Python function (`def` or `lambda`) that computes the same",
     )
 

@@ -20,7 +20,7 @@ from ad_compiler.frontend.branches import scopes_around
 from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.operations import operation
 from ad_compiler.frontend.scope import Scope
-from ad_compiler.ir import Operand, Value, values_in
+from ad_compiler.ir import Branch, Operand, Value, values_in
 from ad_compiler.rules.indexing import has_repetitions, is_basic
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import type_of
@@ -56,7 +56,13 @@ def is_array(operand: Operand) -> bool:
     """Whether an operand may be an array in memory (results of rank 0 are NumPy's immutable scalars)."""
     if not isinstance(operand, Value) or not isinstance(operand.type, ArrayType) or operand.type.python:
         return False
-    return operand.type.rank > 0 or not is_fresh(operand)
+    if operand.type.rank > 0:
+        return True
+    node = operand.operation
+    if isinstance(node, Branch):
+        place = node.results.index(operand)
+        return is_array(node.then.results[place]) or is_array(node.otherwise.results[place])
+    return not operand.immutable and not is_fresh(operand)
 
 
 def rebind(context: Context, name: str, result: Operand) -> None:

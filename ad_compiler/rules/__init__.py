@@ -3,23 +3,29 @@
 from ad_compiler.rules import (
     arithmetic,
     creation,
+    einsum,
     elementary,
     indexing,
     matrices,
     norms,
+    rearranging,
     reductions,
     selection,
+    special,
     structure,
 )
 
 __all__ = [
     "arithmetic",
     "creation",
+    "einsum",
     "elementary",
     "indexing",
     "matrices",
     "norms",
+    "rearranging",
     "reductions",
     "selection",
+    "special",
     "structure",
 ]

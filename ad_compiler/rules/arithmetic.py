@@ -63,6 +63,11 @@ def fmod(a: Any, b: Any) -> Any:
     return 1.0, -np.trunc(a / b)
 
 
+@elementwise(math.remainder)
+def ieee_remainder(a: Any, b: Any, *, y: Any) -> Any:
+    return 1.0, (y - a) / b  # minus the whole quotient, which rounding leaves exact enough
+
+
 @elementwise(operator.abs, np.absolute, np.fabs, math.fabs)
 def absolute(a: Any) -> Any:
     return np.sign(a)

@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType
+from ad_compiler.analysis.types import ArrayType, promote
+from ad_compiler.builder import Builder
+from ad_compiler.ir import Operand
+from ad_compiler.refusal import Refusal
 from ad_compiler.rules.indexing import arange_type
-from ad_compiler.rules.notation import constant, linear
+from ad_compiler.rules.notation import constant, expansion, linear, registry, rule
 from ad_compiler.rules.shapes import axis_from_operand, same_as_first, shape_argument, shape_of, type_of
 from ad_compiler.rules.structure import dtype_of, sum_to_shape_of
 
@@ -54,10 +57,39 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, *, g: Any) -> Any:
 def arange(start: Any, stop: Any = None, step: Any = None) -> None: ...
 
 
-def eye_type(N: Any, M: Any = None) -> ArrayType:  # noqa: N803 -- the names NumPy gives its parameters
+@expansion(np.arange)
+def arange_of(
+    builder: Builder, start: Operand, stop: Any = None, step: Any = None, dtype: Any = None
+) -> Operand:
+    if stop is None and step is not None:
+        start, stop = 0, start
+    result = builder.call(registry[np.arange], (start, stop, step))
+    if dtype is None or dtype_of(dtype) == type_of(result).dtype:
+        return result
+    return builder.call(registry[np.ndarray.astype], (result, dtype_of(dtype)), method=True)
+
+
+def linspace_type(start: Any, stop: Any, num: Any = 50) -> ArrayType:
+    types = [type_of(start), type_of(stop)]
+    if any(t.rank for t in types):
+        raise Refusal("the ends given to `np.linspace` are arrays", "use `a + (b - a) * np.linspace(0, 1, n)`")
+    return ArrayType(np.result_type(promote(types), np.float64), (axis_from_operand(num),))
+
+
+@rule(np.linspace, infer=linspace_type)
+def linspace(start: Any, stop: Any, num: Any = 50, *, g: Any) -> Any:
+    return g @ np.linspace(1.0, 0.0, num), g @ np.linspace(0.0, 1.0, num)
+
+
+def eye_type(N: Any, M: Any = None, k: Any = 0, dtype: Any = None) -> ArrayType:  # noqa: N803 -- NumPy's names
     rows = axis_from_operand(N)
-    return ArrayType(np.dtype(np.float64), (rows, rows if M is None else axis_from_operand(M)))
+    kind = np.dtype(np.float64) if dtype is None else dtype_of(dtype)
+    return ArrayType(kind, (rows, rows if M is None else axis_from_operand(M)))
 
 
-@constant(np.eye, np.identity, infer=eye_type)
-def eye(N: Any, M: Any = None) -> None: ...  # noqa: N803
+@constant(np.eye, infer=eye_type)
+def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = None) -> None: ...  # noqa: N803
+
+
+@constant(np.identity, infer=lambda n, dtype=None: eye_type(n, None, 0, dtype))
+def identity(n: Any, dtype: Any = None) -> None: ...

@@ -187,16 +187,6 @@ def sinc(x: Any, *, y: Any) -> Any:
     return np.where(x == 0, 0.0, (np.cos(np.pi * x) - y) / np.where(x == 0, 1.0, x))
 
 
-@elementwise(math.erf)
-def erf(x: Any) -> Any:
-    return 1.1283791670955126 * np.exp(-x * x)  # 2 / sqrt(pi)
-
-
-@elementwise(math.erfc)
-def erfc(x: Any) -> Any:
-    return -1.1283791670955126 * np.exp(-x * x)
-
-
 @constant(np.sign, np.floor, np.ceil, np.trunc, np.rint, np.isnan, np.isinf, np.isfinite, np.signbit, np.spacing)
 def steps(x: Any) -> None: ...
 

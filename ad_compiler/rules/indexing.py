@@ -13,11 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view as numpy_windows
 
-from ad_compiler.analysis.types import ArrayType, Axis, Length, Shape, broadcast, may_be_one, representative
+from ad_compiler.analysis.types import (
+    ArrayType,
+    Axis,
+    Length,
+    Shape,
+    broadcast,
+    is_one,
+    may_be_one,
+    representative,
+    same_length,
+)
 from ad_compiler.builder import Builder
-from ad_compiler.ir import Operand, Value
+from ad_compiler.ir import Operand, Operation, Value
 from ad_compiler.refusal import NeedsConstant, Refusal
-from ad_compiler.rules.notation import at_compile_time, expansion, linear, registry, rule
+from ad_compiler.rules.notation import at_compile_time, constant, expansion, linear, registry, rule
 from ad_compiler.rules.shapes import describe, normalized_axes, rank_of, shape_of, type_of
 from ad_compiler.rules.structure import length
 
@@ -127,18 +137,53 @@ def check_integer(item: Operand) -> None:
 
 
 def has_repetitions(index: tuple[Operand, ...]) -> bool:
-    """Whether an index may name an element twice (False only where that is proved)."""
+    """Whether an index may name an element twice (False only where that is excluded).
+
+    It cannot, if along each axis of what is selected one of the index arrays has no element twice and is
+    not stretched.
+    """
     arrays = [item for item in index if is_array_index(item)]
-    if not arrays or any(type_of(item).dtype.kind == "b" for item in arrays):
+    if any(type_of(item).dtype.kind == "b" for item in arrays):
         return False
-    one_axis = all(type_of(item).rank <= 1 for item in arrays)
-    return not (one_axis and any(map(is_arange, arrays)))
+    shapes = [shape_of(item) for item in arrays]
+    for axis in range(-max(map(len, shapes), default=0), 0):
+        lengths = [shape[axis] if len(shape) >= -axis else 1 for shape in shapes]
+        if all(map(is_one, lengths)):
+            continue
+        if not any(
+            is_distinct(item) and not is_one(n) and is_full_length(n, lengths)
+            for item, n in zip(arrays, lengths, strict=True)
+        ):
+            return True
+    return False
 
 
-def is_arange(item: Operand) -> bool:
-    return isinstance(item, range) or (
-        isinstance(item, Value) and item.operation is not None and item.operation.primitive.name == "arange"
-    )
+def is_full_length(axis: Axis, lengths: Sequence[Axis]) -> bool:
+    """Whether broadcasting leaves this length as it is."""
+    return not may_be_one(axis) or all(is_one(n) or same_length(n, axis) for n in lengths)
+
+
+def is_distinct(item: Operand) -> bool:
+    """Whether an index array is known to name no element twice."""
+    if isinstance(item, (list, tuple, range)):
+        if not all(isinstance(i, (int, np.integer)) for i in item):
+            return False
+        one_sign = all(i >= 0 for i in item) or all(i < 0 for i in item)
+        return one_sign and len(set(item)) == len(item)
+    node = item.operation if isinstance(item, Value) else None
+    if not isinstance(node, Operation):
+        return False
+    if node.primitive.name == "arange":
+        start, stop, step = node.arguments
+        from_zero = stop is None or (isinstance(start, int) and start >= 0)
+        return from_zero and (step is None or (isinstance(step, int) and step > 0))
+    if node.primitive.name == "expand_dims" or is_new_axes(node):
+        return is_distinct(node.arguments[0])
+    return False
+
+
+def is_new_axes(node: Operation) -> bool:
+    return node.primitive.name == "getitem" and only_adds_axes(node.arguments[1])
 
 
 def is_basic(index: Sequence[Operand]) -> bool:
@@ -212,6 +257,53 @@ def take(builder: Builder, a: Operand, indices: Operand, axis: Any = None) -> Op
         axis = 0
     (place,) = normalized_axes(axis, rank_of(a))
     return builder.call(registry["getitem"], (a, (*[slice(None)] * place, indices)))
+
+
+def positions_type(a: Any) -> ArrayType:
+    return ArrayType(np.dtype(np.intp), (Length(object(), may_be_one=True),))
+
+
+@constant(np.flatnonzero, infer=positions_type)
+def flatnonzero(a: Any) -> None: ...
+
+
+def all_positions_type(a: Any) -> ArrayType:
+    return ArrayType(np.dtype(np.intp), (Length(object(), may_be_one=True), rank_of(a)))
+
+
+@constant(np.argwhere, infer=all_positions_type)
+def argwhere(a: Any) -> None: ...
+
+
+@expansion(np.nonzero)
+def nonzero(builder: Builder, a: Operand) -> Operand:
+    """The columns of `np.argwhere`."""
+    if rank_of(a) == 1:
+        return (builder.call(registry[np.flatnonzero], (a,)),)
+    places = builder.call(registry[np.argwhere], (a,))
+    return tuple(builder.call(registry["getitem"], (places, (slice(None), i))) for i in range(rank_of(a)))
+
+
+@expansion(np.ix_)
+def ix_(builder: Builder, *sequences: Operand) -> Operand:
+    """Each sequence along an axis of its own: the index of a grid."""
+    grid: list[Operand] = []
+    for place, sequence in enumerate(sequences):
+        if rank_of(sequence) != 1:
+            raise Refusal("`np.ix_` is given something else than vectors", "give one list of indices for each axis")
+        if type_of(sequence).dtype.kind == "b":
+            sequence = builder.call(registry[np.flatnonzero], (sequence,))
+        after = len(sequences) - 1 - place
+        if isinstance(sequence, Value):
+            axes = (*range(place), *range(place + 1, place + 1 + after))
+            grid.append(builder.call(registry[np.expand_dims], (sequence, axes)) if axes else sequence)
+        else:
+            grid.append(nested([nested(item, after) for item in sequence], place))
+    return tuple(grid)
+
+
+def nested(item: Operand, depth: int) -> Operand:
+    return [nested(item, depth - 1)] if depth else item
 
 
 def windows_type(x: Any, window_shape: Any, axis: Any = None) -> ArrayType:

@@ -1,7 +1,7 @@
 """Rules of products of matrices and tensors.
 
 Source: Giles, An extended collection of matrix derivative results for forward and reverse mode
-algorithmic differentiation (2008), section 2; for einsum, the transposed contraction.
+algorithmic differentiation (2008), section 2.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType, Axis, promote, same_length
+from ad_compiler.analysis.types import ArrayType, promote
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import at_compile_time, rule
 from ad_compiler.rules.shapes import (
@@ -172,73 +172,3 @@ def tensordot(a: Any, b: Any, axes: Any = 2, *, g: Any) -> Any:
             inverse_permutation(matching(right, left) + kept_right),
         ),
     )
-
-
-def einsum_terms(subscripts: Any, ranks: tuple[int, ...]) -> tuple[list[str], str]:
-    """The subscripts of every operand and of the result, ellipses spelled out."""
-    if not isinstance(subscripts, str):
-        raise Refusal("the subscripts of `np.einsum` are not known while compiling", "write them as a string")
-    left, arrow, right = subscripts.replace(" ", "").partition("->")
-    terms = left.split(",")
-    if len(terms) != len(ranks):
-        raise Refusal(f"`{subscripts}` names {len(terms)} operands, {len(ranks)} are given", "name each operand")
-    if not arrow:
-        letters = sorted(set(left) - set(",."))
-        right = ("..." if "." in left else "") + "".join(c for c in letters if left.count(c) == 1)
-    free = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in subscripts]
-    extra = [rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks, strict=True)]
-    # An ellipsis stands for axes aligned on the right, so its letters are taken from the end.
-    spelled = [term.replace("...", "".join(free[len(free) - n :])) for term, n in zip(terms, extra, strict=True)]
-    longest = max((n for term, n in zip(terms, extra, strict=True) if "..." in term), default=0)
-    for term, whole, rank in zip(terms, spelled, ranks, strict=True):
-        if len(whole) != rank:
-            raise Refusal(f"`{term}` in `{subscripts}` does not name {rank} axes", "name each axis once")
-    return spelled, right.replace("...", "".join(free[len(free) - longest :]))
-
-
-def einsum_type(subscripts: Any, *operands: Any) -> ArrayType:
-    types = [type_of(operand) for operand in operands]
-    terms, result = einsum_terms(subscripts, tuple(t.rank for t in types))
-    lengths: dict[str, Axis] = {}
-    for term, t in zip(terms, types, strict=True):
-        for letter, axis in zip(term, t.shape, strict=True):
-            known = lengths.setdefault(letter, axis)
-            if not same_length(known, axis) and (known == 1 or axis == 1):
-                raise Refusal(f"`np.einsum` broadcasts the axis `{letter}` of length 1", "give it its full length")
-            _contract(known, axis)
-    return ArrayType(promote(types), tuple([lengths[letter] for letter in result]))
-
-
-@at_compile_time
-def transposed_subscripts(place: int, subscripts: str, operands: Any) -> str:
-    """The einsum whose result is the cotangent of one operand, all but the axes it is merely summed over."""
-    terms, result = einsum_terms(subscripts, tuple(rank_of(operand) for operand in operands))
-    own = terms[place]
-    if len(set(own)) != len(own):
-        raise Refusal(f"`np.einsum` takes a diagonal (`{own}`)", "take it with an index: `a[i, i]`")
-    others = [term for i, term in enumerate(terms) if i != place]
-    reachable = "".join(c for c in own if c in result or any(c in term for term in others))
-    return f"{','.join([result, *others])}->{reachable}"
-
-
-@at_compile_time
-def lonely_axes(place: int, subscripts: str, operands: Any) -> tuple[int, ...]:
-    """The axes of one operand that are merely summed over: their letters stand nowhere else."""
-    terms, result = einsum_terms(subscripts, tuple(rank_of(operand) for operand in operands))
-    others = [term for i, term in enumerate(terms) if i != place]
-    return tuple(i for i, c in enumerate(terms[place]) if c not in result and not any(c in t for t in others))
-
-
-@at_compile_time
-def others_than(place: int, operands: Any) -> tuple[Any, ...]:
-    return tuple(operand for i, operand in enumerate(operands) if i != place)
-
-
-@rule(np.einsum, infer=einsum_type, variadic=True)
-def einsum(subscripts: Any, *operands: Any, place: Any, g: Any) -> Any:
-    # One operand at a time: `place` counts the operands.
-    partial = np.einsum(
-        transposed_subscripts(place, subscripts, operands), g, *others_than(place, operands)
-    )
-    lonely = lonely_axes(place, subscripts, operands)
-    return np.broadcast_to(np.expand_dims(partial, lonely), np.shape(operands[place])) if lonely else partial

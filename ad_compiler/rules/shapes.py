@@ -80,7 +80,10 @@ def type_of(operand: Any) -> ArrayType:
 
 def describe(operand: Any) -> str:
     if isinstance(operand, Value):
-        return f"a value of type {operand.type}"
+        kind = operand.type
+        if isinstance(kind, ArrayType) and kind.rank:
+            return f"an array of {kind.dtype} and rank {kind.rank}"
+        return f"a {kind.dtype if isinstance(kind, ArrayType) and not kind.python else kind}"
     if operand is None:
         return "None"
     if isinstance(operand, (str, dict, slice)):

@@ -115,7 +115,7 @@ def numpy_text(expression: sp.Expr) -> str:
 
     >>> x = sp.Symbol("x", real=True)
     >>> numpy_text(x * sp.exp(-(x**2) / 2))
-    'x * np.exp(-x ** 2 / 2)'
+    'x * np.exp(-0.5 * (x * x))'
     """
     written = {r: sp.Float(r, 17) for r in expression.atoms(sp.Rational) if r.q > 1000 or abs(r.p) > 2**53}
     return ast.unparse(ast.parse(_NumPyText().doprint(expression.xreplace(written)), mode="eval"))
@@ -138,10 +138,20 @@ class _NumPyText(StrPrinter):  # type: ignore[misc]
             return f"1/{self.parenthesize(base**-exponent, 60, strict=True)}"
         if exponent == sp.Rational(1, 2):
             return f"np.sqrt({self._print(base)})"
+        if base.is_Symbol and exponent == 2:
+            return f"({base.name}*{base.name})"
         if base == sp.E:
             return f"np.exp({self._print(exponent)})"
         power = repr(float(exponent)) if isinstance(exponent, sp.Rational) and exponent.q in (2, 4) else self._print(exponent)
         return f"({self._print(base)})**({power})"
+
+    def _print_Mul(self, expr: Any) -> str:
+        factor, rest = expr.as_coeff_Mul()
+        if not isinstance(factor, sp.Rational) or factor.q not in (2, 4, 8, 16):
+            text: str = super()._print_Mul(expr)
+            return text
+        text = self.parenthesize(rest, 50)
+        return f"{float(factor)!r}{text[1:]}" if text.startswith("1/") else f"{float(factor)!r}*{text}"
 
     def _print_Float(self, expr: Any) -> str:
         return repr(float(expr))

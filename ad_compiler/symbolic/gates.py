@@ -30,7 +30,7 @@ def write_gate(expression: Any, arguments: Sequence[str] | None, name: str) -> t
     y = sp.Symbol("result" if "y" in names else "y", real=True)
     texts = []
     for place, argument in enumerate(names):
-        chosen = choose(parsed, symbols, place, chain_rule(function, argument)[0], forward, y)
+        chosen = choose(parsed, symbols, place, chain_rule(function, argument)[0], forward, y, {})
         if chosen is None:
             return str(parsed), tuple(names), source, False
         texts.append(chosen)

@@ -60,20 +60,21 @@ def derivative(expression: sp.Expr, symbol: sp.Symbol) -> sp.Expr:
 
 
 def forms(
-    expression: sp.Expr, symbol: sp.Symbol, y: sp.Symbol, inner: Mapping[sp.Expr, sp.Symbol]
+    expression: sp.Expr, symbol: sp.Symbol, y: sp.Symbol, inner: Mapping[sp.Expr, sp.Symbol], patient: bool
 ) -> Iterator[sp.Expr]:
     """Expressions equal to the derivative by `symbol`, where `y` is the result.
 
-    `inner` names expressions that have been computed on the way to the result.
+    `inner` names expressions that have been computed on the way to the result. Only if `patient` all of
+    SymPy's means are tried, which takes seconds for long expressions.
     """
     raw = derivative(expression, symbol)
-    shapes = [raw, *_rearranged(raw), _inverted_exponentials(raw, symbol), _by_sigmoids(expression, symbol)]
+    shapes = [raw, *_rearranged(raw, patient), _inverted_exponentials(raw, symbol), _by_sigmoids(expression, symbol)]
     kernel = inverse(expression, symbol, y)
     if kernel is not None:
         exponential, value = kernel
         rate = exponential.exp.coeff(symbol)
         powers = {e: value ** (e.exp.coeff(symbol) / rate) for e in raw.atoms(sp.exp) if e.exp.has(symbol)}
-        shapes += _rearranged(raw.xreplace(powers))
+        shapes += _rearranged(raw.xreplace(powers), patient)
     for shape in shapes:
         with_result = shape.subs(expression, y)
         named = shape
@@ -83,8 +84,8 @@ def forms(
             yield from (form, stable(form))
 
 
-def _rearranged(expression: sp.Expr) -> list[sp.Expr]:
-    simplified = sp.simplify(expression)
+def _rearranged(expression: sp.Expr, patient: bool) -> list[sp.Expr]:
+    simplified = sp.simplify(expression) if patient else sp.cancel(expression)
     return [simplified, sp.factor(expression), sp.factor(simplified), sp.expand(simplified)]
 
 
@@ -165,16 +166,18 @@ def choose(
     chain_rule: Callable[..., Any],
     forward: str,
     y: sp.Symbol,
-    inner: Mapping[sp.Expr, sp.Symbol] | None = None,
+    inner: Mapping[sp.Expr, sp.Symbol],
+    patient: bool = True,
 ) -> str | None:
     """The best form of the derivative by `symbols[place]`; as text; None where none is accurate.
 
     `forward` is the text of the function, `chain_rule` computes the same derivative from the arguments.
+    What is written as in `forward` costs nothing, for it has been computed there.
     """
     names = [symbol.name for symbol in symbols]
     texts: dict[str, int] = {}
     known = parts(forward)
-    for form in forms(expression, symbols[place], y, inner or {}):
+    for form in forms(expression, symbols[place], y, inner, patient):
         try:
             text = numpy_text(form)
         except ValueError:
@@ -185,7 +188,7 @@ def choose(
         derivative(expression, symbols[place]), symbols, lambda point: abs(run(value, point)[0]) < float("inf")
     )
     reference = examination.report(chain_rule)
-    steps = {y.name: forward, **{name.name: numpy_text(part) for part, name in (inner or {}).items()}}
+    steps = {y.name: forward, **{name.name: numpy_text(part) for part, name in inner.items()}}
     accepted = []
     for text in texts:
         report = examination.report(formula(names, text, steps))

@@ -137,12 +137,16 @@ class ReverseSweep:
         """Over a gate in one step."""
         node = shortcut.result.operation
         assert isinstance(node, Operation)
-        self.context.builder.place = node.place
-        results = self.lower_rule(node, shortcut.partials, list(shortcut.inputs), {"y": shortcut.result}, "np.")
+        self.builder.place = node.place
+        wanted = [argument in self.active for argument in shortcut.inputs]
+        self.context.wanted = (self.context.depth + 1, positions(wanted))
+        flavour = "math." if type_of(shortcut.result).python else "np."
+        results = self.lower_rule(node, shortcut.partials, list(shortcut.inputs), shortcut.given, flavour)
         results = results if isinstance(results, tuple) else (results,)
-        for argument, partial in zip(shortcut.inputs, results, strict=True):
-            product = self.guarded_product(cotangent, partial, False)
-            self.add(cotangents, argument, sum_to_shape_of(self.builder, product, argument))
+        for argument, partial, needed in zip(shortcut.inputs, results, wanted, strict=True):
+            if needed:
+                product = self.guarded_product(cotangent, partial, shortcut.singular)
+                self.add(cotangents, argument, sum_to_shape_of(self.builder, product, argument))
 
     def apply(self, node: Operation, given: dict[str, Operand], wanted: frozenset[int] | None) -> Operand:
         """Lower the rule of an operation; only the `wanted` items of the tuple it returns."""
@@ -207,6 +211,7 @@ class ReverseSweep:
         for value in [*then, *(v for v in otherwise if v not in then)]:
             left, right = then.get(value), otherwise.get(value)
             if left is right:
+                cotangents[value] = left  # both sides came to the same
                 continue
             self.merge(mirror, cotangents, value, left, right)
         self.builder.append(mirror)

@@ -1,5 +1,144 @@
-"""Gate fusion."""
+"""Gate fusion: chains whose derivative as a whole is simpler than the chain rule's.
+
+    y = 1 / (1 + np.exp(-z))     ->     z_bar = y_bar * ((1 - y) * y)
+
+A chain is a part of the program that makes one value from one other, and whose inner values nobody else
+reads. Known chains, of numbers or of arrays, are looked up in `rules.gates`. For other chains of numbers
+that contain functions such as `exp` and `log`, SymPy is asked (`symbolic.chains`), once per chain and
+process.
+"""
+
 from __future__ import annotations
-from typing import Any
-def find_gates(lowered: Any, inputs: Any) -> dict[Any, Any]:
-    return {}
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+
+from ad_compiler.analysis.activity import active_values
+from ad_compiler.analysis.types import ArrayType
+from ad_compiler.frontend.program import Lowered
+from ad_compiler.ir import Block, Branch, Function, Operation, Shortcut, Value, inputs_of, values_in
+from ad_compiler.rules.gates import KnownGate, known
+from ad_compiler.transforms.chains import Chain, arguments_of, chains_to
+
+SHORTEST, LONGEST = 3, 8  # operations, for which it may be worth to ask SymPy
+_EXPONENTIAL = frozenset({"exp", "expm1", "tanh", "sinh", "cosh"})
+_UNDOING = frozenset({"log", "log1p", "truediv", "divide", "reciprocal"})
+_AFFINE = frozenset({"add", "sub", "subtract", "mul", "multiply", "truediv", "divide", "neg", "negative", "pos", "positive"})
+
+
+def find_gates(lowered: Lowered, inputs: Iterable[Value]) -> dict[Value, Shortcut]:
+    """The values of the forward sweep whose derivative is known as a whole: the user's gates and chains."""
+    search = Search(lowered.function, list(inputs), lowered.context.shortcuts)
+    for look in (search.known, search.asked):  # so that no known gate is lost inside of a longer chain
+        search.block(lowered.function.forward, look)
+    return search.found
+
+
+class Search:
+    """Finds the gates of one function, from its end to its beginning."""
+
+    def __init__(self, function: Function, inputs: list[Value], shortcuts: dict[Value, Shortcut]) -> None:
+        self.inputs = frozenset(inputs)
+        self.active = active_values(function.forward, inputs)
+        self.found = dict(shortcuts)
+        self.reads = Counter(reads_of(function.forward))
+        self.reads.update(values_in(function.result))
+        self.inside: set[Value] = set()  # of gates found, and of chains SymPy was asked about
+
+    def block(self, block: Block, look: Callable[[list[Chain]], None]) -> None:
+        positions = {node.result: i for i, node in enumerate(block.operations) if isinstance(node, Operation)}
+        for node in reversed(block.operations):
+            if isinstance(node, Branch):
+                self.block(node.then, look)
+                self.block(node.otherwise, look)
+            elif node.result in self.active and node.result not in self.found and node.result not in self.inside:
+                look([c for c in chains_to(node.result, positions, self.may_enter) if self.is_uniform(c)])
+
+    def add(self, chain: Chain, texts: dict[Value, str], gate: KnownGate) -> None:
+        self.found[chain.result] = shortcut_over(chain, texts, gate)
+        self.inside.update(chain.inner)
+
+    def may_enter(self, value: Value, reads: int) -> bool:
+        return self.reads[value] == reads and value not in self.inputs and value not in self.found
+
+    def is_uniform(self, chain: Chain) -> bool:
+        """Whether all values of a chain are active, of one dtype and of one shape."""
+        kind = chain.start.type
+        return (
+            isinstance(kind, ArrayType)
+            and kind.dtype.kind == "f"
+            and chain.start in self.active
+            and all(value.type.dtype == kind.dtype for value in (chain.result, *chain.inner))  # type: ignore[union-attr]
+        )
+
+    def known(self, chains: list[Chain]) -> None:
+        """The longest chain that is in the table."""
+        for chain in reversed(chains):
+            texts = texts_of(chain)
+            gate = None if texts is None else known.get(texts[chain.result])
+            if texts is not None and gate is not None:
+                return self.add(chain, texts, gate)
+
+    def asked(self, chains: list[Chain]) -> None:
+        """The longest chain of numbers that bends more than once, if SymPy knows a simpler derivative."""
+        for chain in reversed(chains):
+            if chain.start.type.shape or not is_bent(chain) or begins_affinely(chain):  # type: ignore[union-attr]
+                continue
+            texts = texts_of(chain)
+            if texts is not None and texts[chain.result] not in known:
+                self.inside.update(chain.inner)
+                gate = ask(texts[chain.result], tuple([texts[value] for value in chain.inner]))
+                if gate is not None:
+                    self.add(chain, texts, gate)
+            return
+
+
+def reads_of(block: Block) -> Iterator[Value]:
+    for node in block.operations:
+        yield from inputs_of(node)
+
+
+def texts_of(chain: Chain) -> dict[Value, str] | None:
+    terms = chain.terms()
+    return None if terms is None else {value: term.show(0) for value, term in terms.items()}
+
+
+def shortcut_over(chain: Chain, texts: dict[Value, str], gate: KnownGate) -> Shortcut:
+    """The gate as a step from the result of the chain to its start."""
+    values = {text: value for value, text in texts.items()}
+    code = gate.partials.__code__
+    asked = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    given = {name: chain.result if name == "y" else values[gate.inner[name]] for name in asked}
+    return Shortcut(chain.result, (chain.start,), gate.partials, given)
+
+
+def is_affine(node: Operation) -> bool:
+    arguments = arguments_of(node) or ()
+    only = sum(isinstance(operand, Value) for operand in arguments) == 1
+    divides = node.primitive.name in ("truediv", "divide") and isinstance(arguments[-1], Value)
+    return node.primitive.name in _AFFINE and only and not divides
+
+
+def is_bent(chain: Chain) -> bool:
+    """Whether a simpler derivative can be hoped for: exponentials under a logarithm, a quotient or each other."""
+    bent = [node.primitive.name for node in chain.operations if not is_affine(node)]
+    if is_affine(chain.operations[0]) or not SHORTEST <= len(chain.operations) <= LONGEST:
+        return False
+    return any(name in _EXPONENTIAL for name in bent) and sum(name in _EXPONENTIAL | _UNDOING for name in bent) >= 2
+
+
+def begins_affinely(chain: Chain) -> bool:
+    """Whether the chain could begin one operation later: `0.1 * x + 1` is no part of a gate."""
+    readers = [node for node in chain.operations if any(x is chain.start for x in node.arguments)]
+    return len(readers) == 1 and is_affine(readers[0])
+
+
+@lru_cache(maxsize=1024)
+def ask(chain: str, inner: tuple[str, ...]) -> KnownGate | None:
+    """What SymPy finds for a chain; nothing where it is not installed."""
+    try:
+        from ad_compiler.symbolic.chains import simpler
+    except ImportError:
+        return None
+    return simpler(chain, inner)

@@ -121,7 +121,7 @@ def multiply(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
             return select_scaled(builder, condition, other, x, y)
     for one, other in ((a, b), (b, a)):
         quotient = made_by(one, "truediv")
-        if quotient and is_number(quotient.arguments[0]):
+        if quotient and quotient.result in builder.own and is_number(quotient.arguments[0]):
             factor, divisor = quotient.arguments
             return call(builder, operator.truediv, call(builder, operator.mul, factor, other), divisor)
         product = made_by(one, "mul")
@@ -129,7 +129,7 @@ def multiply(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
             factor, rest = product.arguments
             if is_number(other):
                 return call(builder, operator.mul, other * factor, rest)
-            if rank_of(other) <= rank_of(rest):  # the number goes where fewer elements are multiplied
+            if rank_of(other) < rank_of(rest):  # the number goes where fewer elements are multiplied
                 return call(builder, operator.mul, call(builder, operator.mul, factor, other), rest)
         negated = made_by(one, "neg")
         if is_number(other) and negated:
@@ -397,8 +397,11 @@ def product_sum(builder: Builder, product: Operation, axis: Any, keepdims: Any) 
 
 @rewrites("getitem")
 def getitem(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
-    """`a.sum(axis=1, keepdims=True)[:, 0]` is `a.sum(axis=1)`."""
+    """`a.sum(axis=1, keepdims=True)[:, 0]` is `a.sum(axis=1)`, and `(-a)[i]` is `-a[i]`."""
     array, index = arguments
+    negated = made_by(array, "neg")
+    if negated:
+        return call(builder, operator.neg, call(builder, "getitem", negated.arguments[0], index))
     kept = made_by(array, "sum")
     if kept is None or kept.arguments[2] is not True or not isinstance(kept.arguments[1], int):
         return NotImplemented

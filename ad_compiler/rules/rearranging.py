@@ -1,0 +1,301 @@
+"""Rules of what selects or rearranges elements by a fixed pattern: diagonals, triangles, copies, order."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.analysis.types import ArrayType, Axis, Length, representative, same_length
+from ad_compiler.builder import Builder
+from ad_compiler.ir import Operand, Value
+from ad_compiler.refusal import Refusal
+from ad_compiler.rules.indexing import index_add, shortened
+from ad_compiler.rules.notation import at_compile_time, constant, expansion, linear, registry
+from ad_compiler.rules.shapes import (
+    normalized_axes,
+    product_of_axes,
+    rank_of,
+    same_as_first,
+    shape_of,
+    sum_of_axes,
+    type_of,
+)
+from ad_compiler.rules.structure import add_lengths, length
+
+
+def static_int(operand: Any, what: str) -> int:
+    if isinstance(operand, (int, np.integer)):
+        return int(operand)
+    raise Refusal(f"{what} is not known while compiling", "write it as a constant")
+
+
+def matrix_type(a: Any) -> ArrayType:
+    kind = type_of(a)
+    if kind.rank != 2:
+        raise Refusal(f"an array of rank {kind.rank} stands where a matrix is needed", "pass one of rank 2")
+    return kind
+
+
+def triangle_type(m: Any, k: Any = 0) -> ArrayType:
+    if rank_of(m) < 2:
+        raise Refusal("a triangle is taken of an array without rows and columns", "pass a matrix")
+    return same_as_first(m)
+
+
+@linear(np.tril, infer=triangle_type)
+def tril(m: Any, k: Any = 0, *, g: Any) -> Any:
+    return np.tril(g, k)
+
+
+@linear(np.triu, infer=triangle_type)
+def triu(m: Any, k: Any = 0, *, g: Any) -> Any:
+    return np.triu(g, k)
+
+
+def diagonal_type(a: Any, offset: Any = 0) -> ArrayType:
+    kind = matrix_type(a)
+    shift = static_int(offset, "the offset of a diagonal")
+    rows, columns = map(representative, kind.shape)
+    size: Axis = Length(object(), may_be_one=True)
+    if isinstance(rows, int) and isinstance(columns, int):
+        size = max(min(rows + min(shift, 0), columns - max(shift, 0)), 0)
+    elif same_length(rows, columns):
+        size = shortened(rows, abs(shift))
+    return ArrayType(kind.dtype, (size,))
+
+
+@linear(np.diagonal, infer=diagonal_type, method="diagonal")
+def diagonal(a: Any, offset: Any = 0, *, g: Any) -> Any:
+    i = np.arange(np.size(g))
+    return index_add(np.zeros_like(a), (i + below(offset), i + above(offset)), g)
+
+
+@at_compile_time
+def below(offset: int) -> int:
+    return max(-offset, 0)
+
+
+@at_compile_time
+def above(offset: int) -> int:
+    return max(offset, 0)
+
+
+def diag_type(v: Any, k: Any = 0) -> ArrayType:
+    kind = type_of(v)
+    if kind.rank == 2:
+        return diagonal_type(v, k)
+    if kind.rank != 1:
+        raise Refusal(f"`np.diag` is given an array of rank {kind.rank}", "pass a vector or a matrix")
+    size = sum_of_axes([kind.shape[0], abs(static_int(k, "the offset of a diagonal"))])
+    return ArrayType(kind.dtype, (size, size))
+
+
+@linear(np.diag, infer=diag_type)
+def diag(v: Any, k: Any = 0, *, g: Any) -> Any:
+    if np.ndim(v) == 1:
+        return np.reshape(np.diag(g, k), np.shape(v))
+    i = np.arange(np.size(g))
+    return index_add(np.zeros_like(v), (i + below(k), i + above(k)), g)
+
+
+def trace_type(a: Any, offset: Any = 0) -> ArrayType:
+    return ArrayType(diagonal_type(a, offset).dtype)
+
+
+@linear(np.trace, infer=trace_type, method="trace")
+def trace(a: Any, offset: Any = 0, *, g: Any) -> Any:
+    return g * np.eye(np.shape(a)[0], np.shape(a)[1], offset)
+
+
+def roll_type(a: Any, shift: Any, axis: Any = None) -> ArrayType:
+    normalized_axes(axis, rank_of(a))
+    if isinstance(shift, (tuple, list)):
+        for one in shift:
+            static_int(one, "one of several shifts")
+    return same_as_first(a)
+
+
+@linear(np.roll, infer=roll_type)
+def roll(a: Any, shift: Any, axis: Any = None, *, g: Any) -> Any:
+    return np.roll(g, backwards(shift), axis)
+
+
+@expansion()
+def backwards(builder: Builder, shift: Operand) -> Operand:
+    if isinstance(shift, Value):
+        return builder.call(registry[operator.neg], (shift,))
+    return tuple(-one for one in shift) if isinstance(shift, (tuple, list)) else -shift
+
+
+@expansion(np.flipud)
+def flipud(builder: Builder, m: Operand) -> Operand:
+    return builder.call(registry[np.flip], (m, 0))
+
+
+@expansion(np.fliplr)
+def fliplr(builder: Builder, m: Operand) -> Operand:
+    return builder.call(registry[np.flip], (m, 1))
+
+
+def repeat_type(a: Any, repeats: Any, axis: Any = None) -> ArrayType:
+    kind = type_of(a)
+    times = static_int(repeats, "how often `np.repeat` repeats")
+    if axis is None:
+        return ArrayType(kind.dtype, (product_of_axes((*kind.shape, times), None),))
+    (place,) = normalized_axes(axis, kind.rank)
+    stretched = product_of_axes((kind.shape[place], times), None)
+    return ArrayType(kind.dtype, (*kind.shape[:place], stretched, *kind.shape[place + 1 :]))
+
+
+@linear(np.repeat, infer=repeat_type, method="repeat")
+def repeat(a: Any, repeats: Any, axis: Any = None, *, g: Any) -> Any:
+    if axis is None:
+        return np.reshape(np.reshape(g, (np.size(a), repeats)).sum(axis=1), np.shape(a))
+    after = axis_after(a, axis)
+    return np.reshape(g, (*np.shape(a)[:after], repeats, *np.shape(a)[after:])).sum(axis=after)
+
+
+@at_compile_time
+def axis_after(a: Any, axis: Any) -> int:
+    return normalized_axes(axis, rank_of(a))[0] + 1
+
+
+@at_compile_time
+def repetitions(a: Any, reps: Any) -> tuple[int, ...]:
+    """How often `np.tile` repeats along each axis of the result."""
+    counts = reps if isinstance(reps, (tuple, list)) else (reps,)
+    found = tuple(static_int(n, "how often `np.tile` repeats") for n in counts)
+    return (1,) * (rank_of(a) - len(found)) + found
+
+
+def tile_type(A: Any, reps: Any) -> ArrayType:  # noqa: N803 -- the name NumPy gives its parameter
+    kind = type_of(A)
+    counts = repetitions(A, reps)
+    shape = (*[1] * (len(counts) - kind.rank), *kind.shape)
+    axes = [product_of_axes(pair, None) for pair in zip(shape, counts, strict=True)]
+    return ArrayType(kind.dtype, tuple(axes))
+
+
+@linear(np.tile, infer=tile_type)
+def tile(A: Any, reps: Any, *, g: Any) -> Any:  # noqa: N803
+    counts = repetitions(A, reps)
+    copies = np.reshape(g, interleaved(counts, np.shape(A)))
+    return np.reshape(copies.sum(axis=even_axes(counts)), np.shape(A))
+
+
+@at_compile_time
+def interleaved(counts: tuple[int, ...], shape: tuple[Any, ...]) -> tuple[Any, ...]:
+    padded = (*[1] * (len(counts) - len(shape)), *shape)
+    return tuple(n for pair in zip(counts, padded, strict=True) for n in pair)
+
+
+@at_compile_time
+def even_axes(counts: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(range(0, 2 * len(counts), 2))
+
+
+@at_compile_time
+def pad_widths(array: Any, pad_width: Any) -> tuple[tuple[int, int], ...]:
+    """Before and after, for every axis."""
+    rank = rank_of(array)
+    pairs = pad_width if isinstance(pad_width, (tuple, list)) else ((pad_width, pad_width),)
+    if not isinstance(pairs[0], (tuple, list)):
+        pairs = (pairs if len(pairs) == 2 else (pairs[0], pairs[0]),)
+    if len(pairs) not in (1, rank):
+        raise Refusal(f"{len(pairs)} pad widths are given for {rank} axes", "give one pair for each axis")
+    pairs = tuple(pairs) * rank if len(pairs) == 1 else tuple(pairs)
+    return tuple((static_int(a, "a pad width"), static_int(b, "a pad width")) for a, b in pairs)
+
+
+def pad_type(array: Any, pad_width: Any, mode: Any = "constant", constant_values: Any = 0) -> ArrayType:
+    if mode != "constant":
+        raise Refusal(f"`np.pad` in mode {mode!r} has no rule", "pad with constants, or use np.concatenate")
+    if isinstance(constant_values, Value):
+        raise Refusal("what `np.pad` pads with is not known while compiling", "write it as a constant")
+    kind = type_of(array)
+    pairs = zip(kind.shape, pad_widths(array, pad_width), strict=True)
+    return ArrayType(kind.dtype, tuple([sum_of_axes([n, before + after]) for n, (before, after) in pairs]))
+
+
+@linear(np.pad, infer=pad_type)
+def pad(array: Any, pad_width: Any, mode: Any = "constant", constant_values: Any = 0, *, g: Any) -> Any:
+    return middle(g, array, pad_widths(array, pad_width))
+
+
+@expansion()
+def middle(builder: Builder, g: Operand, a: Operand, widths: Any) -> Operand:
+    """The part of `g` that is not padding."""
+    index: list[Operand] = []
+    for axis, (before, after) in enumerate(widths):
+        stop = add_lengths(builder, length(builder, a, axis), before) if after else None
+        index.append(slice(before or None, stop, None))
+    part = builder.call(registry["getitem"], (g, tuple(index)))
+    return builder.call(registry[np.reshape], (part, tuple(length(builder, a, i) for i in range(len(index)))))
+
+
+def diff_type(a: Any, n: Any = 1, axis: Any = -1) -> ArrayType:
+    kind = type_of(a)
+    (place,) = normalized_axes(axis, kind.rank)
+    if n != 1:
+        raise Refusal("`np.diff` of higher order has no rule", "apply `np.diff` again")
+    size = representative(kind.shape[place])
+    less = max(size - 1, 0) if isinstance(size, int) else shortened(size, 1)
+    return ArrayType(kind.dtype, (*kind.shape[:place], less, *kind.shape[place + 1 :]))
+
+
+@linear(np.diff, infer=diff_type)
+def diff(a: Any, n: Any = 1, axis: Any = -1, *, g: Any) -> Any:
+    upper = index_add(np.zeros_like(a), slice_along(a, axis, 1, None), g)
+    return index_add(upper, slice_along(a, axis, None, -1), -g)
+
+
+@at_compile_time
+def slice_along(a: Any, axis: Any, start: Any, stop: Any) -> tuple[slice, ...]:
+    (place,) = normalized_axes(axis, rank_of(a))
+    return (*[slice(None)] * place, slice(start, stop))
+
+
+def order_type(a: Any, axis: Any = -1) -> ArrayType:
+    return ArrayType(np.dtype(np.intp), sorted_type(a, axis).shape)
+
+
+def sorted_type(a: Any, axis: Any = -1) -> ArrayType:
+    kind = type_of(a)
+    if axis is None:
+        return ArrayType(kind.dtype, (product_of_axes(kind.shape, None),))
+    normalized_axes(axis, kind.rank)
+    return same_as_first(a)
+
+
+@constant(np.argsort, infer=order_type, method="argsort")
+def argsort(a: Any, axis: Any = -1) -> None: ...
+
+
+@linear(np.sort, infer=sorted_type)
+def sort(a: Any, axis: Any = -1, *, g: Any) -> Any:
+    if axis is None:
+        return np.reshape(g[np.argsort(np.argsort(a, None))], np.shape(a))
+    return np.take_along_axis(g, np.argsort(np.argsort(a, axis), axis), axis)
+
+
+@expansion(np.take_along_axis)
+def take_along_axis(builder: Builder, arr: Operand, indices: Operand, axis: Any = -1) -> Operand:
+    """A read by index: `indices` along the axis, an `np.arange` along each other one."""
+    if axis is None:
+        flat = builder.call(registry[np.ravel], (arr,))
+        return builder.call(registry["getitem"], (flat, (indices,)))
+    rank = rank_of(arr)
+    if rank_of(indices) != rank:
+        raise Refusal("`np.take_along_axis` is given arrays of different ranks", "give indices of the same rank")
+    (place,) = normalized_axes(axis, rank)
+    index: list[Operand] = []
+    for i in range(rank):
+        if i == place:
+            index.append(indices)
+            continue
+        count = builder.call(registry[np.arange], (length(builder, arr, i), None, None))
+        others = tuple(j for j in range(rank) if j != i)
+        index.append(builder.call(registry[np.expand_dims], (count, others)))
+    return builder.call(registry["getitem"], (arr, tuple(index)))

@@ -1,0 +1,92 @@
+"""Short programs that random ones have found to be hard, in each of their branches."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.helpers import (
+    assert_gradient_matches_finite_differences,
+    function_from_source,
+    generator,
+    random_array,
+)
+
+HARD_PROGRAMS = {
+    "the branches of an elif chain contribute alike": """
+        def program(s, v, m):
+            if s > 1.0:
+                f = s
+            elif s > 0.3:
+                f = s
+            else:
+                f = s + np.sum(v)
+            return np.sum(np.sin(f)) + np.sum(m)
+    """,
+    "a branch in a branch, both binding the same name": """
+        def program(s, v, m):
+            if s > 1.0:
+                f = m[0]
+            else:
+                f = v
+                if s > 0.3:
+                    f = f * v
+                    if s > 0.4:
+                        f = f + v
+                else:
+                    f = v * s
+            return np.sum(np.sin(f) * v)
+    """,
+    "an entry of an array is a number, augmenting it changes no array": """
+        def program(s, v, m):
+            t = m[0, 1]
+            t -= s
+            u = v[0]
+            u *= t
+            return u * np.sum(m) + np.sum(v)
+    """,
+    "a number from either branch may be augmented": """
+        def program(s, v, m):
+            if s > 0.1:
+                t = s
+            else:
+                t = np.max(v)
+            r = t
+            t *= np.sum(m)
+            return t * r
+    """,
+    "a closure reads what its names are bound to when it is called": """
+        def program(s, v, m):
+            scale = lambda t: t * s + np.sin(t)
+            s = s * s
+            return np.sum(scale(v)) + np.sum(scale(m)) * s
+    """,
+    "a row of unknown length 1 broadcasts": """
+        def program(s, v, m):
+            row = m[1:]
+            column = m[:, :1]
+            return np.sum(np.sin(row * m) * column) + np.sum(row * v) * s
+    """,
+    "a chained comparison chooses": """
+        def program(s, v, m):
+            t = (s + v[0]) if 0 < s <= 1 else s
+            return np.sin(t) + np.sum(np.cos(t) * m)
+    """,
+    "a difference of equal things, after an early return": """
+        def program(s, v, m):
+            if s > 1.0:
+                return np.max(v)
+            a = np.maximum(np.hypot(1 + v[None], v), m.mean(axis=0, keepdims=True))
+            return np.sum(a - a) + np.sum(np.sin(v)) * s
+    """,
+}
+
+
+@pytest.mark.parametrize("name", HARD_PROGRAMS)
+@pytest.mark.parametrize("s", [-0.5, 0.35, 0.7, 1.3])
+def test_hard_programs(name: str, s: float) -> None:
+    f = function_from_source(HARD_PROGRAMS[name])
+    rng = generator(name, s)
+    args = [s, random_array(rng, (3,)), random_array(rng, (2, 3))]
+    assert_gradient_matches_finite_differences(f, args, argnums=[0])
+    assert_gradient_matches_finite_differences(f, args, argnums=[0, 1, 2])
+    assert_gradient_matches_finite_differences(f, args, argnums=[2, 1])
