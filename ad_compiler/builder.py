@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ad_compiler.ir import Block, Branch, Operand, Operation, Record, Statement, Value
-from ad_compiler.rules.notation import Primitive
 
 if TYPE_CHECKING:
     import ast
 
     from ad_compiler.frontend.source import Source
+    from ad_compiler.rules.notation import Primitive
 
 Simplification = Callable[["Builder", tuple[Operand, ...]], Operand]
 

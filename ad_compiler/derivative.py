@@ -36,7 +36,7 @@ class Specialisation:
         for parameter in program.function.parameters:
             if parameter.name in arguments:
                 guards.add(parameter.name, arguments[parameter.name])
-        self.namespace: dict[str, Any] = {"_miss": owner.dispatch}
+        self.namespace: dict[str, Any] = {"_ad_miss": owner.dispatch}
         self.reads: dict[str, str] = {}
         self.captures = list(context.captures.values())
         for capture in self.captures:
@@ -47,11 +47,12 @@ class Specialisation:
         ]
         for location, obj in self.fixed:
             guards.conditions.append(f"{self.location(location)} is {guards.name(obj)}")
+        guard = guards.text()
         self.namespace.update(guards.objects)
         self.kinds = [kind_of(capture.example, capture.name, constants) for capture in self.captures]
         self.constants = constants
-        self.miss = f"_miss({', '.join(owner.forwarding)})"
-        self.guarded = self.load(owner, guards.text())
+        self.miss = f"_ad_miss({', '.join(owner.forwarding)})"
+        self.guarded = self.load(owner, guard)
         self.unguarded = self.load(owner, None)
 
     def load(self, owner: Derivative, guard: str | None) -> FunctionType:
@@ -73,7 +74,7 @@ class Specialisation:
         """The expression that reads a global or a cell."""
         holder = next((name for name, known in self.namespace.items() if known is location.holder), None)
         if holder is None:
-            holder = f"_outside_{len(self.namespace)}"
+            holder = f"_ad_outside_{len(self.namespace)}"
             self.namespace[holder] = location.holder
         return f"{holder}[{location.name!r}]" if isinstance(location.holder, dict) else f"{holder}.cell_contents"
 
@@ -210,7 +211,7 @@ class Derivative(functools.partial[Any]):
     _argnums_given: Any = 0
 
     def __reduce__(self) -> Any:
-        """Pickled by name where it replaced its function, else as the call that made it."""
+        """Pickled by name where it replaced its function or method, else as the call that made it."""
         import sys
 
         from ad_compiler.making import derivative_of
@@ -220,6 +221,10 @@ class Derivative(functools.partial[Any]):
             found = getattr(found, part, None)
         if found is self:
             return self.__qualname__
+        if isinstance(self.primal, MethodType):
+            instance, name = self.primal.__self__, self.primal.__name__
+            if getattr(instance, name, None) is self:
+                return getattr, (instance, name)
         return derivative_of, (self.primal, self.request.mode, self._argnums_given, self.request.has_aux)
 
     def __repr__(self) -> str:

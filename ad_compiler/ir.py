@@ -130,7 +130,7 @@ class Parameter:
 
     name: str
     structure: Operand  # a Value, or a container of Values and static objects
-    kind: str  # as in `inspect.Parameter`: "positional", "keyword", "var_positional", "var_keyword"
+    kind: str  # "positional_only", "positional", "keyword", "var_positional", "var_keyword"
     default: str | None = None  # source text, where it has a default
 
 

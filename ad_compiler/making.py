@@ -23,13 +23,12 @@ Argnums = int | str | Sequence[int | str]
 
 def derivative_of(fun: Callable[..., Any], mode: Mode, argnums: Argnums, has_aux: bool) -> Derivative:
     """The derivative object of a function, made once for each function and set of options."""
-    given = argnums if isinstance(argnums, (int, str)) else tuple(argnums)
-    try:
-        return _derivative_of(fun, mode, given, has_aux)
-    except TypeError:
-        if not callable(fun):
-            raise TypeError(f"a function is needed, not {type(fun).__name__}") from None
-        raise
+    if not callable(fun):
+        raise TypeError(f"a function is needed, not {type(fun).__name__}")
+    given = tuple(argnums) if isinstance(argnums, (tuple, list)) else (argnums,)
+    if not all(isinstance(number, (int, str)) for number in given):
+        raise TypeError(f"argnums {argnums!r} must be a position, a name, or a tuple of these")
+    return _derivative_of(fun, mode, given if isinstance(argnums, (tuple, list)) else given[0], has_aux)
 
 
 @functools.lru_cache(maxsize=512)
@@ -72,9 +71,10 @@ def value_and_pullback(
     if argnums is not None:
         derivative, every = derivative_of(fun, "vjp", argnums, has_aux), None
     else:
-        arguments = inspect.signature(fun).bind(*primals).arguments
-        every = list(arguments)
-        derivative = with_all_reals(fun, arguments, has_aux)
+        bound = inspect.signature(fun).bind(*primals)
+        every = list(bound.arguments)
+        bound.apply_defaults()
+        derivative = with_all_reals(fun, bound.arguments, every, has_aux)
     result, pullback = derivative(*primals)
     if has_aux:
         result, aux = result
@@ -82,13 +82,15 @@ def value_and_pullback(
     return result, Pullback(pullback, result, derivative.request.argnums, every)
 
 
-def with_all_reals(fun: Callable[..., Any], arguments: dict[str, Any], has_aux: bool) -> Derivative:
-    """The derivative for every argument that holds numbers.
+def with_all_reals(
+    fun: Callable[..., Any], arguments: dict[str, Any], given: Sequence[str], has_aux: bool
+) -> Derivative:
+    """The derivative for every argument in `given` that holds numbers.
 
     Whole numbers count as reals, unless the program needs them whole: as an index, a length, an axis.
     """
-    numbers = tuple(name for name, value in arguments.items() if has_numbers(value))
-    reals = tuple(name for name, value in arguments.items() if has_reals(value))
+    numbers = tuple(name for name in given if has_numbers(arguments[name]))
+    reals = tuple(name for name in given if has_reals(arguments[name]))
     if not numbers:
         raise TypeError("none of the arguments holds a number to differentiate")
     derivative = derivative_of(fun, "vjp", numbers, has_aux)

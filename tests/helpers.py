@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ad_compiler import value_and_grad, vjp
+from ad_compiler import grad, value_and_grad, vjp
 
 _program_numbers = itertools.count(1)
 
@@ -205,13 +205,24 @@ LAYOUTS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def array_cases(table: Sequence[tuple[str, Sequence[Sequence[tuple[int, ...]]]]]) -> list[Any]:
-    """Parameters for pytest: every expression, at every shape of its row, in every layout."""
+Table = Sequence[tuple[str, Sequence[Sequence[tuple[int, ...]]]]]
+
+
+def contiguous_cases(table: Table) -> list[Any]:
+    """Parameters for pytest: every expression, at every shape of its row."""
     return [
-        pytest.param(line.strip(), shapes, layout, id=f"{line.strip()} at {shapes} {layout}")
+        pytest.param(line.strip(), shapes, id=f"{line.strip()} at {shapes}")
         for lines, all_shapes in table
         for line in lines.strip().split("\n")
         for shapes in all_shapes
+    ]
+
+
+def array_cases(table: Table) -> list[Any]:
+    """Parameters for pytest: every expression, at every shape of its row, in every layout."""
+    return [
+        pytest.param(*case.values, layout, id=f"{case.id} {layout}")
+        for case in contiguous_cases(table)
         for layout in LAYOUTS
     ]
 
@@ -224,3 +235,34 @@ def assert_array_rule(
     args = [LAYOUTS[layout](random_array(rng, shape)) for shape in shapes]
     f = function_from_expression(expression, **namespace)
     assert_gradient_matches_finite_differences(f, args)
+
+
+def assert_second_derivatives_match_finite_differences(
+    expression: str, args: Sequence[Any], rtol: float = 1e-6, **namespace: object
+) -> None:
+    """Differentiate the generated gradient of `sum(expression ** 2) / 2` once more, along a direction.
+
+    What the compiler writes it can read: the gradient's source is compiled as if a user had written it.
+    """
+    primal = function_from_expression(f"0.5 * np.sum(({expression}) ** 2)", **namespace)
+    argnums = tuple(range(len(args)))
+    names = primal.__code__.co_varnames[: len(args)]
+    rng = np.random.default_rng(len(expression))
+    directions = {f"direction_{name}": random_direction(rng, a) for name, a in zip(names, args, strict=True)}
+    terms = [f"np.sum(gradients[{i}] * direction_{name})" for i, name in enumerate(names)]
+    text = f"""
+{grad(primal, argnums=argnums).source_for(*args)}
+
+def along({", ".join(names)}):
+    gradients = operation_grad({", ".join(names)})
+    return {" + ".join(terms)}
+"""
+    along = function_from_source(text, **namespace, **directions)
+    gradients = gradients_by_grad(along, args, argnums)
+    for argnum, gradient in enumerate(gradients):
+        moved: list[Any] = [None] * len(args)
+        moved[argnum] = random_direction(rng, args[argnum])
+        products = np.ravel(gradient * moved[argnum])
+        expected = directional_derivative(along, args, moved)
+        allowed = rtol * (1 + np.sum(np.abs(products)))
+        assert abs(np.sum(products) - expected) <= allowed, f"{gradient} for {names[argnum]}:\n{text}"

@@ -167,10 +167,10 @@ class Writer:
 
     def target(self, scope: Scope, shape: Shape, same_shape: bool) -> str:
         """A new name, or an old one; an old one keeps its shape where a branch may rebind it."""
-        fresh = [name for name in ("a", "b", "c", "d", "e") if name not in scope]
+        fresh = [name for name in "abcdetuxyz" if name not in scope]
         kept = self.names(scope, shape)
         locals_ = [name for name in scope if name in "abcde" and not same_shape]
-        return str(self.pick(kept + fresh[:1] + locals_ or kept))
+        return str(self.pick(kept + fresh[:1] + locals_ or ["another"]))
 
     def emit(self, indent: int, line: str) -> None:
         self.lines.append("    " * indent + line)
@@ -220,7 +220,7 @@ class Writer:
     def branch(self, scope: Scope, indent: int) -> None:
         """An if statement; a name that all its branches bind is there afterwards."""
         shape = self.pick(SHAPES)
-        common = next(name for name in "fghijklnopq" if name not in scope)
+        common = next(name for name in "fghijklnopqABC" if name not in scope)
         heads = [f"if {self.condition(scope)}:"]
         if self.chance(40):
             heads.append(f"elif {self.condition(scope)}:")
@@ -265,13 +265,13 @@ def programs(draw: st.DrawFn) -> tuple[str, list[Shape]]:
     for name, shape in {"column": (2, 1), "row": (1, 3), "one": (1,), "w": (3,)}.items():
         if draw(st.booleans()):
             scope[name] = shape
-    shapes = list(scope.values())
+    arguments, shapes = list(scope), list(scope.values())
     writer = Writer(draw)
     writer.emit(0, f"def program({', '.join(scope)}):")
     for _ in range(draw(st.integers(1, 7))):
         writer.statement(scope, 1)
     terms = [f"np.sum({writer.expression(scope, draw(st.sampled_from(SHAPES)))})" for _ in range(2)]
-    used = [name for name in scope if not writer.chance(25 if name in "abcdefghijklnopq" else 70)]
+    used = [name for name in scope if not writer.chance(70 if name in arguments else 25)]
     terms += [f"0.5 * np.sum(np.sin({name}))" for name in used]
     writer.emit(1, f"return {' + '.join(terms)}")
     return HELPERS + "\n" + "\n".join(writer.lines) + "\n", shapes

@@ -16,6 +16,7 @@ from ad_compiler import grad, vjp
 from tests.helpers import (
     assert_gradient_matches_finite_differences,
     assert_same_kind,
+    assert_second_derivatives_match_finite_differences,
     function_from_expression,
     generator,
 )
@@ -323,3 +324,12 @@ def test_special_values(case: Case, form: str, point: np.ndarray, partials: np.n
         if "math." not in form:
             for gradient, expected in zip(vjp(f, *arrays)[1](np.ones(2)), partials, strict=True):
                 np.testing.assert_allclose(gradient, [expected] * 2, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("case, form", EVERY_FORM)
+def test_second_derivatives(case: Case, form: str) -> None:
+    """The generated gradient is differentiated again: of floats, and of arrays."""
+    rng = generator(form, "second")
+    for kind in ("float", "(3,)") if "math." not in form else ("float",):
+        args = [MAKERS[kind](interval, rng, k) for k, interval in enumerate(case.domain.values())]
+        assert_second_derivatives_match_finite_differences(form, args)

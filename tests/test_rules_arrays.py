@@ -13,7 +13,11 @@ from tests.helpers import (
     array_cases,
     assert_array_rule,
     assert_gradient_matches_finite_differences,
+    assert_second_derivatives_match_finite_differences,
+    contiguous_cases,
     function_from_expression,
+    generator,
+    random_array,
 )
 
 Shape = tuple[int, ...]
@@ -181,6 +185,13 @@ PRODUCTS: list[Row] = [
 @pytest.mark.parametrize("expression, shapes, layout", array_cases(REDUCTIONS + PRODUCTS))
 def test_rule(expression: str, shapes: Sequence[Shape], layout: str) -> None:
     assert_array_rule(expression, shapes, layout)
+
+
+@pytest.mark.parametrize("expression, shapes", contiguous_cases(REDUCTIONS + PRODUCTS))
+def test_second_derivatives(expression: str, shapes: Sequence[Shape]) -> None:
+    rng = generator(expression, shapes)
+    args = [random_array(rng, shape) for shape in shapes]
+    assert_second_derivatives_match_finite_differences(expression, args)
 
 
 @pytest.mark.parametrize(

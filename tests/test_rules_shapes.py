@@ -13,6 +13,8 @@ from tests.helpers import (
     array_cases,
     assert_array_rule,
     assert_gradient_matches_finite_differences,
+    assert_second_derivatives_match_finite_differences,
+    contiguous_cases,
     function_from_source,
     generator,
     random_array,
@@ -197,6 +199,13 @@ INDICES: list[Row] = [
 @pytest.mark.parametrize("expression, shapes, layout", array_cases(SHAPES + INDICES))
 def test_rule(expression: str, shapes: Sequence[Shape], layout: str) -> None:
     assert_array_rule(expression, shapes, layout, sliding_window_view=sliding_window_view)
+
+
+@pytest.mark.parametrize("expression, shapes", contiguous_cases(SHAPES + INDICES))
+def test_second_derivatives(expression: str, shapes: Sequence[Shape]) -> None:
+    rng = generator(expression, shapes)
+    args = [random_array(rng, shape) for shape in shapes]
+    assert_second_derivatives_match_finite_differences(expression, args, sliding_window_view=sliding_window_view)
 
 
 @pytest.mark.parametrize(

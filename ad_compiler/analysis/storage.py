@@ -41,6 +41,6 @@ def is_fresh(value: Value) -> bool:
         place = operation.results.index(value)
         sides = (operation.then.results[place], operation.otherwise.results[place])
         return all(isinstance(side, Value) and is_fresh(side) for side in sides)
-    return storage_of(value) is value and isinstance(operation, Operation) and not operation.primitive.view
+    return not is_view(operation)
 
 

@@ -21,7 +21,7 @@ class GuardWriter:
 
     def __init__(self, constants: frozenset[str]) -> None:
         self.constants = constants
-        self.objects: dict[str, Any] = {"_ndarray": np.ndarray}
+        self.objects: dict[str, Any] = {"_ad_type": type, "_ad_len": len, "_ad_list": list, "_ad_ndarray": np.ndarray}
         self.numbers: dict[type, list[str]] = {}
         self.conditions: list[str] = []
 
@@ -29,7 +29,7 @@ class GuardWriter:
         for name, known in self.objects.items():
             if known is obj:
                 return name
-        name = f"_constant_{len(self.objects)}"
+        name = f"_ad_constant_{len(self.objects)}"
         self.objects[name] = obj
         return name
 
@@ -43,30 +43,30 @@ class GuardWriter:
         elif cls is np.ndarray:
             self.array(access, example)
         elif is_named_tuple(example):
-            self.conditions.append(f"type({access}) is {self.name(cls)}")
+            self.conditions.append(f"_ad_type({access}) is {self.name(cls)}")
             for field in example._fields:
                 self.add(f"{access}.{field}", getattr(example, field))
         elif cls in (tuple, list):
-            self.conditions.append(f"type({access}) is {cls.__name__} and len({access}) == {len(example)}")
+            self.conditions.append(f"_ad_type({access}) is {self.name(cls)} and _ad_len({access}) == {len(example)}")
             for i, item in enumerate(example):
                 self.add(f"{access}[{i}]", item)
         elif cls is dict:
-            self.conditions.append(f"type({access}) is dict and list({access}) == {self.name(list(example))}")
+            self.conditions.append(f"_ad_type({access}) is {self.name(dict)} and _ad_list({access}) == {self.name(list(example))}")
             for key, item in example.items():
                 self.add(f"{access}[{key!r}]", item)
         elif dataclasses.is_dataclass(example) and not isinstance(example, type):
-            self.conditions.append(f"type({access}) is {self.name(cls)}")
+            self.conditions.append(f"_ad_type({access}) is {self.name(cls)}")
             for field in dataclasses.fields(example):
                 self.add(f"{access}.{field.name}", getattr(example, field.name))
         elif isinstance(example, np.generic):
-            self.conditions.append(f"type({access}) is {self.name(cls)}")
+            self.conditions.append(f"_ad_type({access}) is {self.name(cls)}")
         elif cls in (str, bytes, np.dtype, slice, range):
-            self.conditions.append(f"type({access}) is {self.name(cls)} and {access} == {self.name(example)}")
+            self.conditions.append(f"_ad_type({access}) is {self.name(cls)} and {access} == {self.name(example)}")
         else:
             self.conditions.append(f"{access} is {example if example in (None, True, False) else self.name(example)}")
 
     def array(self, access: str, example: np.ndarray[Any, Any]) -> None:
-        parts = [f"type({access}) is _ndarray", f"{access}.dtype is {self.name(example.dtype)}"]
+        parts = [f"_ad_type({access}) is _ad_ndarray", f"{access}.dtype is {self.name(example.dtype)}"]
         if example.ndim == 0:
             parts.append(f"{access}.ndim == 0")
         elif 1 not in example.shape:
@@ -80,5 +80,5 @@ class GuardWriter:
         """The whole guard."""
         numbers = []
         for cls, accesses in self.numbers.items():
-            numbers += [f"{access}.__class__ is {cls.__name__}" for access in accesses]
+            numbers += [f"{access}.__class__ is {self.name(cls)}" for access in accesses]
         return " and ".join([*numbers, *self.conditions]) or "True"

@@ -122,7 +122,7 @@ def describe_input(obj: Any, access: str, constants: frozenset[str] = frozenset(
 def type_of_input(obj: Any, access: str) -> ArrayType:
     if isinstance(obj, np.ndarray):
         if type(obj) is not np.ndarray:
-            raise Refusal(f"`{access}` is a {type(obj).__name__}, not a plain array", "pass `np.asarray` of it")
+            raise Refusal(f"`{access}` is a {type(obj).__name__}, not a plain array", "pass `np.asarray` of it (of a masked array `.filled(...)`)")
         if obj.dtype.kind not in "biuf":
             raise Refusal(
                 f"`{access}` is an array of {obj.dtype}, and only real numbers are differentiated",

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import FunctionType
@@ -69,6 +70,8 @@ def lower_program(
                 scope.names[name] = location.read()
                 context.constants_read[location.key] = (location, location.read())
                 continue
+            if name in ("np", "math") and not inspect.ismodule(arguments[name]):
+                raise Refusal(f"an argument is called `{name}`", "rename it: generated code calls NumPy by that name")
             structure = describe_input(arguments[name], name, constants)
             parameters.append(Parameter(name, structure, kind, default))
             if name in wanted:
@@ -95,7 +98,8 @@ def parameters_of(node: ast.FunctionDef | ast.Lambda, source: Source) -> list[tu
     positional = [*arguments.posonlyargs, *arguments.args]
     missing: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults))
     for argument, default in zip(positional, [*missing, *arguments.defaults], strict=True):
-        result.append((argument.arg, "positional", default_text(default)))
+        kind = "positional_only" if argument in arguments.posonlyargs else "positional"
+        result.append((argument.arg, kind, default_text(default)))
     if arguments.vararg is not None:
         result.append((arguments.vararg.arg, "var_positional", None))
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):

@@ -3,6 +3,7 @@
 from ad_compiler.rules import (
     arithmetic,
     creation,
+    derived,
     einsum,
     elementary,
     indexing,
@@ -18,6 +19,7 @@ from ad_compiler.rules import (
 __all__ = [
     "arithmetic",
     "creation",
+    "derived",
     "einsum",
     "elementary",
     "indexing",

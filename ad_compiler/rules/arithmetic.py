@@ -116,9 +116,10 @@ def compare(a: Any, b: Any) -> None: ...
 
 
 @constant(operator.and_, operator.or_, operator.xor, operator.lshift, operator.rshift)
+@constant(np.left_shift, np.right_shift)
 @constant(np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.logical_and, np.logical_or, np.logical_xor)
 def combine_bits(a: Any, b: Any) -> None: ...
 
 
-@constant(operator.invert, np.logical_not)
+@constant(operator.invert, np.invert, np.logical_not)
 def invert(a: Any) -> None: ...

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from ad_compiler.analysis.types import INT, ArrayType
 from ad_compiler.rules.notation import constant, elementwise
-from ad_compiler.rules.shapes import bool_type, elementwise_type, math_type_int
+from ad_compiler.rules.shapes import bool_type, broadcast_types, elementwise_type, math_type_int, type_of
 
 
 @elementwise(np.exp, math.exp)
@@ -184,10 +185,16 @@ def copysign(a: Any, b: Any) -> Any:
 
 @elementwise(np.sinc)
 def sinc(x: Any, *, y: Any) -> Any:
-    return np.where(x == 0, 0.0, (np.cos(np.pi * x) - y) / np.where(x == 0, 1.0, x))
+    # The difference cancels near 0; there its Taylor series, exact to rounding.
+    z = np.pi * x
+    near = np.abs(z) < 0.1
+    t = z * z
+    series = z * (t * (1 / 30 - t * (1 / 840 - t * (1 / 45360))) - 1 / 3)
+    return np.pi * np.where(near, series, (np.cos(z) - y) / np.where(near, 1.0, z))
 
 
-@constant(np.sign, np.floor, np.ceil, np.trunc, np.rint, np.isnan, np.isinf, np.isfinite, np.signbit, np.spacing)
+@constant(np.sign, np.floor, np.ceil, np.trunc, np.rint, np.fix, np.spacing)
+@constant(np.isnan, np.isinf, np.isfinite, np.signbit)
 def steps(x: Any) -> None: ...
 
 
@@ -196,14 +203,45 @@ def heaviside(x: Any, at_zero: Any) -> Any:
     return 0.0, np.where(x == 0, 1.0, 0.0)
 
 
-@elementwise(np.ldexp, differentiable=("x",))
+@elementwise(np.ldexp, math.ldexp, differentiable=("x",))
 def ldexp(x: Any, exponent: Any) -> Any:
     return np.exp2(exponent), None
 
 
 @constant(math.floor, math.ceil, math.trunc, infer=math_type_int)
+@constant(math.factorial, math.isqrt, infer=math_type_int)
 def whole(x: Any) -> None: ...
+
+
+@constant(math.gcd, math.lcm, math.comb, math.perm, infer=math_type_int)
+def whole_of_two(a: Any, b: Any) -> None: ...
 
 
 @constant(math.isnan, math.isinf, math.isfinite, infer=bool_type)
 def classify(x: Any) -> None: ...
+
+
+@constant(math.isclose, infer=bool_type)
+def is_close(a: Any, b: Any, rel_tol: Any = 1e-09, abs_tol: Any = 0.0) -> None: ...
+
+
+def close_type(a: Any, b: Any, *_: Any) -> ArrayType:
+    return ArrayType(np.dtype(bool), broadcast_types([type_of(a), type_of(b)]))
+
+
+@constant(np.isclose, infer=close_type)
+@constant(np.allclose, infer=bool_type)
+def are_close(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08) -> None: ...
+
+
+def rounded_type(a: Any, decimals: Any = 0) -> ArrayType:
+    kind = type_of(a)
+    return ArrayType(kind.dtype, kind.shape)
+
+
+@constant(np.round, np.around, infer=rounded_type, method="round")
+def round_to(a: Any, decimals: Any = 0) -> None: ...
+
+
+@constant(round, infer=lambda a, ndigits=None: INT if ndigits is None else type_of(a))
+def python_round(a: Any, ndigits: Any = None) -> None: ...

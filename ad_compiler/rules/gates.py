@@ -103,11 +103,6 @@ def normal(x: Any, *, y: Any) -> Any:
     return -x * y
 
 
-@gates("sqrt(1 + x**2)")
-def hypotenuse(x: Any, *, y: Any) -> Any:
-    return x / y
-
-
 @gates("log(x/(1 - x))")
 def log_odds(x: Any) -> Any:
     return 1 / (x * (1 - x))

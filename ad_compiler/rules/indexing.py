@@ -39,13 +39,20 @@ def is_array_index(item: Operand) -> bool:
     return isinstance(item, Value) and (type_of(item).rank > 0 or type_of(item).dtype.kind == "b")
 
 
+def is_mask(item: Operand) -> bool:
+    return is_array_index(item) and type_of(item).dtype.kind == "b"
+
+
+def mask_length(mask: Operand) -> Length:
+    """How many elements a mask selects: known only at run time."""
+    return Length(("mask", id(mask)), may_be_one=True)
+
+
 def consumed_axes(item: Operand) -> int:
     """How many axes of the array an index item stands for."""
     if item is None or item is Ellipsis:
         return 0
-    if is_array_index(item) and type_of(item).dtype.kind == "b":
-        return type_of(item).rank
-    return 1
+    return type_of(item).rank if is_mask(item) else 1
 
 
 def expanded_index(index: tuple[Operand, ...], rank: int) -> list[Operand]:
@@ -104,8 +111,8 @@ def getitem_type(a: Any, index: Any) -> ArrayType:
             shape.append(slice_length(kind.shape[axis], item))
         elif is_array_index(item):
             t = type_of(item)
-            if t.dtype.kind == "b":
-                selected.append((Length(("mask", id(item)), may_be_one=True),))
+            if is_mask(item):
+                selected.append((mask_length(item),))
             elif t.dtype.kind in "iu":
                 selected.append(t.shape)
             elif t.shape == (0,):
@@ -143,9 +150,7 @@ def has_repetitions(index: tuple[Operand, ...]) -> bool:
     not stretched.
     """
     arrays = [item for item in index if is_array_index(item)]
-    if any(type_of(item).dtype.kind == "b" for item in arrays):
-        return False
-    shapes = [shape_of(item) for item in arrays]
+    shapes = [(mask_length(item),) if is_mask(item) else shape_of(item) for item in arrays]
     for axis in range(-max(map(len, shapes), default=0), 0):
         lengths = [shape[axis] if len(shape) >= -axis else 1 for shape in shapes]
         if all(map(is_one, lengths)):
@@ -165,6 +170,8 @@ def is_full_length(axis: Axis, lengths: Sequence[Axis]) -> bool:
 
 def is_distinct(item: Operand) -> bool:
     """Whether an index array is known to name no element twice."""
+    if is_mask(item):
+        return True
     if isinstance(item, (list, tuple, range)):
         if not all(isinstance(i, (int, np.integer)) for i in item):
             return False
@@ -177,6 +184,8 @@ def is_distinct(item: Operand) -> bool:
         start, stop, step = node.arguments
         from_zero = stop is None or (isinstance(start, int) and start >= 0)
         return from_zero and (step is None or (isinstance(step, int) and step > 0))
+    if node.primitive.name in ("flatnonzero", "argsort"):
+        return rank_of(item) == 1
     if node.primitive.name == "expand_dims" or is_new_axes(node):
         return is_distinct(node.arguments[0])
     return False
@@ -253,7 +262,7 @@ def take(builder: Builder, a: Operand, indices: Operand, axis: Any = None) -> Op
     """`a[..., indices, ...]`; `np.take` itself with its default mode."""
     if axis is None:
         if rank_of(a) != 1:
-            a = builder.call(registry[np.ravel], (a,))
+            a = builder.call(registry[np.ravel], (a, "C"))
         axis = 0
     (place,) = normalized_axes(axis, rank_of(a))
     return builder.call(registry["getitem"], (a, (*[slice(None)] * place, indices)))

@@ -61,6 +61,7 @@ class Primitive:
     variadic: bool = False
     singular: bool | Callable[..., bool] = False
     keywords: bool = True  # parameters with defaults are written as keywords
+    positional: int | None = None  # how many parameters are in NumPy's own order; the others need names
     method: str | None = None  # its name as a method of arrays
 
     def bind(self, positional: Sequence[Any], keywords: dict[str, Any]) -> tuple[Any, ...]:
@@ -69,11 +70,12 @@ class Primitive:
             if keywords:
                 raise Refusal(f"`{self.text}` is called with keyword arguments", "pass them by position")
             return tuple(positional)
-        if len(positional) > len(self.parameters):
+        by_position = self.parameters[: self.positional]
+        if len(positional) > len(by_position):
             raise Refusal(
                 f"`{self.text or self.name}` is called with {len(positional)} positional arguments, and only "
-                f"{', '.join(self.parameters)} can be differentiated through",
-                "leave out the others",
+                f"{', '.join(by_position)} may be given by position",
+                "leave out the others, or name them",
             )
         bound = dict(zip(self.parameters, positional, strict=False))
         for name, value in keywords.items():

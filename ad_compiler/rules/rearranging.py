@@ -66,7 +66,7 @@ def diagonal_type(a: Any, offset: Any = 0) -> ArrayType:
     return ArrayType(kind.dtype, (size,))
 
 
-@linear(np.diagonal, infer=diagonal_type, method="diagonal")
+@linear(np.diagonal, infer=diagonal_type, method="diagonal", view=True)
 def diagonal(a: Any, offset: Any = 0, *, g: Any) -> Any:
     i = np.arange(np.size(g))
     return index_add(np.zeros_like(a), (i + below(offset), i + above(offset)), g)
@@ -92,7 +92,7 @@ def diag_type(v: Any, k: Any = 0) -> ArrayType:
     return ArrayType(kind.dtype, (size, size))
 
 
-@linear(np.diag, infer=diag_type)
+@linear(np.diag, infer=diag_type, view=True)
 def diag(v: Any, k: Any = 0, *, g: Any) -> Any:
     if np.ndim(v) == 1:
         return np.reshape(np.diag(g, k), np.shape(v))
@@ -284,7 +284,7 @@ def sort(a: Any, axis: Any = -1, *, g: Any) -> Any:
 def take_along_axis(builder: Builder, arr: Operand, indices: Operand, axis: Any = -1) -> Operand:
     """A read by index: `indices` along the axis, an `np.arange` along each other one."""
     if axis is None:
-        flat = builder.call(registry[np.ravel], (arr,))
+        flat = builder.call(registry[np.ravel], (arr, "C"))
         return builder.call(registry["getitem"], (flat, (indices,)))
     rank = rank_of(arr)
     if rank_of(indices) != rank:

@@ -1,4 +1,7 @@
-"""Rules of the reductions: sum, mean, prod, max, min, var, std, cumulative sums."""
+"""Rules of the reductions: sum, mean, prod, max, min, var, std, cumulative sums.
+
+In NumPy `dtype` and `out` stand between `axis` and the other parameters, which are given by name.
+"""
 
 from __future__ import annotations
 
@@ -56,17 +59,17 @@ def lengths_product(a: Any, axes: Any) -> Any:
     return np.shape(a)[axes[0]] * lengths_product(a, axes[1:]) if axes else 1
 
 
-@linear(np.sum, infer=sum_type, method="sum")
+@linear(np.sum, infer=sum_type, method="sum", positional=2)
 def sum(a: Any, axis: Any = None, keepdims: Any = False, *, g: Any) -> Any:
     return np.broadcast_to(restored(g, a, axis, keepdims), np.shape(a))
 
 
-@linear(np.mean, infer=mean_type, method="mean")
+@linear(np.mean, infer=mean_type, method="mean", positional=2)
 def mean(a: Any, axis: Any = None, keepdims: Any = False, *, g: Any) -> Any:
     return np.broadcast_to(restored(g / count(a, axis), a, axis, keepdims), np.shape(a))
 
 
-@rule(np.prod, infer=sum_type, method="prod")
+@rule(np.prod, infer=sum_type, method="prod", positional=2)
 def prod(a: Any, axis: Any = None, keepdims: Any = False, *, y: Any, g: Any) -> Any:
     # The product of the others: y / a, unless a factor is zero.
     zeros = a == 0
@@ -77,14 +80,14 @@ def prod(a: Any, axis: Any = None, keepdims: Any = False, *, y: Any, g: Any) -> 
     return restored(g, a, axis, keepdims) * others
 
 
-@rule(np.max, np.amax, infer=extremum_type, method="max")
+@rule(np.max, np.amax, infer=extremum_type, method="max", positional=2)
 def max(a: Any, axis: Any = None, keepdims: Any = False, *, y: Any, g: Any) -> Any:
     attained = a == restored(y, a, axis, keepdims)
     share = restored(g, a, axis, keepdims) / attained.sum(axis=axis, keepdims=True)
     return np.where(attained, share, 0.0)
 
 
-@rule(np.min, np.amin, infer=extremum_type, method="min")
+@rule(np.min, np.amin, infer=extremum_type, method="min", positional=2)
 def min(a: Any, axis: Any = None, keepdims: Any = False, *, y: Any, g: Any) -> Any:
     attained = a == restored(y, a, axis, keepdims)
     share = restored(g, a, axis, keepdims) / attained.sum(axis=axis, keepdims=True)
@@ -95,13 +98,13 @@ def var_type(a: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False) -> 
     return mean_type(a, axis, keepdims)
 
 
-@rule(np.var, infer=var_type, method="var")
+@rule(np.var, infer=var_type, method="var", positional=2)
 def var(a: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False, *, g: Any) -> Any:
     deviation = a - a.mean(axis=axis, keepdims=True)
     return restored(2 * g / (count(a, axis) - ddof), a, axis, keepdims) * deviation
 
 
-@rule(np.std, infer=var_type, method="std")
+@rule(np.std, infer=var_type, method="std", positional=2)
 def std(a: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False, *, y: Any, g: Any) -> Any:
     # A spread is a norm: where all elements are equal its gradient is 0.
     deviation = a - a.mean(axis=axis, keepdims=True)
@@ -124,13 +127,13 @@ def cumsum(a: Any, axis: Any = None, *, g: Any) -> Any:
     return np.flip(np.cumsum(np.flip(g, axis), axis), axis)
 
 
-@constant(np.all, infer=bool_reduction_type, method="all")
-@constant(np.any, infer=bool_reduction_type, method="any")
+@constant(np.all, infer=bool_reduction_type, method="all", positional=2)
+@constant(np.any, infer=bool_reduction_type, method="any", positional=2)
 def truth(a: Any, axis: Any = None, keepdims: Any = False) -> None: ...
 
 
-@constant(np.argmax, infer=index_reduction_type, method="argmax")
-@constant(np.argmin, infer=index_reduction_type, method="argmin")
+@constant(np.argmax, infer=index_reduction_type, method="argmax", positional=2)
+@constant(np.argmin, infer=index_reduction_type, method="argmin", positional=2)
 def position(a: Any, axis: Any = None, keepdims: Any = False) -> None: ...
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import ArrayType, promote, python_type
+from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import elementwise
 from ad_compiler.rules.shapes import broadcast_types, type_of
 
@@ -34,13 +35,13 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     return None, np.where(condition, 1.0, 0.0), np.where(condition, 0.0, 1.0)
 
 
-def clip_type(a: Any, a_min: Any = None, a_max: Any = None) -> ArrayType:
+def clip_type(a: Any, a_min: Any, a_max: Any) -> ArrayType:
     types = [type_of(bound) for bound in (a, a_min, a_max) if bound is not None]
     return ArrayType(promote(types), broadcast_types(types))
 
 
-@elementwise(np.clip, infer=clip_type, method="clip", keywords=False, differentiable=("a", "a_min", "a_max"))
-def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
+@elementwise(np.clip, infer=clip_type, method="clip")
+def clip(a: Any, a_min: Any, a_max: Any) -> Any:
     # minimum(maximum(a, a_min), a_max): a tie shares equally, as there.
     if a_max is None:
         if a_min is None:
@@ -58,6 +59,13 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
     )
 
 
-@elementwise(np.nan_to_num, differentiable=("x",))
+def finite_type(x: Any, copy: Any = True, *_: Any) -> ArrayType:
+    if copy is not True:
+        raise Refusal("`np.nan_to_num` may write into its argument", "leave out `copy`")
+    kind = type_of(x)
+    return kind if kind.rank or not kind.python else ArrayType(kind.dtype)
+
+
+@elementwise(np.nan_to_num, infer=finite_type, differentiable=("x",))
 def nan_to_num(x: Any, copy: Any = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     return np.where(np.isfinite(x), 1.0, 0.0)

@@ -22,6 +22,7 @@ from ad_compiler.rules.shapes import (
     rank_of,
     reshape_type,
     same_as_first,
+    shape_argument,
     shape_of,
     squeeze_type,
     stacked_type,
@@ -45,19 +46,37 @@ def reshape(a: Any, shape: Any, *, g: Any) -> Any:
     return np.reshape(g, np.shape(a))
 
 
-def flat_type(a: Any) -> ArrayType:
+def in_order(order: Any) -> bool:
+    """Whether elements are taken with the last axis fastest ("C"); with "F" it is the first."""
+    if order not in ("C", "F"):
+        raise Refusal(f"the order {order!r} depends on how the array lies in memory", 'use "C" or "F"')
+    return bool(order == "C")
+
+
+@expansion(np.reshape)
+def reshaped(builder: Builder, a: Operand, shape: Any, order: Any = "C") -> Operand:
+    """`np.reshape`; in Fortran's order it is `a.T.reshape(shape[::-1]).T`."""
+    if in_order(order) or (rank_of(a) < 2 and len(shape_argument(shape)) < 2):
+        return builder.call(registry[np.reshape], (a, shape))
+    turned = builder.call(registry[np.transpose], (a, None)) if rank_of(a) > 1 else a
+    turned = builder.call(registry[np.reshape], (turned, shape_argument(shape)[::-1]))
+    return builder.call(registry[np.transpose], (turned, None)) if rank_of(turned) > 1 else turned
+
+
+def flat_type(a: Any, order: Any = "C") -> ArrayType:
+    in_order(order)
     kind = type_of(a)
     return ArrayType(kind.dtype, (product_of_axes(kind.shape, None),))
 
 
 @linear(np.ravel, infer=flat_type, method="ravel", view=True)
-def ravel(a: Any, *, g: Any) -> Any:
-    return np.reshape(g, np.shape(a))
+def ravel(a: Any, order: Any = "C", *, g: Any) -> Any:
+    return np.reshape(g, np.shape(a), order)
 
 
 @linear(np.ndarray.flatten, infer=flat_type, method="flatten")
-def flatten(a: Any, *, g: Any) -> Any:
-    return np.reshape(g, np.shape(a))
+def flatten(a: Any, order: Any = "C", *, g: Any) -> Any:
+    return np.reshape(g, np.shape(a), order)
 
 
 @linear(np.transpose, infer=transpose_type, method="transpose", view=True, cheap=True)
@@ -169,7 +188,7 @@ def concatenated(builder: Builder, arrays: Any, axis: Any = 0) -> Operand:
     """`np.concatenate`; with `axis=None` of the flattened arrays."""
     parts = list(arrays)
     if axis is None:
-        parts = [builder.call(registry[np.ravel], (array,)) for array in parts]
+        parts = [builder.call(registry[np.ravel], (array, "C")) for array in parts]
     return builder.call(registry[np.concatenate], (parts, 0 if axis is None else axis))
 
 
@@ -366,6 +385,7 @@ def item(a: Any, *, g: Any) -> Any:
 
 
 @linear(np.float64, infer=lambda a: ArrayType(np.dtype(np.float64), shape_of(a)))
+@linear(np.float16, infer=lambda a: ArrayType(np.dtype(np.float16), shape_of(a)))
 @linear(np.float32, infer=lambda a: ArrayType(np.dtype(np.float32), shape_of(a)))
 def numpy_float(a: Any, *, g: Any) -> Any:
     return g

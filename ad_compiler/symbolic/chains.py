@@ -20,6 +20,13 @@ def simpler(chain: str, inner: Sequence[str]) -> KnownGate | None:
     `inner` are the chains of the values on the way, which the rule may ask for. None where SymPy finds
     nothing that costs less than the chain rule and is as accurate.
     """
+    try:
+        return _simpler(chain, inner)
+    except (ValueError, TypeError, ArithmeticError, NotImplementedError, sp.PolynomialError):
+        return None  # SymPy has no answer; `x - x` is no function of x to it
+
+
+def _simpler(chain: str, inner: Sequence[str]) -> KnownGate | None:
     expression, symbols = parse(chain, ("x",))
     forward = in_numpy(chain)
     function = functions_of(f"import numpy as np\n\n\ndef chain(x):\n    return {forward}\n")["chain"]

@@ -117,6 +117,8 @@ def numpy_text(expression: sp.Expr) -> str:
     >>> numpy_text(x * sp.exp(-(x**2) / 2))
     'x * np.exp(-0.5 * (x * x))'
     """
+    if expression.has(sp.zoo, sp.nan, sp.oo, sp.I):
+        raise ValueError(f"`{expression}` is no real number")
     written = {r: sp.Float(r, 17) for r in expression.atoms(sp.Rational) if r.q > 1000 or abs(r.p) > 2**53}
     return ast.unparse(ast.parse(_NumPyText().doprint(expression.xreplace(written)), mode="eval"))
 

@@ -265,7 +265,7 @@ def zero_like(context: Context, value: Value) -> Operand:
 
 
 # What a gradient may be at run time: NumPy's double is a Python float.
-CLASSES_OF: dict[type, set[type]] = {np.float64: {float, np.float64}, np.float32: {np.float32}}
+CLASSES_OF: dict[type, set[type]] = {np.float64: {float, np.float64}}
 
 
 def gradient_of(context: Context, cotangents: Cotangents, structure: Operand) -> Operand:
@@ -282,7 +282,7 @@ def finished(context: Context, value: Value, cotangent: Operand) -> Operand:
         cotangent = zero_like(context, value)
     name_cotangent(value, cotangent)
     if kind.rank == 0:
-        if scalar_classes(cotangent) <= CLASSES_OF[kind.dtype.type]:
+        if scalar_classes(cotangent) <= CLASSES_OF.get(kind.dtype.type, {kind.dtype.type}):
             return cotangent
         return builder.call(registry[float if kind.python else kind.dtype.type], (cotangent,))
     if rank_of(cotangent) == 0 or is_broadcast(cotangent):

@@ -31,6 +31,8 @@ def emit(function: Function, pullback: str | None = None) -> str:
     """The source of the function; with `pullback`, of one that returns its result and a closure."""
     plan = Planner(function).plan()
     taken = [parameter.name for parameter in function.parameters]
+    if pullback is not None:
+        taken += [pullback, "pullback"]
     names = Names(plan, taken, separate_sections=pullback is not None)
     names.assign()
     writer = Writer(names, printer_for(plan, names.names))
@@ -65,12 +67,17 @@ def returned(function: Function, writer: Writer) -> str:
 def header(function: Function) -> str:
     parts = []
     starred = False
-    for parameter in function.parameters:
+    only = sum(parameter.kind == "positional_only" for parameter in function.parameters)
+    for number, parameter in enumerate(function.parameters):
+        if only and number == only:
+            parts.append("/")
         if parameter.kind == "keyword" and not starred:
             parts.append("*")
             starred = True
         starred = starred or parameter.kind == "var_positional"
         parts.append(declaration(parameter))
+    if only and only == len(function.parameters):
+        parts.append("/")
     return f"def {function.name}({', '.join(parts)}):"
 
 

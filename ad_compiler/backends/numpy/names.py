@@ -7,7 +7,6 @@ made from a dead one by `+=` or by an indexed write takes over its name, and its
 
 from __future__ import annotations
 
-import builtins
 import keyword
 from collections.abc import Callable, Iterable
 
@@ -16,7 +15,9 @@ from ad_compiler.analysis.types import ArrayType, same_shape
 from ad_compiler.backends.numpy.plan import UPDATES, Plan, Step, storage_reads
 from ad_compiler.ir import Branch, Operation, Value, values_in
 
-RESERVED = frozenset([*keyword.kwlist, *dir(builtins), "np", "math"])
+# What generated code may call: everything else may be a variable, if the user called it so.
+USED = ("abs", "bool", "dict", "float", "int", "max", "min", "print", "range", "slice", "type")
+RESERVED = frozenset([*keyword.kwlist, *USED, "np", "math"])
 NOUNS = {
     "add": "total",
     "sum": "total",

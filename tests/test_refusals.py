@@ -1,0 +1,1114 @@
+"""What is refused: each program with its caret, the reason and the advice.
+
+A line of `^` below a line of a program marks what the error must point at; it is not part of the program.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import math
+import re
+import textwrap
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from ad_compiler import Unsupported, grad, value_and_grad, vjp
+
+VECTOR = np.array([0.5, 1.5, 2.5])
+MATRIX = np.array([[1.0, 2.0], [3.0, 4.0]])
+WHOLE_ARRAYS = "write it with whole arrays: slices, broadcasting and reductions"
+FRESH_ARRAY = "build the result from whole arrays, or write into a fresh local array (`np.zeros`, `.copy()`)"
+HAS_A_RULE = "write it with NumPy functions that have one (the README lists them)"
+ONE_KIND = "give it one kind of value (type, rank) on every path"
+BOTH_ONE_KIND = "give both branches one kind of value (type, rank)"
+ANY_OR_ALL = "use `.any()` or `.all()`, or choose with `np.where`"
+IN_PLACE = "an in-place write cannot be differentiated here: "
+OF_THE_CALLER = "`{}` is an argument, or a view of one: writing into it would change the caller's array"
+REAL = "a complex number is met, and only real ones are differentiated"
+REAL_ADVICE = "compute with the real and the imaginary part as two numbers"
+SCALAR_ADVICE = (
+    "return a scalar (for instance a sum), or use `vjp`, which takes the cotangent of the result"
+)
+HEADER = "import dataclasses\nimport math\n\nimport numpy as np\n\nfrom ad_compiler import grad\n\n\n"
+
+
+class Refused(NamedTuple):
+    """A program whose last function is `f`, arguments for it, and what the error must say."""
+
+    name: str
+    program: str
+    args: tuple[Any, ...]
+    reason: str
+    advice: str
+
+
+REFUSED = [
+    Refused(
+        "for loop",
+        """
+        def f(x):
+            total = 0.0
+            for i in range(3):
+            ^^^^^^^^^^^^^^^^^^
+                total += x[i]
+            return total
+        """,
+        (VECTOR,),
+        "a `for` loop is not differentiated yet",
+        WHOLE_ARRAYS,
+    ),
+    Refused(
+        "while loop",
+        """
+        def f(x):
+            while x < 10.0:
+            ^^^^^^^^^^^^^^^
+                x = 2 * x
+            return x
+        """,
+        (1.0,),
+        "a `while` loop is not differentiated yet",
+        WHOLE_ARRAYS,
+    ),
+    Refused(
+        "list comprehension",
+        """
+        def f(x):
+            return sum([x[i] ** 2 for i in range(3)])
+                       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        """,
+        (VECTOR,),
+        "a comprehension is a loop, and loops are not differentiated yet",
+        WHOLE_ARRAYS,
+    ),
+    Refused(
+        "generator expression",
+        """
+        def f(x):
+            return sum(x[i] ** 2 for i in range(3))
+                      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        """,
+        (VECTOR,),
+        "a generator is a loop, and loops are not differentiated yet",
+        WHOLE_ARRAYS,
+    ),
+    Refused(
+        "loop in a helper",
+        """
+        def power(x, n):
+            result = 1.0
+            for _ in range(n):
+            ^^^^^^^^^^^^^^^^^^
+                result = result * x
+            return result
+
+        def f(x):
+            return power(x, 3)
+        """,
+        (2.0,),
+        "a `for` loop is not differentiated yet",
+        WHOLE_ARRAYS,
+    ),
+    Refused(
+        "write to an argument",
+        """
+        def f(x):
+            x[0] = 2.0
+            ^^^^
+            return np.sum(x)
+        """,
+        (VECTOR,),
+        IN_PLACE + OF_THE_CALLER.format("x"),
+        FRESH_ARRAY,
+    ),
+    Refused(
+        "augmented write to an argument",
+        """
+        def f(x):
+            x += 1
+            ^^^^^^
+            return np.sum(x)
+        """,
+        (VECTOR,),
+        IN_PLACE + OF_THE_CALLER.format("x"),
+        FRESH_ARRAY,
+    ),
+    Refused(
+        "write through a view of an argument",
+        """
+        def f(x):
+            tail = x[1:]
+            tail[0] = 2.0
+            ^^^^^^^
+            return np.sum(x)
+        """,
+        (VECTOR,),
+        IN_PLACE + OF_THE_CALLER.format("tail"),
+        FRESH_ARRAY,
+    ),
+    Refused(
+        "write through a view of a local array",
+        """
+        def f(x):
+            y = 2 * x
+            tail = y[1:]
+            tail[0] = 2.0
+            ^^^^^^^
+            return np.sum(y)
+        """,
+        (VECTOR,),
+        IN_PLACE + "`tail` is a view of another array, which this write changes too",
+        FRESH_ARRAY,
+    ),
+    Refused(
+        "write through a nested index",
+        """
+        def f(x):
+            y = 2 * x
+            y[0][1] = 2.0
+            ^^^^^^^
+            return np.sum(y)
+        """,
+        (MATRIX,),
+        "a part of a container or of a view is written in place",
+        FRESH_ARRAY,
+    ),
+    Refused(
+        "write to an array with two names",
+        """
+        def f(x):
+            y = 2 * x
+            z = y
+            y[0] = 2.0
+            ^^^^
+            return np.sum(z)
+        """,
+        (VECTOR,),
+        IN_PLACE + "`z` holds the same array",
+        FRESH_ARRAY,
+    ),
+    Refused(
+        "write to an array held by a list",
+        """
+        def f(x):
+            y = 2 * x
+            parts = [x, y]
+            y[0] = 2.0
+            ^^^^
+            return np.sum(parts[1])
+        """,
+        (VECTOR,),
+        IN_PLACE + "`parts` holds the same array",
+        FRESH_ARRAY,
+    ),
+    Refused(
+        "helper that writes to its argument",
+        """
+        def clear(a):
+            a[0] = 0.0
+            ^^^^
+
+        def f(x):
+            y = 2 * x
+            clear(y)
+            return np.sum(y)
+        """,
+        (VECTOR,),
+        IN_PLACE + "`y` holds the same array",
+        FRESH_ARRAY,
+    ),
+    Refused(
+        "argument out",
+        """
+        def f(x):
+            y = np.zeros(3)
+            np.exp(x, out=y)
+            ^^^^^^^^^^^^^^^^
+            return np.sum(y)
+        """,
+        (VECTOR,),
+        "the argument `out` of `np.exp` is not supported",
+        "write the same without it; supported are x",
+    ),
+    Refused(
+        "appending to a list",
+        """
+        def f(x):
+            parts = []
+            parts.append(x)
+            ^^^^^^^^^^^^^^^
+            return sum(parts)
+        """,
+        (1.0,),
+        "`.append` changes a list in place",
+        "build a new one",
+    ),
+    Refused(
+        "item of a dict argument",
+        """
+        def f(params):
+            params["w"] = 2 * params["w"]
+            ^^^^^^^^^^^
+            return params["w"]
+        """,
+        ({"w": 1.0},),
+        "an item of a container is written in place",
+        "build a new one",
+    ),
+    Refused(
+        "sorting in place",
+        """
+        def f(x):
+            y = 2 * x
+            y.sort()
+            ^^^^^^^^
+            return y[0]
+        """,
+        (VECTOR,),
+        "the method `sort` of an array cannot be differentiated",
+        "use functions the README lists",
+    ),
+    Refused(
+        "unknown NumPy function",
+        """
+        def f(x):
+            return np.sum(np.unwrap(x))
+                          ^^^^^^^^^^^^
+        """,
+        (VECTOR,),
+        "`numpy.unwrap` has no derivative rule",
+        HAS_A_RULE,
+    ),
+    Refused(
+        "unknown function of the standard library",
+        """
+        import statistics
+
+        def f(x):
+            return statistics.mean([x, 2.0])
+                   ^^^^^^^^^^^^^^^^^^^^^^^^^
+        """,
+        (1.0,),
+        "`statistics.mean` has no derivative rule",
+        HAS_A_RULE,
+    ),
+    Refused(
+        "unknown function in a helper",
+        """
+        def rank(m):
+            return 1.0 * np.linalg.matrix_rank(m)
+                         ^^^^^^^^^^^^^^^^^^^^^^^^
+
+        def f(x):
+            return rank(x)
+        """,
+        (MATRIX,),
+        "`numpy.linalg.matrix_rank` has no derivative rule",
+        HAS_A_RULE,
+    ),
+    Refused(
+        "unknown method",
+        """
+        def f(x):
+            return x.dump("file")
+                   ^^^^^^^^^^^^^^
+        """,
+        (VECTOR,),
+        "the method `dump` of an array cannot be differentiated",
+        "use functions the README lists",
+    ),
+    Refused(
+        "unknown keyword",
+        """
+        def f(x):
+            return np.sum(x, where=x > 0)
+                   ^^^^^^^^^^^^^^^^^^^^^^
+        """,
+        (VECTOR,),
+        "the argument `where` of `np.sum` is not supported",
+        "write the same without it; supported are a, axis, keepdims",
+    ),
+    Refused(
+        "attribute write",
+        """
+        class Log:
+            last = 0.0
+
+        log = Log()
+
+        def f(x):
+            log.last = x
+            ^^^^^^^^
+            return x * x
+        """,
+        (1.0,),
+        "writing an attribute changes an object in place, which a derivative cannot follow",
+        "keep the value in a local name, and return it",
+    ),
+    Refused(
+        "augmented attribute write",
+        """
+        class Log:
+            calls = 0
+
+        log = Log()
+
+        def f(x):
+            log.calls += 1
+            ^^^^^^^^^^^^^^
+            return x * x
+        """,
+        (1.0,),
+        "writing an attribute changes an object in place, which a derivative cannot follow",
+        "keep the value in a local name, and return it",
+    ),
+    Refused(
+        "instance of a class",
+        """
+        class Point:
+            def __init__(self, x):
+                self.x = x
+
+        def f(x):
+            return Point(x).x
+                   ^^^^^^^^
+        """,
+        (1.0,),
+        "an instance of the class `Point` is made",
+        "use a named tuple, a dataclass or a dict",
+    ),
+    Refused(
+        "branches of different ranks",
+        """
+        def f(x, c):
+            if c > 0:
+                y = x
+            else:
+                y = np.sum(x)
+            return np.sum(y * y)
+                          ^
+        """,
+        (VECTOR, 1.0),
+        "what `y` is here is not known: one branch gives an array of rank 1, the other a number",
+        ONE_KIND,
+    ),
+    Refused(
+        "branches of different dtypes",
+        """
+        def f(x, c):
+            if c > 0:
+                y = x
+            else:
+                y = x.astype(np.float32)
+            return np.sum(y)
+                          ^
+        """,
+        (VECTOR, 1.0),
+        "what `y` is here is not known: the two branches give arrays of float64 and float32",
+        ONE_KIND,
+    ),
+    Refused(
+        "ternary of different ranks",
+        """
+        def f(x, c):
+            y = x if c > 0 else 0.0
+                ^^^^^^^^^^^^^^^^^^^
+            return np.sum(y)
+        """,
+        (VECTOR, 1.0),
+        "one branch gives an array of rank 1, the other a number",
+        BOTH_ONE_KIND,
+    ),
+    Refused(
+        "name bound in one branch",
+        """
+        def f(x):
+            if x > 0:
+                y = x
+            return 2 * y
+                       ^
+        """,
+        (1.0,),
+        "what `y` is here is not known: `y` is bound in one branch only",
+        ONE_KIND,
+    ),
+    Refused(
+        "path without a return",
+        """
+        def f(x):
+            if x > 0:
+            ^^^^^^^^^
+                return x
+        """,
+        (1.0,),
+        "one of the two branches gives None",
+        BOTH_ONE_KIND,
+    ),
+    Refused(
+        "returns of different ranks",
+        """
+        def f(x):
+            if x[0] > 0:
+            ^^^^^^^^^^^^
+                return np.sum(x)
+            return x
+        """,
+        (VECTOR,),
+        "one branch gives a number, the other an array of rank 1",
+        BOTH_ONE_KIND,
+    ),
+    Refused(
+        "unknown item",
+        """
+        def f(x, i):
+            return (x, 2 * x)[i > 0]
+                   ^^^^^^^^^^^^^^^^^
+        """,
+        (1.0, 1),
+        "which item is meant is not known while compiling",
+        "use a constant index, or an array",
+    ),
+    Refused(
+        "unpacking an array",
+        """
+        def f(x):
+            a, b, c = x
+            ^^^^^^^
+            return a * b * c
+        """,
+        (VECTOR,),
+        "how many elements the array has is not known while compiling",
+        "take its elements by index: `a, b = x[0], x[1]`",
+    ),
+    Refused(
+        "unpacking too few",
+        """
+        def f(pair):
+            a, b, c = pair
+            ^^^^^^^
+            return a * b
+        """,
+        ((1.0, 2.0),),
+        "2 values are unpacked into 3 names",
+        "match them",
+    ),
+    Refused(
+        "axis that is no int",
+        """
+        def f(x, axis):
+        ^^^^^^^^^^^^^^^
+            return np.sum(np.sum(x, axis=axis))
+        """,
+        (VECTOR, 0.0),
+        "`axis` must be a whole number known while compiling (as an axis or an item's index is), "
+        "and it is a float",
+        "pass a Python int",
+    ),
+    Refused(
+        "truth of an array",
+        """
+        def f(x):
+            if x > 0:
+            ^^^^^^^^^
+                return np.sum(x)
+            return 0.0
+        """,
+        (VECTOR,),
+        "the truth of an array is ambiguous",
+        ANY_OR_ALL,
+    ),
+    Refused(
+        "and of arrays",
+        """
+        def f(x):
+            return np.sum(np.where((x > 0) and (x < 1), x, 0))
+                                   ^^^^^^^^^^^^^^^^^^^
+        """,
+        (VECTOR,),
+        "the truth of an array is ambiguous",
+        ANY_OR_ALL,
+    ),
+    Refused(
+        "chained comparison of arrays",
+        """
+        def f(x):
+            return np.sum(np.where(0 < x < 1, x, 0))
+                                   ^^^^^^^^^
+        """,
+        (VECTOR,),
+        "the truth of an array is ambiguous",
+        ANY_OR_ALL,
+    ),
+    Refused(
+        "not of an array",
+        """
+        def f(x):
+            return np.sum(np.where(not x, x, 0))
+                                   ^^^^^
+        """,
+        (VECTOR,),
+        "the truth of an array is ambiguous",
+        "use `.any()`, `.all()` or `np.logical_not`",
+    ),
+    Refused(
+        "global statement",
+        """
+        count = 0
+
+        def f(x):
+            global count
+            ^^^^^^^^^^^^
+            count = count + 1
+            return x
+        """,
+        (1.0,),
+        "writing a global is a side effect that a derivative cannot follow",
+        "return the value",
+    ),
+    Refused(
+        "try",
+        """
+        def f(x):
+            try:
+            ^^^^
+                return math.log(x)
+            except ValueError:
+                return 0.0
+        """,
+        (1.0,),
+        "`try` is not differentiated yet",
+        "check the condition before, outside of the function",
+    ),
+    Refused(
+        "with",
+        """
+        def f(x):
+            with np.errstate(all="ignore"):
+            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+                return x / 2
+        """,
+        (1.0,),
+        "`with` is not differentiated yet",
+        "enter the context around the call of the gradient",
+    ),
+    Refused(
+        "raise",
+        """
+        def f(x):
+            if x < 0:
+                raise ValueError("negative")
+                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+            return x
+        """,
+        (1.0,),
+        "`raise` is not differentiated yet",
+        "use `assert`, or check before the call",
+    ),
+    Refused(
+        "del",
+        """
+        def f(x):
+            y = x * x
+            del x
+            ^^^^^
+            return y
+        """,
+        (1.0,),
+        "`del` is not differentiated yet",
+        "leave the name alone",
+    ),
+    Refused(
+        "match",
+        """
+        def f(x):
+            match x:
+            ^^^^^^^^
+                case 0.0:
+                    return x
+            return 2 * x
+        """,
+        (1.0,),
+        "`match` is not differentiated yet",
+        "write `if` and `elif`",
+    ),
+    Refused(
+        "class inside",
+        """
+        def f(x):
+            class Local:
+            ^^^^^^^^^^^^
+                pass
+            return x
+        """,
+        (1.0,),
+        "a class is defined inside of a differentiated function",
+        "define it outside",
+    ),
+    Refused(
+        "set",
+        """
+        def f(x):
+            return sum({x, 2.0})
+                       ^^^^^^^^
+        """,
+        (1.0,),
+        "a set has no order and is not differentiated",
+        "use a tuple or a list",
+    ),
+    Refused(
+        "generator function",
+        """
+        def f(x):
+        ^^^^^^^^^
+            yield x
+        """,
+        (1.0,),
+        "`f` is a generator, whose body does not run when it is called",
+        "return the values in a tuple, a list or an array",
+    ),
+    Refused(
+        "async function",
+        """
+        async def f(x):
+        ^^^^^^^^^^^^^^^
+            return x
+        """,
+        (1.0,),
+        "`f` is an async function, whose body does not run when it is called",
+        "await outside, and differentiate a plain function",
+    ),
+    Refused(
+        "recursion without end",
+        """
+        def f(x):
+            if x < 1:
+                return x
+            return x * f(x - 1)
+                       ^^^^^^^^
+        """,
+        (3.0,),
+        "this recursion does not end while compiling: what ends it is known at run time only",
+        "rewrite it without recursion",
+    ),
+    Refused(
+        "undefined name",
+        """
+        def f(x):
+            return x * undefined
+                       ^^^^^^^^^
+        """,
+        (1.0,),
+        "the name `undefined` is not defined",
+        "define it before it is used",
+    ),
+    Refused(
+        "text",
+        """
+        def f(x):
+            return x + "one"
+                   ^^^^^^^^^
+        """,
+        (1.0,),
+        "a str stands where a number or an array is needed",
+        "use its parts",
+    ),
+    Refused(
+        "array result",
+        """
+        def f(x):
+        ^^^^^^^^^
+            return 2 * x
+        """,
+        (VECTOR,),
+        "the function returns an array of float64 and rank 1, and a gradient is defined for a single number",
+        SCALAR_ADVICE,
+    ),
+    Refused(
+        "tuple result",
+        """
+        def f(x):
+        ^^^^^^^^^
+            return x, 2 * x
+        """,
+        (1.0,),
+        "the function returns a tuple, and a gradient is defined for a single number",
+        SCALAR_ADVICE,
+    ),
+    Refused(
+        "no result",
+        """
+        def f(x):
+        ^^^^^^^^^
+            x * x
+        """,
+        (1.0,),
+        "the function returns None, and a gradient is defined for a single number",
+        SCALAR_ADVICE,
+    ),
+    Refused(
+        "complex argument",
+        """
+        def f(x):
+        ^^^^^^^^^
+            return x * x
+        """,
+        (1j,),
+        "`x` is complex, and only real numbers are differentiated",
+        "split it into two real ones",
+    ),
+    Refused(
+        "complex array",
+        """
+        def f(x):
+        ^^^^^^^^^
+            return np.sum(x * x)
+        """,
+        (1j * VECTOR,),
+        "`x` is an array of complex128, and only real numbers are differentiated",
+        "pass an array of floats, ints or bools",
+    ),
+    Refused(
+        "complex constant",
+        """
+        def f(x):
+            return np.abs(np.exp(1j * x))
+                                 ^^
+        """,
+        (1.0,),
+        REAL,
+        REAL_ADVICE,
+    ),
+    Refused(
+        "conversion to complex",
+        """
+        def f(x):
+            return np.sum(np.abs(x.astype(np.complex128)))
+                                 ^^^^^^^^^^^^^^^^^^^^^^^
+        """,
+        (VECTOR,),
+        REAL,
+        REAL_ADVICE,
+    ),
+    Refused(
+        "array of objects",
+        """
+        def f(x):
+        ^^^^^^^^^
+            return np.sum(x)
+        """,
+        (np.array([1.0, None]),),
+        "`x` is an array of object, and only real numbers are differentiated",
+        "pass an array of floats, ints or bools",
+    ),
+    Refused(
+        "masked array",
+        """
+        def f(x):
+        ^^^^^^^^^
+            return np.sum(x * x)
+        """,
+        (np.ma.masked_array(VECTOR, [True, False, False]),),
+        "`x` is a MaskedArray, not a plain array",
+        "pass `np.asarray` of it (of a masked array `.filled(...)`)",
+    ),
+    Refused(
+        "matrix",
+        """
+        def f(x):
+        ^^^^^^^^^
+            return np.sum(x)
+        """,
+        (MATRIX.view(np.matrix),),
+        "`x` is a matrix, not a plain array",
+        "pass `np.asarray` of it (of a masked array `.filled(...)`)",
+    ),
+    Refused(
+        "argument without numbers",
+        """
+        def f(x):
+        ^^^^^^^^^
+            return 2.0
+        """,
+        ("text",),
+        "the argument `x` holds no number to differentiate",
+        "name another one in `argnums`",
+    ),
+    Refused(
+        "call of a derivative",
+        """
+        @grad
+        def slope(x):
+            return x * x
+
+        def f(x):
+            return slope(x) * x
+                   ^^^^^^^^
+        """,
+        (1.0,),
+        "`{module}.slope` is itself a derivative",
+        "differentiate its generated source, or call it outside",
+    ),
+    Refused(
+        "derivative made inside",
+        """
+        def square(x):
+            return x * x
+
+        def f(x):
+            return grad(square)(x) * x
+                   ^^^^^^^^^^^^
+        """,
+        (1.0,),
+        "`grad` is called inside of a differentiated function",
+        "call it outside",
+    ),
+    Refused(
+        "characters wider than a byte",
+        """
+        def f(θ):
+            return "größer" and np.unwrap(θ)
+                                ^^^^^^^^^^^^
+        """,
+        (VECTOR,),
+        "`numpy.unwrap` has no derivative rule",
+        HAS_A_RULE,
+    ),
+]
+
+_numbers = itertools.count(1)
+
+
+class Program(NamedTuple):
+    """A program in a file, and where the error must point: line, first column, column behind the last."""
+
+    module: ModuleType
+    path: Path
+    lineno: int
+    offset: int
+    end_offset: int
+
+
+def program_of(text: str, folder: Path) -> Program:
+    """Write the program to a file, without the line of carets, and import it."""
+    lines = (HEADER + textwrap.dedent(text).strip("\n")).split("\n")
+    marks = [number for number, line in enumerate(lines) if re.fullmatch(r" *\^+", line)]
+    assert len(marks) == 1, "one line of carets marks the place"
+    (mark,) = marks
+    first, last = lines[mark].index("^"), len(lines[mark])
+    path = folder / f"refused_{next(_numbers)}.py"
+    path.write_text("\n".join(lines[:mark] + lines[mark + 1 :]) + "\n", encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return Program(module, path, mark, first + 1, last + 1)
+
+
+def refusal_of(action: Callable[[], Any]) -> Unsupported:
+    with pytest.raises(Unsupported) as caught:
+        action()
+    return caught.value
+
+
+@pytest.mark.parametrize("refused", REFUSED, ids=[refused.name for refused in REFUSED])
+def test_refusal(refused: Refused, tmp_path: Path) -> None:
+    program = program_of(refused.program, tmp_path)
+    derivative = grad(program.module.f)
+    error = refusal_of(lambda: derivative(*refused.args))
+    assert error.reason == refused.reason.format(module=program.module.__name__)
+    assert error.advice == refused.advice
+    assert error.filename == str(program.path)
+    assert (error.lineno, error.offset, error.end_offset) == program[2:]
+    assert error.text is not None
+    assert error.text.rstrip("\n") == program.path.read_text(encoding="utf-8").split("\n")[program.lineno - 1]
+    again = refusal_of(lambda: derivative(*refused.args))
+    assert str(again) == str(error), "a second call says the same"
+
+
+@pytest.mark.parametrize("refused", REFUSED[:3], ids=[refused.name for refused in REFUSED[:3]])
+@pytest.mark.parametrize("make", [value_and_grad, lambda f: lambda *args: vjp(f, *args)])
+def test_other_modes_refuse_the_same(make: Any, refused: Refused, tmp_path: Path) -> None:
+    program = program_of(refused.program, tmp_path)
+    error = refusal_of(lambda: make(program.module.f)(*refused.args))
+    assert (error.reason, error.lineno) == (refused.reason, program.lineno)
+
+
+def test_traceback_shows_the_line_with_a_caret(tmp_path: Path) -> None:
+    program = program_of(REFUSED[0].program, tmp_path)
+    error = refusal_of(lambda: grad(program.module.f)(VECTOR))
+    assert "".join(traceback.format_exception_only(error)) == (
+        f'  File "{program.path}", line {program.lineno}\n'
+        "    for i in range(3):\n"
+        "    ^^^^^^^^^^^^^^^^^^\n"
+        "ad_compiler.errors.Unsupported: a `for` loop is not differentiated yet\n"
+        f"    Instead: {WHOLE_ARRAYS}\n"
+    )
+
+
+def test_a_refused_branch_that_is_not_taken_is_not_lowered() -> None:
+    def f(x, by_loop=False):
+        if by_loop:
+            for _ in range(3):
+                x = x * x
+        return x * x
+
+    assert grad(f)(3.0) == 6.0
+    assert "loop" in refusal_of(lambda: grad(f)(3.0, True)).reason
+
+
+def test_a_refusal_for_one_kind_of_argument_leaves_the_others_alone() -> None:
+    def f(x):
+        return 2.0 * x
+
+    derivative = grad(f)
+    assert derivative(1.0) == 2.0
+    assert "rank 1" in refusal_of(lambda: derivative(VECTOR)).reason
+    assert derivative(1.0) == 2.0
+
+
+def test_nonlocal() -> None:
+    count = 0
+
+    def f(x):
+        nonlocal count
+        count = count + 1
+        return x * count
+
+    error = refusal_of(lambda: grad(f)(1.0))
+    assert error.reason == "writing an outer variable is a side effect that a derivative cannot follow"
+    assert error.filename == __file__
+    assert error.lineno == f.__code__.co_firstlineno + 1
+
+
+def test_text_that_was_not_kept() -> None:
+    namespace: dict[str, Any] = {}
+    exec("def f(x):\n    return x * x", namespace)
+    error = refusal_of(lambda: grad(namespace["f"])(1.0))
+    assert error.reason == "the text of `f` was run by `exec` and has not been kept"
+    assert "linecache" in error.advice
+
+
+@pytest.mark.parametrize("function", [math.sin, np.sin, float, len])
+def test_function_not_written_in_python(function: Any) -> None:
+    error = refusal_of(lambda: grad(function))
+    assert "not a function written in Python, so it has no text to read" in error.reason
+    assert error.advice == "write a Python function (`def` or `lambda`) that computes the same"
+
+
+def f(x, y):
+    return x * y
+
+
+@pytest.mark.parametrize(
+    ("argnums", "message"),
+    [
+        (2, "argnums 2 is out of range for 2 arguments"),
+        (-3, "argnums -3 is out of range for 2 arguments"),
+        ("z", "f has no argument 'z'; it has x, y"),
+        ((0, "z"), "f has no argument 'z'; it has x, y"),
+        ((), "must name at least one argument, and none twice"),
+        ((0, 0), "must name at least one argument, and none twice"),
+        ((1, "y"), "must name at least one argument, and none twice"),
+    ],
+)
+@pytest.mark.parametrize("make", [grad, value_and_grad])
+def test_argnums_that_do_not_fit(make: Any, argnums: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make(f, argnums)
+
+
+@pytest.mark.parametrize("argnums", [1.5, None, (0, 1.5), (0, (1,))])
+def test_argnums_of_another_type(argnums: Any) -> None:
+    with pytest.raises(TypeError, match="argnums"):
+        grad(f, argnums)
+
+
+def test_gradient_of_a_gradient() -> None:
+    with pytest.raises(TypeError, match="is a derivative already; differentiate the source it generates"):
+        grad(grad(f))
+
+
+@pytest.mark.parametrize("thing", [3, "f", [f]])
+def test_what_is_no_function(thing: Any) -> None:
+    with pytest.raises(TypeError, match="a function is needed, not"):
+        grad(thing)
+
+
+def test_unknown_backend() -> None:
+    with pytest.raises(ValueError, match="there is no backend 'jax'; there is 'numpy'"):
+        grad(f, backend="jax")
+
+
+@pytest.mark.parametrize(
+    ("args", "keywords"), [((1.0,), {}), ((1.0, 2.0, 3.0), {}), ((1.0, 2.0), {"z": 3.0}), ((1.0,), {"x": 2.0})]
+)
+def test_arguments_that_do_not_fit(args: Any, keywords: Any) -> None:
+    derivative = grad(f)
+    with pytest.raises(TypeError):
+        derivative(*args, **keywords)
+    assert derivative(1.0, 2.0) == 2.0
+    with pytest.raises(TypeError):
+        derivative(*args, **keywords)
+
+
+def test_has_aux_needs_a_pair() -> None:
+    error = refusal_of(lambda: grad(f, has_aux=True)(1.0, 2.0))
+    assert error.reason == "with `has_aux` the function must return (value, aux)"
+    assert error.lineno == f.__code__.co_firstlineno
+
+
+@pytest.mark.parametrize(
+    ("cotangent", "error"),
+    [
+        (1.0, TypeError),
+        ((1.0,), TypeError),
+        ((1.0, 1.0), ValueError),
+        ((1.0, np.ones(2)), ValueError),
+        ((np.ones(3), np.ones(3)), ValueError),
+        ({"a": 1.0, "b": 2.0}, TypeError),
+    ],
+)
+def test_cotangent_that_does_not_fit(cotangent: Any, error: type[Exception]) -> None:
+    def pair(x):
+        return np.sum(x), 2 * x
+
+    _, pullback = vjp(pair, VECTOR)
+    with pytest.raises(error, match="cotangent"):
+        pullback(cotangent)
+
+
+UNCHECKED = "an expression that no gradient reads is not evaluated, and its error is not raised"
+
+
+@pytest.mark.xfail(reason=UNCHECKED, strict=True)
+@pytest.mark.parametrize(("left", "right"), [((3,), (4,)), ((2, 3), (3, 2)), ((2, 3), (2,))])
+def test_shapes_that_do_not_fit_raise_as_in_the_function_itself(left: Any, right: Any) -> None:
+    def total(x, y):
+        return np.sum(x * y)
+
+    x, y = np.ones(left), np.ones(right)
+    with pytest.raises(ValueError, match="broadcast"):
+        total(x, y)
+    derivative = grad(total, (0, 1))
+    derivative(np.ones(3), np.ones(3))
+    with pytest.raises(ValueError, match="broadcast"):
+        derivative(x, y)
+
+
+@pytest.mark.xfail(reason=UNCHECKED, strict=True)
+def test_matrices_that_do_not_fit_raise_as_in_the_function_itself() -> None:
+    def total(x):
+        return np.sum(x @ np.ones((4, 4)))
+
+    with pytest.raises(ValueError, match="mismatch"):
+        total(np.ones(3))
+    with pytest.raises((ValueError, Unsupported)):
+        grad(total)(np.ones(3))
