@@ -1,21 +1,21 @@
 """`gate`: a new elementwise operation from an expression.
 
-    >>> softplus = gate("log(1 + exp(x))", name="softplus")
-    >>> float(softplus(1000.0))
-    1000.0
-    >>> print(softplus.source)
-    import numpy as np
-    <BLANKLINE>
-    <BLANKLINE>
-    def softplus(x):
-        \"\"\"log(exp(x) + 1)\"\"\"
-        return np.logaddexp(0, x)
-    <BLANKLINE>
-    <BLANKLINE>
-    def softplus_partials(x, *, y):
-        \"\"\"By x; `y` is the result.\"\"\"
-        return -np.expm1(-y)
-    <BLANKLINE>
+>>> softplus = gate("log(1 + exp(x))", name="softplus")
+>>> float(softplus(1000.0))
+1000.0
+>>> print(softplus.source)
+import numpy as np
+<BLANKLINE>
+<BLANKLINE>
+def softplus(x):
+    \"\"\"log(exp(x) + 1)\"\"\"
+    return np.logaddexp(0, x)
+<BLANKLINE>
+<BLANKLINE>
+def softplus_partials(x, *, y):
+    \"\"\"By x; `y` is the result.\"\"\"
+    return -np.expm1(-y)
+<BLANKLINE>
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class Gate:
     derivatives are used as they are in `source`: the reverse sweep does not enter its operations.
     """
 
-    def __init__(self, name: str, expression: str, arguments: tuple[str, ...], source: str, singular: bool) -> None:
+    def __init__(
+        self, name: str, expression: str, arguments: tuple[str, ...], source: str, singular: bool
+    ) -> None:
         self.__name__ = name
         self.__doc__ = expression
         self.expression = expression
@@ -75,7 +77,7 @@ def gate(
     the whole range of doubles.
 
     Raises `ValueError` for text that is no expression or that NumPy has no functions for, `TypeError`
-    for other objects, `ImportError` without SymPy.
+    for other objects.
     """
     from ad_compiler.symbolic.gates import write_gate
 

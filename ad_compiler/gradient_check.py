@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.making import derivative_of, has_reals
 from ad_compiler.command_target import BadInput, failure
 from ad_compiler.errors import Unsupported
 from ad_compiler.graph import abbreviated
+from ad_compiler.making import derivative_of, has_reals
 from ad_compiler.testing import direction, inner, is_real, leaves, rebuilt, scaled_difference
 
 STEP = float(np.finfo(np.float64).eps) ** (

@@ -78,8 +78,11 @@ def test_pickles_and_copies_without_sympy() -> None:
     again = pickle.loads(pickle.dumps(softplus))
     assert again.source == softplus.source and again(3.0) == softplus(3.0)
     assert copy.deepcopy(softplus)(3.0) == softplus(3.0)
-    program = f"import sys, pickle; print(pickle.loads({pickle.dumps(softplus)!r})(0.0)); assert 'sympy' not in sys.modules"
-    printed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    program = f"import sys, pickle; print(pickle.loads({pickle.dumps(softplus)!r})(0.0));"
+    program += "assert 'sympy' not in sys.modules"
+    printed = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    ).stdout
     assert float(printed) == pytest.approx(math.log(2))
 
 
@@ -95,7 +98,7 @@ def test_importing_the_package_does_not_import_sympy() -> None:
         (("np.exp(x)",), ValueError, "plain mathematics"),
         (("foo(x)",), ValueError, "not a function that SymPy knows"),
         (("gamma(x)",), ValueError, "NumPy has no function"),
-        (("sqrt(-1 - x**2)",), ValueError, "no real number"),
+        (("sqrt(-1 - x**2)",), ValueError, "no real value"),
         (("3",), ValueError, "depends on each of its arguments"),
         (("x", "x y"), ValueError, "depends on each of its arguments"),
         (("x + y", "x"), ValueError, "depends on each of its arguments"),
@@ -133,7 +136,7 @@ def test_forward_text_that_is_good_enough_is_kept() -> None:
     [
         ("1/(1 + exp(-x))", "y * (1 - y)"),
         ("log(1 + exp(x))", "-np.expm1(-y)"),
-        ("(exp(x) - exp(-x))/(exp(x) + exp(-x))", "1 - y ** 2"),
+        ("(exp(x) - exp(-x))/(exp(x) + exp(-x))", "1 - y * y"),
         ("log(cosh(x))", "np.tanh(x)"),
         ("exp(-x**2/2)", "-x * y"),
         ("sqrt(1 + x**2)", "x / y"),
@@ -222,7 +225,9 @@ def test_emitted_code_names_no_helper() -> None:
 
 def test_gradients_are_summed_over_broadcast_axes() -> None:
     f = function_from_source("def f(x, y):\n    return np.sum(bell(x, y) ** 2)\n", bell=bell)
-    assert_gradient_matches_finite_differences(f, (np.array([[0.3], [0.4]]), np.array([1.0, -0.2, 0.1])), (0, 1))
+    assert_gradient_matches_finite_differences(
+        f, (np.array([[0.3], [0.4]]), np.array([1.0, -0.2, 0.1])), (0, 1)
+    )
     assert_gradient_matches_finite_differences(f, (0.5, np.array([1.0, -0.2, 0.1])), (0, 1))
     assert_gradient_matches_finite_differences(f, (np.array([1.0, 2.0], dtype=np.float32), 0.5), (0,))
 
@@ -260,15 +265,12 @@ def test_zero_cotangents_stay_zero_where_a_partial_is_infinite() -> None:
         ("softplus(x, x)", "takes 1 positional arguments"),
         ("softplus()", "needs an argument `x`"),
         ("softplus(z=x)", "has no parameter `z`"),
-        ("softplus([x])", "."),
-        ("softplus(None) * x", "None stands where a number"),
+        ("softplus([x])", "is given to the gate `softplus`"),
+        ("softplus(None) * x", "None is given to the gate `softplus`"),
     ],
 )
 def test_wrong_calls_are_refused_in_the_users_line(expression: str, reason: str) -> None:
     f = function_from_source(f"def f(x):\n    return np.sum({expression})\n", softplus=softplus)
-    if expression == "softplus([x])":
-        assert grad(f)(0.3) == pytest.approx(1 / (1 + math.exp(-0.3)))
-        return
     with pytest.raises(Unsupported, match=reason) as caught:
         grad(f)(0.3)
     assert caught.value.lineno == 2

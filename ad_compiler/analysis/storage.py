@@ -32,6 +32,17 @@ def storage_of(value: Value) -> Value:
     return value
 
 
+def storages_of(value: Value) -> frozenset[Value]:
+    """Every value whose memory this one may share: through views, and through both sides of a branch."""
+    root = storage_of(value)
+    node = root.operation
+    if not isinstance(node, Branch):
+        return frozenset((root,))
+    place = node.results.index(root)
+    sides = (node.then.results[place], node.otherwise.results[place])
+    return frozenset((root,)).union(*[storages_of(side) for side in sides if isinstance(side, Value)])
+
+
 def is_fresh(value: Value) -> bool:
     """Whether the value's memory was made by the program, and is no view of anything."""
     operation = value.operation

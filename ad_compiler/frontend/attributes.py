@@ -152,8 +152,8 @@ def array_method(
         raise context.refuse(
             node, f"the method `{name}` of an array cannot be differentiated", "use functions the README lists"
         )
-    if name == "astype":
-        keywords.pop("copy", None)
+    if name == "astype" and keywords.pop("copy", True) is not True:
+        raise context.refuse(node, "`astype` with `copy=False` may give the array itself", "leave `copy` out")
     arguments = primitive.bind([owner, *positional], keywords)
     return context.builder.call(primitive, arguments, method=True)
 

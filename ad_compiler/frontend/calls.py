@@ -17,7 +17,7 @@ from ad_compiler.analysis.types import STRING, ArrayType, ObjectType
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.inputs import is_named_tuple
-from ad_compiler.frontend.operations import elements_of, operation
+from ad_compiler.frontend.operations import describe_any, elements_of, operation
 from ad_compiler.frontend.scope import LocalFunction, Scope
 from ad_compiler.frontend.source import read_source
 from ad_compiler.frontend.statements import run_body
@@ -182,10 +182,15 @@ def inline_gate(
 ) -> Operand:
     """The expression of a user's gate, and the shortcut over it."""
     source = read_source(gate.forward)
-    assert isinstance(source.node, ast.FunctionDef) and isinstance(source.node.body[-1], ast.Return)
+    written = source.node.body[-1] if isinstance(source.node, ast.FunctionDef) else None
+    assert isinstance(written, ast.Return) and written.value is not None
     names = bind(context, node, gate.__name__, source.node.args, positional, keywords, (), ())
     inputs = tuple([names[argument] for argument in gate.arguments])
-    expression = ast.Lambda(source.node.args, source.node.body[-1].value)
+    for operand in inputs:
+        if not isinstance(operand, (Value, int, float, np.generic)):
+            reason = f"{describe_any(operand)} is given to the gate `{gate.__name__}`"
+            raise context.refuse(node, reason, "give it numbers and arrays")
+    expression = ast.Lambda(source.node.args, written.value)
     try:
         result = run_in(context, node, Scope(source, gate.forward, {**names, "np": np}), expression)
     except Unsupported as error:

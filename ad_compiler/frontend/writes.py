@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ast
 
-from ad_compiler.analysis.storage import is_fresh, storage_of
+from ad_compiler.analysis.storage import is_fresh, storage_of, storages_of
 from ad_compiler.analysis.types import ArrayType, same_shape
 from ad_compiler.frontend.branches import scopes_around
 from ad_compiler.frontend.context import Context, lower
@@ -121,12 +121,12 @@ def check_owned(context: Context, node: ast.AST, name: str, array: Value) -> Non
         if storage_of(array) is not array and storage_of(array).access is None:
             reason = f"`{name}` is a view of another array, which this write changes too"
         raise context.refuse(node, f"an in-place write cannot be differentiated here: {reason}", _ADVICE)
-    storage = storage_of(array)
+    storages = storages_of(array)
     for scope in active_scopes(context):
         for other, operand in scope.names.items():
             if scope is context.here and other == name:
                 continue
-            if any(storage_of(value) is storage for value in values_in(operand)):
+            if any(storages & storages_of(value) for value in values_in(operand)):
                 raise context.refuse(
                     node, f"an in-place write cannot be differentiated here: `{other}` holds the same array", _ADVICE
                 )

@@ -202,7 +202,7 @@ def is_basic(index: Sequence[Operand]) -> bool:
 @linear("getitem", infer=getitem_type, view=True)
 def getitem(a: Any, index: Any, *, g: Any) -> Any:
     if only_adds_axes(index):
-        return g[without_new_axes(index)]
+        return g[without_new_axes(index)] if np.ndim(g) > np.ndim(a) else g
     return index_add(np.zeros_like(a), index, g)
 
 
@@ -237,7 +237,8 @@ def index_add_rule(a: Any, index: Any, value: Any, *, g: Any) -> Any:
 
 @rule("index_set", infer=written_type, differentiable=("a", "value"))
 def index_set_rule(a: Any, index: Any, value: Any, *, g: Any) -> Any:
-    return index_set(g, index, 0.0), sum_to_shape(g[index], value)
+    overwritten = sum_to_shape(g[index], value)  # read first: then the zero can be written in place
+    return index_set(g, index, 0.0), overwritten
 
 
 @expansion()
@@ -255,6 +256,11 @@ def index_add(builder: Builder, a: Operand, index: Operand, value: Operand) -> O
 @expansion()
 def index_set(builder: Builder, a: Operand, index: Operand, value: Operand) -> Operand:
     return builder.call(registry["index_set"], (a, index, value))
+
+
+@expansion(slice)
+def slice_of(builder: Builder, *bounds: Operand) -> Operand:
+    return slice(*bounds)
 
 
 @expansion(np.take)

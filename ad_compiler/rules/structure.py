@@ -338,7 +338,8 @@ def array_type(items: Any, dtype: Any = None) -> ArrayType:
     return ArrayType(kind.dtype if dtype is None else dtype_of(dtype), kind.shape)
 
 
-@rule(np.array, np.asarray, infer=array_type, fresh=True)
+@rule(np.asarray, infer=array_type, view=True)
+@rule(np.array, infer=array_type, fresh=True)
 def array(items: Any, dtype: Any = None, *, g: Any) -> Any:
     return unpacked(g, items)
 
@@ -369,7 +370,8 @@ def astype(a: Any, dtype: Any, *, g: Any) -> Any:
     return g
 
 
-@linear(np.copy, np.ascontiguousarray, infer=same_as_first, method="copy", fresh=True)
+@linear(np.ascontiguousarray, infer=same_as_first, view=True)
+@linear(np.copy, infer=same_as_first, method="copy", fresh=True)
 def copy(a: Any, *, g: Any) -> Any:
     return g
 

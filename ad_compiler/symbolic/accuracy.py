@@ -147,7 +147,9 @@ class Report:
 class Examination:
     """What formulas for one expression are compared with, computed once."""
 
-    def __init__(self, expression: sp.Expr, symbols: Sequence[sp.Symbol], where: Callable[[Point], bool]) -> None:
+    def __init__(
+        self, expression: sp.Expr, symbols: Sequence[sp.Symbol], where: Callable[[Point], bool]
+    ) -> None:
         exact = Exact(expression, symbols)
         found = [(point, exact.at(point)) for point in points(len(symbols)) if where(point)]
         largest = 1.7976931348623157e308

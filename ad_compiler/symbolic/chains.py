@@ -33,13 +33,14 @@ def _simpler(chain: str, inner: Sequence[str]) -> KnownGate | None:
     derivative, text = chain_rule(function, "x")
     names = {f"inner{place}": part for place, part in enumerate(inner)}
     known = {parse(part, ("x",))[0]: sp.Symbol(name, real=True) for name, part in names.items()}
-    chosen = choose(expression, symbols, 0, derivative, forward, sp.Symbol("y", real=True), known, patient=False)
+    y = sp.Symbol("y", real=True)
+    chosen = choose(expression, symbols, 0, derivative, forward, y, known, patient=False)
     if chosen is None or cost(chosen) >= cost(text) - cost(forward):
         return None
     words = {node.id for node in ast.walk(ast.parse(chosen)) if isinstance(node, ast.Name)}
     asked = ["y"] * ("y" in words) + sorted(words & names.keys())
     star = f", *, {', '.join(asked)}" if asked else ""
-    rule = f'import numpy as np\n\n\ndef partial(x{star}):\n    """The derivative of {chain}."""\n    return {chosen}\n'
+    rule = f'import numpy as np\n\n\ndef partial(x{star}):\n    """Of {chain}."""\n    return {chosen}\n'
     return KnownGate(functions_of(rule)["partial"], {name: names[name] for name in asked if name != "y"})
 
 

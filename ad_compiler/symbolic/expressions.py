@@ -66,15 +66,16 @@ def parse(expression: Any, arguments: Sequence[str] | None = None) -> tuple[sp.E
     if isinstance(expression, str):
         expression = _read(expression, arguments or ())
     if not isinstance(expression, sp.Expr):
-        raise TypeError(f"a gate is made from a SymPy expression or its text, not from {type(expression).__name__}")
+        given = type(expression).__name__
+        raise TypeError(f"a gate is made from a SymPy expression or its text, not from {given}")
     reals = {symbol: sp.Symbol(symbol.name, real=True) for symbol in expression.free_symbols}
     expression = exact(expression.xreplace(reals))
     free = sorted(symbol.name for symbol in expression.free_symbols)
     names = tuple(free if arguments is None else arguments)
     if not free or sorted(names) != free:
         raise ValueError(
-            f"the arguments of `{expression}` are {', '.join(free) or 'none'}: an elementwise operation depends on "
-            f"each of its arguments, and those given are {', '.join(names) or 'none'}"
+            f"the arguments of `{expression}` are {', '.join(free) or 'none'}: an elementwise operation "
+            f"depends on each of its arguments, and those given are {', '.join(names) or 'none'}"
         )
     for name in names:
         if not name.isidentifier() or keyword.iskeyword(name) or name == "np":
@@ -87,11 +88,13 @@ def _read(text: str, arguments: Sequence[str]) -> sp.Expr:
         tree = ast.parse(text.strip(), mode="eval")
     except SyntaxError as error:
         raise ValueError(f"`{text}` is not an expression: {error.msg}") from None
-    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    called = {function.id for function in calls if isinstance(function, ast.Name)}
     names: dict[str, Any] = {}
     for node in ast.walk(tree):
         if isinstance(node, (ast.Attribute, ast.Lambda, ast.Subscript)):
-            raise ValueError(f"`{ast.unparse(node)}` in `{text}`: write plain mathematics, as in `x * exp(-y**2)`")
+            written = ast.unparse(node)
+            raise ValueError(f"`{written}` in `{text}`: write plain mathematics, as in `x * exp(-y**2)`")
         if isinstance(node, ast.Name) and node.id not in called:
             constant = None if node.id in arguments else _CONSTANTS.get(node.id)
             names[node.id] = sp.Symbol(node.id, real=True) if constant is None else constant
@@ -144,7 +147,8 @@ class _NumPyText(StrPrinter):  # type: ignore[misc]
             return f"({base.name}*{base.name})"
         if base == sp.E:
             return f"np.exp({self._print(exponent)})"
-        power = repr(float(exponent)) if isinstance(exponent, sp.Rational) and exponent.q in (2, 4) else self._print(exponent)
+        is_short = isinstance(exponent, sp.Rational) and exponent.q in (2, 4)
+        power = repr(float(exponent)) if is_short else self._print(exponent)
         return f"({self._print(base)})**({power})"
 
     def _print_Mul(self, expr: Any) -> str:
@@ -210,8 +214,9 @@ def _stable_log(expression: sp.Expr) -> sp.Expr:
     terms = argument.args if argument.is_Add else ()
     if len(terms) == 2:
         exponents = [sp.S.Zero if t == 1 else t.exp if t.func is sp.exp else None for t in terms]
-        if None not in exponents:
-            return logaddexp(*sorted(exponents, key=lambda e: (not e.is_number, str(e))))
+        known = [e for e in exponents if e is not None]
+        if len(known) == 2:
+            return logaddexp(*sorted(known, key=lambda e: (not e.is_number, str(e))))
     return log1p(argument - 1) if sp.S.One in terms else expression
 
 

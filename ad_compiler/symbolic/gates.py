@@ -16,7 +16,9 @@ from ad_compiler.symbolic.expressions import numpy_text, parse, stable
 from ad_compiler.symbolic.partials import choose, formula
 
 
-def write_gate(expression: Any, arguments: Sequence[str] | None, name: str) -> tuple[str, tuple[str, ...], str, bool]:
+def write_gate(
+    expression: Any, arguments: Sequence[str] | None, name: str
+) -> tuple[str, tuple[str, ...], str, bool]:
     """The expression as text, the names of its arguments, the source of the gate, and whether a partial
     derivative is infinite somewhere the gate is finite.
 
@@ -25,8 +27,12 @@ def write_gate(expression: Any, arguments: Sequence[str] | None, name: str) -> t
     parsed, symbols = parse(expression, arguments)
     names = [symbol.name for symbol in symbols]
     forward = forward_text(parsed, symbols)
-    source = f'import numpy as np\n\n\ndef {name}({", ".join(names)}):\n    """{parsed}"""\n    return {forward}\n'
+    source = "import numpy as np\n\n\n"
+    source += f'def {name}({", ".join(names)}):\n    """{parsed}"""\n    return {forward}\n'
     function = functions_of(source)[name]
+    value = formula(names, forward)
+    if not any(math.isfinite(run(value, point)[0]) for point in points(len(names))):
+        raise ValueError(f"`{parsed}` has no real value where it was tried")
     y = sp.Symbol("result" if "y" in names else "y", real=True)
     texts = []
     for place, argument in enumerate(names):
@@ -38,7 +44,8 @@ def write_gate(expression: Any, arguments: Sequence[str] | None, name: str) -> t
     rule = f"def {name}_partials({', '.join(names)}{f', *, {y.name}' if used else ''}):\n"
     rule += f'    """By {" and ".join(names)}{f"; `{y.name}` is the result" if used else ""}."""\n'
     rule += f"    return {', '.join(texts)}\n"
-    return str(parsed), tuple(names), f"{source}\n\n{rule}", is_singular(parsed, symbols, forward, texts, y.name)
+    partials = [formula(names, text, {y.name: forward}) for text in texts]
+    return str(parsed), tuple(names), f"{source}\n\n{rule}", is_singular(parsed, value, partials)
 
 
 def forward_text(expression: sp.Expr, symbols: Sequence[sp.Symbol]) -> str:
@@ -57,16 +64,16 @@ def names_in(text: str) -> set[str]:
 
 
 def is_singular(
-    expression: sp.Expr, symbols: Sequence[sp.Symbol], forward: str, texts: Sequence[str], result: str
+    expression: sp.Expr, value: Callable[..., Any], partials: Sequence[Callable[..., Any]]
 ) -> bool:
     """Whether a partial derivative may be infinite, or NaN, where the gate itself is finite."""
-    roots = [p for p in expression.atoms(sp.Pow) if p.exp.is_Rational and 0 < p.exp < 1 and not p.base.is_positive]
+    roots = [
+        p for p in expression.atoms(sp.Pow) if p.exp.is_Rational and 0 < p.exp < 1 and not p.base.is_positive
+    ]
     if roots or expression.has(sp.asin, sp.acos, sp.acosh):
         return True
-    names = [symbol.name for symbol in symbols]
-    value: Callable[..., Any] = formula(names, forward)
-    partials = [formula(names, text, {result: forward}) for text in texts]
     return any(
-        math.isfinite(run(value, point)[0]) and not all(math.isfinite(run(partial, point)[0]) for partial in partials)
-        for point in points(len(names))
+        math.isfinite(run(value, point)[0])
+        and not all(math.isfinite(run(partial, point)[0]) for partial in partials)
+        for point in points(len(expression.free_symbols))
     )

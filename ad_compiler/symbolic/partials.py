@@ -38,9 +38,15 @@ def _cost(node: ast.AST, known: set[str]) -> int:
         known.add(text)
     own = 0
     if isinstance(node, ast.BinOp):
-        small = isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant) and node.right.value in (2, 3)
+        small = (
+            isinstance(node.op, ast.Pow)
+            and isinstance(node.right, ast.Constant)
+            and node.right.value in (2, 3)
+        )
         own = 2 if small else _COSTS.get(type(node.op), 1)
-    elif isinstance(node, (ast.UnaryOp, ast.Compare)) and not isinstance(getattr(node, "operand", None), ast.Constant):
+    elif isinstance(node, (ast.UnaryOp, ast.Compare)) and not isinstance(
+        getattr(node, "operand", None), ast.Constant
+    ):
         own = 1
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         own = 2 if node.func.attr in _SIMPLE else 4 if node.func.attr == "sqrt" else 10
@@ -49,7 +55,9 @@ def _cost(node: ast.AST, known: set[str]) -> int:
 
 def parts(text: str) -> frozenset[str]:
     """The operations inside an expression, as text."""
-    inner = (node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.BinOp, ast.UnaryOp, ast.Call)))
+    inner = (
+        node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.BinOp, ast.UnaryOp, ast.Call))
+    )
     return frozenset(ast.unparse(node) for node in inner)
 
 
@@ -68,7 +76,12 @@ def forms(
     SymPy's means are tried, which takes seconds for long expressions.
     """
     raw = derivative(expression, symbol)
-    shapes = [raw, *_rearranged(raw, patient), _inverted_exponentials(raw, symbol), _by_sigmoids(expression, symbol)]
+    shapes = [
+        raw,
+        *_rearranged(raw, patient),
+        _inverted_exponentials(raw, symbol),
+        _by_sigmoids(expression, symbol),
+    ]
     kernel = inverse(expression, symbol, y)
     if kernel is not None:
         exponential, value = kernel
@@ -185,7 +198,9 @@ def choose(
         texts[text] = cost(text, known)
     value = formula(names, forward)
     examination = Examination(
-        derivative(expression, symbols[place]), symbols, lambda point: abs(run(value, point)[0]) < float("inf")
+        derivative(expression, symbols[place]),
+        symbols,
+        lambda point: abs(run(value, point)[0]) < float("inf"),
     )
     reference = examination.report(chain_rule)
     steps = {y.name: forward, **{name.name: numpy_text(part) for part, name in inner.items()}}

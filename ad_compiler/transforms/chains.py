@@ -75,7 +75,9 @@ def add(a: Term, b: Term) -> Term:
     if first.factor < 0:
         first, second = second, first
     if second.factor < 0:
-        return Term(f"{first.show(_SUM)} - {Term(second.text, second.binding, -second.factor).show(_PRODUCT)}", _SUM)
+        return Term(
+            f"{first.show(_SUM)} - {Term(second.text, second.binding, -second.factor).show(_PRODUCT)}", _SUM
+        )
     return Term(f"{first.show(_SUM)} + {second.show(_SUM)}", _SUM)
 
 
@@ -87,7 +89,9 @@ def multiply(a: Term, b: Term) -> Term:
     for one, other in ((a, b), (b, a)):
         if one.is_number:
             product = other.times(one.factor)
-            return product or Term(f"{number_text(abs(one.factor))}*{other.show(_FACTOR)}", _PRODUCT, sign(one.factor))
+            return product or Term(
+                f"{number_text(abs(one.factor))}*{other.show(_FACTOR)}", _PRODUCT, sign(one.factor)
+            )
     if is_double(a.factor * b.factor):
         if a.text == b.text:
             return Term(f"{a.within(_ATOM)}**2", _FACTOR, a.factor * b.factor)
@@ -181,7 +185,8 @@ class Chain:
         terms = {self.start: Term("x", _ATOM)}
         for node in reversed(self.operations):
             operands = [
-                terms[x] if isinstance(x, Value) else Term("", _ATOM, Fraction(x)) for x in arguments_of(node) or ()
+                terms[x] if isinstance(x, Value) else Term("", _ATOM, Fraction(x))
+                for x in arguments_of(node) or ()
             ]
             term = _OPERATIONS[node.primitive.name](*operands)
             if term is None:
@@ -190,7 +195,9 @@ class Chain:
         return terms
 
 
-def chains_to(result: Value, positions: Mapping[Value, int], may_enter: Callable[[Value, int], bool]) -> Iterator[Chain]:
+def chains_to(
+    result: Value, positions: Mapping[Value, int], may_enter: Callable[[Value, int], bool]
+) -> Iterator[Chain]:
     """The chains that end in `result`, the shortest first.
 
     `positions` are the places of values in their block; `may_enter(value, reads)` says whether a value that
@@ -204,7 +211,11 @@ def chains_to(result: Value, positions: Mapping[Value, int], may_enter: Callable
         if not frontier and operations:
             yield Chain(last, tuple(operations))
         node = last.operation
-        if last not in positions or not isinstance(node, Operation) or not (last is result or may_enter(last, reads)):
+        if (
+            last not in positions
+            or not isinstance(node, Operation)
+            or not (last is result or may_enter(last, reads))
+        ):
             return
         arguments = arguments_of(node)
         if arguments is None:

@@ -234,6 +234,7 @@ class ReverseSweep:
         shape = type_of(value).shape
         merged = Value(ArrayType(np.result_type(*[kind.dtype for kind in kinds]), shape, python))
         merged.operation = mirror
+        name_cotangent(value, merged)
         mirror.results.append(merged)
         cotangents[value] = merged
 

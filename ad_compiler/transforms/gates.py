@@ -24,7 +24,9 @@ from ad_compiler.transforms.chains import Chain, arguments_of, chains_to
 SHORTEST, LONGEST = 3, 8  # operations, for which it may be worth to ask SymPy
 _EXPONENTIAL = frozenset({"exp", "expm1", "tanh", "sinh", "cosh"})
 _UNDOING = frozenset({"log", "log1p", "truediv", "divide", "reciprocal"})
-_AFFINE = frozenset({"add", "sub", "subtract", "mul", "multiply", "truediv", "divide", "neg", "negative", "pos", "positive"})
+_AFFINE = frozenset(
+    {"add", "sub", "subtract", "mul", "multiply", "truediv", "divide", "neg", "negative", "pos", "positive"}
+)
 
 
 def find_gates(lowered: Lowered, inputs: Iterable[Value]) -> dict[Value, Shortcut]:
@@ -52,7 +54,11 @@ class Search:
             if isinstance(node, Branch):
                 self.block(node.then, look)
                 self.block(node.otherwise, look)
-            elif node.result in self.active and node.result not in self.found and node.result not in self.inside:
+            elif (
+                node.result in self.active
+                and node.result not in self.found
+                and node.result not in self.inside
+            ):
                 look([c for c in chains_to(node.result, positions, self.may_enter) if self.is_uniform(c)])
 
     def add(self, chain: Chain, texts: dict[Value, str], gate: KnownGate) -> None:
@@ -121,11 +127,14 @@ def is_affine(node: Operation) -> bool:
 
 
 def is_bent(chain: Chain) -> bool:
-    """Whether a simpler derivative can be hoped for: exponentials under a logarithm, a quotient or each other."""
+    """Whether a simpler derivative can be hoped for: exponentials in logarithms, quotients or each other."""
     bent = [node.primitive.name for node in chain.operations if not is_affine(node)]
     if is_affine(chain.operations[0]) or not SHORTEST <= len(chain.operations) <= LONGEST:
         return False
-    return any(name in _EXPONENTIAL for name in bent) and sum(name in _EXPONENTIAL | _UNDOING for name in bent) >= 2
+    return (
+        any(name in _EXPONENTIAL for name in bent)
+        and sum(name in _EXPONENTIAL | _UNDOING for name in bent) >= 2
+    )
 
 
 def begins_affinely(chain: Chain) -> bool:
@@ -136,9 +145,7 @@ def begins_affinely(chain: Chain) -> bool:
 
 @lru_cache(maxsize=1024)
 def ask(chain: str, inner: tuple[str, ...]) -> KnownGate | None:
-    """What SymPy finds for a chain; nothing where it is not installed."""
-    try:
-        from ad_compiler.symbolic.chains import simpler
-    except ImportError:
-        return None
+    """What SymPy finds for a chain. It is imported here, when it is needed."""
+    from ad_compiler.symbolic.chains import simpler
+
     return simpler(chain, inner)

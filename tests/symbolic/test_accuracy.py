@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from ad_compiler.symbolic.accuracy import Examination, Exact, points
+from ad_compiler.symbolic.accuracy import Exact, Examination, points
 
 x, n = sp.symbols("x n", real=True)
 
@@ -38,7 +38,13 @@ def test_exact_values_and_limits(expression: Any, point: float, value: float) ->
 
 @pytest.mark.parametrize(
     ("expression", "point"),
-    [(1 / x, 0.0), (sp.log(x), -1.0), (sp.sign(x) / x**2, 0.0), (sp.exp(sp.exp(x)), 1e300), (sp.sin(sp.exp(x)), 1e9)],
+    [
+        (1 / x, 0.0),
+        (sp.log(x), -1.0),
+        (sp.sign(x) / x**2, 0.0),
+        (sp.exp(sp.exp(x)), 1e300),
+        (sp.sin(sp.exp(x)), 1e9),
+    ],
 )
 def test_unknown_values(expression: Any, point: float) -> None:
     assert Exact(expression, [x]).at((point,)) is None
@@ -76,7 +82,7 @@ def test_formulas_for_the_slope_of_the_sigmoid(formula: Callable[..., Any], acce
 
 
 def test_power_rule_at_zero() -> None:
-    examination = Examination(n * x**n / x, [x, n], lambda point: not (point[0] < 0 or abs(point[1]) > 50))
+    examination = Examination(n * x**n / x, [x, n], lambda point: point[0] >= 0 and 1 <= point[1] < 50)
     with np.errstate(all="ignore"):
         by_rule = examination.report(lambda x, n: n * x ** (n - 1))
         by_sympy = examination.report(lambda x, n: n * x**n / x)

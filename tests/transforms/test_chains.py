@@ -30,8 +30,14 @@ def chain_of(expression: str) -> str:
 @pytest.mark.parametrize(
     ("text", "spellings"),
     [
-        ("1/(1 + exp(-x))", ["1.0 / (1.0 + math.exp(-x))", "1 / (np.exp(-x) + 1)", "np.reciprocal(1 + np.exp(x * -1))"]),
-        ("exp(-0.5*x**2)", ["np.exp(-x**2 / 2)", "np.exp(-x * x * 0.5)", "np.exp(-0.5 * np.square(x))", "np.exp(x**2 / -2)"]),
+        (
+            "1/(1 + exp(-x))",
+            ["1.0 / (1.0 + math.exp(-x))", "1 / (np.exp(-x) + 1)", "np.reciprocal(1 + np.exp(x * -1))"],
+        ),
+        (
+            "exp(-0.5*x**2)",
+            ["np.exp(-x**2 / 2)", "np.exp(-x * x * 0.5)", "np.exp(-0.5 * np.square(x))", "np.exp(x**2 / -2)"],
+        ),
         ("exp(x) - 1", ["np.exp(x) - 1", "-1 + np.exp(x)"]),
         ("1 - exp(x)", ["1 - np.exp(x)", "-np.exp(x) + 1"]),
         ("x/(1 + exp(-x))", ["x / (1 + np.exp(-x))"]),
@@ -55,8 +61,20 @@ def random_expression(depth: int, choose: Any) -> str:
         return str(choose(["x", "x", "x", "2", "0.1", "(-3)", "0.5"]))
     inner = random_expression(depth - 1, choose)
     other = random_expression(choose(range(depth)), choose)
-    return str(choose([f"({inner} + {other})", f"({inner} - {other})", f"({inner} * {other})", f"({inner} / {other})",
-                       f"(-{inner})", f"np.exp({inner})", f"{inner}**2", f"({inner} - x)"]))
+    return str(
+        choose(
+            [
+                f"({inner} + {other})",
+                f"({inner} - {other})",
+                f"({inner} * {other})",
+                f"({inner} / {other})",
+                f"(-{inner})",
+                f"np.exp({inner})",
+                f"{inner}**2",
+                f"({inner} - x)",
+            ]
+        )
+    )
 
 
 def test_text_means_what_the_program_computes() -> None:

@@ -1,4 +1,4 @@
-"""Gate fusion: which chains are fused, that the fused derivative is right everywhere, and what it reads like."""
+"""Gate fusion: which chains are fused, that the derivative is right everywhere, and how it reads."""
 
 from __future__ import annotations
 

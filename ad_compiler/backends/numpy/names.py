@@ -10,7 +10,7 @@ from __future__ import annotations
 import keyword
 from collections.abc import Callable, Iterable
 
-from ad_compiler.analysis.storage import is_fresh, storage_of
+from ad_compiler.analysis.storage import is_fresh, storages_of
 from ad_compiler.analysis.types import ArrayType, same_shape
 from ad_compiler.backends.numpy.plan import UPDATES, Plan, Step, storage_reads
 from ad_compiler.ir import Branch, Operation, Value, values_in
@@ -61,29 +61,30 @@ class Names:
         self.names: dict[Value, str] = {}
         self.holders: dict[str, list[Value]] = {}
         self.in_place: set[Value] = set()
-        self.last_read = storage_reads(plan)
+        self.storage_reads = storage_reads(plan)
         self.forward_names: set[str] = set()
         self.wish: dict[Value, str] = {}
         self.merged: dict[Value, tuple[Value, int, int]] = {}
 
     def assign(self) -> None:
         for steps in (self.plan.forward, self.plan.reverse):
-            self.find_updates(steps)
+            self.find_updates(steps, ())
         self.steps(self.plan.forward)
         self.forward_names = set(self.holders)
         self.steps(self.plan.reverse)
 
-    def find_updates(self, steps: list[Step]) -> None:
-        """Which results may overwrite the value they are made from."""
-        own = set()
+    def find_updates(self, steps: list[Step], elsewhere: tuple[tuple[int, int], ...]) -> None:
+        """Which results may overwrite the value they are made from.
+
+        `elsewhere` are the positions of the other sides of the branches around: what is read there is
+        not read after a write here.
+        """
         for step in steps:
             node = step.node
             if isinstance(node, Branch):
-                self.find_updates(step.then)
-                self.find_updates(step.otherwise)
-                continue
-            own.add(node.result)
-            if node.arguments and isinstance(node.arguments[0], Value) and node.arguments[0] in own and self.may_overwrite(node, step):
+                self.find_updates(step.then, (*elsewhere, (step.end_then, step.end)))
+                self.find_updates(step.otherwise, elsewhere)
+            elif node.arguments and isinstance(node.arguments[0], Value) and self.may_overwrite(node, step, elsewhere):
                 self.in_place.add(node.result)
         for step in reversed(steps):
             node = step.node
@@ -93,7 +94,15 @@ class Names:
                 if name is not None and base.name is None:
                     self.wish[base] = name
 
-    def may_overwrite(self, node: Operation, step: Step) -> bool:
+    def is_read_later(self, base: Value, position: int, elsewhere: tuple[tuple[int, int], ...]) -> bool:
+        """Whether any memory that `base` may share is read after `position`."""
+        return any(
+            read > position and not any(low < read <= high for low, high in elsewhere)
+            for storage in storages_of(base)
+            for read in self.storage_reads.get(storage, [])
+        )
+
+    def may_overwrite(self, node: Operation, step: Step, elsewhere: tuple[tuple[int, int], ...]) -> bool:
         name = node.primitive.name
         base = node.arguments[0]
         if name not in UPDATES and (name not in IN_PLACE or node.primitive.text):
@@ -103,12 +112,14 @@ class Names:
             return False
         if base.name is not None and node.result.name is not None and base.name != node.result.name:
             return False
-        if self.plan.section[base] != self.plan.section[node.result] or self.last_read[storage_of(base)] > step.position:
+        if self.plan.section.get(base) != self.plan.section[node.result] or base in self.plan.inlined:
+            return False
+        if self.is_read_later(base, step.position, elsewhere):
             return False
         if name in UPDATES:
             return is_fresh(base) and base_type.rank > 0
         others = list(values_in(node.arguments[1:]))
-        if any(storage_of(value) is storage_of(base) for value in others):
+        if any(storages_of(value) & storages_of(base) for value in others):
             return False
         if node.result.name is None and not step.reverse:
             return False

@@ -12,7 +12,7 @@ import ast
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ad_compiler.analysis.storage import storage_of
+from ad_compiler.analysis.storage import storages_of
 from ad_compiler.backends.numpy.expressions import Expressions
 from ad_compiler.ir import Block, Branch, Function, Operation, Statement, Value, values_in
 
@@ -205,13 +205,13 @@ class Planner:
                 self.record(inner, position)
 
 
-def storage_reads(plan: Plan) -> dict[Value, int]:
-    """The last position at which any value of a storage is read."""
-    last: dict[Value, int] = {}
+def storage_reads(plan: Plan) -> dict[Value, list[int]]:
+    """The positions at which memory is read, through any of the values that share it."""
+    reads: dict[Value, list[int]] = {}
     for value, positions in plan.reads.items():
-        storage = storage_of(value)
-        last[storage] = max(last.get(storage, 0), max(positions, default=0))
-    return last
+        for storage in storages_of(value):
+            reads.setdefault(storage, []).extend(positions)
+    return reads
 
 
 def printer_for(plan: Plan, names: dict[Value, str]) -> Expressions:
