@@ -21,6 +21,7 @@ from ad_compiler.backends.loader import load, module_text
 from ad_compiler.frontend.inputs import kind_of
 from ad_compiler.frontend.scope import Location
 from ad_compiler.graph import Graph
+from ad_compiler.ir import Operand, Record
 from ad_compiler.pipeline import Program, Request, compile_program
 from ad_compiler.refusal import NeedsConstant
 
@@ -36,7 +37,8 @@ class Specialisation:
         for parameter in program.function.parameters:
             if parameter.name in arguments:
                 guards.add(parameter.name, arguments[parameter.name])
-        self.namespace: dict[str, Any] = {"_ad_miss": owner.dispatch}
+        made = classes_made((program.function.result, program.function.reverse_result))
+        self.namespace: dict[str, Any] = {"_ad_miss": owner.dispatch, **made}
         self.reads: dict[str, str] = {}
         self.captures = list(context.captures.values())
         for capture in self.captures:
@@ -64,7 +66,7 @@ class Specialisation:
             miss=self.miss,
             namespace=self.namespace,
         )
-        primal = owner.request.primal
+        primal: Any = inspect.unwrap(owner.request.primal)
         function.__defaults__ = primal.__defaults__
         function.__kwdefaults__ = primal.__kwdefaults__
         function.__module__ = primal.__module__
@@ -89,6 +91,15 @@ class Specialisation:
             return False
 
 
+def classes_made(result: Operand) -> dict[str, type]:
+    """The named tuples and dataclasses that a result is made of, as emitted code names them."""
+    if isinstance(result, Record):
+        own = {} if result.access else {result.cls.__name__: result.cls}
+        return own | classes_made(tuple(result.fields.values()))
+    items = result.values() if isinstance(result, dict) else result if isinstance(result, (tuple, list)) else ()
+    return {name: cls for item in items for name, cls in classes_made(item).items()}
+
+
 def is_builtin(location: Location) -> bool:
     import builtins
 
@@ -102,22 +113,34 @@ class Derivative(functools.partial[Any]):
     as written; `graph`, its computational graph.
     """
 
+    __name__: str
+    __qualname__: str
     request: Request
     primal: Callable[..., Any]
+    argnums_given: Any  # as the user wrote them: an int, a name, or a tuple of these
+    forwarding: list[str]  # how the arguments are passed on to `dispatch`
+    needs_whole_numbers: dict[Hashable, bool]  # kinds of arguments whose ints `vjp` must leave alone
+    _specialisations: dict[Hashable, list[Specialisation]]
+    _newest: Specialisation | None
+    _constants: frozenset[str]
+    _lock: threading.RLock
+    _bound: dict[int, tuple[Any, Derivative]]
+    _signature: inspect.Signature
 
-    def __new__(cls, primal: Callable[..., Any], request: Request) -> Derivative:
+    def __new__(cls, primal: Callable[..., Any], request: Request, argnums_given: Any) -> Derivative:
         def first_call(*args: Any, **kwargs: Any) -> Any:
             return self.dispatch(*args, **kwargs)
 
         self = super().__new__(cls, first_call)
         self.request = request
         self.primal = primal
-        self._specialisations: dict[Hashable, list[Specialisation]] = {}
-        self._newest: Specialisation | None = None
-        self.needs_whole_numbers: dict[Hashable, bool] = {}
-        self._constants: frozenset[str] = frozenset()
+        self.argnums_given = argnums_given
+        self.needs_whole_numbers = {}
+        self._specialisations = {}
+        self._newest = None
+        self._constants = frozenset()
         self._lock = threading.RLock()
-        self._bound: dict[int, tuple[Any, Derivative]] = {}
+        self._bound = {}
         self._signature = inspect.signature(primal)
         self.forwarding = [forwarded(parameter) for parameter in self._signature.parameters.values()]
         functools.update_wrapper(self, primal)
@@ -130,27 +153,33 @@ class Derivative(functools.partial[Any]):
         return self.specialise(bound.arguments).unguarded(*args, **kwargs)
 
     def specialise(self, arguments: Mapping[str, Any]) -> Specialisation:
+        """The specialisation for these arguments, found or built; it becomes the one that is entered first."""
         with self._lock:
-            while True:
-                constants = self._constants
-                key = (constants, *[kind_of(value, name, constants) for name, value in arguments.items()])
-                found = self._specialisations.setdefault(key, [])
-                for specialisation in found:
-                    if specialisation.is_current():
-                        break
-                else:
-                    try:
-                        program = compile_program(self.request, arguments, constants)
-                    except NeedsConstant as needed:
-                        if needed.access in constants:
-                            raise
-                        self._constants = constants | {needed.access}
-                        continue
-                    specialisation = Specialisation(self, program, arguments, constants)
-                    found[:] = [specialisation, *found[:7]]
-                self._newest = specialisation
-                self.__setstate__((specialisation.guarded, (), {}, self.__dict__))
-                return specialisation
+            found = self._specialisations.setdefault(self._kinds(arguments), [])
+            specialisation = next((known for known in found if known.is_current()), None)
+            if specialisation is None:
+                program = self._compile(arguments)
+                specialisation = Specialisation(self, program, arguments, self._constants)
+                found = self._specialisations.setdefault(self._kinds(arguments), [])
+                found[:] = [specialisation, *found[:7]]
+            self._newest = specialisation
+            # The callable inside of a partial object can be exchanged only so.
+            self.__setstate__((specialisation.guarded, (), {}, self.__dict__))  # type: ignore[attr-defined]
+            return specialisation
+
+    def _kinds(self, arguments: Mapping[str, Any]) -> Hashable:
+        constants = self._constants
+        return (constants, *[kind_of(value, name, constants) for name, value in arguments.items()])
+
+    def _compile(self, arguments: Mapping[str, Any]) -> Program:
+        """Compile, again and again until every number that must be known while compiling is."""
+        while True:
+            try:
+                return compile_program(self.request, arguments, self._constants)
+            except NeedsConstant as needed:
+                if needed.access in self._constants:
+                    raise
+                self._constants |= {needed.access}
 
     def source_for(self, *args: Any, **kwargs: Any) -> str:
         """The generated code for arguments like these: a module of its own that imports only NumPy."""
@@ -168,7 +197,7 @@ class Derivative(functools.partial[Any]):
         if self._newest is not None:
             return self._newest.text
         arguments = {name: assumed(p) for name, p in self._signature.parameters.items()}
-        program = compile_program(self.request, arguments, self._constants)
+        program = self._compile(arguments)
         kinds = ", ".join(f"{name}: {type(value).__name__}" for name, value in arguments.items())
         return f"# Made for {kinds} (not called yet; see `source_for`).\n{module_text(program.source)}"
 
@@ -204,11 +233,9 @@ class Derivative(functools.partial[Any]):
             from ad_compiler.making import derivative_of
 
             bound = MethodType(self.request.primal, instance)
-            made = derivative_of(bound, self.request.mode, self._argnums_given, self.request.has_aux)
+            made = derivative_of(bound, self.request.mode, self.argnums_given, self.request.has_aux)
             self._bound[id(instance)] = known = (instance, made)
         return known[1]
-
-    _argnums_given: Any = 0
 
     def __reduce__(self) -> Any:
         """Pickled by name where it replaced its function or method, else as the call that made it."""
@@ -225,7 +252,7 @@ class Derivative(functools.partial[Any]):
             instance, name = self.primal.__self__, self.primal.__name__
             if getattr(instance, name, None) is self:
                 return getattr, (instance, name)
-        return derivative_of, (self.primal, self.request.mode, self._argnums_given, self.request.has_aux)
+        return derivative_of, (self.primal, self.request.mode, self.argnums_given, self.request.has_aux)
 
     def __repr__(self) -> str:
         return f"<{self.request.mode} of {self.__qualname__}>"
@@ -234,11 +261,11 @@ class Derivative(functools.partial[Any]):
 def forwarded(parameter: inspect.Parameter) -> str:
     """How a parameter is passed on to the search for a specialisation."""
     name = parameter.name
-    return {
-        inspect.Parameter.VAR_POSITIONAL: f"*{name}",
-        inspect.Parameter.VAR_KEYWORD: f"**{name}",
-        inspect.Parameter.KEYWORD_ONLY: f"{name}={name}",
-    }.get(parameter.kind, name)
+    if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+        return f"*{name}"
+    if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+        return f"**{name}"
+    return f"{name}={name}" if parameter.kind is inspect.Parameter.KEYWORD_ONLY else name
 
 
 def assumed(parameter: inspect.Parameter) -> Any:

@@ -49,9 +49,7 @@ def _derivative_of(fun: Callable[..., Any], mode: Mode, argnums: Any, has_aux: b
         raise ValueError(f"argnums {argnums!r} must name at least one argument, and none twice")
     single = not isinstance(argnums, tuple)
     request = Request(function, mode, chosen, single and mode != "vjp", has_aux, bound_self)
-    derivative = Derivative(fun, request)
-    derivative._argnums_given = argnums
-    return derivative
+    return Derivative(fun, request, argnums)
 
 
 def name_of_argument(names: list[str], number: int | str, fun: Any) -> str:

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from ad_compiler.analysis.shift import shift_maxima
 from ad_compiler.backends.numpy.emit import emit
@@ -112,10 +112,10 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
         output, aux = output
     if request.mode == "vjp":
         function.seed = seed_structure(output, "result_bar")
-        seeds = dict(pairs(output, function.seed))
+        seeds = cast("dict[Value, Operand]", dict(pairs(output, function.seed)))
     else:
         check_scalar(source, output)
-        seeds = {output: 1.0} if isinstance(output, Value) else {}
+        seeds = cast("dict[Value, Operand]", {output: 1.0} if isinstance(output, Value) else {})
     cotangents = sweep.run(function.forward, seeds)
     context.builder.statement = None
     gradients = tuple(
@@ -196,7 +196,11 @@ def pairs(output: Operand, seed: Operand) -> list[tuple[Value, Value]]:
 
 
 def show(step: str, function: Function) -> None:
-    """Print the program after a step, if `AD_COMPILER_PRINT` names it."""
+    """Print the program after a step, if `AD_COMPILER_PRINT` names it; check it under `AD_COMPILER_VERIFY`."""
+    if os.environ.get("AD_COMPILER_VERIFY"):
+        from ad_compiler.verify import verify
+
+        verify(function)
     if os.environ.get("AD_COMPILER_PRINT") == step:
         from ad_compiler.printer import program_text
 

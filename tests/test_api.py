@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -99,6 +100,32 @@ def test_decorator_above_another() -> None:
         return x * x
 
     assert square(3.0) == 12.0
+
+
+def scaled(factor):
+    def decorate(function):
+        @functools.wraps(function)
+        def wrapper(*args, **kwargs):
+            return factor * function(*args, **kwargs)
+
+        return wrapper
+
+    return decorate
+
+
+@scaled(2.0)
+@scaled(5.0)
+def wrapped_product(x, y=3.0, *rest, offset=0.0, **named):
+    return x * y + offset * x
+
+
+def test_wrapper_is_called_as_what_it_wraps() -> None:
+    gradient = grad(wrapped_product, ("x", "y", "offset"))
+    assert wrapped_product(2.0) == 60.0
+    assert gradient(2.0) == (30.0, 20.0, 20.0)
+    assert gradient(2.0, 1.0, 7.0, offset=1.0, other=1.0) == (20.0, 20.0, 20.0)
+    assert grad(wrapped_product, "rest")(2.0, 1.0, 7.0) == (0.0,)
+    assert "x, y=3.0, *rest, offset=0.0, **named" in gradient.source
 
 
 def test_two_lambdas_on_one_line() -> None:

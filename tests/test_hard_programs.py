@@ -71,6 +71,14 @@ HARD_PROGRAMS = {
             t = (s + v[0]) if 0 < s <= 1 else s
             return np.sin(t) + np.sum(np.cos(t) * m)
     """,
+    "a name bound to a picked part of itself, in a branch of a branch": """
+        def program(s, v, m):
+            if s > 0.0:
+                m = m - v
+                if s > 0.5:
+                    m = m[:, [2, 0, 0]]
+            return np.sum(np.sin(m))
+    """,
     "a difference of equal things, after an early return": """
         def program(s, v, m):
             if s > 1.0:

@@ -59,7 +59,8 @@ def load(
         for inner in ast.walk(node):
             if hasattr(inner, "lineno"):
                 ast.copy_location(inner, definition)
-                inner.end_lineno, inner.end_col_offset = definition.lineno, definition.col_offset + 1
+                setattr(inner, "end_lineno", definition.lineno)  # noqa: B010 -- not every node has one
+                setattr(inner, "end_col_offset", definition.col_offset + 1)  # noqa: B010
     has_docstring = isinstance(definition.body[0], ast.Expr)
     definition.body[has_docstring:has_docstring] = prologue
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)

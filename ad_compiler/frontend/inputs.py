@@ -13,7 +13,6 @@ calls of the same kinds run the same derivative.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ _NUMBERS: tuple[type, ...] = (int, float, complex)
 _CONSTANTS: tuple[type, ...] = (bool, str, bytes, type(None), type(Ellipsis), type, np.dtype, slice, range)
 
 
-def kind_of(obj: Any, access: str = "", constants: frozenset[str] = frozenset()) -> Hashable:
+def kind_of(obj: Any, access: str = "", constants: frozenset[str] = frozenset()) -> Any:
     """The kind of an argument; numbers whose access is in `constants` count with their value."""
     cls = type(obj)
     if cls in _NUMBERS:

@@ -19,11 +19,11 @@ import numpy as np
 import ad_compiler.frontend.expressions  # noqa: F401 -- registers the handlers of expressions
 import ad_compiler.rules  # noqa: F401 -- registers the rules
 from ad_compiler.builder import Builder
-from ad_compiler.frontend.calls import run_in
+from ad_compiler.frontend.calls import inline, run_in
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.inputs import describe_input, real_type
 from ad_compiler.frontend.scope import Location, Scope
-from ad_compiler.frontend.source import Source
+from ad_compiler.frontend.source import Source, read_source
 from ad_compiler.ir import Block, Function, Operand, Parameter, Value, map_values, values_in
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import registry
@@ -63,11 +63,15 @@ def lower_program(
     context.names_taken.update(arguments)
     parameters: list[Parameter] = []
     differentiated: dict[str, Operand] = {}
+    operands: dict[str, Operand] = {}
+    shown = inspect.unwrap(primal)  # a decorator's wrapper is called as the function it wraps
+    wrapped = shown is not primal and isinstance(shown, FunctionType)
+    listed = parameters_of(read_source(shown).node if wrapped else node)
     try:
-        for name, kind, default in parameters_of(node, source):
+        for name, kind, default in listed:
             if bound_self is not None and name == bound_self[0]:
                 location = bound_self[1]
-                scope.names[name] = location.read()
+                operands[name] = location.read()
                 context.constants_read[location.key] = (location, location.read())
                 continue
             if name in ("np", "math") and not inspect.ismodule(arguments[name]):
@@ -77,21 +81,45 @@ def lower_program(
             if name in wanted:
                 structure = as_reals(builder, structure, name)
                 differentiated[name] = structure
-            scope.names[name] = structure
+            operands[name] = structure
     except Refusal as refusal:
         raise source.refuse(node, refusal.reason, refusal.advice) from None
     function = Function(getattr(primal, "__name__", "f"), parameters, block)
+    if wrapped:
+        function.result = inline(context, node, primal, *passed_on(listed, operands))
+    else:
+        scope.names.update(operands)
+        function.result = run_in(context, node, scope, node)
     context.scope = scope
-    function.result = run_in(context, node, scope, node)
-    context.scope = scope
-    for capture in context.captures.values():
-        if not any(True for _ in values_in(capture.operand)):
-            continue  # a constant by now
-        parameters.append(Parameter(capture.name, capture.operand, "keyword", literal(capture.example)))
+    end = len(parameters) - (bool(parameters) and parameters[-1].kind == "var_keyword")
+    parameters[end:end] = [
+        Parameter(capture.name, capture.operand, "keyword", literal(capture.example))
+        for capture in context.captures.values()
+        if any(True for _ in values_in(capture.operand))  # else it is a constant by now
+    ]
     return Lowered(function, differentiated, context)
 
 
-def parameters_of(node: ast.FunctionDef | ast.Lambda, source: Source) -> list[tuple[str, str, str | None]]:
+def passed_on(
+    listed: list[tuple[str, str, str | None]], operands: dict[str, Operand]
+) -> tuple[list[Operand], dict[str, Operand]]:
+    """The parameters as the arguments of a call, positional and by keyword."""
+    positional: list[Operand] = []
+    keywords: dict[str, Operand] = {}
+    for name, kind, _ in listed:
+        operand = operands[name]
+        if kind == "var_positional":
+            positional.extend(operand)
+        elif kind == "var_keyword":
+            keywords.update(operand)
+        elif kind == "keyword":
+            keywords[name] = operand
+        else:
+            positional.append(operand)
+    return positional, keywords
+
+
+def parameters_of(node: ast.FunctionDef | ast.Lambda) -> list[tuple[str, str, str | None]]:
     """Name, kind and default (as source text, where it is a literal) of every parameter."""
     arguments = node.args
     result: list[tuple[str, str, str | None]] = []

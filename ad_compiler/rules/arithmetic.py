@@ -43,7 +43,7 @@ def positive(a: Any) -> Any:
 
 def is_root(a: Any, b: Any) -> bool:
     """Whether the slope at 0 may be infinite: an exponent between 0 and 1, or an unknown one."""
-    return not isinstance(b, (int, float, np.generic)) or 0 < b < 1
+    return not isinstance(b, (int, float, np.floating)) or 0 < float(b) < 1
 
 
 @elementwise(operator.pow, np.power, np.float_power, math.pow, singular=is_root)

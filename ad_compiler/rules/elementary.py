@@ -243,5 +243,9 @@ def rounded_type(a: Any, decimals: Any = 0) -> ArrayType:
 def round_to(a: Any, decimals: Any = 0) -> None: ...
 
 
-@constant(round, infer=lambda a, ndigits=None: INT if ndigits is None else type_of(a))
+def python_round_type(a: Any, ndigits: Any = None) -> ArrayType:
+    return INT if ndigits is None else type_of(a)
+
+
+@constant(round, infer=python_round_type, name="rounded")  # no variable may be called `round`
 def python_round(a: Any, ndigits: Any = None) -> None: ...

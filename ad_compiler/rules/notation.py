@@ -135,6 +135,7 @@ def register(
     infer: Infer,
     rule_function: RuleFunction,
     *,
+    name: str | None = None,
     method: str | None = None,
     differentiable: tuple[str, ...] | None = None,
     **flags: Any,
@@ -143,7 +144,7 @@ def register(
     if differentiable is None:
         differentiable = tuple(name for name in names if name not in defaults)
     primitive = Primitive(
-        name=function if isinstance(function, str) else function.__name__,
+        name=name or (function if isinstance(function, str) else function.__name__),
         text=spelling(function),
         kind=kind,
         infer=infer,

@@ -356,7 +356,8 @@ def dtype_of(dtype: Any) -> np.dtype[Any]:
     if isinstance(dtype, Value):
         raise Refusal("a dtype is not known while compiling", "write it as a constant")
     try:
-        return np.dtype(dtype)
+        found: np.dtype[Any] = np.dtype(dtype)
+        return found
     except TypeError:
         raise Refusal(f"{describe(dtype)} is not a dtype", "write np.float64 or np.float32") from None
 

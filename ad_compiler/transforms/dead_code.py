@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from ad_compiler.ir import Block, Branch, Operand, Value, values_in
+from ad_compiler.ir import Block, Branch, Operand, Operation, Value, values_in
 
 
 def remove_dead_code(blocks: list[Block], outputs: Operand) -> None:
@@ -18,7 +18,7 @@ def remove_dead_code(blocks: list[Block], outputs: Operand) -> None:
 
 
 def _sweep(block: Block, live: set[Value]) -> None:
-    kept = []
+    kept: list[Operation | Branch] = []
     for node in reversed(block.operations):
         if isinstance(node, Branch):
             if _sweep_branch(node, live):

@@ -112,8 +112,9 @@ class Names:
             return False
         if base.name is not None and node.result.name is not None and base.name != node.result.name:
             return False
-        if self.plan.section.get(base) != self.plan.section[node.result] or base in self.plan.inlined:
-            return False
+        section = self.plan.section[node.result]
+        if base in self.plan.inlined or any(self.plan.section.get(s) != section for s in storages_of(base)):
+            return False  # a pullback may be called again: it leaves what the forward sweep made alone
         if self.is_read_later(base, step.position, elsewhere):
             return False
         if name in UPDATES:

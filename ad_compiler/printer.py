@@ -1,0 +1,68 @@
+"""Programs as text, for those who work on the compiler: `AD_COMPILER_PRINT=differentiate`.
+
+    x: float
+    %1: float = mul(x, x)
+    return %1
+"""
+
+from __future__ import annotations
+
+from ad_compiler.ir import Block, Branch, Function, Operand, Value, map_values, values_in
+
+INDENT = "    "
+
+
+class Printer:
+    """Numbers the values in the order in which they are met."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[Value, str] = {}
+
+    def name(self, value: Value) -> str:
+        if value not in self.numbers:
+            number = f"%{len(self.numbers) + 1}"
+            self.numbers[value] = value.access or (f"{number}.{value.name}" if value.name else number)
+        return self.numbers[value]
+
+    def operand(self, operand: Operand) -> str:
+        return repr(map_values(lambda value: _Text(self.name(value)), operand))
+
+    def block(self, block: Block, indent: str) -> list[str]:
+        lines = []
+        for node in block.operations:
+            if isinstance(node, Branch):
+                results = ", ".join(f"{self.name(value)}: {value.type}" for value in node.results)
+                lines.append(f"{indent}{results} = if {self.operand(node.condition)}")
+                for title, side in (("then", node.then), ("else", node.otherwise)):
+                    lines.append(f"{indent}{title}")
+                    lines += self.block(side, indent + INDENT)
+                    lines.append(f"{indent}{INDENT}yield {self.operand(side.results)}")
+                continue
+            arguments = ", ".join(map(self.operand, node.arguments))
+            result = f"{self.name(node.result)}: {node.result.type}"
+            lines.append(f"{indent}{result} = {node.primitive.name}({arguments})")
+        return lines
+
+
+class _Text:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def program_text(function: Function) -> str:
+    """The program, a line for each operation."""
+    printer = Printer()
+    lines = [
+        f"{printer.name(value)}: {value.type}"
+        for parameter in function.parameters
+        for value in values_in(parameter.structure)
+    ]
+    lines += printer.block(function.forward, "")
+    lines.append(f"return {printer.operand(function.result)}")
+    if function.reverse is not None:
+        lines += ["reverse", *printer.block(function.reverse, "")]
+        lines.append(f"return {printer.operand(function.reverse_result)}")
+    return "\n".join(lines)
