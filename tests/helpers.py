@@ -29,7 +29,7 @@ def function_from_source(text: str, **namespace: object) -> Callable[..., Any]:
     filename = f"<test program {next(_program_numbers)}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     module: dict[str, Any] = {"__name__": "test_program", "np": np, "math": math, **namespace}
-    exec(compile(text, filename, "exec"), module)  # noqa: S102
+    exec(compile(text, filename, "exec"), module)
     definitions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
     function: Callable[..., Any] = module[definitions[-1].name]
     return function
@@ -128,9 +128,7 @@ def gradients_by_vjp(f: Callable[..., Any], args: Sequence[Any], cotangent: Any)
     return gradients
 
 
-def gradients_by_grad(
-    f: Callable[..., Any], args: Sequence[Any], argnums: Sequence[int]
-) -> tuple[Any, ...]:
+def gradients_by_grad(f: Callable[..., Any], args: Sequence[Any], argnums: Sequence[int]) -> tuple[Any, ...]:
     value, gradients = value_and_grad(f, argnums=tuple(argnums))(*args)
     assert_same_value(value, f(*args), args)
     assert isinstance(gradients, tuple) and len(gradients) == len(argnums)

@@ -95,6 +95,5 @@ def test_hard_programs(name: str, s: float) -> None:
     f = function_from_source(HARD_PROGRAMS[name])
     rng = generator(name, s)
     args = [s, random_array(rng, (3,)), random_array(rng, (2, 3))]
-    assert_gradient_matches_finite_differences(f, args, argnums=[0])
-    assert_gradient_matches_finite_differences(f, args, argnums=[0, 1, 2])
-    assert_gradient_matches_finite_differences(f, args, argnums=[2, 1])
+    for argnums in ([0], [1], [2], [2, 1], [0, 1, 2]):
+        assert_gradient_matches_finite_differences(f, args, argnums=argnums)

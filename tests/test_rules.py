@@ -274,7 +274,7 @@ def sample_points(case: Case, count: int = 24) -> np.ndarray:
     return np.hstack([inside, np.array(intervals)]) if len(intervals) == 1 else inside
 
 
-@pytest.mark.parametrize("case, form", EVERY_FORM)
+@pytest.mark.parametrize(("case", "form"), EVERY_FORM)
 def test_oracle_is_the_operation(case: Case, form: str) -> None:
     """SymPy's counterpart has the operation's values, so its derivatives are the ones to match."""
     points = sample_points(case)
@@ -283,7 +283,7 @@ def test_oracle_is_the_operation(case: Case, form: str) -> None:
     np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("case, form", EVERY_FORM)
+@pytest.mark.parametrize(("case", "form"), EVERY_FORM)
 def test_partials_are_those_of_sympy(case: Case, form: str) -> None:
     f = operation(form)
     points = sample_points(case)
@@ -300,7 +300,7 @@ def test_partials_are_those_of_sympy(case: Case, form: str) -> None:
         np.testing.assert_allclose(partial, expected, rtol=case.rtol, atol=1e-14)
 
 
-@pytest.mark.parametrize("case, form, layout", EVERY_LAYOUT)
+@pytest.mark.parametrize(("case", "form", "layout"), EVERY_LAYOUT)
 def test_finite_differences(case: Case, form: str, layout: tuple[str, ...]) -> None:
     rng = generator(form, layout)
     kinds = zip(layout, case.domain.values(), strict=True)
@@ -308,7 +308,7 @@ def test_finite_differences(case: Case, form: str, layout: tuple[str, ...]) -> N
     assert_gradient_matches_finite_differences(operation(form), args)
 
 
-@pytest.mark.parametrize("case, form, point, partials", EVERY_SPECIAL_VALUE)
+@pytest.mark.parametrize(("case", "form", "point", "partials"), EVERY_SPECIAL_VALUE)
 def test_special_values(case: Case, form: str, point: np.ndarray, partials: np.ndarray) -> None:
     """The stated partials at the stated points: for floats, for arrays, and for each argument."""
     f = operation(form)
@@ -326,7 +326,7 @@ def test_special_values(case: Case, form: str, point: np.ndarray, partials: np.n
                 np.testing.assert_allclose(gradient, [expected] * 2, rtol=1e-12, atol=0)
 
 
-@pytest.mark.parametrize("case, form", EVERY_FORM)
+@pytest.mark.parametrize(("case", "form"), EVERY_FORM)
 def test_second_derivatives(case: Case, form: str) -> None:
     """The generated gradient is differentiated again: of floats, and of arrays."""
     rng = generator(form, "second")

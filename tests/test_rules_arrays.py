@@ -182,12 +182,12 @@ PRODUCTS: list[Row] = [
 ]
 
 
-@pytest.mark.parametrize("expression, shapes, layout", array_cases(REDUCTIONS + PRODUCTS))
+@pytest.mark.parametrize(("expression", "shapes", "layout"), array_cases(REDUCTIONS + PRODUCTS))
 def test_rule(expression: str, shapes: Sequence[Shape], layout: str) -> None:
     assert_array_rule(expression, shapes, layout)
 
 
-@pytest.mark.parametrize("expression, shapes", contiguous_cases(REDUCTIONS + PRODUCTS))
+@pytest.mark.parametrize(("expression", "shapes"), contiguous_cases(REDUCTIONS + PRODUCTS))
 def test_second_derivatives(expression: str, shapes: Sequence[Shape]) -> None:
     rng = generator(expression, shapes)
     args = [random_array(rng, shape) for shape in shapes]
@@ -195,7 +195,7 @@ def test_second_derivatives(expression: str, shapes: Sequence[Shape]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text, args",
+    ("text", "args"),
     [
         ("np.sum(x)", [np.array([1, 2, 3])]),
         ("np.mean(x, axis=0)", [np.array([[1, 2], [3, 5]])]),

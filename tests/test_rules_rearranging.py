@@ -121,12 +121,12 @@ DIAGONALS: list[Row] = [
 TABLE = PATTERNS + REPETITIONS + DIAGONALS
 
 
-@pytest.mark.parametrize("expression, shapes, layout", array_cases(TABLE))
+@pytest.mark.parametrize(("expression", "shapes", "layout"), array_cases(TABLE))
 def test_rule(expression: str, shapes: Sequence[Shape], layout: str) -> None:
     assert_array_rule(expression, shapes, layout)
 
 
-@pytest.mark.parametrize("expression, shapes", contiguous_cases(TABLE))
+@pytest.mark.parametrize(("expression", "shapes"), contiguous_cases(TABLE))
 def test_second_derivatives(expression: str, shapes: Sequence[Shape]) -> None:
     rng = generator(expression, shapes)
     args = [random_array(rng, shape) for shape in shapes]
@@ -134,7 +134,7 @@ def test_second_derivatives(expression: str, shapes: Sequence[Shape]) -> None:
 
 
 @pytest.mark.parametrize(
-    "expression, gradients",
+    ("expression", "gradients"),
     [
         ("np.sum(np.linspace(x, y, 5) * np.arange(5))", (2.5, 7.5)),
         ("x * np.sum(np.eye(3, k=1)) + y * np.sum(np.identity(2))", (2.0, 2.0)),

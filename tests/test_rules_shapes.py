@@ -196,20 +196,22 @@ INDICES: list[Row] = [
 ]
 
 
-@pytest.mark.parametrize("expression, shapes, layout", array_cases(SHAPES + INDICES))
+@pytest.mark.parametrize(("expression", "shapes", "layout"), array_cases(SHAPES + INDICES))
 def test_rule(expression: str, shapes: Sequence[Shape], layout: str) -> None:
     assert_array_rule(expression, shapes, layout, sliding_window_view=sliding_window_view)
 
 
-@pytest.mark.parametrize("expression, shapes", contiguous_cases(SHAPES + INDICES))
+@pytest.mark.parametrize(("expression", "shapes"), contiguous_cases(SHAPES + INDICES))
 def test_second_derivatives(expression: str, shapes: Sequence[Shape]) -> None:
     rng = generator(expression, shapes)
     args = [random_array(rng, shape) for shape in shapes]
-    assert_second_derivatives_match_finite_differences(expression, args, sliding_window_view=sliding_window_view)
+    assert_second_derivatives_match_finite_differences(
+        expression, args, sliding_window_view=sliding_window_view
+    )
 
 
 @pytest.mark.parametrize(
-    "text, index",
+    ("text", "index"),
     [
         ("np.sum(x[i] ** 2)", np.array([3, 0, 3, -1])),
         ("np.sum(x[i] ** 2)", np.array([True, False, True, True])),

@@ -132,14 +132,12 @@ EXTREMES: list[tuple[str, Any, Any]] = [
 
 EVERY_ROW = [
     pytest.param(expression, point, gradient, id=f"{expression} at {np.array2string(ARRAY(point))}")
-    for row in (
-        UNSELECTED_IS_ZERO + TIES_AND_KINKS + PRODUCTS_WITH_ZEROS + REPEATED_READS + EXTREMES
-    )
+    for row in (UNSELECTED_IS_ZERO + TIES_AND_KINKS + PRODUCTS_WITH_ZEROS + REPEATED_READS + EXTREMES)
     for expression, point, gradient in [row]
 ]
 
 
-@pytest.mark.parametrize("expression, point, expected", EVERY_ROW)
+@pytest.mark.parametrize(("expression", "point", "expected"), EVERY_ROW)
 def test_gradient(expression: str, point: Any, expected: Any) -> None:
     """The stated gradient; its zeros are zeros exactly; the argument is left alone."""
     before = snapshot([point])
@@ -153,12 +151,10 @@ def test_gradient(expression: str, point: Any, expected: Any) -> None:
     assert snapshot([point]) == before
 
 
-@pytest.mark.parametrize("argnum, expected", [(0, [0.0, 1.0]), (1, [3.0, 0.0])])
+@pytest.mark.parametrize(("argnum", "expected"), [(0, [0.0, 1.0]), (1, [3.0, 0.0])])
 def test_unselected_argument_of_where_gets_nothing(argnum: int, expected: Sequence[float]) -> None:
     """Both choices carry derivatives, and each is infinite where the other is taken."""
-    f = function_from_expression(
-        "np.where(c, np.log(x), np.log(y) * 3).sum()", c=ARRAY([False, True])
-    )
+    f = function_from_expression("np.where(c, np.log(x), np.log(y) * 3).sum()", c=ARRAY([False, True]))
     with np.errstate(all="ignore"):
         gradient = grad(f, argnum)(ARRAY([0.0, 1.0]), ARRAY([1.0, 0.0]))
     np.testing.assert_array_equal(gradient, expected)

@@ -22,6 +22,7 @@ from ad_compiler.frontend.scope import LocalFunction, Scope
 from ad_compiler.frontend.source import read_source
 from ad_compiler.frontend.statements import run_body
 from ad_compiler.gate import Gate
+from ad_compiler.frontend.writes import write_out
 from ad_compiler.ir import Operand, Record, Shortcut, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.arithmetic import maximum, minimum
@@ -72,7 +73,11 @@ def call_operand(
             except TypeError as error:
                 raise context.refuse(node, f"this call does not fit: {error}", "check the arguments") from None
         if callee in registry:
-            return call_primitive(context, node, callee, positional, keywords)
+            written = keywords.pop("out", None) if isinstance(callee, np.ufunc) else None
+            result = call_primitive(context, node, callee, positional, keywords)
+            if written is not None and isinstance(node, ast.Call):
+                write_out(context, node, result)
+            return result
     if isinstance(callee, type):
         return construct(context, node, callee, positional, keywords)
     if isinstance(callee, FunctionType) and callee.__module__ == "ad_compiler.api":

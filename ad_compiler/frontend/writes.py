@@ -114,6 +114,21 @@ def add_at(context: Context, node: ast.Call, arguments: list[Operand]) -> None:
     rebind(context, target.id, operation(context, node, registry["index_add"], (array, items, value)))
 
 
+def write_out(context: Context, node: ast.Call, result: Operand) -> None:
+    """`np.multiply(a, b, out=name)`: the name is bound to the result too."""
+    target = next(keyword.value for keyword in node.keywords if keyword.arg == "out")
+    if not isinstance(target, ast.Name):
+        raise context.refuse(node, "`out=` writes into a part of a container or of a view", _ADVICE)
+    array = lower(context, target)
+    if not isinstance(array, Value):
+        raise context.refuse(node, f"`{target.id}` is not an array", "give `out=` an array")
+    check_owned(context, node, target.id, array)
+    before, after = type_of(array), type_of(result)
+    if before.dtype != after.dtype or not same_shape(before.shape, after.shape):
+        raise context.refuse(node, "the result does not fit the array given as `out=`", "leave `out=` out")
+    rebind(context, target.id, result)
+
+
 def check_owned(context: Context, node: ast.AST, name: str, array: Value) -> None:
     """Refuse a write that somebody else could see."""
     if not is_fresh(array):

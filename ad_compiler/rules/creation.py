@@ -72,7 +72,9 @@ def arange_of(
 def linspace_type(start: Any, stop: Any, num: Any = 50) -> ArrayType:
     types = [type_of(start), type_of(stop)]
     if any(t.rank for t in types):
-        raise Refusal("the ends given to `np.linspace` are arrays", "use `a + (b - a) * np.linspace(0, 1, n)`")
+        raise Refusal(
+            "the ends given to `np.linspace` are arrays", "use `a + (b - a) * np.linspace(0, 1, n)`"
+        )
     return ArrayType(np.result_type(promote(types), np.float64), (axis_from_operand(num),))
 
 
@@ -81,14 +83,14 @@ def linspace(start: Any, stop: Any, num: Any = 50, *, g: Any) -> Any:
     return g @ np.linspace(1.0, 0.0, num), g @ np.linspace(0.0, 1.0, num)
 
 
-def eye_type(N: Any, M: Any = None, k: Any = 0, dtype: Any = None) -> ArrayType:  # noqa: N803 -- NumPy's names
+def eye_type(N: Any, M: Any = None, k: Any = 0, dtype: Any = None) -> ArrayType:
     rows = axis_from_operand(N)
     kind = np.dtype(np.float64) if dtype is None else dtype_of(dtype)
     return ArrayType(kind, (rows, rows if M is None else axis_from_operand(M)))
 
 
 @constant(np.eye, infer=eye_type)
-def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = None) -> None: ...  # noqa: N803
+def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = None) -> None: ...
 
 
 @constant(np.identity, infer=lambda n, dtype=None: eye_type(n, None, 0, dtype))

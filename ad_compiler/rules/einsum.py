@@ -29,14 +29,18 @@ def einsum_terms(subscripts: Any, ranks: tuple[int, ...]) -> tuple[list[str], st
     left, arrow, right = subscripts.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(ranks):
-        raise Refusal(f"`{subscripts}` names {len(terms)} operands, {len(ranks)} are given", "name each operand")
+        raise Refusal(
+            f"`{subscripts}` names {len(terms)} operands, {len(ranks)} are given", "name each operand"
+        )
     if not arrow:
         letters = sorted(set(left) - set(",."))
         right = ("..." if "." in left else "") + "".join(c for c in letters if left.count(c) == 1)
     free = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in subscripts]
     extra = [rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks, strict=True)]
     # An ellipsis stands for axes aligned on the right, so its letters are taken from the end.
-    spelled = [term.replace("...", "".join(free[len(free) - n :])) for term, n in zip(terms, extra, strict=True)]
+    spelled = [
+        term.replace("...", "".join(free[len(free) - n :])) for term, n in zip(terms, extra, strict=True)
+    ]
     longest = max((n for term, n in zip(terms, extra, strict=True) if "..." in term), default=0)
     for term, whole, rank in zip(terms, spelled, ranks, strict=True):
         if len(whole) != rank:
@@ -87,7 +91,9 @@ def others_than(place: int, operands: Any) -> tuple[Any, ...]:
 
 
 @expansion()
-def contracted_with_others(builder: Builder, place: int, subscripts: str, operands: Any, g: Operand) -> Operand:
+def contracted_with_others(
+    builder: Builder, place: int, subscripts: str, operands: Any, g: Operand
+) -> Operand:
     """The einsum of `g` and the other operands with the remaining letters of this one."""
     terms, result = einsum_terms(subscripts, tuple(rank_of(operand) for operand in operands))
     left_out = left_out_letters(place, subscripts, operands)
@@ -142,7 +148,7 @@ def diagonal_index(builder: Builder, a: Operand, diagonal: str) -> Operand:
     own = diagonal.partition("->")[0]
     repeated = repeated_letters(own)
     index: list[Operand] = []
-    for i, letter in enumerate(own):
+    for letter in own:
         item: Operand = slice(None)
         if letter in repeated:
             item = builder.call(registry[np.arange], (length(builder, a, own.index(letter)), None, None))

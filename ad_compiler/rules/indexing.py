@@ -59,7 +59,9 @@ def expanded_index(index: tuple[Operand, ...], rank: int) -> list[Operand]:
     """The index with its ellipsis, or its missing end, spelled out as full slices."""
     used = sum(consumed_axes(item) for item in index)
     if used > rank:
-        raise Refusal(f"{used} indices are given for an array of rank {rank}", "give at most one for each axis")
+        raise Refusal(
+            f"{used} indices are given for an array of rank {rank}", "give at most one for each axis"
+        )
     places = [i for i, item in enumerate(index) if item is Ellipsis]
     if len(places) > 1:
         raise Refusal("an index has more than one `...`", "write at most one")
@@ -113,12 +115,12 @@ def getitem_type(a: Any, index: Any) -> ArrayType:
             t = type_of(item)
             if is_mask(item):
                 selected.append((mask_length(item),))
-            elif t.dtype.kind in "iu":
-                selected.append(t.shape)
-            elif t.shape == (0,):
+            elif t.dtype.kind in "iu" or t.shape == (0,):
                 selected.append(t.shape)
             else:
-                raise Refusal(f"{describe(item)} stands where an index is needed", "use an array of ints or bools")
+                raise Refusal(
+                    f"{describe(item)} stands where an index is needed", "use an array of ints or bools"
+                )
         else:
             check_integer(item)
             if has_arrays:
@@ -140,7 +142,9 @@ def check_integer(item: Operand) -> None:
         return
     if isinstance(item, Value) and type_of(item).dtype.kind in "iu":
         return
-    raise Refusal(f"{describe(item)} stands where an index is needed", "use an int, a slice or an integer array")
+    raise Refusal(
+        f"{describe(item)} stands where an index is needed", "use an int, a slice or an integer array"
+    )
 
 
 def has_repetitions(index: tuple[Operand, ...]) -> bool:
@@ -305,7 +309,9 @@ def ix_(builder: Builder, *sequences: Operand) -> Operand:
     grid: list[Operand] = []
     for place, sequence in enumerate(sequences):
         if rank_of(sequence) != 1:
-            raise Refusal("`np.ix_` is given something else than vectors", "give one list of indices for each axis")
+            raise Refusal(
+                "`np.ix_` is given something else than vectors", "give one list of indices for each axis"
+            )
         if type_of(sequence).dtype.kind == "b":
             sequence = builder.call(registry[np.flatnonzero], (sequence,))
         after = len(sequences) - 1 - place
@@ -364,7 +370,11 @@ def overlapped(builder: Builder, x: Operand, windows: Any, g: Operand) -> Operan
         index: list[Operand] = [slice(None)] * rank
         for offset, place in zip(tap, axes, strict=True):
             count = length(builder, g, place)
-            stop = count + offset if isinstance(count, int) else builder.call(registry[operator.add], (offset, count))
+            stop = (
+                count + offset
+                if isinstance(count, int)
+                else builder.call(registry[operator.add], (offset, count))
+            )
             index[place] = slice(offset, stop, None)
         layer = builder.call(registry["getitem"], (g, (*[slice(None)] * rank, *tap)))
         result = builder.call(registry["index_add"], (result, tuple(index), layer))

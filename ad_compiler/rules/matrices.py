@@ -16,14 +16,27 @@ from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import at_compile_time, rule
 from ad_compiler.rules.shapes import (
     _contract,
-    dot_type,
-    matmul_type,
+    broadcast_types,
     normalized_axes,
     rank_of,
     shape_of,
     type_of,
 )
 from ad_compiler.rules.structure import inverse_permutation, sum_to_shape_of
+
+
+def matmul_type(a: Any, b: Any) -> ArrayType:
+    left, right = type_of(a), type_of(b)
+    if left.rank == 0 or right.rank == 0:
+        raise Refusal("`@` needs arrays, not numbers", "use `*`")
+    contracted = right.shape[-2] if right.rank > 1 else right.shape[0]
+    _contract(left.shape[-1], contracted)
+    batch = broadcast_types(
+        [ArrayType(left.dtype, left.shape[:-2]), ArrayType(right.dtype, right.shape[:-2])]
+    )
+    rows = left.shape[-2:-1] if left.rank > 1 else ()
+    columns = right.shape[-1:] if right.rank > 1 else ()
+    return ArrayType(promote([left, right]), (*batch, *rows, *columns))
 
 
 @rule(operator.matmul, np.matmul, infer=matmul_type)
@@ -50,6 +63,16 @@ def matmul(a: Any, b: Any, *, g: Any) -> Any:
         sum_to_shape_of(g @ np.swapaxes(b, -1, -2), a),
         sum_to_shape_of(np.swapaxes(a, -1, -2) @ g, b),
     )
+
+
+def dot_type(a: Any, b: Any) -> ArrayType:
+    left, right = type_of(a), type_of(b)
+    if left.rank == 0 or right.rank == 0:
+        return ArrayType(promote([left, right]), left.shape + right.shape)
+    position = -2 if right.rank > 1 else 0
+    _contract(left.shape[-1], right.shape[position])
+    rest = right.shape[:-2] + right.shape[-1:] if right.rank > 1 else ()
+    return ArrayType(promote([left, right]), left.shape[:-1] + rest)
 
 
 @rule(np.dot, infer=dot_type, method="dot")

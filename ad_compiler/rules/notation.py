@@ -94,7 +94,9 @@ class Primitive:
             elif name in self.defaults:
                 result.append(self.defaults[name])
             else:
-                raise Refusal(f"the argument `{name}` of `{self.text or self.name}` is missing", f"give `{name}`")
+                raise Refusal(
+                    f"the argument `{name}` of `{self.text or self.name}` is missing", f"give `{name}`"
+                )
         return tuple(result)
 
     def argument(self, arguments: Sequence[Any], name: str) -> Any:
@@ -106,7 +108,13 @@ methods: dict[str, Primitive] = {}
 compile_time: set[Any] = set()
 expansions: dict[Any, Callable[..., Any]] = {}
 
-_MODULE_TEXTS = {"math": "math.", "numpy": "np.", "numpy.linalg": "np.linalg.", "_operator": "", "builtins": ""}
+_MODULE_TEXTS = {
+    "math": "math.",
+    "numpy": "np.",
+    "numpy.linalg": "np.linalg.",
+    "_operator": "",
+    "builtins": "",
+}
 
 
 def spelling(function: Any) -> str:
@@ -162,7 +170,9 @@ def register(
     return primitive
 
 
-def elementwise(*functions: Any, infer: Infer | None = None, **options: Any) -> Callable[[RuleFunction], RuleFunction]:
+def elementwise(
+    *functions: Any, infer: Infer | None = None, **options: Any
+) -> Callable[[RuleFunction], RuleFunction]:
     """The rule gives one partial derivative for each parameter."""
     from ad_compiler.rules.shapes import elementwise_type
 
@@ -177,7 +187,7 @@ def elementwise(*functions: Any, infer: Infer | None = None, **options: Any) -> 
 def linear(
     *functions: Any, infer: Infer, of: str | None = None, **options: Any
 ) -> Callable[[RuleFunction], RuleFunction]:
-    """The rule applies the transposed linear map to the cotangent `g`; linear in the first parameter, or `of`."""
+    """The rule applies the transposed linear map to `g`; linear in the first parameter, or in `of`."""
 
     def decorate(rule_function: RuleFunction) -> RuleFunction:
         for function in functions:
@@ -205,7 +215,9 @@ def rule(*functions: Any, infer: Infer, **options: Any) -> Callable[[RuleFunctio
     return decorate
 
 
-def constant(*functions: Any, infer: Infer | None = None, **options: Any) -> Callable[[RuleFunction], RuleFunction]:
+def constant(
+    *functions: Any, infer: Infer | None = None, **options: Any
+) -> Callable[[RuleFunction], RuleFunction]:
     """An operation whose derivative is zero or does not exist: the decorated function is its signature."""
     from ad_compiler.rules.shapes import elementwise_type
 

@@ -18,7 +18,6 @@ from ad_compiler.rules.shapes import (
     product_of_axes,
     rank_of,
     same_as_first,
-    shape_of,
     sum_of_axes,
     type_of,
 )
@@ -170,7 +169,7 @@ def repetitions(a: Any, reps: Any) -> tuple[int, ...]:
     return (1,) * (rank_of(a) - len(found)) + found
 
 
-def tile_type(A: Any, reps: Any) -> ArrayType:  # noqa: N803 -- the name NumPy gives its parameter
+def tile_type(A: Any, reps: Any) -> ArrayType:
     kind = type_of(A)
     counts = repetitions(A, reps)
     shape = (*[1] * (len(counts) - kind.rank), *kind.shape)
@@ -179,7 +178,7 @@ def tile_type(A: Any, reps: Any) -> ArrayType:  # noqa: N803 -- the name NumPy g
 
 
 @linear(np.tile, infer=tile_type)
-def tile(A: Any, reps: Any, *, g: Any) -> Any:  # noqa: N803
+def tile(A: Any, reps: Any, *, g: Any) -> Any:
     counts = repetitions(A, reps)
     copies = np.reshape(g, interleaved(counts, np.shape(A)))
     return np.reshape(copies.sum(axis=even_axes(counts)), np.shape(A))
@@ -288,7 +287,9 @@ def take_along_axis(builder: Builder, arr: Operand, indices: Operand, axis: Any 
         return builder.call(registry["getitem"], (flat, (indices,)))
     rank = rank_of(arr)
     if rank_of(indices) != rank:
-        raise Refusal("`np.take_along_axis` is given arrays of different ranks", "give indices of the same rank")
+        raise Refusal(
+            "`np.take_along_axis` is given arrays of different ranks", "give indices of the same rank"
+        )
     (place,) = normalized_axes(axis, rank)
     index: list[Operand] = []
     for i in range(rank):

@@ -53,7 +53,9 @@ def clip(a: Any, a_min: Any, a_max: Any) -> Any:
         return below, None, 1 - below
     raised = np.maximum(a, a_min)
     return (
-        np.where(raised > a_max, 0.0, np.where((a == a_min) | (a == a_max), 0.5, np.where(a < a_min, 0.0, 1.0))),
+        np.where(
+            raised > a_max, 0.0, np.where((a == a_min) | (a == a_max), 0.5, np.where(a < a_min, 0.0, 1.0))
+        ),
         np.where(raised > a_max, 0.0, np.where(a == a_min, 0.5, np.where(a < a_min, 1.0, 0.0))),
         np.where(raised == a_max, 0.5, np.where(raised > a_max, 1.0, 0.0)),
     )

@@ -75,7 +75,9 @@ def type_of(operand: Any) -> ArrayType:
         return array_of(operand)
     elif isinstance(operand, range):
         return ArrayType(np.dtype(np.int64), (len(operand),))
-    raise Refusal(f"{describe(operand)} stands where a number or an array is needed", "pass a number or an array")
+    raise Refusal(
+        f"{describe(operand)} stands where a number or an array is needed", "pass a number or an array"
+    )
 
 
 def describe(operand: Any) -> str:
@@ -122,7 +124,7 @@ def elementwise_type(function: Any) -> Callable[..., ArrayType]:
 
     def infer(*operands: Any) -> ArrayType:
         types = [type_of(operand) for operand in operands if operand is not None]
-        if is_operator and all([t.python for t in types]):
+        if is_operator and all(t.python for t in types):
             return python_operator_type(function, types)
         shape = broadcast_types(types)
         if ufunc is None:
@@ -131,7 +133,9 @@ def elementwise_type(function: Any) -> Callable[..., ArrayType]:
             dtype = ufunc_dtype(ufunc, *[_WEAK[t.dtype.kind] if t.python else t.dtype for t in types])
         except TypeError:
             names = " and ".join(str(t.dtype) for t in types)
-            raise Refusal(f"NumPy has no `{ufunc.__name__}` for {names}", "convert the operands first") from None
+            raise Refusal(
+                f"NumPy has no `{ufunc.__name__}` for {names}", "convert the operands first"
+            ) from None
         return ArrayType(dtype, shape)
 
     return infer
@@ -238,7 +242,9 @@ def product_of_axes(axes: Sequence[Axis], key: Any) -> Axis:
         return product
     if product == 1 and len(symbols) == 1:
         return symbols[0]
-    return Length(("product", product, *map(id, symbols)), may_be_one=any(map(may_be_one, symbols)) and product == 1)
+    return Length(
+        ("product", product, *map(id, symbols)), may_be_one=any(map(may_be_one, symbols)) and product == 1
+    )
 
 
 def axis_from_operand(operand: Any) -> Axis:
@@ -287,7 +293,12 @@ def _inferred_length(shape: Shape, axes: list[Axis], hole: int) -> Axis:
             left.remove(axis)
         elif position != hole and axis != 1:
             total = [n for n in left if isinstance(n, int)]
-            if isinstance(axis, int) and axis > 0 and len(total) == len(left) and math.prod(total) % axis == 0:
+            if (
+                isinstance(axis, int)
+                and axis > 0
+                and len(total) == len(left)
+                and math.prod(total) % axis == 0
+            ):
                 left = [math.prod(total) // axis]
             else:
                 return Length(object(), may_be_one=True)
@@ -311,14 +322,18 @@ def expand_dims_type(a: Any, axis: Any) -> ArrayType:
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
     places = normalized_axes(tuple(axes), kind.rank + len(axes))
     rest = iter(kind.shape)
-    return ArrayType(kind.dtype, tuple([1 if i in places else next(rest) for i in range(kind.rank + len(axes))]))
+    return ArrayType(
+        kind.dtype, tuple([1 if i in places else next(rest) for i in range(kind.rank + len(axes))])
+    )
 
 
 def squeeze_type(a: Any, axis: Any = None) -> ArrayType:
     kind = type_of(a)
     if axis is None:
         if any(may_be_one(n) and not is_one(n) for n in kind.shape):
-            raise Refusal("which axes `squeeze` removes is not known while compiling", "name them with `axis=`")
+            raise Refusal(
+                "which axes `squeeze` removes is not known while compiling", "name them with `axis=`"
+            )
         axes: tuple[int, ...] = tuple(i for i, n in enumerate(kind.shape) if is_one(n))
     else:
         axes = normalized_axes(axis, kind.rank)
@@ -346,50 +361,11 @@ def array_of(items: Any) -> ArrayType:
     return ArrayType(dtype, (len(items), *shape))
 
 
-def matmul_type(a: Any, b: Any) -> ArrayType:
-    left, right = type_of(a), type_of(b)
-    if left.rank == 0 or right.rank == 0:
-        raise Refusal("`@` needs arrays, not numbers", "use `*`")
-    contracted = right.shape[-2] if right.rank > 1 else right.shape[0]
-    _contract(left.shape[-1], contracted)
-    batch = broadcast_types([ArrayType(left.dtype, left.shape[:-2]), ArrayType(right.dtype, right.shape[:-2])])
-    rows = left.shape[-2:-1] if left.rank > 1 else ()
-    columns = right.shape[-1:] if right.rank > 1 else ()
-    return ArrayType(promote([left, right]), (*batch, *rows, *columns))
-
-
-def dot_type(a: Any, b: Any) -> ArrayType:
-    left, right = type_of(a), type_of(b)
-    if left.rank == 0 or right.rank == 0:
-        return ArrayType(promote([left, right]), left.shape + right.shape)
-    position = -2 if right.rank > 1 else 0
-    _contract(left.shape[-1], right.shape[position])
-    rest = right.shape[:-2] + right.shape[-1:] if right.rank > 1 else ()
-    return ArrayType(promote([left, right]), left.shape[:-1] + rest)
-
-
 def _contract(a: Axis, b: Axis) -> None:
     try:
         unify(a, b)
     except ShapeMismatch as mismatch:
         raise Refusal(f"the contracted axes differ: {mismatch}", "check the shapes") from None
-
-
-def joined_type(arrays: Any, axis: Any = 0) -> ArrayType:
-    """`np.concatenate`."""
-    types = [type_of(array) for array in arrays]
-    if axis is None:
-        return ArrayType(promote(types), (Length(object(), may_be_one=True),))
-    (place,) = normalized_axes(axis, types[0].rank)
-    shape = list(types[0].shape)
-    for t in types[1:]:
-        if t.rank != len(shape):
-            raise Refusal("the arrays joined differ in rank", "give arrays of one rank")
-        for i, n in enumerate(t.shape):
-            if i != place:
-                _contract(shape[i], n)
-    shape[place] = sum_of_axes([t.shape[place] for t in types])
-    return ArrayType(np.result_type(*[t.dtype for t in types]), tuple(shape))
 
 
 def sum_of_axes(axes: Sequence[Axis]) -> Axis:
@@ -401,15 +377,6 @@ def sum_of_axes(axes: Sequence[Axis]) -> Axis:
     if known == 0 and len(symbols) == 1:
         return symbols[0]
     return Length(("sum", known, *map(id, symbols)), may_be_one=known <= 1)
-
-
-def stacked_type(arrays: Any, axis: Any = 0) -> ArrayType:
-    """`np.stack`."""
-    inner = array_of(list(arrays))
-    (place,) = normalized_axes(axis, inner.rank)
-    shape = list(inner.shape[1:])
-    shape.insert(place, len(arrays))
-    return ArrayType(inner.dtype, tuple(shape))
 
 
 def number_type(*_: Any) -> ArrayType:

@@ -1,7 +1,8 @@
-"""Rules of what only moves elements: reshape, transpose, broadcast, join, stack, split."""
+"""Rules of what changes shapes, dtypes and kinds: reshape, transpose, broadcast, array, astype."""
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,12 @@ from ad_compiler.analysis.types import ArrayType, is_one, may_be_one, same_lengt
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
-from ad_compiler.rules.notation import at_compile_time, constant, expansion, linear, methods, registry, rule
+from ad_compiler.rules.notation import at_compile_time, constant, expansion, linear, registry, rule
 from ad_compiler.rules.shapes import (
     broadcast_to_type,
     describe,
     expand_dims_type,
     int_type,
-    joined_type,
     normalized_axes,
     product_of_axes,
     rank_of,
@@ -25,8 +25,6 @@ from ad_compiler.rules.shapes import (
     shape_argument,
     shape_of,
     squeeze_type,
-    stacked_type,
-    sum_type,
     transpose_type,
     type_of,
 )
@@ -142,108 +140,6 @@ def flip(a: Any, axis: Any = None, *, g: Any) -> Any:
     return np.flip(g, axis)
 
 
-@rule(np.concatenate, infer=joined_type)
-def concatenate(arrays: Any, axis: Any = 0, *, g: Any) -> Any:
-    return slices_along(g, arrays, axis)
-
-
-@expansion()
-def slices_along(builder: Builder, g: Operand, arrays: Any, axis: Any) -> Operand:
-    """The piece of `g` that each of the joined arrays became."""
-    (place,) = normalized_axes(axis, rank_of(arrays[0]))
-    pieces: list[Operand] = []
-    start: Operand = 0
-    for i, array in enumerate(arrays):
-        stop = add_lengths(builder, start, length(builder, array, place))
-        bounds = slice(None if start == 0 else start, None if i == len(arrays) - 1 else stop, None)
-        pieces.append(builder.call(registry["getitem"], (g, (*[slice(None)] * place, bounds))))
-        start = stop
-    return pieces
-
-
-def add_lengths(builder: Builder, a: Operand, b: Operand) -> Operand:
-    import operator
-
-    if isinstance(a, int) and isinstance(b, int):
-        return a + b
-    return b if isinstance(a, int) and a == 0 else builder.call(registry[operator.add], (a, b))
-
-
-@rule(np.stack, infer=stacked_type)
-def stack(arrays: Any, axis: Any = 0, *, g: Any) -> Any:
-    return layers_along(g, arrays, axis)
-
-
-@expansion()
-def layers_along(builder: Builder, g: Operand, arrays: Any, axis: Any) -> Operand:
-    """The layer of `g` that each of the stacked arrays became."""
-    (place,) = normalized_axes(axis, rank_of(g))
-    return [
-        builder.call(registry["getitem"], (g, (*[slice(None)] * place, i))) for i in range(len(arrays))
-    ]
-
-
-@expansion(np.concatenate)
-def concatenated(builder: Builder, arrays: Any, axis: Any = 0) -> Operand:
-    """`np.concatenate`; with `axis=None` of the flattened arrays."""
-    parts = list(arrays)
-    if axis is None:
-        parts = [builder.call(registry[np.ravel], (array, "C")) for array in parts]
-    return builder.call(registry[np.concatenate], (parts, 0 if axis is None else axis))
-
-
-@expansion(np.atleast_1d)
-def atleast_1d(builder: Builder, array: Operand) -> Operand:
-    return at_least(builder, array, 1)
-
-
-@expansion(np.atleast_2d)
-def atleast_2d(builder: Builder, array: Operand) -> Operand:
-    return at_least(builder, array, 2)
-
-
-@expansion(np.hstack)
-def hstack(builder: Builder, arrays: Any) -> Operand:
-    parts = [at_least(builder, array, 1) for array in arrays]
-    return builder.call(registry[np.concatenate], (parts, 0 if rank_of(parts[0]) == 1 else 1))
-
-
-@expansion(np.vstack)
-def vstack(builder: Builder, arrays: Any) -> Operand:
-    return builder.call(registry[np.concatenate], ([at_least(builder, array, 2) for array in arrays], 0))
-
-
-def at_least(builder: Builder, array: Operand, rank: int) -> Operand:
-    """The array with axes of length 1 in front, as `np.atleast_1d` and `np.atleast_2d` give."""
-    missing = rank - rank_of(array)
-    if missing <= 0:
-        return array
-    return builder.call(registry[np.reshape], (array, (1,) * missing + shape_values(builder, array)))
-
-
-@expansion(np.split)
-def split(builder: Builder, a: Operand, sections: Any, axis: Any = 0) -> Operand:
-    import operator
-
-    (place,) = normalized_axes(axis, rank_of(a))
-    total = length(builder, a, place)
-    if isinstance(sections, (tuple, list)):
-        bounds: list[Operand] = [None, *sections, None]
-    elif isinstance(sections, int):
-        if not isinstance(total, int):
-            width = builder.call(registry[operator.floordiv], (total, sections))
-            inner = [builder.call(registry[operator.mul], (i, width)) for i in range(1, sections)]
-        else:
-            inner = [i * (total // sections) for i in range(1, sections)]
-        bounds = [None, *inner, None]
-    else:
-        raise Refusal("the sections of `np.split` are not known while compiling", "write them as constants")
-    return [
-        builder.call(registry["getitem"], (a, (*[slice(None)] * place, slice(start, stop, None))))
-        for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
-    ]
-
-
 def length_type(a: Any, axis: int) -> ArrayType:
     return int_type()
 
@@ -266,6 +162,12 @@ def length(builder: Builder, a: Operand, axis: int) -> Operand:
     if known.origin is not None and isinstance(a, Value) and a.operation is not None:
         a, axis = known.origin
     return builder.call(registry["length"], (a, axis))
+
+
+def add_lengths(builder: Builder, a: Operand, b: Operand) -> Operand:
+    if isinstance(a, int) and isinstance(b, int):
+        return a + b
+    return b if isinstance(a, int) and a == 0 else builder.call(registry[operator.add], (a, b))
 
 
 def shape_values(builder: Builder, a: Operand) -> tuple[Operand, ...]:
@@ -297,7 +199,9 @@ def size(builder: Builder, a: Operand, axis: Any = None) -> Operand:
 
 def one_axis_type(g: Any, x: Any, axis: int) -> ArrayType:
     kind = type_of(g)
-    return ArrayType(kind.dtype, tuple([shape_of(x)[axis] if i == axis else n for i, n in enumerate(kind.shape)]))
+    return ArrayType(
+        kind.dtype, tuple([shape_of(x)[axis] if i == axis else n for i, n in enumerate(kind.shape)])
+    )
 
 
 @rule("sum_where_broadcast", infer=one_axis_type, view=True)
@@ -312,9 +216,7 @@ def sum_to_shape_of(builder: Builder, g: Operand, x: Operand) -> Operand:
     own = type_of(x).shape
     extra = kind.rank - len(own)
     stretched = [
-        i
-        for i in range(kind.rank)
-        if i < extra or (is_one(own[i - extra]) and not is_one(kind.shape[i]))
+        i for i in range(kind.rank) if i < extra or (is_one(own[i - extra]) and not is_one(kind.shape[i]))
     ]
     if stretched:
         kept = [i for i in stretched if i >= extra]

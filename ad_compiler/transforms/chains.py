@@ -152,17 +152,21 @@ def is_number(operand: Operand) -> bool:
     return type(operand) in (int, float) and abs(operand) < float("inf")
 
 
-def arguments_of(node: Operation) -> tuple[Operand, ...] | None:
-    """The operands of an operation that a chain may contain; None for others."""
-    arguments = tuple([operand for operand in node.arguments if operand is not None])
+def may_contain(node: Operation) -> bool:
+    """Whether a chain may contain this operation: it works element by element, on values and plain numbers."""
     if node.primitive.name not in _OPERATIONS or node.primitive.kind != "elementwise":
-        return None
-    values = [operand for operand in arguments if isinstance(operand, Value)]
-    if not values or len(node.arguments) - len(arguments) > (node.primitive.text == "math.log"):
-        return None
+        return False
+    arguments = operands_of(node)
     if node.primitive.name == "log" and len(arguments) > 1:
-        return None
-    return arguments if all(isinstance(x, Value) or is_number(x) for x in arguments) else None
+        return False
+    return all(isinstance(x, Value) or is_number(x) for x in arguments) and any(
+        isinstance(x, Value) for x in arguments
+    )
+
+
+def operands_of(node: Operation) -> list[Operand]:
+    """The arguments without the base that `math.log` was not given."""
+    return [operand for operand in node.arguments if operand is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +189,7 @@ class Chain:
         terms = {self.start: Term("x", _ATOM)}
         for node in reversed(self.operations):
             operands = [
-                terms[x] if isinstance(x, Value) else Term("", _ATOM, Fraction(x))
-                for x in arguments_of(node) or ()
+                terms[x] if isinstance(x, Value) else Term("", _ATOM, Fraction(x)) for x in operands_of(node)
             ]
             term = _OPERATIONS[node.primitive.name](*operands)
             if term is None:
@@ -196,31 +199,25 @@ class Chain:
 
 
 def chains_to(
-    result: Value, positions: Mapping[Value, int], may_enter: Callable[[Value, int], bool]
+    result: Value, places: Mapping[Value, int], may_enter: Callable[[Value, int], bool]
 ) -> Iterator[Chain]:
     """The chains that end in `result`, the shortest first.
 
-    `positions` are the places of values in their block; `may_enter(value, reads)` says whether a value that
-    the chain reads so many times may be inside it.
+    `places` are the positions of the operations that a chain may contain, by their results;
+    `may_enter(value, reads)` says whether a value that the chain reads so many times may be inside it.
     """
     frontier: dict[Value, int] = {result: 0}
     operations: list[Operation] = []
     while len(operations) < MAX_LENGTH:
-        last = max(frontier, key=lambda value: positions.get(value, -1))
+        last = max(frontier, key=lambda value: places.get(value, -1))
         reads = frontier.pop(last)
         if not frontier and operations:
             yield Chain(last, tuple(operations))
         node = last.operation
-        if (
-            last not in positions
-            or not isinstance(node, Operation)
-            or not (last is result or may_enter(last, reads))
-        ):
+        if last not in places or not (last is result or may_enter(last, reads)):
             return
-        arguments = arguments_of(node)
-        if arguments is None:
-            return
+        assert isinstance(node, Operation)
         operations.append(node)
-        for operand in arguments:
+        for operand in node.arguments:
             if isinstance(operand, Value):
                 frontier[operand] = frontier.get(operand, 0) + 1

@@ -12,17 +12,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from ad_compiler.analysis.activity import active_values
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.frontend.program import Lowered
 from ad_compiler.ir import Block, Branch, Function, Operation, Shortcut, Value, inputs_of, values_in
 from ad_compiler.rules.gates import KnownGate, known
-from ad_compiler.transforms.chains import Chain, arguments_of, chains_to
+from ad_compiler.transforms.chains import Chain, chains_to, may_contain, operands_of
 
 SHORTEST, LONGEST = 3, 8  # operations, for which it may be worth to ask SymPy
 _EXPONENTIAL = frozenset({"exp", "expm1", "tanh", "sinh", "cosh"})
+_TELLING = _EXPONENTIAL | {"log"}  # no gate is without one of these
 _UNDOING = frozenset({"log", "log1p", "truediv", "divide", "reciprocal"})
 _AFFINE = frozenset(
     {"add", "sub", "subtract", "mul", "multiply", "truediv", "divide", "neg", "negative", "pos", "positive"}
@@ -41,25 +42,31 @@ class Search:
     """Finds the gates of one function, from its end to its beginning."""
 
     def __init__(self, function: Function, inputs: list[Value], shortcuts: dict[Value, Shortcut]) -> None:
+        self.function = function
         self.inputs = frozenset(inputs)
-        self.active = active_values(function.forward, inputs)
         self.found = dict(shortcuts)
-        self.reads = Counter(reads_of(function.forward))
-        self.reads.update(values_in(function.result))
         self.inside: set[Value] = set()  # of gates found, and of chains SymPy was asked about
 
+    @cached_property
+    def active(self) -> set[Value]:
+        return active_values(self.function.forward, self.inputs)
+
+    @cached_property
+    def reads(self) -> Counter[Value]:
+        return Counter([*reads_of(self.function.forward), *values_in(self.function.result)])
+
     def block(self, block: Block, look: Callable[[list[Chain]], None]) -> None:
-        positions = {node.result: i for i, node in enumerate(block.operations) if isinstance(node, Operation)}
-        for node in reversed(block.operations):
+        places: dict[Value, int] = {}
+        for place, node in enumerate(block.operations):
             if isinstance(node, Branch):
                 self.block(node.then, look)
                 self.block(node.otherwise, look)
-            elif (
-                node.result in self.active
-                and node.result not in self.found
-                and node.result not in self.inside
-            ):
-                look([c for c in chains_to(node.result, positions, self.may_enter) if self.is_uniform(c)])
+            elif may_contain(node):
+                places[node.result] = place
+        if any(block.operations[place].primitive.name in _TELLING for place in places.values()):  # type: ignore[union-attr]
+            for value in reversed(places):
+                if value in self.active and value not in self.found and value not in self.inside:
+                    look([chain for chain in chains_to(value, places, self.may_enter) if self.is_gate(chain)])
 
     def add(self, chain: Chain, texts: dict[Value, str], gate: KnownGate) -> None:
         self.found[chain.result] = shortcut_over(chain, texts, gate)
@@ -68,11 +75,12 @@ class Search:
     def may_enter(self, value: Value, reads: int) -> bool:
         return self.reads[value] == reads and value not in self.inputs and value not in self.found
 
-    def is_uniform(self, chain: Chain) -> bool:
-        """Whether all values of a chain are active, of one dtype and of one shape."""
+    def is_gate(self, chain: Chain) -> bool:
+        """Whether a chain may be a gate: all its values are active, of one dtype and so of one shape."""
         kind = chain.start.type
         return (
-            isinstance(kind, ArrayType)
+            any(node.primitive.name in _TELLING for node in chain.operations)
+            and isinstance(kind, ArrayType)
             and kind.dtype.kind == "f"
             and chain.start in self.active
             and all(value.type.dtype == kind.dtype for value in (chain.result, *chain.inner))  # type: ignore[union-attr]
@@ -120,7 +128,7 @@ def shortcut_over(chain: Chain, texts: dict[Value, str], gate: KnownGate) -> Sho
 
 
 def is_affine(node: Operation) -> bool:
-    arguments = arguments_of(node) or ()
+    arguments = operands_of(node)
     only = sum(isinstance(operand, Value) for operand in arguments) == 1
     divides = node.primitive.name in ("truediv", "divide") and isinstance(arguments[-1], Value)
     return node.primitive.name in _AFFINE and only and not divides

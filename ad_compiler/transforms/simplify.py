@@ -92,6 +92,14 @@ def without_leading_axes(a: Operand, b: Operand) -> tuple[Operand, Operand]:
     return a, b
 
 
+def has_factor(operand: Operand) -> bool:
+    """Whether a product begins with a number, with which another number would fold."""
+    expanded = made_by(operand, "expand_dims")
+    inner = operand if expanded is None else expanded.arguments[0]
+    product = made_by(inner, "mul")
+    return bool(made_by(inner, "neg")) or (product is not None and is_number(product.arguments[0]))
+
+
 def is_constant_choice(operand: Operand) -> bool:
     """A `select` whose arms are numbers, or such choices again."""
     operation = made_by(operand, "select")
@@ -129,7 +137,8 @@ def multiply(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
             factor, rest = product.arguments
             if is_number(other):
                 return call(builder, operator.mul, other * factor, rest)
-            if rank_of(other) < rank_of(rest):  # the number goes where fewer elements are multiplied
+            # The number goes where fewer elements are multiplied, or where it meets another one.
+            if rank_of(other) < rank_of(rest) or (rank_of(other) == rank_of(rest) and has_factor(other)):
                 return call(builder, operator.mul, call(builder, operator.mul, factor, other), rest)
         negated = made_by(one, "neg")
         if is_number(other) and negated:

@@ -10,7 +10,7 @@ from ad_compiler.frontend.program import lower_program
 from ad_compiler.frontend.source import read_source
 from ad_compiler.ir import Operation
 from ad_compiler.symbolic.chains import in_numpy
-from ad_compiler.transforms.chains import chains_to
+from ad_compiler.transforms.chains import chains_to, may_contain
 from tests.helpers import function_from_expression, generator
 
 
@@ -19,7 +19,7 @@ def chain_of(expression: str) -> str:
     f: Any = function_from_expression(expression)
     lowered = lower_program(f, read_source(f), {"x": 0.5}, ("x",), frozenset(), None)
     operations = [n for n in lowered.function.forward.operations if isinstance(n, Operation)]
-    positions = {node.result: i for i, node in enumerate(operations)}
+    positions = {node.result: i for i, node in enumerate(operations) if may_contain(node)}
     *_, longest = chains_to(lowered.function.result, positions, lambda value, reads: True)
     terms = longest.terms()
     if terms is None or longest.start.access != "x":

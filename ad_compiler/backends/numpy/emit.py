@@ -24,6 +24,7 @@ from ad_compiler.ir import Branch, Function, Operand, Operation, Parameter, Stat
 from ad_compiler.rules.indexing import has_repetitions
 
 INDENT = "    "
+UFUNCS = {"add": "np.add", "sub": "np.subtract", "mul": "np.multiply", "truediv": "np.divide"}
 COMMENT_WIDTH = 96
 
 
@@ -139,6 +140,10 @@ class Writer:
                 if node.primitive.name == "add" and negated is not None:
                     return [f"{name} -= {self.printer.text(negated)}"]
                 return [f"{name} {IN_PLACE[node.primitive.name]} {self.printer.text(value)}"]
+        if node.result in self.names.reused:
+            memory = self.names.names[self.names.reused[node.result]]
+            operands = ", ".join(map(self.printer.text, node.arguments))
+            return [f"{name} = {UFUNCS[node.primitive.name]}({operands}, out={memory})"]
         return [f"{name} = {self.printer.operation(node)[0]}"]
 
     def update(self, node: Operation, name: str) -> list[str]:

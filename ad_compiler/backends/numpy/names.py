@@ -48,6 +48,7 @@ NOUNS = {
     "float": "number",
 }
 Blocks = Callable[[int], bool]  # whether a read of the name's holder at this position forbids the name
+REUSED_FROM_RANK = 3  # from here on arrays are large enough that memory of their own costs more than `out=`
 IN_PLACE = {"add": "+=", "sub": "-=", "mul": "*=", "truediv": "/="}
 
 
@@ -61,6 +62,7 @@ class Names:
         self.names: dict[Value, str] = {}
         self.holders: dict[str, list[Value]] = {}
         self.in_place: set[Value] = set()
+        self.reused: dict[Value, Value] = {}  # results that take the memory of an operand: `out=`
         self.storage_reads = storage_reads(plan)
         self.forward_names: set[str] = set()
         self.wish: dict[Value, str] = {}
@@ -86,6 +88,8 @@ class Names:
                 self.find_updates(step.otherwise, elsewhere)
             elif node.arguments and isinstance(node.arguments[0], Value) and self.may_overwrite(node, step, elsewhere):
                 self.in_place.add(node.result)
+            elif step.reverse and not self.separate:
+                self.find_reuse(node, step, elsewhere)
         for step in reversed(steps):
             node = step.node
             if isinstance(node, Operation) and node.result in self.in_place:
@@ -93,6 +97,26 @@ class Names:
                 name = node.result.name or self.wish.get(node.result)
                 if name is not None and base.name is None:
                     self.wish[base] = name
+
+    def find_reuse(self, node: Operation, step: Step, elsewhere: tuple[tuple[int, int], ...]) -> None:
+        """An operand of the result's own shape that is read here for the last time."""
+        result = node.result.type
+        if node.primitive.name not in IN_PLACE or node.primitive.text or not isinstance(result, ArrayType):
+            return
+        for operand in node.arguments:
+            if result.rank < REUSED_FROM_RANK or not isinstance(operand, Value) or operand in self.plan.inlined:
+                continue
+            kind = operand.type
+            if (
+                isinstance(kind, ArrayType)
+                and kind.dtype == result.dtype
+                and same_shape(kind.shape, result.shape)
+                and all(is_fresh(storage) for storage in storages_of(operand))
+                and is_fresh(operand)
+                and not self.is_read_later(operand, step.position, elsewhere)
+            ):
+                self.reused[node.result] = operand
+                return
 
     def is_read_later(self, base: Value, position: int, elsewhere: tuple[tuple[int, int], ...]) -> bool:
         """Whether any memory that `base` may share is read after `position`."""
@@ -138,7 +162,9 @@ class Names:
                 self.operation(node, step)
 
     def operation(self, node: Operation, step: Step) -> None:
-        value, position = node.result, step.position
+        value = node.result
+        # An update is written as a copy and a write: what it reads must outlive the first of them.
+        position = step.position - (node.primitive.name in UPDATES)
         merged = self.merged.get(value)
         if merged is not None:
             result, until, end = merged

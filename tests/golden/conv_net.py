@@ -1,0 +1,51 @@
+import numpy as np
+
+
+def conv_net_loss_value_and_grad(params, images, y, regularisation=0.001):
+    """Value of conv_net_loss, and its gradient with respect to params."""
+    windows = np.lib.stride_tricks.sliding_window_view(images, (3, 3), axis=(1, 2))
+    convolved = np.tensordot(windows, params.filters) + params.filter_bias
+    features = np.maximum(0.0, convolved)
+    n = images.shape[0]
+    rows = features.shape[1]
+    columns = features.shape[2]
+    h = params.filter_bias.shape[0]
+    blocks = features.reshape(n, rows // 2, 2, columns // 2, 2, h)
+    largest = blocks.max(axis=(2, 4))
+    pooled = largest.reshape(n, -1)
+    total = pooled @ params.output_weights + params.output_bias
+    largest_1 = total.max(axis=1, keepdims=True)
+    shifted = total - largest_1
+    exp = np.exp(shifted)
+    total_1 = exp.sum(axis=1)
+    log_normaliser = np.log(total_1)
+    arange = np.arange(y.shape[0])
+    losses = log_normaliser - shifted[arange, y]
+    data_loss = np.mean(losses)
+    squared_weights = (params.filters ** 2).sum() + (params.output_weights ** 2).sum()
+
+    # d(squared_weights = np.sum(params.filters**2) + np.sum(params.output_weights**2))
+    product = 2 * regularisation
+    product_1 = product * params.output_weights
+    product = product * params.filters
+    # d(return np.mean(losses))
+    divide = np.divide(1.0, y.shape[0])
+    # d(losses: FloatArray = log_normaliser - shifted[np.arange(len(y)), y])
+    negated = -divide
+    # d(log_normaliser = np.log(np.sum(np.exp(shifted), axis=1)))
+    shifted_bar = (divide / total_1)[:, None] * exp
+    shifted_bar[arange, y] += negated
+    # d(shifted = scores - np.max(scores, axis=1, keepdims=True))
+    equal = total == largest_1
+    shifted_bar += np.where(equal, -shifted_bar.sum(axis=1, keepdims=True) / equal.sum(axis=1, keepdims=True), 0.0)
+    # d(return pooled @ params.output_weights + params.output_bias)
+    pooled_bar = shifted_bar @ params.output_weights.T
+    # d(pooled: FloatArray = np.max(blocks, axis=(2, 4)).reshape(n, -1))
+    equal = blocks == largest[:, :, None, :, None]
+    expand_dims = np.reshape(pooled_bar, (y.shape[0], largest.shape[1], largest.shape[2], h))[:, :, None, :, None]
+    blocks_bar = np.where(equal, expand_dims / equal.sum(axis=(2, 4), keepdims=True), 0.0)
+    # d(blocks = features.reshape(n, rows // 2, 2, columns // 2, 2, h))
+    features_bar = np.reshape(blocks_bar, (y.shape[0], rows, columns, h))
+    # d(features = np.maximum(0.0, convolved))
+    convolved_bar = np.where(convolved == 0.0, 0.5 * features_bar, np.where(convolved < 0.0, 0.0, features_bar))
+    return data_loss + regularisation * squared_weights, type(params)(product + np.tensordot(windows, convolved_bar, axes=((0, 1, 2), (0, 1, 2))), convolved_bar.sum(axis=(0, 1, 2)), product_1 + pooled.T @ shifted_bar, shifted_bar.sum(axis=0))

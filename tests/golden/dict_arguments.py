@@ -1,0 +1,15 @@
+import numpy as np
+
+
+def dict_loss_value_and_grad(params, x, y):
+    """Value of dict_loss, and its gradient with respect to params."""
+    hidden = np.tanh(x @ params['W'] + params['b'])
+    error = hidden @ params['out'] - y
+
+    # d(return np.mean(error**2))
+    error_bar = 2 * np.divide(1.0, y.shape[0]) * error
+    # d(error = hidden @ params["out"] - y)
+    hidden_bar = np.outer(error_bar, params['out'])
+    # d(hidden = np.tanh(x @ params["W"] + params["b"]))
+    hidden_bar *= 1 - hidden * hidden
+    return np.mean(error ** 2), {"W": x.T @ hidden_bar, "b": hidden_bar.sum(axis=0), "out": hidden.T @ error_bar}
