@@ -156,7 +156,7 @@ class Evaluation:
             ]
         function.reverse = builder.block = Block()
         sweep = RecordingSweep(lowered, inputs)
-        cotangents = sweep.run(function.forward, seeds(request, lowered))
+        cotangents = sweep.run(function.forward, seeds(request, lowered).items())
         builder.statement = None
         known = [(value, value, function.forward) for value in given] + made_in(function.forward)
         pulled = [

@@ -77,7 +77,7 @@ def compile_program(request: Request, arguments: Mapping[str, Any], constants: f
     name = primal_name(request.primal)
     function.name = f"{name}_{SUFFIX[request.mode]}"
     function.documentation = documentation(request, name)
-    text = emit(function, "result_bar" if request.mode == "vjp" else None)
+    text = emit(function, seed_name(lowered) if request.mode == "vjp" else None)
     return Program(request, text, function, lowered, function.name)
 
 
@@ -111,11 +111,11 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
             raise source.refuse(source.node, "with `has_aux` the function must return (value, aux)", "return a pair")
         output, aux = output
     if request.mode == "vjp":
-        function.seed = seed_structure(output, "result_bar")
-        seeds = cast("dict[Value, Operand]", dict(pairs(output, function.seed)))
+        function.seed = seed_structure(output, seed_name(lowered))
+        seeds: list[tuple[Value, Operand]] = [*pairs(output, function.seed)]
     else:
         check_scalar(source, output)
-        seeds = cast("dict[Value, Operand]", {output: 1.0} if isinstance(output, Value) else {})
+        seeds = [(output, 1.0)] if isinstance(output, Value) else []
     cotangents = sweep.run(function.forward, seeds)
     context.builder.statement = None
     gradients = tuple(
@@ -174,6 +174,14 @@ def check_scalar(source: Source, output: Operand) -> None:
         f"the function returns {what}, and a gradient is defined for a single number",
         "return a scalar (for instance a sum), or use `vjp`, which takes the cotangent of the result",
     )
+
+
+def seed_name(lowered: Lowered) -> str:
+    """The parameter of a pullback, under a name that is no parameter of the function around it."""
+    name = "result_bar"
+    while any(parameter.name == name for parameter in lowered.function.parameters):
+        name = f"{name}_bar"
+    return name
 
 
 def seed_structure(output: Operand, access: str) -> Operand:

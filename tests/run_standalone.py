@@ -34,7 +34,7 @@ def packed(obj: Any) -> Any:
 
 
 def unpacked(obj: Any) -> Any:
-    if isinstance(obj, tuple) and obj[:1] == (MARK,):
+    if isinstance(obj, tuple) and len(obj) == 3 and isinstance(obj[0], str) and obj[0] == MARK:
         _, name, fields = obj
         cls = collections.namedtuple(name, fields)  # type: ignore[misc]
         return cls(**{key: unpacked(item) for key, item in fields.items()})

@@ -2,7 +2,7 @@
 
 With `y = einsum("ij,jk->ik", a, b)` the cotangent of `a` is `einsum("ik,jk->ij", g, b)`. A letter that
 stands in one operand alone is summed over: the cotangent is constant in it. A letter repeated in one
-operand takes a diagonal: the cotangent is written onto that diagonal.
+operand takes a diagonal, which `np.diagonal` does first.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from ad_compiler.analysis.types import ArrayType, Axis, ShapeMismatch, broadcast
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand
 from ad_compiler.refusal import Refusal
-from ad_compiler.rules.indexing import index_add
 from ad_compiler.rules.notation import at_compile_time, expansion, registry, rule
-from ad_compiler.rules.shapes import _contract, rank_of, shape_of, type_of
-from ad_compiler.rules.structure import length, sum_to_shape_of
+from ad_compiler.rules.shapes import rank_of, shape_of, type_of
+from ad_compiler.rules.structure import sum_to_shape_of
 
 
 def einsum_terms(subscripts: Any, ranks: tuple[int, ...]) -> tuple[list[str], str]:
@@ -53,10 +52,7 @@ def einsum_lengths(subscripts: Any, operands: Any) -> dict[str, Axis]:
     terms, _ = einsum_terms(subscripts, tuple(rank_of(operand) for operand in operands))
     lengths: dict[str, Axis] = {}
     for term, operand in zip(terms, operands, strict=True):
-        own: dict[str, Axis] = {}
         for letter, axis in zip(term, shape_of(operand), strict=True):
-            _contract(own.setdefault(letter, axis), axis)  # no stretching along a diagonal
-        for letter, axis in own.items():
             try:
                 lengths[letter] = broadcast_axis(lengths.get(letter, axis), axis)
             except ShapeMismatch as mismatch:
@@ -97,7 +93,7 @@ def contracted_with_others(
     """The einsum of `g` and the other operands with the remaining letters of this one."""
     terms, result = einsum_terms(subscripts, tuple(rank_of(operand) for operand in operands))
     left_out = left_out_letters(place, subscripts, operands)
-    kept_letters = "".join(c for c in diagonal_letters(terms[place]) if c not in left_out)
+    kept_letters = "".join(c for c in terms[place] if c not in left_out)
     factors = list(zip([result, *others_than(place, terms)], [g, *others_than(place, operands)], strict=True))
     product: Operand = 1.0
     for term, factor in factors:
@@ -106,10 +102,8 @@ def contracted_with_others(
     arrays = [(term, factor) for term, factor in factors if term]
     if not arrays:
         return product
-    if len(arrays) == 1 and arrays[0][0] == kept_letters:
-        return builder.call(registry[operator.mul], (product, arrays[0][1]))
     transposed = f"{','.join(term for term, _ in arrays)}->{kept_letters}"
-    contracted = builder.call(registry[np.einsum], (transposed, *(factor for _, factor in arrays)))
+    contracted = einsum_of_diagonals(builder, transposed, *(factor for _, factor in arrays))
     return builder.call(registry[operator.mul], (product, contracted))
 
 
@@ -117,46 +111,7 @@ def contracted_with_others(
 def left_out_axes(place: int, subscripts: str, operands: Any) -> tuple[int, ...]:
     terms, _ = einsum_terms(subscripts, tuple(rank_of(operand) for operand in operands))
     left_out = left_out_letters(place, subscripts, operands)
-    return tuple(i for i, c in enumerate(diagonal_letters(terms[place])) if c in left_out)
-
-
-@at_compile_time
-def to_diagonal(place: int, subscripts: str, operands: Any) -> str | None:
-    """The einsum that takes the diagonal of one operand, None where it has no repeated letter."""
-    terms, _ = einsum_terms(subscripts, tuple(rank_of(operand) for operand in operands))
-    own = terms[place]
-    return f"{own}->{diagonal_letters(own)}" if len(set(own)) < len(own) else None
-
-
-def repeated_letters(own: str) -> list[str]:
-    return [c for c in dict.fromkeys(own) if own.count(c) > 1]
-
-
-def diagonal_letters(own: str) -> str:
-    """Every letter once, in the order of the axes of `a[diagonal_index(a, own)]`."""
-    repeated = repeated_letters(own)
-    places = [i for i, c in enumerate(own) if c in repeated]
-    together = places == list(range(places[0], places[-1] + 1)) if places else True
-    front = own[: places[0]] if places and together else ""
-    rest = [c for c in own if c not in repeated and c not in front]
-    return "".join([*front, *repeated, *rest])
-
-
-@expansion()
-def diagonal_index(builder: Builder, a: Operand, diagonal: str) -> Operand:
-    """The index of the diagonal that `np.einsum(diagonal, a)` is: an `np.arange` for each repeated letter."""
-    own = diagonal.partition("->")[0]
-    repeated = repeated_letters(own)
-    index: list[Operand] = []
-    for letter in own:
-        item: Operand = slice(None)
-        if letter in repeated:
-            item = builder.call(registry[np.arange], (length(builder, a, own.index(letter)), None, None))
-            after = len(repeated) - 1 - repeated.index(letter)
-            if after:
-                item = builder.call(registry[np.expand_dims], (item, tuple(range(1, after + 1))))
-        index.append(item)
-    return tuple(index)
+    return tuple(i for i, c in enumerate(terms[place]) if c in left_out)
 
 
 @rule(np.einsum, infer=einsum_type, variadic=True)
@@ -164,16 +119,32 @@ def einsum(subscripts: Any, *operands: Any, place: Any, g: Any) -> Any:
     # One operand at a time: `place` counts the operands.
     partial = contracted_with_others(place, subscripts, operands, g)
     partial = np.expand_dims(partial, left_out_axes(place, subscripts, operands))
-    diagonal = to_diagonal(place, subscripts, operands)
-    if diagonal is None:
-        return stretched_to(partial, operands[place])
-    return index_add(
-        np.zeros_like(operands[place]),
-        diagonal_index(operands[place], diagonal),
-        stretched_to(partial, np.einsum(diagonal, operands[place])),
-    )
+    # Lengths of 1 may have been stretched on either side.
+    return np.broadcast_to(sum_to_shape_of(partial, operands[place]), np.shape(operands[place]))
 
 
-def stretched_to(partial: Any, x: Any) -> Any:
-    """A cotangent in the shape of `x`, where lengths of 1 may have been stretched on either side."""
-    return np.broadcast_to(sum_to_shape_of(partial, x), np.shape(x))
+@expansion(np.einsum)
+def einsum_of_diagonals(builder: Builder, subscripts: Any, *operands: Operand) -> Operand:
+    """`np.einsum`, the diagonals that repeated letters mean taken first.
+
+    Where nothing is multiplied or summed NumPy gives a view, as `np.diagonal` and `np.transpose` do.
+    """
+    terms, result = einsum_terms(subscripts, tuple(rank_of(operand) for operand in operands))
+    views = list(operands)
+    for i, operand in enumerate(operands):
+        views[i], terms[i] = without_repeated_letters(builder, operand, terms[i])
+    if len(terms) == 1 and result and set(terms[0]) == set(result):
+        return builder.call(registry[np.transpose], (views[0], tuple(terms[0].index(c) for c in result)))
+    if any(view is not operand for view, operand in zip(views, operands, strict=True)):
+        subscripts = f"{','.join(terms)}->{result}"
+    return builder.call(registry[np.einsum], (subscripts, *views))
+
+
+def without_repeated_letters(builder: Builder, a: Operand, letters: str) -> tuple[Operand, str]:
+    """The diagonals of an operand of `np.einsum`, and their letters."""
+    while repeated := [c for c in letters if letters.count(c) > 1]:
+        first = letters.index(repeated[0])
+        second = letters.index(repeated[0], first + 1)
+        a = builder.call(registry[np.diagonal], (a, 0, first, second))
+        letters = letters.replace(repeated[0], "", 2) + repeated[0]
+    return a, letters

@@ -121,7 +121,9 @@ def split(builder: Builder, a: Operand, sections: Any, axis: Any = 0) -> Operand
     elif isinstance(sections, int):
         if isinstance(total, int):
             if total % sections:
-                raise Refusal(f"an axis of length {total} is split into {sections} equal parts", "check the shape")
+                raise Refusal(
+                    f"an axis of length {total} is split into {sections} equal parts", "check the shape"
+                )
             inner = [i * (total // sections) for i in range(1, sections)]
         else:
             remainder = builder.call(registry[operator.mod], (total, sections))

@@ -30,13 +30,6 @@ def static_int(operand: Any, what: str) -> int:
     raise Refusal(f"{what} is not known while compiling", "write it as a constant")
 
 
-def matrix_type(a: Any) -> ArrayType:
-    kind = type_of(a)
-    if kind.rank != 2:
-        raise Refusal(f"an array of rank {kind.rank} stands where a matrix is needed", "pass one of rank 2")
-    return kind
-
-
 def triangle_type(m: Any, k: Any = 0) -> ArrayType:
     if rank_of(m) < 2:
         raise Refusal("a triangle is taken of an array without rows and columns", "pass a matrix")
@@ -53,32 +46,49 @@ def triu(m: Any, k: Any = 0, *, g: Any) -> Any:
     return np.triu(g, k)
 
 
-def diagonal_type(a: Any, offset: Any = 0) -> ArrayType:
-    kind = matrix_type(a)
+@at_compile_time
+def diagonal_axes(a: Any, axis1: Any, axis2: Any) -> tuple[int, int]:
+    """The two axes a diagonal is taken of, counted from 0."""
+    first, second = normalized_axes((axis1, axis2), rank_of(a))
+    return first, second
+
+
+def diagonal_type(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> ArrayType:
+    kind = type_of(a)
+    if kind.rank < 2:
+        raise Refusal(f"a diagonal is taken of an array of rank {kind.rank}", "pass a matrix")
+    places = diagonal_axes(a, axis1, axis2)
     shift = static_int(offset, "the offset of a diagonal")
-    rows, columns = map(representative, kind.shape)
+    rows, columns = (representative(kind.shape[place]) for place in places)
     size: Axis = Length(object(), may_be_one=True)
     if isinstance(rows, int) and isinstance(columns, int):
         size = max(min(rows + min(shift, 0), columns - max(shift, 0)), 0)
     elif same_length(rows, columns):
         size = shortened(rows, abs(shift))
-    return ArrayType(kind.dtype, (size,))
+    return ArrayType(kind.dtype, (*[n for i, n in enumerate(kind.shape) if i not in places], size))
 
 
 @linear(np.diagonal, infer=diagonal_type, method="diagonal", view=True)
-def diagonal(a: Any, offset: Any = 0, *, g: Any) -> Any:
-    i = np.arange(np.size(g))
-    return index_add(np.zeros_like(a), (i + below(offset), i + above(offset)), g)
+def diagonal(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1, *, g: Any) -> Any:
+    index = diagonal_index(a, offset, diagonal_axes(a, axis1, axis2), np.arange(np.shape(g)[-1]))
+    return index_add(np.zeros_like(a), index, np.moveaxis(g, -1, diagonal_place(a, axis1, axis2)))
+
+
+@expansion()
+def diagonal_index(builder: Builder, a: Operand, offset: int, axes: Any, i: Operand) -> Operand:
+    """Where a diagonal lies: `i` on both axes, one of them shifted by the offset."""
+    first, second = axes
+    index: list[Operand] = [slice(None)] * rank_of(a)
+    index[first] = builder.call(registry[operator.add], (i, max(-offset, 0)))
+    index[second] = builder.call(registry[operator.add], (i, max(offset, 0)))
+    return tuple(index)
 
 
 @at_compile_time
-def below(offset: int) -> int:
-    return max(-offset, 0)
-
-
-@at_compile_time
-def above(offset: int) -> int:
-    return max(offset, 0)
+def diagonal_place(a: Any, axis1: Any, axis2: Any) -> int:
+    """Which axis of `a[diagonal_index(...)]` runs along the diagonal."""
+    first, second = diagonal_axes(a, axis1, axis2)
+    return min(first, second) if abs(first - second) == 1 else 0
 
 
 def diag_type(v: Any, k: Any = 0) -> ArrayType:
@@ -95,11 +105,12 @@ def diag_type(v: Any, k: Any = 0) -> ArrayType:
 def diag(v: Any, k: Any = 0, *, g: Any) -> Any:
     if np.ndim(v) == 1:
         return np.reshape(np.diag(g, k), np.shape(v))
-    i = np.arange(np.size(g))
-    return index_add(np.zeros_like(v), (i + below(k), i + above(k)), g)
+    return index_add(np.zeros_like(v), diagonal_index(v, k, (0, 1), np.arange(np.size(g))), g)
 
 
 def trace_type(a: Any, offset: Any = 0) -> ArrayType:
+    if rank_of(a) != 2:
+        raise Refusal(f"a trace is taken of an array of rank {rank_of(a)}", "pass a matrix")
     return ArrayType(diagonal_type(a, offset).dtype)
 
 

@@ -153,7 +153,7 @@ def is_number(operand: Operand) -> bool:
 
 
 def may_contain(node: Operation) -> bool:
-    """Whether a chain may contain this operation: it works element by element, on values and plain numbers."""
+    """Whether a chain may contain this operation: elementwise, on values and plain numbers."""
     if node.primitive.name not in _OPERATIONS or node.primitive.kind != "elementwise":
         return False
     arguments = operands_of(node)

@@ -57,11 +57,11 @@ class ReverseSweep:
         self.active = active_values(forward, inputs, blocked)
         self.shortcuts = shortcuts
 
-    def run(self, forward: Block, seeds: Cotangents) -> Cotangents:
+    def run(self, forward: Block, seeds: Iterable[tuple[Value, Operand]]) -> Cotangents:
         """The cotangents of everything the seeded results depend on."""
         cotangents: Cotangents = {}
         with self.builder.generating():
-            for value, seed in seeds.items():
+            for value, seed in seeds:
                 self.add(cotangents, value, seed)
             self.block(forward, cotangents)
         return cotangents
@@ -69,6 +69,8 @@ class ReverseSweep:
     def add(self, cotangents: Cotangents, value: Operand, contribution: Operand) -> None:
         """Add a contribution; the first one is the cotangent itself."""
         if not isinstance(value, Value) or value not in self.active or contribution is None:
+            return
+        if is_zero(contribution):
             return
         known = cotangents.get(value)
         if known is not None:
@@ -250,6 +252,9 @@ def positions(wanted: Sequence[bool]) -> frozenset[int]:
 
 
 def is_zero(operand: Operand) -> bool:
+    """Whether a cotangent is the number 0, stretched or not."""
+    if is_broadcast(operand):
+        operand = operand.operation.arguments[0]
     return isinstance(operand, (int, float)) and operand == 0
 
 

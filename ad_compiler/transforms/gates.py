@@ -19,6 +19,7 @@ from ad_compiler.analysis.types import ArrayType
 from ad_compiler.frontend.program import Lowered
 from ad_compiler.ir import Block, Branch, Function, Operation, Shortcut, Value, inputs_of, values_in
 from ad_compiler.rules.gates import KnownGate, known
+from ad_compiler.rules.shapes import rank_of
 from ad_compiler.transforms.chains import Chain, chains_to, may_contain, operands_of
 
 SHORTEST, LONGEST = 3, 8  # operations, for which it may be worth to ask SymPy
@@ -33,8 +34,8 @@ _AFFINE = frozenset(
 def find_gates(lowered: Lowered, inputs: Iterable[Value]) -> dict[Value, Shortcut]:
     """The values of the forward sweep whose derivative is known as a whole: the user's gates and chains."""
     search = Search(lowered.function, list(inputs), lowered.context.shortcuts)
-    for look in (search.known, search.asked):  # so that no known gate is lost inside of a longer chain
-        search.block(lowered.function.forward, look)
+    search.block(lowered.function.forward, search.known, every_rank=True)
+    search.block(lowered.function.forward, search.asked, every_rank=False)  # goes around the known gates
     return search.found
 
 
@@ -55,13 +56,14 @@ class Search:
     def reads(self) -> Counter[Value]:
         return Counter([*reads_of(self.function.forward), *values_in(self.function.result)])
 
-    def block(self, block: Block, look: Callable[[list[Chain]], None]) -> None:
+    def block(self, block: Block, look: Callable[[list[Chain]], None], every_rank: bool) -> None:
+        """Show `look` the chains that end in each value, and that may be gates."""
         places: dict[Value, int] = {}
         for place, node in enumerate(block.operations):
             if isinstance(node, Branch):
-                self.block(node.then, look)
-                self.block(node.otherwise, look)
-            elif may_contain(node):
+                self.block(node.then, look, every_rank)
+                self.block(node.otherwise, look, every_rank)
+            elif may_contain(node) and (every_rank or not rank_of(node.result)):
                 places[node.result] = place
         if any(block.operations[place].primitive.name in _TELLING for place in places.values()):  # type: ignore[union-attr]
             for value in reversed(places):
@@ -97,7 +99,7 @@ class Search:
     def asked(self, chains: list[Chain]) -> None:
         """The longest chain of numbers that bends more than once, if SymPy knows a simpler derivative."""
         for chain in reversed(chains):
-            if chain.start.type.shape or not is_bent(chain) or begins_affinely(chain):  # type: ignore[union-attr]
+            if not is_bent(chain) or begins_affinely(chain):
                 continue
             texts = texts_of(chain)
             if texts is not None and texts[chain.result] not in known:

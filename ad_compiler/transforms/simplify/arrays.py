@@ -1,0 +1,133 @@
+"""Identities of what moves, sums and writes elements."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.analysis.types import same_shape
+from ad_compiler.builder import Builder
+from ad_compiler.ir import Operand, Operation, Value
+from ad_compiler.rules.notation import registry
+from ad_compiler.rules.shapes import rank_of, shape_of, type_of
+from ad_compiler.transforms.simplify.table import Rewrite, call, made_by, rewrites, simplifications
+
+
+def _write(name: str) -> Rewrite:
+    """A number needs no broadcasting before it is written."""
+
+    def rewrite(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
+        array, index, value = arguments
+        stretched = made_by(value, "broadcast_to")
+        if stretched and rank_of(stretched.arguments[0]) == 0:
+            return call(builder, name, array, index, stretched.arguments[0])
+        return NotImplemented
+
+    return rewrite
+
+
+simplifications.update({name: _write(name) for name in ("index_add", "index_set")})
+
+
+@rewrites("broadcast_to")
+def broadcast_to(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
+    a, shape = arguments
+    primitive = registry[np.broadcast_to]
+    return a if rank_of(a) == len(shape) and same_shape(shape_of(a), primitive.infer(a, shape).shape) else NotImplemented  # type: ignore[union-attr]
+
+
+@rewrites("reshape")
+def reshape(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
+    a, shape = arguments
+    target = registry[np.reshape].infer(a, shape)
+    if same_shape(shape_of(a), target.shape) and isinstance(a, Value):  # type: ignore[union-attr]
+        return a
+    inner = made_by(a, "broadcast_to")
+    if inner and rank_of(inner.arguments[0]) == 0:
+        return call(builder, np.broadcast_to, inner.arguments[0], shape)
+    return NotImplemented
+
+
+@rewrites("transpose")
+def transpose(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
+    a, axes = arguments
+    if rank_of(a) < 2 or (axes is not None and tuple(axes) == tuple(range(rank_of(a)))):
+        return a
+    inner = made_by(a, "transpose")
+    if inner and axes is None and inner.arguments[1] is None:
+        return inner.arguments[0]
+    return NotImplemented
+
+
+@rewrites("sum")
+def total(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
+    a, axis, keepdims = arguments
+    if rank_of(a) == 0 or axis == ():
+        return a
+    negated = made_by(a, "neg")
+    if negated:
+        return call(builder, operator.neg, builder.call(registry[np.sum], (negated.arguments[0], axis, keepdims), True))
+    matrices = made_by(a, "matmul")
+    if matrices:
+        return matmul_sum(builder, matrices, axis, keepdims)
+    product = made_by(a, "mul")
+    return NotImplemented if product is None else product_sum(builder, product, axis, keepdims)
+
+
+def matmul_sum(builder: Builder, matrices: Operation, axis: Any, keepdims: Any) -> Operand:
+    """A product of matrices summed over its rows or columns: the sum goes into the factor that has them."""
+    a, b = matrices.arguments
+    rank = rank_of(matrices.result)
+    if rank < 2 or rank_of(a) < 2 or rank_of(b) < 2 or axis not in (rank - 1, rank - 2):
+        return NotImplemented
+    if axis == rank - 1:
+        right = builder.call(registry[np.sum], (b, rank_of(b) - 1, True), True)
+        summed = call(builder, operator.matmul, a, right)
+    else:
+        left = builder.call(registry[np.sum], (a, rank_of(a) - 2, True), True)
+        summed = call(builder, operator.matmul, left, b)
+    if keepdims:
+        return summed
+    index = [slice(None)] * rank
+    index[axis] = 0  # type: ignore[call-overload]
+    return call(builder, "getitem", summed, tuple(index))
+
+
+def product_sum(builder: Builder, product: Operation, axis: Any, keepdims: Any) -> Operand:
+    """`(x * y).sum()` over every axis of two vectors is a dot product: no temporary array."""
+    a, b = product.arguments
+    if axis is None and not keepdims and rank_of(a) == rank_of(b) == 1 and same_shape(shape_of(a), shape_of(b)):
+        if type_of(a).dtype == type_of(b).dtype and type_of(a).dtype.kind == "f":
+            return call(builder, operator.matmul, a, b)
+    return NotImplemented
+
+
+@rewrites("getitem")
+def getitem(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
+    """`a.sum(axis=1, keepdims=True)[:, 0]` is `a.sum(axis=1)`, and `(-a)[i]` is `-a[i]`."""
+    array, index = arguments
+    negated = made_by(array, "neg")
+    if negated:
+        return call(builder, operator.neg, call(builder, "getitem", negated.arguments[0], index))
+    kept = made_by(array, "sum")
+    if kept is None or kept.arguments[2] is not True or not isinstance(kept.arguments[1], int):
+        return NotImplemented
+    a, axis, _ = kept.arguments
+    expected = [0 if i == axis % rank_of(a) else slice(None) for i in range(len(index))]
+    if len(index) > axis % rank_of(a) and list(index) == expected:
+        return builder.call(registry[np.sum], (a, axis, False), True)
+    return NotImplemented
+
+
+@rewrites("swapaxes")
+def swapaxes(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
+    a, first, second = arguments
+    return call(builder, np.transpose, a, None) if rank_of(a) == 2 and (first - second) % 2 else NotImplemented
+
+
+@rewrites("expand_dims")
+def expand_dims(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
+    a, axis = arguments
+    return a if axis == () else NotImplemented
