@@ -152,7 +152,7 @@ def construct(
     given.update(keywords)
     if len(positional) > len(names) or set(given) != set(names):
         raise context.refuse(node, f"the arguments do not fit `{cls.__name__}`", f"give {', '.join(names)}")
-    return Record(cls, {name: given[name] for name in names})
+    return Record(cls, {name: given[name] for name in names}, context.records.get(cls))
 
 
 def inline(
@@ -326,6 +326,15 @@ def _isinstance(context: Context, node: ast.AST, positional: list[Operand], keyw
     return isinstance(operand, classes)
 
 
+def _type(context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]) -> Operand:
+    if len(positional) != 1 or keywords:
+        raise context.refuse(node, "a class is made", "define it outside")
+    (operand,) = positional
+    if isinstance(operand, Record):
+        return operand.cls
+    return class_of(operand) if isinstance(operand, Value) else type(operand)
+
+
 def class_of(value: Value) -> type:
     if isinstance(value.type, ObjectType):
         return str
@@ -386,6 +395,7 @@ _BUILTINS: dict[Any, Builtin] = {
     abs: lambda context, node, positional, keywords: _abs(context, node, positional),
     pow: lambda context, node, positional, keywords: _pow(context, node, positional),
     isinstance: _isinstance,
+    type: _type,
     print: _print,
     tuple: _sequence(tuple),
     list: _sequence(list),

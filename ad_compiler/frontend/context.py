@@ -35,6 +35,7 @@ class Context:
         self.captures: dict[tuple[Any, ...], Capture] = {}
         self.constants_read: dict[tuple[int, str], tuple[Location, Any]] = {}
         self.names_taken: set[str] = set()
+        self.records: dict[type, str | None] = {}  # classes of named tuples among the arguments -> where
         self.shortcuts: dict[Value, Shortcut] = {}  # over the user's own gates
         self.wanted: tuple[int, frozenset[int]] | None = None  # depth and items of the tuple returned there
         self.in_rule: str | None = None  # the spelling of the module a rule stands for: "np." or "math."
@@ -65,6 +66,8 @@ class Context:
 
     def read(self, location: Location) -> Operand:
         obj = location.read()
+        if self.in_rule:
+            return obj  # a rule reads its own module, which is the compiler's
         if has_inputs(obj) and type(obj) is not type:
             return self.capture(location, "", obj)
         self.constants_read.setdefault(location.key, (location, obj))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -24,7 +24,7 @@ from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.inputs import describe_input, real_type
 from ad_compiler.frontend.scope import Location, Scope
 from ad_compiler.frontend.source import Source, read_source
-from ad_compiler.ir import Block, Function, Operand, Parameter, Value, map_values, values_in
+from ad_compiler.ir import Block, Function, Operand, Parameter, Record, Value, map_values, values_in
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import type_of
@@ -78,6 +78,7 @@ def lower_program(
                 raise Refusal(f"an argument is called `{name}`", "rename it: generated code calls NumPy by that name")
             structure = describe_input(arguments[name], name, constants)
             parameters.append(Parameter(name, structure, kind, default))
+            context.records.update({record.cls: record.access for record in records_in(structure)})
             if name in wanted:
                 structure = as_reals(builder, structure, name)
                 differentiated[name] = structure
@@ -98,6 +99,17 @@ def lower_program(
         if any(True for _ in values_in(capture.operand))  # else it is a constant by now
     ]
     return Lowered(function, differentiated, context)
+
+
+def records_in(structure: Operand) -> list[Record]:
+    """The named tuples and dataclasses in an argument, inner before outer."""
+    items: Iterable[Operand] = ()
+    if isinstance(structure, (tuple, list)):
+        items = structure
+    elif isinstance(structure, (dict, Record)):
+        items = (structure if isinstance(structure, dict) else structure.fields).values()
+    found = [record for item in items for record in records_in(item)]
+    return [*found, structure] if isinstance(structure, Record) else found
 
 
 def passed_on(

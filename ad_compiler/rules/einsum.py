@@ -12,13 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType, Axis, ShapeMismatch, broadcast_axis, is_one, promote
+from ad_compiler.analysis.types import (
+    ArrayType,
+    Axis,
+    ShapeMismatch,
+    broadcast_axis,
+    is_one,
+    may_be_one,
+    promote,
+    same_length,
+)
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import at_compile_time, expansion, registry, rule
-from ad_compiler.rules.shapes import rank_of, shape_of, type_of
-from ad_compiler.rules.structure import sum_to_shape_of
+from ad_compiler.rules.shapes import _contract, rank_of, shape_of, type_of
+from ad_compiler.rules.structure import length, sum_to_shape_of
 
 
 def einsum_terms(subscripts: Any, ranks: tuple[int, ...]) -> tuple[list[str], str]:
@@ -119,8 +128,26 @@ def einsum(subscripts: Any, *operands: Any, place: Any, g: Any) -> Any:
     # One operand at a time: `place` counts the operands.
     partial = contracted_with_others(place, subscripts, operands, g)
     partial = np.expand_dims(partial, left_out_axes(place, subscripts, operands))
-    # Lengths of 1 may have been stretched on either side.
-    return np.broadcast_to(sum_to_shape_of(partial, operands[place]), np.shape(operands[place]))
+    return fitted(partial, operands[place])
+
+
+@expansion()
+def fitted(builder: Builder, partial: Operand, x: Operand) -> Operand:
+    """A cotangent in the shape of `x`: an axis of length 1 may have been stretched on either side."""
+    found, own = shape_of(partial), shape_of(x)
+    pairs = list(zip(found, own, strict=True))
+    if any(
+        may_be_one(m) and may_be_one(n) and not (is_one(m) or is_one(n) or same_length(m, n))
+        for m, n in pairs
+    ):
+        # Which of the two is stretched shows only at run time.
+        ones = builder.call(registry[np.ones_like], (x, None))
+        return sum_to_shape_of(builder, builder.call(registry[operator.mul], (partial, ones)), x)
+    stretched = [may_be_one(m) and not is_one(n) and not same_length(m, n) for m, n in pairs]
+    if any(stretched):
+        shape = tuple(length(builder, x if flag else partial, i) for i, flag in enumerate(stretched))
+        partial = builder.call(registry[np.broadcast_to], (partial, shape))
+    return sum_to_shape_of(builder, partial, x)
 
 
 @expansion(np.einsum)
@@ -134,6 +161,8 @@ def einsum_of_diagonals(builder: Builder, subscripts: Any, *operands: Operand) -
     for i, operand in enumerate(operands):
         views[i], terms[i] = without_repeated_letters(builder, operand, terms[i])
     if len(terms) == 1 and result and set(terms[0]) == set(result):
+        if views[0] is not operands[0] and terms[0] == result:
+            return views[0]
         return builder.call(registry[np.transpose], (views[0], tuple(terms[0].index(c) for c in result)))
     if any(view is not operand for view, operand in zip(views, operands, strict=True)):
         subscripts = f"{','.join(terms)}->{result}"
@@ -145,6 +174,7 @@ def without_repeated_letters(builder: Builder, a: Operand, letters: str) -> tupl
     while repeated := [c for c in letters if letters.count(c) > 1]:
         first = letters.index(repeated[0])
         second = letters.index(repeated[0], first + 1)
+        _contract(shape_of(a)[first], shape_of(a)[second])
         a = builder.call(registry[np.diagonal], (a, 0, first, second))
         letters = letters.replace(repeated[0], "", 2) + repeated[0]
     return a, letters

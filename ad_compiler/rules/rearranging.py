@@ -71,7 +71,8 @@ def diagonal_type(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> Ar
 @linear(np.diagonal, infer=diagonal_type, method="diagonal", view=True)
 def diagonal(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1, *, g: Any) -> Any:
     index = diagonal_index(a, offset, diagonal_axes(a, axis1, axis2), np.arange(np.shape(g)[-1]))
-    return index_add(np.zeros_like(a), index, np.moveaxis(g, -1, diagonal_place(a, axis1, axis2)))
+    place = diagonal_place(a, axis1, axis2)
+    return index_add(np.zeros_like(a), index, g if place == np.ndim(g) - 1 else np.moveaxis(g, -1, place))
 
 
 @expansion()

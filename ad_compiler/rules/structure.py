@@ -289,9 +289,9 @@ def item(a: Any, *, g: Any) -> Any:
     return np.reshape(g, np.shape(a)) if np.ndim(a) else g
 
 
-@linear(np.float64, infer=lambda a: ArrayType(np.dtype(np.float64), shape_of(a)))
-@linear(np.float16, infer=lambda a: ArrayType(np.dtype(np.float16), shape_of(a)))
-@linear(np.float32, infer=lambda a: ArrayType(np.dtype(np.float32), shape_of(a)))
+@linear(np.float64, infer=lambda a: ArrayType(np.dtype(np.float64), shape_of(a)), view=True)
+@linear(np.float16, infer=lambda a: ArrayType(np.dtype(np.float16), shape_of(a)), view=True)
+@linear(np.float32, infer=lambda a: ArrayType(np.dtype(np.float32), shape_of(a)), view=True)
 def numpy_float(a: Any, *, g: Any) -> Any:
     return g
 
