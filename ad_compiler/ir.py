@@ -134,6 +134,10 @@ class Parameter:
     default: str | None = None  # source text, where it has a default
 
 
+UNBOUND = float("nan")
+"""What a side of a branch yields for a name that it does not bind. Told by identity; nobody reads it."""
+
+
 def values_in(operand: Operand) -> Iterator[Value]:
     """The values an operand is made of, in order.
 

@@ -15,6 +15,7 @@ from tests.helpers import (
     assert_second_derivatives_match_finite_differences,
     contiguous_cases,
     function_from_expression,
+    function_from_source,
     generator,
     random_array,
 )
@@ -117,6 +118,11 @@ DIAGONALS: list[Row] = [
     ("np.einsum('i,i', x, y)\nnp.einsum('i,i,i->i', x, y, x)", [[(3,), (1,)], [(1,), (3,)]]),
     ("np.einsum('ij,jk->ik', x, y)", [[(2, 1), (3, 4)], [(2, 3), (1, 4)]]),
     ("np.einsum('i,i', x[1:], y)\nnp.einsum('i,i->i', y, x[1:])", [[(2,), (3,)], [(4,), (3,)]]),
+    (
+        "np.einsum('i,i', x[1:], y[2:])\nnp.einsum('i,i->i', x[1:], y[2:])",
+        [[(3,), (4,)], [(2,), (5,)], [(5,), (3,)], [(2,), (3,)]],
+    ),
+    ("np.einsum('iijk->kji', x) * y[0]\nnp.einsum('i->i', y) * x[0, 0, 0]", [[(2, 2, 3, 1), (3,)]]),
 ]
 TABLE = PATTERNS + REPETITIONS + DIAGONALS
 
@@ -167,6 +173,20 @@ def test_gradient_of_a_diagonal_is_an_array_of_its_own() -> None:
     np.testing.assert_array_equal(gradient, [0.0, 4.0, 8.0])
 
 
+@pytest.mark.parametrize("view", ["np.einsum('i->i', b)", "np.einsum('ii->i', b[None] * 1)", "np.float64(b)"])
+def test_write_into_a_view_is_refused(view: str) -> None:
+    """Where nothing is summed, einsum gives a view, and a write into it changes the other array too."""
+    text = f"""
+        def f(x):
+            b = x * 1.0
+            a = {view}
+            a[0] = 5.0
+            return np.sum(a * b)
+    """
+    with pytest.raises(Unsupported, match="in-place write"):
+        grad(function_from_source(text))(np.ones(1))
+
+
 @pytest.mark.parametrize(
     "expression",
     [
@@ -180,6 +200,7 @@ def test_gradient_of_a_diagonal_is_an_array_of_its_own() -> None:
         "np.linspace(x, x, 3)",
         "np.average(x, weights=1.0)",
         "np.linalg.norm(x, 1)",
+        "np.split(x, 2)[0] + np.split(np.ones(3), 2)[0]",
     ],
 )
 def test_refused(expression: str) -> None:

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import is_one
+from ad_compiler.analysis.types import is_one, same_length
 from ad_compiler.ir import Block, Branch, Operand, Operation, Value, inputs_of, values_in
-from ad_compiler.rules.indexing import is_full_slice
+from ad_compiler.rules.indexing import is_array_index, is_full_slice
 from ad_compiler.rules.shapes import normalized_axes, rank_of, shape_of
 
 Axes = tuple[int | None, ...]  # for every axis of a value the axis of `m` it runs along, None where constant
@@ -94,7 +94,8 @@ def push(node: Operation, tangents: dict[Value, Tangent]) -> Tangent | None:
         case "squeeze" if first:
             return reduced(first, removed_axes(node), False)
         case "getitem" if first:
-            return indexed(first, node.arguments[1])
+            array, index = node.arguments
+            return picked(first, array, index) or indexed(first, index)
     raise Unprovable
 
 
@@ -152,6 +153,23 @@ def reduced(tangent: Tangent, axes: tuple[int, ...], keepdims: Any) -> Tangent:
         raise Unprovable
     kept = tuple(own for i, own in enumerate(tangent.axes) if keepdims or i not in axes)
     return Tangent(tangent.factor, tangent.scaled, kept)
+
+
+def picked(tangent: Tangent, array: Value, index: tuple[Operand, ...]) -> Tangent | None:
+    """`a[np.arange(n), labels]`: one element of every row, where `m` runs along the rows."""
+    if len(index) != len(tangent.axes) or not all(is_array_index(item) for item in index):
+        return None
+    running = [i for i, axis in enumerate(tangent.axes) if axis is not None]
+    if len(running) != 1 or any(rank_of(item) != 1 for item in index):
+        return None
+    (place,) = running
+    rows = index[place]
+    node = rows.operation if isinstance(rows, Value) else None
+    if not isinstance(node, Operation) or node.primitive.name != "arange" or node.arguments[1:] != (None, None):
+        return None
+    if not same_length(shape_of(rows)[0], shape_of(array)[place]):
+        return None
+    return Tangent(tangent.factor, tangent.scaled, (tangent.axes[place],))
 
 
 def indexed(tangent: Tangent, index: tuple[Operand, ...]) -> Tangent:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ import numpy as np
 from ad_compiler.analysis.types import ArrayType, Axis, Length, ObjectType, Type, python_type, same_length
 from ad_compiler.builder import key_of
 from ad_compiler.frontend.context import Context
-from ad_compiler.frontend.scope import Scope, Undecided
-from ad_compiler.ir import Block, Branch, Operand, Record, Value
+from ad_compiler.frontend.scope import LocalFunction, Scope, Undecided
+from ad_compiler.ir import UNBOUND, Block, Branch, Operand, Operation, Record, Value, map_values
 from ad_compiler.rules.shapes import rank_of, type_of
 
 _NUMBERS = (bool, int, float, np.generic)
@@ -51,18 +52,83 @@ def run_branches(
     branch = Branch(condition, Block(), Block(), [], builder.statement, (context.here.source, node))
     scopes = scopes_around(context.here)
     before = [dict(scope.names) for scope in scopes]
-    with builder.inside(branch.then):
+    with builder.inside(branch.then), on_side(context, condition, True):
         left = then()
     after_then = [dict(scope.names) for scope in scopes]
     for scope, names in zip(scopes, before, strict=True):
         scope.names.clear()
         scope.names.update(names)
-    with builder.inside(branch.otherwise):
+    with builder.inside(branch.otherwise), on_side(context, condition, False):
         right = otherwise()
     for scope, names in zip(scopes, after_then, strict=True):
         merge_names(context, branch, scope, names)
     builder.append(branch)
     return branch, left, right
+
+
+@contextmanager
+def on_side(context: Context, condition: Value, side: bool) -> Iterator[None]:
+    context.taken.append(decided(context, condition, side))
+    try:
+        yield
+    finally:
+        context.taken.pop()
+
+
+def decided(context: Context, condition: Value, side: bool) -> tuple[Value, bool]:
+    """The condition as it was first computed, without `not`, and the side of it."""
+    node = condition.operation
+    if isinstance(node, Operation) and node.primitive.name == "not":
+        return decided(context, node.arguments[0], not side)
+    if isinstance(node, Branch):
+        place = node.results.index(condition)
+        then, otherwise = node.then.results[place], node.otherwise.results[place]
+        taken = side_taken(context, node.condition)
+        if taken is None and (then is UNBOUND or otherwise is UNBOUND):
+            taken = otherwise is UNBOUND
+        chosen = None if taken is None else then if taken else otherwise
+        if isinstance(chosen, Value):
+            return decided(context, chosen, side)
+    return condition, side
+
+
+def side_taken(context: Context, condition: Value) -> bool | None:
+    """The side on which we are of a branch on this condition; None if on neither."""
+    first, side = decided(context, condition, True)
+    return next((taken == side for known, taken in context.taken if known is first), None)
+
+
+def on_this_side(context: Context, undecided: Undecided, name: str) -> Operand:
+    """What an undecided name is inside of a branch on the same condition; else the name as it is.
+
+    Generated code needs it: its reverse sweep branches again on what the forward sweep branched on.
+    """
+    branch = undecided.branch
+    if branch is None:
+        return undecided
+    side = side_taken(context, branch.condition)
+    if side is None:
+        return undecided
+    operand = undecided.then if side else undecided.otherwise
+    if isinstance(operand, Undecided):
+        operand = on_this_side(context, operand, name)
+    if isinstance(operand, (Undecided, LocalFunction)):
+        return undecided
+    return map_values(lambda value: carried_out(branch, side, value, name), operand)
+
+
+def carried_out(branch: Branch, side: bool, value: Value, name: str) -> Value:
+    """The value made on one side, as a result of the branch that the other side leaves unbound."""
+    mine, other = (branch.then, branch.otherwise) if side else (branch.otherwise, branch.then)
+    for result, own, foreign in zip(branch.results, mine.results, other.results, strict=True):
+        if own is value and foreign is UNBOUND:
+            return result
+    result = Value(value.type, name)
+    result.operation = branch
+    branch.results.append(result)
+    mine.results.append(value)
+    other.results.append(UNBOUND)
+    return result
 
 
 def scopes_around(scope: Scope | None) -> list[Scope]:
@@ -82,6 +148,13 @@ def merge_names(context: Context, branch: Branch, scope: Scope, then_names: dict
 
 def merge(context: Context, branch: Branch, left: Operand, right: Operand, name: str | None) -> Operand:
     """One operand for two: a result of the branch where they differ."""
+    merged = merge_operands(context, branch, left, right, name)
+    return Undecided(merged.reason, branch, left, right) if isinstance(merged, Undecided) else merged
+
+
+def merge_operands(
+    context: Context, branch: Branch, left: Operand, right: Operand, name: str | None
+) -> Operand:
     if key_of(left) == key_of(right):
         return left
     if isinstance(left, (Value, *_NUMBERS)) and isinstance(right, (Value, *_NUMBERS)):

@@ -32,6 +32,7 @@ class Context:
         self.constants = constants
         self.depth = 0
         self.callers: list[Scope] = []
+        self.taken: list[tuple[Value, bool]] = []  # conditions of the branches around, and the side
         self.captures: dict[tuple[Any, ...], Capture] = {}
         self.constants_read: dict[tuple[int, str], tuple[Location, Any]] = {}
         self.names_taken: set[str] = set()

@@ -10,7 +10,7 @@ import numpy as np
 
 from ad_compiler.analysis.types import STRING, ArrayType
 from ad_compiler.frontend import attributes
-from ad_compiler.frontend.branches import choose
+from ad_compiler.frontend.branches import choose, on_this_side
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context, handles, lower
 from ad_compiler.frontend.operations import describe_any, elements_of, evaluate, operation
@@ -61,6 +61,8 @@ def name(context: Context, node: ast.Name) -> Operand:
     scope = context.here.find(node.id)
     if scope is not None:
         operand = scope.names[node.id]
+        if isinstance(operand, Undecided):
+            operand = on_this_side(context, operand, node.id)
         if isinstance(operand, Undecided):
             raise context.refuse(node, f"what `{node.id}` is here is not known: {operand.reason}", _ONE_KIND)
         return operand

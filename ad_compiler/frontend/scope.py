@@ -14,7 +14,7 @@ from types import FunctionType
 from typing import Any
 
 from ad_compiler.frontend.source import Source
-from ad_compiler.ir import Operand
+from ad_compiler.ir import Branch, Operand
 
 
 @dataclass(eq=False, slots=True)
@@ -52,9 +52,15 @@ class LocalFunction:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """A name whose meaning depends on a branch taken at run time, in a way that cannot be merged."""
+    """A name whose meaning depends on a branch taken at run time, in a way that cannot be merged.
+
+    Inside of a later branch on the same condition it is known: what it is on that side of `branch`.
+    """
 
     reason: str
+    branch: Branch | None = None
+    then: Operand = None
+    otherwise: Operand = None
 
 
 @dataclass(frozen=True, slots=True)

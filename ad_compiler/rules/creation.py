@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType, promote
+from ad_compiler.analysis.types import ArrayType, Length, may_be_one, promote
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand
 from ad_compiler.refusal import Refusal
-from ad_compiler.rules.indexing import arange_type
 from ad_compiler.rules.notation import constant, expansion, linear, registry, rule
 from ad_compiler.rules.shapes import axis_from_operand, same_as_first, shape_argument, shape_of, type_of
 from ad_compiler.rules.structure import dtype_of, sum_to_shape_of
@@ -51,6 +50,21 @@ def full_like_type(a: Any, fill_value: Any, dtype: Any = None) -> ArrayType:
 @linear(np.full_like, infer=full_like_type, of="fill_value", fresh=True)
 def full_like(a: Any, fill_value: Any, dtype: Any = None, *, g: Any) -> Any:
     return sum_to_shape_of(g, fill_value)
+
+
+def arange_type(start: Any, stop: Any = None, step: Any = None) -> ArrayType:
+    bounds = [bound for bound in (start, stop, step) if bound is not None]
+    kinds = [type_of(bound) for bound in bounds]
+    dtype = np.result_type(*[t.dtype for t in kinds])
+    if len(bounds) == 1 and isinstance(start, (int, np.integer)):
+        return ArrayType(dtype, (max(int(start), 0),))
+    if len(bounds) == 1:
+        axis = axis_from_operand(start)
+        if not may_be_one(axis) or isinstance(axis, Length):
+            return ArrayType(dtype, (axis,))
+    if all(isinstance(bound, (int, np.integer)) for bound in bounds):
+        return ArrayType(dtype, (len(range(*bounds)),))
+    return ArrayType(dtype, (Length(("arange", *map(id, bounds)), may_be_one=True),))
 
 
 @constant(np.arange, infer=arange_type, keywords=False)

@@ -135,15 +135,14 @@ def einsum(subscripts: Any, *operands: Any, place: Any, g: Any) -> Any:
 def fitted(builder: Builder, partial: Operand, x: Operand) -> Operand:
     """A cotangent in the shape of `x`: an axis of length 1 may have been stretched on either side."""
     found, own = shape_of(partial), shape_of(x)
-    pairs = list(zip(found, own, strict=True))
-    if any(
-        may_be_one(m) and may_be_one(n) and not (is_one(m) or is_one(n) or same_length(m, n))
-        for m, n in pairs
-    ):
+    pairs = [(m, n) for m, n in zip(found, own, strict=True) if may_be_one(m) and may_be_one(n)]
+    if not all(is_one(m) or is_one(n) or same_length(m, n) for m, n in pairs):
         # Which of the two is stretched shows only at run time.
         ones = builder.call(registry[np.ones_like], (x, None))
         return sum_to_shape_of(builder, builder.call(registry[operator.mul], (partial, ones)), x)
-    stretched = [may_be_one(m) and not is_one(n) and not same_length(m, n) for m, n in pairs]
+    stretched = [
+        may_be_one(m) and not is_one(n) and not same_length(m, n) for m, n in zip(found, own, strict=True)
+    ]
     if any(stretched):
         shape = tuple(length(builder, x if flag else partial, i) for i, flag in enumerate(stretched))
         partial = builder.call(registry[np.broadcast_to], (partial, shape))
@@ -163,7 +162,8 @@ def einsum_of_diagonals(builder: Builder, subscripts: Any, *operands: Operand) -
     if len(terms) == 1 and result and set(terms[0]) == set(result):
         if views[0] is not operands[0] and terms[0] == result:
             return views[0]
-        return builder.call(registry[np.transpose], (views[0], tuple(terms[0].index(c) for c in result)))
+        order = tuple(terms[0].index(c) for c in result)
+        return builder.call(registry[np.transpose], (views[0], order if len(order) > 1 else None))
     if any(view is not operand for view, operand in zip(views, operands, strict=True)):
         subscripts = f"{','.join(terms)}->{result}"
     return builder.call(registry[np.einsum], (subscripts, *views))

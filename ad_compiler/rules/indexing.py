@@ -184,7 +184,7 @@ def is_distinct(item: Operand) -> bool:
     node = item.operation if isinstance(item, Value) else None
     if not isinstance(node, Operation):
         return False
-    if node.primitive.name == "arange":
+    if is_arange(item):
         start, stop, step = node.arguments
         from_zero = stop is None or (isinstance(start, int) and start >= 0)
         return from_zero and (step is None or (isinstance(step, int) and step > 0))
@@ -193,6 +193,11 @@ def is_distinct(item: Operand) -> bool:
     if node.primitive.name == "expand_dims" or is_new_axes(node):
         return is_distinct(node.arguments[0])
     return False
+
+
+def is_arange(item: Operand) -> bool:
+    node = item.operation if isinstance(item, Value) else None
+    return isinstance(node, Operation) and node.primitive.name == "arange"
 
 
 def is_new_axes(node: Operation) -> bool:
@@ -379,20 +384,3 @@ def overlapped(builder: Builder, x: Operand, windows: Any, g: Operand) -> Operan
         layer = builder.call(registry["getitem"], (g, (*[slice(None)] * rank, *tap)))
         result = builder.call(registry["index_add"], (result, tuple(index), layer))
     return result
-
-
-def arange_type(start: Any, stop: Any = None, step: Any = None) -> ArrayType:
-    bounds = [bound for bound in (start, stop, step) if bound is not None]
-    kinds = [type_of(bound) for bound in bounds]
-    dtype = np.result_type(*[t.dtype for t in kinds])
-    if len(bounds) == 1 and isinstance(start, (int, np.integer)):
-        return ArrayType(dtype, (max(int(start), 0),))
-    if len(bounds) == 1:
-        from ad_compiler.rules.shapes import axis_from_operand
-
-        axis = axis_from_operand(start)
-        if not may_be_one(axis) or isinstance(axis, Length):
-            return ArrayType(dtype, (axis,))
-    if all(isinstance(bound, (int, np.integer)) for bound in bounds):
-        return ArrayType(dtype, (len(range(*bounds)),))
-    return ArrayType(dtype, (Length(("arange", *map(id, bounds)), may_be_one=True),))

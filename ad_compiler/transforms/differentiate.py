@@ -20,6 +20,7 @@ partial derivative may be inf or NaN there, their product is 0 (`guarded_product
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -260,10 +261,20 @@ def is_zero(operand: Operand) -> bool:
 
 def name_cotangent(value: Value, cotangent: Operand) -> None:
     if isinstance(cotangent, Value) and cotangent.name is None:
-        if value.name is not None:
-            cotangent.name = f"{value.name}_bar"
+        name = value.name or leaf_name(value.access)
+        if name is not None:
+            cotangent.name = f"{name}_bar"
         elif cotangent.cotangent_of is None:
             cotangent.cotangent_of = value
+
+
+def leaf_name(access: str | None) -> str | None:
+    """A name for a part of an argument: `W` for `params["W"]` and `params.W`, `x_0` for `x[0]`."""
+    if access is None:
+        return None
+    words = re.findall(r"\w+", access)
+    name = words[-1] if not words[-1].isdigit() else "_".join(words[-2:])
+    return name if name.isidentifier() else None
 
 
 def zero_like(context: Context, value: Value) -> Operand:

@@ -21,6 +21,12 @@ INVARIANT = {
             s = x - x.max(axis=1, keepdims=True)
             return np.sum((s - np.log(np.exp(s).sum(axis=1, keepdims=True)))[:, 0])
     """,
+    "cross-entropy of picked elements": """
+        def f(x):
+            s = x - np.max(x, axis=1, keepdims=True)
+            l = np.log(np.sum(np.exp(s), axis=1))
+            return np.mean(l - s[np.arange(len(x)), np.array([2, 0])])
+    """,
     "logsumexp, the maximum squeezed": """
         def f(x):
             m = np.max(x, axis=0, keepdims=True)
@@ -34,6 +40,12 @@ INVARIANT = {
 }
 
 DEPENDENT = {
+    "one element picked from each column": """
+        def f(x):
+            s = x - np.max(x, axis=1, keepdims=True)
+            l = np.log(np.sum(np.exp(s), axis=1))
+            return np.sum(l) - np.sum(s[np.array([0, 0, 1]), np.arange(3)])
+    """,
     "the maximum is added once too often": """
         def f(x):
             m = np.max(x, axis=1, keepdims=True)

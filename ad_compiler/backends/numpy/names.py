@@ -146,8 +146,8 @@ class Names:
         others = list(values_in(node.arguments[1:]))
         if any(storages_of(value) & storages_of(base) for value in others):
             return False
-        if node.result.name is None and not step.reverse:
-            return False
+        if not step.reverse and (base.name is None or base.name != node.result.name):
+            return False  # the forward sweep keeps the user's lines: only `a += b` writes
         if result_type.rank == 0:
             return base_type.rank == 0 and node.result.name is not None and base.name in (None, node.result.name)
         fits = result_type.dtype == base_type.dtype and same_shape(result_type.shape, base_type.shape)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from ad_compiler.analysis.storage import storages_of
 from ad_compiler.backends.numpy.expressions import Expressions
-from ad_compiler.ir import Block, Branch, Function, Operation, Statement, Value, values_in
+from ad_compiler.ir import Block, Branch, Function, Operand, Operation, Statement, Value, values_in
 
 WIDTH = 92
 UPDATES = ("index_add", "index_set")
@@ -72,6 +72,7 @@ class Planner:
             self.read(value, None, None)
         for block in blocks:
             self.inline(block)
+        self.shorten_return(outputs)
         forward = self.steps(function.forward, False)
         if function.reverse is None:
             reverse = []
@@ -112,6 +113,12 @@ class Planner:
             if self.is_inlined(node, block):
                 self.inlined.add(node.result)
 
+    def shorten_return(self, outputs: Operand) -> None:
+        """Where the `return` line would be too long, what it returns gets lines of its own."""
+        inlined = [value for value in values_in(outputs) if value in self.inlined]
+        if sum(self.sizes.get(value, 8) + 2 for value in values_in(outputs)) > WIDTH - 16:
+            self.inlined.difference_update(value for value in inlined if self.sizes.get(value, 8) > 16)
+
     def keep_updated(self, node: Operation) -> None:
         """An array that is written into needs a variable."""
         if node.primitive.name in UPDATES:
@@ -135,12 +142,16 @@ class Planner:
 
     def text_length(self, node: Operation) -> int:
         """A rough width of the expression, inlined parts included."""
-        total = len(node.primitive.text) + 4
+        primitive = node.primitive
+        total = len(primitive.text) + 4
         for value in values_in(node.arguments):
             if value in self.inlined:
                 total += self.sizes.get(value, 8)
             else:
                 total += len(value.access or value.name or "temporary")
+        for name, argument in zip(primitive.parameters, node.arguments, strict=False):
+            if not isinstance(argument, Value) and argument is not primitive.defaults.get(name):
+                total += len(repr(argument)) + len(name) * (name in primitive.defaults) + 2
         self.sizes[node.result] = total
         return total
 
