@@ -228,14 +228,14 @@ REFUSED = [
         "argument out",
         """
         def f(x):
-            y = np.zeros(3)
-            np.exp(x, out=y)
-            ^^^^^^^^^^^^^^^^
+            y = np.zeros(4)
+            np.exp(x, out=y[1:])
+            ^^^^^^^^^^^^^^^^^^^^
             return np.sum(y)
         """,
         (VECTOR,),
-        "the argument `out` of `np.exp` is not supported",
-        "write the same without it; supported are x",
+        "`out=` writes into a part of a container or of a view",
+        FRESH_ARRAY,
     ),
     Refused(
         "appending to a list",

@@ -198,6 +198,7 @@ def test_write_into_a_view_is_refused(view: str) -> None:
         "np.diff(x, n=2)",
         "np.repeat(x, [1, 2, 3])",
         "np.linspace(x, x, 3)",
+        "np.arange(x[0], x[0] + 2, 1.0)",
         "np.average(x, weights=1.0)",
         "np.linalg.norm(x, 1)",
         "np.split(x, 2)[0] + np.split(np.ones(3), 2)[0]",

@@ -15,7 +15,7 @@ from __future__ import annotations
 import ast
 
 from ad_compiler.analysis.storage import is_fresh, storage_of, storages_of
-from ad_compiler.analysis.types import ArrayType, same_shape
+from ad_compiler.analysis.types import ArrayType, Shape, may_be_one, same_length, same_shape, unify
 from ad_compiler.frontend.branches import scopes_around
 from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.operations import operation
@@ -124,9 +124,21 @@ def write_out(context: Context, node: ast.Call, result: Operand) -> None:
         raise context.refuse(node, f"`{target.id}` is not an array", "give `out=` an array")
     check_owned(context, node, target.id, array)
     before, after = type_of(array), type_of(result)
-    if before.dtype != after.dtype or not same_shape(before.shape, after.shape):
+    if before.dtype != after.dtype or not fits_exactly(before.shape, after.shape):
         raise context.refuse(node, "the result does not fit the array given as `out=`", "leave `out=` out")
     rebind(context, target.id, result)
+
+
+def fits_exactly(target: Shape, result: Shape) -> bool:
+    """Whether NumPy, where it accepts this `out=`, has found both shapes equal."""
+    if len(target) != len(result):
+        return False
+    for a, b in zip(target, result, strict=True):
+        if not same_length(a, b):
+            if may_be_one(a) or may_be_one(b):
+                return False
+            unify(a, b)
+    return True
 
 
 def check_owned(context: Context, node: ast.AST, name: str, array: Value) -> None:

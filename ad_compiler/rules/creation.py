@@ -8,7 +8,7 @@ import numpy as np
 
 from ad_compiler.analysis.types import ArrayType, Length, may_be_one, promote
 from ad_compiler.builder import Builder
-from ad_compiler.ir import Operand
+from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import constant, expansion, linear, registry, rule
 from ad_compiler.rules.shapes import axis_from_operand, same_as_first, shape_argument, shape_of, type_of
@@ -55,6 +55,9 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, *, g: Any) -> Any:
 def arange_type(start: Any, stop: Any = None, step: Any = None) -> ArrayType:
     bounds = [bound for bound in (start, stop, step) if bound is not None]
     kinds = [type_of(bound) for bound in bounds]
+    if any(isinstance(bound, Value) and t.dtype.kind == "f" for bound, t in zip(bounds, kinds, strict=True)):
+        # Its elements depend on such a bound, and so does how many there are.
+        raise Refusal("a bound of `np.arange` is a real number", "write `start + step * np.arange(n)`")
     dtype = np.result_type(*[t.dtype for t in kinds])
     if len(bounds) == 1 and isinstance(start, (int, np.integer)):
         return ArrayType(dtype, (max(int(start), 0),))
