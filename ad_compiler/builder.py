@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ad_compiler.analysis.types import unifying, unifying_for_now
 from ad_compiler.ir import Block, Branch, Operand, Operation, Record, Statement, Value
 
 if TYPE_CHECKING:
@@ -46,8 +47,11 @@ class Builder:
             for table in self._known:
                 if key in table:
                     return table[key]
-        result = Value(primitive.infer(*arguments))
+        with unifying() as equations:
+            result = Value(primitive.infer(*arguments))
         result.operation = Operation(primitive, arguments, result, self.statement, self.place, method)
+        if equations and not self.generated:
+            result.operation.equations = tuple(equations)
         self.block.operations.append(result.operation)
         if self.generated:
             self.own.add(result)
@@ -64,7 +68,8 @@ class Builder:
         outer, self.block = self.block, block
         self._known.append({})
         try:
-            yield block
+            with unifying_for_now():
+                yield block
         finally:
             self._known.pop()
             self.block = outer

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ad_compiler.analysis.types import Type
+from ad_compiler.analysis.types import Equation, Type
 
 if TYPE_CHECKING:
     from ad_compiler.frontend.source import Source
@@ -68,6 +68,7 @@ class Operation:
     statement: Statement | None = None
     place: tuple[Source, ast.AST] | None = None
     method: bool = False  # written as a method: `x.sum()`
+    equations: tuple[Equation, ...] = ()  # lengths that NumPy finds equal when it runs this
 
     def __repr__(self) -> str:
         return f"{self.result!r} = {self.primitive.name}{self.arguments!r}"

@@ -31,6 +31,7 @@ from ad_compiler.rules.shapes import describe, type_of
 from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.differentiate import ReverseSweep, gradient_of
 from ad_compiler.transforms.gates import find_gates
+from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in
 
 Mode = Literal["grad", "value_and_grad", "vjp"]
 SUFFIX: dict[Mode, str] = {"grad": "grad", "value_and_grad": "value_and_grad", "vjp": "vjp"}
@@ -71,14 +72,23 @@ def compile_program(request: Request, arguments: Mapping[str, Any], constants: f
     function.shortcuts = find_gates(lowered, inputs)
     differentiate(request, source, lowered)
     show("differentiate", function)
-    kept = function.result
-    remove_dead_code([function.forward, *([function.reverse] if function.reverse else [])], (kept, function.reverse_result))
+    clean(lowered)
     show("dead_code", function)
     name = primal_name(request.primal)
     function.name = f"{name}_{SUFFIX[request.mode]}"
     function.documentation = documentation(request, name)
     text = emit(function, seed_name(lowered) if request.mode == "vjp" else None)
     return Program(request, text, function, lowered, function.name)
+
+
+def clean(lowered: Lowered) -> None:
+    """Remove dead code, but not the errors it would have raised."""
+    function = lowered.function
+    blocks = [function.forward, *([function.reverse] if function.reverse else [])]
+    outputs = (function.result, function.reverse_result)
+    before = operations_in(function.forward)
+    remove_dead_code(blocks, outputs)
+    insert_checks(function, dead_checks(before, function))
 
 
 def primal_name(primal: FunctionType) -> str:

@@ -483,6 +483,18 @@ def test_prints_and_asserts_are_kept(capsys: pytest.CaptureFixture[str]) -> None
         grad(f)(1.5)
 
 
+def test_guards_are_kept() -> None:
+    def f(x, n=1):
+        if x < 0:
+            raise ValueError(f"negative: {x}")
+        return x * x * n
+
+    derivative = grad(f)
+    assert derivative(3.0) == 6.0
+    with pytest.raises(ValueError, match=r"negative: -3\.0"):
+        derivative(-3.0)
+
+
 def test_constant_functions() -> None:
     assert grad(lambda x: 5.0)(3.0) == 0.0
     assert value_and_grad(lambda x: 7)(3.0) == (7, 0.0)

@@ -19,7 +19,9 @@ broadcast; the reverse sweep then tests it where it must.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import threading
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,12 +90,58 @@ def unify(a: Axis, b: Axis) -> None:
     known = [axis for axis in (a, b) if isinstance(axis, int)]
     if len(known) == 2 or (1 in known and not (may_be_one(a) and may_be_one(b))):
         raise ShapeMismatch(f"lengths {a} and {b} differ")
+    _trail.equations.append((origin_of(a), origin_of(b)))
     if isinstance(a, Length) and (isinstance(b, int) or b.may_be_one is False):
         a._parent, kept, gone = b, b, a
     elif isinstance(b, Length):
         b._parent, kept, gone = a, a, b
-    if isinstance(kept, Length) and kept.origin is None:
+    adopted = isinstance(kept, Length) and kept.origin is None
+    if isinstance(kept, Length) and adopted:
         kept.origin = gone.origin
+    _trail.unions.append((gone, kept if adopted else None))
+
+
+Origin = int | tuple[Any, int] | None  # a number, an axis of an input, or a length computed on the way
+Equation = tuple[Origin, Origin]
+
+
+class Trail(threading.local):
+    """What this thread has unified: the equations NumPy will check, and how to take them back."""
+
+    def __init__(self) -> None:
+        self.equations: list[Equation] = []
+        self.unions: list[tuple[Length, Axis | None]] = []
+
+
+_trail = Trail()
+
+
+def origin_of(axis: Axis) -> Origin:
+    return axis if isinstance(axis, int) else axis.origin
+
+
+@contextmanager
+def unifying() -> Iterator[list[Equation]]:
+    """Collect the equations that are found inside."""
+    outer, _trail.equations = _trail.equations, []
+    try:
+        yield _trail.equations
+    finally:
+        _trail.equations = outer
+
+
+@contextmanager
+def unifying_for_now() -> Iterator[None]:
+    """Take back, at the end, what is unified inside: it holds on one side of a branch only."""
+    mark = len(_trail.unions)
+    try:
+        yield
+    finally:
+        while len(_trail.unions) > mark:
+            gone, adopting = _trail.unions.pop()
+            gone._parent = None
+            if isinstance(adopting, Length):
+                adopting.origin = None
 
 
 def broadcast_axis(a: Axis, b: Axis) -> Axis:

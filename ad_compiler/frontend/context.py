@@ -150,7 +150,7 @@ UNSUPPORTED: dict[type[ast.AST], tuple[str, str]] = {
     ast.YieldFrom: ("a generator cannot be differentiated", "return the values together"),
     ast.Try: ("`try` is not differentiated yet", "check the condition before, outside of the function"),
     ast.With: ("`with` is not differentiated yet", "enter the context around the call of the gradient"),
-    ast.Raise: ("`raise` is not differentiated yet", "use `assert`, or check before the call"),
+    ast.Raise: ("this `raise` is not differentiated yet", "write `if ...: raise ValueError(...)`, or use `assert`"),
     ast.Global: ("writing a global is a side effect that a derivative cannot follow", "return the value"),
     ast.Nonlocal: ("writing an outer variable is a side effect that a derivative cannot follow", "return the value"),
     ast.Delete: ("`del` is not differentiated yet", "leave the name alone"),

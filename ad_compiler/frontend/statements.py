@@ -92,6 +92,9 @@ def run_if(context: Context, node: ast.If, rest: list[ast.stmt]) -> tuple[Outcom
     condition = in_statement(context, node, lambda: lower(context, node.test))
     if not isinstance(condition, Value):
         return run(context, [*(node.body if condition else node.orelse), *rest]), True
+    if is_guard(node):
+        in_statement(context, node, lambda: guard(context, node, condition))
+        return None, False
     if not any(isinstance(inner, ast.Return) for inner in ast.walk(node)):
         in_statement(
             context,
@@ -113,6 +116,21 @@ def run_if(context: Context, node: ast.If, rest: list[ast.stmt]) -> tuple[Outcom
         ),
     )
     return Returned(result), True
+
+
+def is_guard(node: ast.If) -> bool:
+    """`if condition: raise ValueError("message")`."""
+    (first, *rest) = node.body
+    if rest or node.orelse or not isinstance(first, ast.Raise) or not isinstance(first.exc, ast.Call):
+        return False
+    call = first.exc
+    return isinstance(call.func, ast.Name) and call.func.id == "ValueError" and len(call.args) == 1 and not call.keywords
+
+
+def guard(context: Context, node: ast.If, condition: Value) -> None:
+    first = node.body[0]
+    assert isinstance(first, ast.Raise) and isinstance(first.exc, ast.Call)
+    operation(context, node, registry["require"], (condition, lower(context, first.exc.args[0])))
 
 
 @handles(ast.Expr)

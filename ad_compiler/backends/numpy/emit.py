@@ -129,7 +129,7 @@ class Writer:
 
     def operation(self, node: Operation) -> list[str]:
         if node.primitive.effect:
-            return [self.printer.operation(node)[0]]
+            return self.printer.operation(node)[0].split("\n")
         name = self.names.names[node.result]
         if node.primitive.name in UPDATES:
             return self.update(node, name)

@@ -322,6 +322,11 @@ def _assert(printer: Expressions, node: Operation) -> Text:
     return f"assert {printer.text(condition)}{suffix}", Precedence.TERNARY
 
 
+def _require(printer: Expressions, node: Operation) -> Text:
+    failed, message = node.arguments
+    return f"if {printer.text(failed)}:\n    raise ValueError({printer.text(message)})", Precedence.TERNARY
+
+
 def _print(printer: Expressions, node: Operation) -> Text:
     arguments, keywords = node.arguments
     parts = [*map(printer.text, arguments), *(f"{key}={printer.text(item)}" for key, item in keywords.items())]
@@ -348,5 +353,6 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "format": _format,
     "assert": _assert,
     "print": _print,
+    "require": _require,
     "sum_where_broadcast": _sum_where_broadcast,
 }
