@@ -23,12 +23,13 @@ from __future__ import annotations
 import ast
 import itertools
 import keyword
-import linecache
 from collections.abc import Sequence
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ad_compiler.generated import keep_text
 
 if TYPE_CHECKING:
     import sympy
@@ -93,7 +94,7 @@ def functions_of(source: str) -> dict[str, FunctionType]:
     """The functions of a generated text, which is known to tracebacks and to `frontend.source`."""
     names = [node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
     filename = f"<ad_compiler gate {names[0]} {next(_numbers)}>"
-    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    keep_text(filename, source)
     namespace: dict[str, Any] = {"__name__": "ad_compiler.generated", "np": np}
     exec(compile(source, filename, "exec"), namespace)
     return {name: namespace[name] for name in names}

@@ -52,7 +52,7 @@ def called(function: Any, args: Any, cotangent: Any) -> Any:
 
 
 def main(requests: str, results: str) -> None:
-    sys.meta_path.insert(0, Blocker())  # type: ignore[arg-type]
+    sys.meta_path.insert(0, Blocker())
     with open(requests, "rb") as file:
         calls = pickle.load(file)
     returned = []

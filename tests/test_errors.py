@@ -46,7 +46,7 @@ def test_without_a_place() -> None:
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, lambda e: pickle.loads(pickle.dumps(e))])
-def test_copies_and_pickles(duplicate) -> None:  # type: ignore[no-untyped-def]
+def test_copies_and_pickles(duplicate) -> None:
     error = refusal()
     error.add_note("while differentiating `loss`")
     other = duplicate(error)

@@ -22,12 +22,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import strategies as st
 
-from ad_compiler import check_grads
+from ad_compiler import Unsupported, check_grads, value_and_grad
 from ad_compiler.demo import circuits, models
 from ad_compiler.making import derivative_of
 from tests import run_standalone
+from tests.helpers import function_from_source
 from tests.programs import lecture
+from tests.test_random_programs import programs
 
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parents[1]
@@ -173,7 +177,7 @@ def test_text_stands_alone(case: Case) -> None:
     assert {node.id for node in names} <= defined | {"np", "math", "abs", "float", "len", "type", "slice", "max", "min"}
 
 
-@pytest.mark.parametrize("limit", [110])
+@pytest.mark.parametrize("limit", [120])
 @each_case
 def test_text_is_laid_out(case: Case, limit: int) -> None:
     text = case.path.read_text(encoding="utf-8")
@@ -231,6 +235,25 @@ def test_text_of_the_second_derivative_stands_alone(case: Case) -> None:
     text = again.source_for(*case.args)
     assert "ad_compiler" not in text
     assert f"def {case.emitted}_vjp(" in text
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.generate,))
+@given(programs(), st.integers(0, 2**32 - 1))
+def test_generated_code_of_random_programs_can_be_differentiated_again(
+    program: tuple[str, list[tuple[int, ...]]], seed: int
+) -> None:
+    text, shapes = program
+    f = function_from_source(text)
+    random = np.random.default_rng(seed)
+    args = [random.uniform(-1.5, 1.5, shape) if shape else float(random.uniform(-1.5, 1.5)) for shape in shapes]
+    with np.errstate(all="ignore"):
+        assume(np.isfinite(f(*args)))
+        generated = function_from_source(value_and_grad(f, tuple(range(len(args)))).source_for(*args))
+        try:
+            check_grads(generated, args, rtol=1e-3, atol=1e-4)
+        except Unsupported as error:
+            assume("does not fit the array" not in error.reason)  # lengths that only NumPy knows to be equal
+            raise
 
 
 def update() -> None:

@@ -67,6 +67,7 @@ SHAPES: list[Row] = [
     ("np.squeeze(x)\nx.squeeze()", [[(1, 3, 1)], [(1,)], [(2, 3)], [()]]),
     ("np.squeeze(x, axis=0)\nnp.squeeze(x, -1)\nx.squeeze((0, 2))", [[(1, 3, 1)]]),
     ("np.broadcast_to(x, (2, 3))", [[()], [(3,)], [(1,)], [(2, 1)], [(1, 1)], [(1, 3)]]),
+    ("np.sin(np.broadcast_to(x, 3)) * np.cos(x[0])", [[(1,)], [(3,)]]),
     ("np.broadcast_to(x, (0, 3))\nnp.broadcast_to(x, (0, 3)).sum()", [[(3,)], [(1, 3)], [()]]),
     ("np.concatenate([x, y])\nnp.concatenate((x, y, x), axis=0)", [[(2,), (3,)], [(0,), (3,)]]),
     ("np.concatenate([x, 2 * y], axis=1)\nnp.concatenate([x, y], -1)", [[(2, 3), (2, 1)]]),

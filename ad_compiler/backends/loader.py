@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ast
 import itertools
-import linecache
 import math
 from collections.abc import Mapping
 from types import FunctionType
 from typing import Any
 
 import numpy as np
+
+from ad_compiler.generated import keep_text
 
 _counter = itertools.count(1)
 IMPORTS = "import numpy as np\n"
@@ -63,7 +64,7 @@ def load(
                 setattr(inner, "end_col_offset", definition.col_offset + 1)  # noqa: B010
     has_docstring = isinstance(definition.body[0], ast.Expr)
     definition.body[has_docstring:has_docstring] = prologue
-    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    keep_text(filename, text)
     module: dict[str, Any] = {"__name__": f"ad_compiler.generated.{name}", "np": np, "math": math, **namespace}
     exec(compile(tree, filename, "exec"), module)
     function: FunctionType = module[name]

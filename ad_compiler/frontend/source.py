@@ -30,6 +30,7 @@ from inspect import (
 from typing import Any, cast
 
 from ad_compiler.errors import Unsupported
+from ad_compiler.generated import kept_lines
 
 __all__ = ["Source", "read_source"]
 
@@ -169,7 +170,7 @@ def plain_function(function: Callable[..., object]) -> types.FunctionType:
 def _lines_of(function: types.FunctionType) -> list[str]:
     """The lines of the file or cell a function comes from, or [] where they are not kept."""
     code = function.__code__
-    lines = linecache.getlines(code.co_filename, function.__globals__)
+    lines = linecache.getlines(code.co_filename, function.__globals__) or kept_lines(code.co_filename)
     if not lines and hasattr(linecache, "_getlines_from_code"):  # prompts, from Python 3.13.1 on
         lines = linecache._getlines_from_code(code)
     if not lines and code.co_filename == "<string>" and sys.argv[:1] == ["-c"]:

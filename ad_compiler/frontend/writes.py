@@ -13,6 +13,8 @@ is any write into an argument, whose array belongs to the caller.
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from typing import TypeGuard
 
 from ad_compiler.analysis.storage import is_fresh, storage_of, storages_of
 from ad_compiler.analysis.types import ArrayType, Shape, may_be_one, same_length, same_shape, unify
@@ -151,12 +153,61 @@ def check_owned(context: Context, node: ast.AST, name: str, array: Value) -> Non
     storages = storages_of(array)
     for scope in active_scopes(context):
         for other, operand in scope.names.items():
-            if scope is context.here and other == name:
+            mine = scope is context.here
+            if mine and other == name:
                 continue
-            if any(storages & storages_of(value) for value in values_in(operand)):
+            shared = any(storages & storages_of(value) for value in values_in(operand))
+            if shared and not (mine and not is_read_from(context, node, other)):
                 raise context.refuse(
                     node, f"an in-place write cannot be differentiated here: `{other}` holds the same array", _ADVICE
                 )
+
+
+def is_read_from(context: Context, node: ast.AST, name: str) -> bool:
+    """Whether the function that `node` stands in may read a name of its own from there on.
+
+    There are no loops, so what comes later stands later; an inner function may be called any time.
+    """
+    function: ast.AST = context.here.source.node
+    inner = [each for each in functions_in(function) if contains(each, node)]
+    function = inner[-1] if inner else function
+    if isinstance(function, ast.Lambda) or any(reads(each, name) for each in functions_in(function)):
+        return True
+    for statement in following(function.body, node):  # type: ignore[attr-defined]
+        if reads(statement, name):
+            return True
+        if isinstance(statement, ast.Assign) and any(is_name(target, name) for target in statement.targets):
+            return False
+    return False
+
+
+def following(body: list[ast.stmt], node: ast.AST) -> Iterator[ast.stmt]:
+    """The statement that `node` is in, and those that may run after it."""
+    for place, statement in enumerate(body):
+        if contains(statement, node):
+            if isinstance(statement, ast.If):
+                yield from following(statement.body, node)
+                yield from following(statement.orelse, node)
+            else:
+                yield statement
+            yield from body[place + 1 :]
+
+
+def contains(outer: ast.AST, node: ast.AST) -> bool:
+    return any(each is node for each in ast.walk(outer))
+
+
+def functions_in(function: ast.AST) -> list[ast.AST]:
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+    return [each for each in ast.walk(function) if isinstance(each, kinds) and each is not function]
+
+
+def reads(outer: ast.AST, name: str) -> bool:
+    return any(is_name(each, name) and isinstance(each.ctx, ast.Load) for each in ast.walk(outer))
+
+
+def is_name(node: ast.AST, name: str) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and node.id == name
 
 
 def active_scopes(context: Context) -> list[Scope]:

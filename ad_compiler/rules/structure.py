@@ -130,6 +130,12 @@ def broadcast_to(a: Any, shape: Any, *, g: Any) -> Any:
     return sum_to_shape_of(g, a)
 
 
+@expansion(np.broadcast_to)
+def broadcast_to_lengths(builder: Builder, array: Operand, shape: Any) -> Operand:
+    """`np.broadcast_to`, a single length written as a shape."""
+    return builder.call(registry[np.broadcast_to], (array, shape_argument(shape)))
+
+
 def flip_type(a: Any, axis: Any = None) -> ArrayType:
     normalized_axes(axis, rank_of(a))
     return same_as_first(a)

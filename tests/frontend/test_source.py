@@ -263,11 +263,11 @@ def test_unicode_identifiers(load: Load) -> None:
 
 
 def test_function_with_assert_rewritten_by_pytest() -> None:
-    def f(x, y):  # type: ignore[no-untyped-def]
+    def f(x, y):
         assert x.ndim == 1 and x.shape in [(1,), (2,), (3,)], f"{x} has a wrong shape"
         return x - 2 * y
 
-    def g(x):  # type: ignore[no-untyped-def]
+    def g(x):
         def h(y: Any) -> Any:
             assert y
             return y
@@ -475,13 +475,13 @@ def test_executed_text() -> None:
 
 
 def test_generators_and_async_functions() -> None:
-    def generator(x: float):  # type: ignore[no-untyped-def]
+    def generator(x: float):
         yield x
 
     async def coroutine(x: float) -> float:
         return x
 
-    async def stream(x: float):  # type: ignore[no-untyped-def]
+    async def stream(x: float):
         yield x
 
     for function, kind in (
