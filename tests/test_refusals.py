@@ -506,7 +506,7 @@ REFUSED = [
             return np.sum(np.sum(x, axis=axis))
         """,
         (VECTOR, 0.0),
-        "`axis` must be a whole number known while compiling (as an axis or an item's index is), "
+        "`axis` must be a whole number known while compiling (as an axis is), "
         "and it is a float",
         "pass a Python int",
     ),

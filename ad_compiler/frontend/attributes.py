@@ -140,13 +140,15 @@ def array_method(
     positional: list[Operand],
     keywords: dict[str, Operand],
 ) -> Operand:
-    if name in ("reshape", "transpose") and len(positional) > 1:
+    several = len(positional) > 1 or (name == "transpose" and positional and isinstance(positional[0], int))
+    if name in ("reshape", "transpose") and several:
         positional = [tuple(positional)]
     context.builder.place = (context.here.source, node)
     if isinstance(owner.type, ArrayType) and owner.type.python:
         raise context.refuse(node, f"a Python {owner.type} has no method `{name}`", f"use `np.{name}`")
-    if name in _METHOD_EXPANSIONS:
-        return expansions[_METHOD_EXPANSIONS[name]](context.builder, owner, *positional, **keywords)
+    function = np.reshape if name == "reshape" and keywords else _METHOD_EXPANSIONS.get(name)
+    if function is not None:
+        return call_operand(context, node, function, [owner, *positional], keywords)
     primitive = methods.get(name)
     if primitive is None:
         raise context.refuse(

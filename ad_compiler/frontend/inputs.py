@@ -91,7 +91,7 @@ def describe_input(obj: Any, access: str, constants: frozenset[str] = frozenset(
     if access in constants:
         if type(obj) is not int:
             raise Refusal(
-                f"`{access}` must be a whole number known while compiling (as an axis or an item's index is), "
+                f"`{access}` must be a whole number known while compiling (as an axis is), "
                 f"and it is a {type(obj).__name__}",
                 "pass a Python int",
             )

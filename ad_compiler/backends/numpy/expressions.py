@@ -15,6 +15,7 @@ import numpy as np
 
 from ad_compiler.analysis.types import representative
 from ad_compiler.ir import Branch, Operand, Operation, Record, Value
+from ad_compiler.rules.notation import Primitive
 from ad_compiler.rules.shapes import normalized_axes, rank_of, shape_of
 
 
@@ -152,12 +153,16 @@ class Expressions:
         primitive = node.primitive
         if primitive.variadic:
             return f"{primitive.text}({', '.join(map(self.text, node.arguments))})"
+        arguments = list(zip(primitive.parameters, node.arguments, strict=True))
+        if not primitive.keywords:  # by position: only the last ones can be left out
+            while arguments and is_default(primitive, *arguments[-1]):
+                arguments.pop()
         parts = []
-        for name, argument in zip(primitive.parameters, node.arguments, strict=True):
-            if name not in primitive.defaults:
+        for name, argument in arguments:
+            if name not in primitive.defaults or not primitive.keywords:
                 parts.append(self.text(argument))
-            elif argument is not primitive.defaults[name] and argument != primitive.defaults[name]:
-                parts.append(f"{name}={self.text(argument)}" if primitive.keywords else self.text(argument))
+            elif not is_default(primitive, name, argument):
+                parts.append(f"{name}={self.text(argument)}")
         if (node.method or is_reduction(node)) and isinstance(node.arguments[0], Value):
             receiver = self.at_least(node.arguments[0], Precedence.ATOM)
             return f"{receiver}.{primitive.method}({', '.join(parts[1:])})"
@@ -211,6 +216,13 @@ class Expressions:
                 ):
                     return f"{self.at_least(array, Precedence.ATOM)}.shape"
         return self.text(shape)
+
+
+def is_default(primitive: Primitive, name: str, argument: Operand) -> bool:
+    if name not in primitive.defaults:
+        return False
+    default = primitive.defaults[name]
+    return argument is default or (type(argument) is type(default) and argument == default)
 
 
 def is_reduction(node: Operation) -> bool:

@@ -16,7 +16,7 @@ from ad_compiler.backends.numpy.plan import UPDATES, Plan, Step, storage_reads
 from ad_compiler.ir import Branch, Operation, Value, values_in
 
 # What generated code may call: everything else may be a variable, if the user called it so.
-USED = ("abs", "bool", "dict", "float", "int", "max", "min", "print", "range", "slice", "type")
+USED = ("abs", "bool", "dict", "float", "int", "max", "min", "print", "range", "round", "slice", "type")
 RESERVED = frozenset([*keyword.kwlist, *USED, "np", "math"])
 NOUNS = {
     "add": "total",
