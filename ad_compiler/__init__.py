@@ -1,10 +1,10 @@
 """Automatic differentiation of NumPy programs, from source to source.
 
-    >>> from ad_compiler import grad
-    >>> def f(x, y, z):
-    ...     return (x + y) * z
-    >>> grad(f, argnums=("x", "y", "z"))(-2.0, 5.0, -4.0)
-    (-4.0, -4.0, 3.0)
+>>> from ad_compiler import grad
+>>> def f(x, y, z):
+...     return (x + y) * z
+>>> grad(f, argnums=("x", "y", "z"))(-2.0, 5.0, -4.0)
+(-4.0, -4.0, 3.0)
 """
 
 from ad_compiler.api import grad, value_and_grad, vjp

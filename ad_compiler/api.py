@@ -16,7 +16,9 @@ Argnums = int | str | Sequence[int | str]
 
 
 @overload
-def grad(fun: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = False, backend: str = "numpy") -> Derivative: ...
+def grad(
+    fun: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = False, backend: str = "numpy"
+) -> Derivative: ...
 @overload
 def grad(
     fun: None = None, argnums: Argnums = 0, *, has_aux: bool = False, backend: str = "numpy"
@@ -49,7 +51,9 @@ def value_and_grad(
 def value_and_grad(
     fun: None = None, argnums: Argnums = 0, *, has_aux: bool = False, backend: str = "numpy"
 ) -> Callable[[Callable[..., Any]], Derivative]: ...
-def value_and_grad(fun: Any = None, argnums: Argnums = 0, *, has_aux: bool = False, backend: str = "numpy") -> Any:
+def value_and_grad(
+    fun: Any = None, argnums: Argnums = 0, *, has_aux: bool = False, backend: str = "numpy"
+) -> Any:
     """As `grad`, but the derivative returns `(value, gradient)`.
 
     >>> def square(x):

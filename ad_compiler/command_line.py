@@ -18,9 +18,7 @@ from ad_compiler.highlight import highlighted, wants_colours
 from ad_compiler.making import derivative_of
 from ad_compiler.standalone import described, notes, standalone_module, unknown_names
 
-DESCRIPTION = (
-    "Derivatives of NumPy programs, from source to source: reads Python functions, writes them."
-)
+DESCRIPTION = "Derivatives of NumPy programs, from source to source: reads Python functions, writes them."
 TARGET = "a function: the path of a .py file or the dotted name of a module, a colon, its name"
 ARGS = (
     "arguments as Python literals, positional or name=...; lists become arrays of floats. "
@@ -62,12 +60,8 @@ def parser() -> argparse.ArgumentParser:
     made = Parser(prog="ad-compiler", description=DESCRIPTION)
     commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def command(
-        name: str, run: Callable[[argparse.Namespace], int], text: str
-    ) -> argparse.ArgumentParser:
-        added = commands.add_parser(
-            name, help=text[0].lower() + text[1:].rstrip("."), description=text
-        )
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text[0].lower() + text[1:].rstrip("."), description=text)
         added.set_defaults(run=run)
         return added
 
@@ -90,9 +84,7 @@ def parser() -> argparse.ArgumentParser:
             default="grad",
             help="the gradient (default), value and gradient, or value and pullback",
         )
-        each.add_argument(
-            "--has-aux", action="store_true", help="the function returns (value, aux)"
-        )
+        each.add_argument("--has-aux", action="store_true", help="the function returns (value, aux)")
     for each in (emit, graph):
         each.add_argument(
             "-o", "--output", metavar="OUT", help="the file to write, instead of standard output"
@@ -178,9 +170,7 @@ def specialised(
     return derivative, arguments, derivative.specialise(arguments)
 
 
-def derivative_for(
-    function: Callable[..., Any], options: argparse.Namespace, mode: Any = None
-) -> Derivative:
+def derivative_for(function: Callable[..., Any], options: argparse.Namespace, mode: Any = None) -> Derivative:
     try:
         return derivative_of(
             function,

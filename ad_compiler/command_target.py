@@ -71,9 +71,7 @@ def plain(found: Any, name: str, owner: Any, last: str) -> Callable[..., Any]:
 
 def suggestion(name: str, owner: Any) -> str:
     """Names in `owner` to choose from: the similar one, or all functions."""
-    names = [
-        key for key, value in vars(owner).items() if callable(value) and not key.startswith("_")
-    ]
+    names = [key for key, value in vars(owner).items() if callable(value) and not key.startswith("_")]
     close = difflib.get_close_matches(name, names, 1)
     if close:
         return f"; did you mean {close[0]!r}?"
@@ -139,17 +137,9 @@ def failure(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return f"{text} ({os.path.basename(error.filename or '')}, line {error.lineno})"
     frames = traceback.extract_tb(error.__traceback__)
-    own = [
-        frame
-        for frame in frames
-        if "importlib" not in frame.filename and os.path.isfile(frame.filename)
-    ]
+    own = [frame for frame in frames if "importlib" not in frame.filename and os.path.isfile(frame.filename)]
     inner = [frame for frame in own if os.path.dirname(frame.filename) != os.path.dirname(__file__)]
-    return (
-        f"{text} ({os.path.basename(inner[-1].filename)}, line {inner[-1].lineno})"
-        if inner
-        else text
-    )
+    return f"{text} ({os.path.basename(inner[-1].filename)}, line {inner[-1].lineno})" if inner else text
 
 
 def parse_arguments(tokens: Sequence[str]) -> tuple[list[Any], dict[str, Any]]:

@@ -29,7 +29,9 @@ from ad_compiler.refusal import NeedsConstant
 class Specialisation:
     """One built derivative: its text, and the functions loaded from it."""
 
-    def __init__(self, owner: Derivative, program: Program, arguments: Mapping[str, Any], constants: frozenset[str]) -> None:
+    def __init__(
+        self, owner: Derivative, program: Program, arguments: Mapping[str, Any], constants: frozenset[str]
+    ) -> None:
         self.program = program
         self.text = module_text(program.source)
         context = program.lowered.context
@@ -78,7 +80,9 @@ class Specialisation:
         if holder is None:
             holder = f"_ad_outside_{len(self.namespace)}"
             self.namespace[holder] = location.holder
-        return f"{holder}[{location.name!r}]" if isinstance(location.holder, dict) else f"{holder}.cell_contents"
+        return (
+            f"{holder}[{location.name!r}]" if isinstance(location.holder, dict) else f"{holder}.cell_contents"
+        )
 
     def is_current(self) -> bool:
         """Whether everything read from outside is of the kind it was when this was built."""
@@ -96,7 +100,9 @@ def classes_made(result: Operand) -> dict[str, type]:
     if isinstance(result, Record):
         own = {} if result.access else {result.cls.__name__: result.cls}
         return own | classes_made(tuple(result.fields.values()))
-    items = result.values() if isinstance(result, dict) else result if isinstance(result, (tuple, list)) else ()
+    items = (
+        result.values() if isinstance(result, dict) else result if isinstance(result, (tuple, list)) else ()
+    )
     return {name: cls for item in items for name, cls in classes_made(item).items()}
 
 
@@ -153,7 +159,7 @@ class Derivative(functools.partial[Any]):
         return self.specialise(bound.arguments).unguarded(*args, **kwargs)
 
     def specialise(self, arguments: Mapping[str, Any]) -> Specialisation:
-        """The specialisation for these arguments, found or built; it becomes the one that is entered first."""
+        """The specialisation for these arguments, found or built; it is the one entered first."""
         with self._lock:
             found = self._specialisations.setdefault(self._kinds(arguments), [])
             specialisation = next((known for known in found if known.is_current()), None)
@@ -285,5 +291,3 @@ def assumed(parameter: inspect.Parameter) -> Any:
     if parameter.default is not inspect.Parameter.empty:
         return parameter.default
     return 1.0
-
-

@@ -17,9 +17,7 @@ from ad_compiler.graph import abbreviated
 from ad_compiler.making import derivative_of, has_reals
 from ad_compiler.testing import direction, inner, is_real, leaves, rebuilt, scaled_difference
 
-STEP = float(np.finfo(np.float64).eps) ** (
-    1 / 3
-)  # balances truncation and rounding of a central difference
+STEP = float(np.finfo(np.float64).eps) ** (1 / 3)  # balances truncation and rounding of a central difference
 RELATIVE, ROUNDING = 1e-5, 1e-9
 
 
@@ -46,9 +44,7 @@ class Comparison:
         )
 
 
-def compare(
-    function: Callable[..., Any], bound: BoundArguments, names: Sequence[str]
-) -> list[Comparison]:
+def compare(function: Callable[..., Any], bound: BoundArguments, names: Sequence[str]) -> list[Comparison]:
     """Compare for the arguments `names`; `Unsupported`, and `BadInput` where the function fails.
 
     Where the function returns more than a number, its product with random numbers is checked.
@@ -57,11 +53,7 @@ def compare(
         bound.arguments[name] = rebuilt(bound.arguments[name], as_real)
     with running(function):
         value = function(*bound.args, **bound.kwargs)
-    cotangent = (
-        1.0
-        if is_real(value) and np.ndim(value) == 0
-        else direction(value, np.random.default_rng(0))
-    )
+    cotangent = 1.0 if is_real(value) and np.ndim(value) == 0 else direction(value, np.random.default_rng(0))
     derivative = derivative_of(function, "vjp", tuple(names), False)
     with contextlib.redirect_stdout(sys.stderr):
         _, pullback = derivative(*bound.args, **bound.kwargs)
@@ -74,18 +66,12 @@ def compare(
             continue
         with running(function):
             expected = np.array(list(differences(function, bound, name, cotangent)))
-        given = [
-            np.ravel(np.asarray(leaf, float)) for leaf in leaves(gradients[name]) if is_real(leaf)
-        ]
+        given = [np.ravel(np.asarray(leaf, float)) for leaf in leaves(gradients[name]) if is_real(leaf)]
         found = np.concatenate(given) if given else np.zeros(0)
         difference = float(np.max(np.abs(found - expected), initial=0.0))
-        tolerance = RELATIVE * float(np.max(np.abs(expected), initial=0.0)) + ROUNDING * max(
-            1.0, scale
-        )
+        tolerance = RELATIVE * float(np.max(np.abs(expected), initial=0.0)) + ROUNDING * max(1.0, scale)
         largest = float(np.max(np.abs(found), initial=0.0))
-        compared.append(
-            Comparison(name, argument, largest, difference, bool(difference <= tolerance))
-        )
+        compared.append(Comparison(name, argument, largest, difference, bool(difference <= tolerance)))
     return compared
 
 
@@ -149,8 +135,5 @@ def running(function: Callable[..., Any]) -> Iterator[None]:
 def table(rows: Sequence[tuple[str, ...]]) -> str:
     """Rows of text in columns."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    )
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)

@@ -178,8 +178,7 @@ def _table(graph: Graph) -> list[str]:
     rows = list(_rows(graph, ""))
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(4)]
     padded = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True))
-        for row in rows
+        "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)) for row in rows
     )
     return [line.rstrip() for line in padded]
 
@@ -189,10 +188,7 @@ def _rows(graph: Graph, indent: str) -> Iterator[tuple[str, ...]]:
     evaluated = graph.evaluated
     for node in graph.nodes:
         sources = ", ".join(
-            edge.source
-            for inner in _around(graph, node)
-            for edge in inner.edges
-            if edge.target == node.id
+            edge.source for inner in _around(graph, node) for edge in inner.edges if edge.target == node.id
         )
         reads = f"<- {sources}" if sources else ""
         cells = [_cells(wire, evaluated, node) for wire in node.wires] or [("", "")]

@@ -146,22 +146,16 @@ class Evaluation:
 
     def __init__(self, request: Request, lowered: Lowered, *, every_input: bool) -> None:
         function, builder = lowered.function, lowered.context.builder
-        given = [
-            value for parameter in function.parameters for value in values_in(parameter.structure)
-        ]
+        given = [value for parameter in function.parameters for value in values_in(parameter.structure)]
         inputs = list(values_in(lowered.differentiated))
         if every_input:
-            inputs += [
-                value for value in given if value.type.differentiable and value not in inputs
-            ]
+            inputs += [value for value in given if value.type.differentiable and value not in inputs]
         function.reverse = builder.block = Block()
         sweep = RecordingSweep(lowered, inputs)
         cotangents = sweep.run(function.forward, seeds(request, lowered).items())
         builder.statement = None
         known = [(value, value, function.forward) for value in given] + made_in(function.forward)
-        pulled = [
-            (value, bar, function.reverse) for value, bar in cotangents.items()
-        ] + sweep.recorded
+        pulled = [(value, bar, function.reverse) for value, bar in cotangents.items()] + sweep.recorded
         values, gradients = exported(function.forward, known), exported(function.reverse, pulled)
         function.result, function.reverse_result = list(values.values()), list(gradients.values())
         function.name = f"{primal_name(request.primal)}_graph"
@@ -333,15 +327,12 @@ def label_of(node: Operation) -> str:
     primitive = node.primitive
     name = primitive.name
     plain = primitive.variadic or all(
-        is_computed(argument)
-        or (known in primitive.defaults and argument is primitive.defaults[known])
+        is_computed(argument) or (known in primitive.defaults and argument is primitive.defaults[known])
         for known, argument in zip(primitive.parameters, node.arguments, strict=True)
     )
     if plain and not primitive.effect:
         return BINARY[name][0] if name in BINARY else UNARY.get(name, name)
-    return (
-        Expressions(lambda value: "·").operation(node)[0].removeprefix("np.").removeprefix("math.")
-    )
+    return Expressions(lambda value: "·").operation(node)[0].removeprefix("np.").removeprefix("math.")
 
 
 def is_computed(operand: Operand) -> bool:

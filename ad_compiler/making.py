@@ -55,7 +55,9 @@ def _derivative_of(fun: Callable[..., Any], mode: Mode, argnums: Any, has_aux: b
 def name_of_argument(names: list[str], number: int | str, fun: Any) -> str:
     if isinstance(number, str):
         if number not in names:
-            raise ValueError(f"{getattr(fun, '__name__', fun)} has no argument {number!r}; it has {', '.join(names)}")
+            raise ValueError(
+                f"{getattr(fun, '__name__', fun)} has no argument {number!r}; it has {', '.join(names)}"
+            )
         return number
     if not -len(names) <= number < len(names):
         raise ValueError(f"argnums {number} is out of range for {len(names)} arguments")

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from ad_compiler.analysis.shift import shift_maxima
 from ad_compiler.backends.numpy.emit import emit
@@ -63,9 +63,7 @@ class Program:
 def compile_program(request: Request, arguments: Mapping[str, Any], constants: frozenset[str]) -> Program:
     """Differentiate for arguments of these kinds; raises `Unsupported`."""
     source = read_source(request.primal)
-    lowered = lower_program(
-        request.primal, source, arguments, request.argnums, constants, request.bound_self
-    )
+    lowered = lower_program(request.primal, source, arguments, request.argnums, constants, request.bound_self)
     show("lower", lowered.function)
     function = lowered.function
     inputs = list(values_in(lowered.differentiated))
@@ -96,7 +94,11 @@ def primal_name(primal: FunctionType) -> str:
 
 
 def documentation(request: Request, name: str) -> str:
-    names = " and ".join([", ".join(request.argnums[:-1]), request.argnums[-1]] if len(request.argnums) > 1 else request.argnums)
+    names = " and ".join(
+        [", ".join(request.argnums[:-1]), request.argnums[-1]]
+        if len(request.argnums) > 1
+        else request.argnums
+    )
     what = {
         "grad": f"Gradient of {name} with respect to {names}.",
         "value_and_grad": f"Value of {name}, and its gradient with respect to {names}.",
@@ -118,7 +120,9 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
     output, aux = function.result, None
     if request.has_aux:
         if not isinstance(output, tuple) or len(output) != 2:
-            raise source.refuse(source.node, "with `has_aux` the function must return (value, aux)", "return a pair")
+            raise source.refuse(
+                source.node, "with `has_aux` the function must return (value, aux)", "return a pair"
+            )
         output, aux = output
     if request.mode == "vjp":
         function.seed = seed_structure(output, seed_name(lowered))
@@ -214,7 +218,7 @@ def pairs(output: Operand, seed: Operand) -> list[tuple[Value, Value]]:
 
 
 def show(step: str, function: Function) -> None:
-    """Print the program after a step, if `AD_COMPILER_PRINT` names it; check it under `AD_COMPILER_VERIFY`."""
+    """Print the program after the step `AD_COMPILER_PRINT`; check it under `AD_COMPILER_VERIFY`."""
     if os.environ.get("AD_COMPILER_VERIFY"):
         from ad_compiler.verify import verify
 

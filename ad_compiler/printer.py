@@ -1,8 +1,8 @@
 """Programs as text, for those who work on the compiler: `AD_COMPILER_PRINT=differentiate`.
 
-    x: float
-    %1: float = mul(x, x)
-    return %1
+x: float
+%1: float = mul(x, x)
+return %1
 """
 
 from __future__ import annotations

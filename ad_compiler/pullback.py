@@ -12,7 +12,11 @@ class Pullback:
     """Maps a cotangent of the result to cotangents of the arguments."""
 
     def __init__(
-        self, function: Callable[[Any], tuple[Any, ...]], result: Any, names: Sequence[str], every: Sequence[str] | None
+        self,
+        function: Callable[[Any], tuple[Any, ...]],
+        result: Any,
+        names: Sequence[str],
+        every: Sequence[str] | None,
     ) -> None:
         self.function = function
         self._result = result
@@ -20,7 +24,7 @@ class Pullback:
         self._every = None if every is None else tuple(every)
 
     def __call__(self, cotangent: Any) -> tuple[Any, ...]:
-        """The cotangents of the arguments; `TypeError` or `ValueError` for one that does not fit the result."""
+        """The cotangents of the arguments; `TypeError` or `ValueError` where `cotangent` does not fit."""
         gradients = self.function(checked(cotangent, self._result, "the cotangent"))
         if self._every is None:
             return gradients
@@ -33,7 +37,9 @@ def checked(cotangent: Any, result: Any, what: str) -> Any:
     if isinstance(result, (tuple, list)):
         if not isinstance(cotangent, (tuple, list)) or len(cotangent) != len(result):
             raise TypeError(f"{what} must be a {type(result).__name__} of {len(result)}, as the result is")
-        items = [checked(c, r, f"{what}[{i}]") for i, (c, r) in enumerate(zip(cotangent, result, strict=True))]
+        items = [
+            checked(c, r, f"{what}[{i}]") for i, (c, r) in enumerate(zip(cotangent, result, strict=True))
+        ]
         if hasattr(result, "_fields"):
             return type(result)(*items)
         return items if isinstance(result, list) else tuple(items)

@@ -60,8 +60,7 @@ def notes(derivative: Derivative, made: Specialisation) -> list[str]:
     name = made.program.name
     emitted = {parameter.name: parameter.default for parameter in made.program.function.parameters}
     result = [
-        f"{name} reads {capture.location.name}{capture.path} from outside: "
-        f"pass {capture.name}=... by keyword"
+        f"{name} reads {capture.location.name}{capture.path} from outside: pass {capture.name}=... by keyword"
         for capture in made.captures
         if emitted.get(capture.name, "constant") is None
     ]

@@ -79,7 +79,9 @@ def rebuilt(tree: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(tree, dict):
         return {key: rebuilt(item, change) for key, item in tree.items()}
     if hasattr(tree, "__dataclass_fields__"):
-        return type(tree)(**{name: rebuilt(getattr(tree, name), change) for name in tree.__dataclass_fields__})
+        return type(tree)(
+            **{name: rebuilt(getattr(tree, name), change) for name in tree.__dataclass_fields__}
+        )
     return change(tree)
 
 

@@ -66,9 +66,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--suite", choices=SUITES, default="core")
-    parser.add_argument(
-        "--quick", action="store_true", help="few repeats, for continuous integration"
-    )
+    parser.add_argument("--quick", action="store_true", help="few repeats, for continuous integration")
     parser.add_argument(
         "--statistic",
         choices=("median", "fastest"),
@@ -76,9 +74,7 @@ def _options() -> argparse.Namespace:
         help="taken over the rounds; on a busy machine the fastest tells more (default: median)",
     )
     parser.add_argument("--rows", nargs="+", metavar="NAME", help="only these rows")
-    parser.add_argument(
-        "--json", type=Path, metavar="OUT", help="also write all numbers to this file"
-    )
+    parser.add_argument("--json", type=Path, metavar="OUT", help="also write all numbers to this file")
     parser.add_argument(
         "--threads",
         type=int,

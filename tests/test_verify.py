@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import operator
+from types import FunctionType
+from typing import cast
 
 import pytest
 
@@ -75,5 +77,5 @@ def test_the_steps_of_a_program_are_printed(
 
     monkeypatch.setenv("AD_COMPILER_PRINT", "lower")
     arguments = inspect.signature(square).bind(2.0).arguments
-    compile_program(Request(square, "grad", ("x",), True), arguments, frozenset())
+    compile_program(Request(cast(FunctionType, square), "grad", ("x",), True), arguments, frozenset())
     assert capsys.readouterr().err == "x: float\n%2: float = mul(x, x)\nreturn %2\n"

@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from ad_compiler.ir import Block, Branch, Operation, Value, values_in
 
 
-def active_values(block: Block, inputs: Iterable[Value], blocked: frozenset[Value] = frozenset()) -> set[Value]:
+def active_values(
+    block: Block, inputs: Iterable[Value], blocked: frozenset[Value] = frozenset()
+) -> set[Value]:
     """The active values; those in `blocked` are known to carry no derivative."""
     active = set(inputs)
     _visit(block, active, blocked)
@@ -24,10 +26,16 @@ def _visit(block: Block, active: set[Value], blocked: frozenset[Value]) -> None:
         if isinstance(node, Branch):
             _visit(node.then, active, blocked)
             _visit(node.otherwise, active, blocked)
-            for result, left, right in zip(node.results, node.then.results, node.otherwise.results, strict=True):
+            for result, left, right in zip(
+                node.results, node.then.results, node.otherwise.results, strict=True
+            ):
                 if result.type.differentiable and any(v in active for v in values_in((left, right))):
                     active.add(result)
-        elif node.result.type.differentiable and node.result not in blocked and any(v in active for v in differentiable_inputs(node)):
+        elif (
+            node.result.type.differentiable
+            and node.result not in blocked
+            and any(v in active for v in differentiable_inputs(node))
+        ):
             active.add(node.result)
 
 

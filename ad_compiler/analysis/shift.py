@@ -129,7 +129,9 @@ def sum_of(a: Tangent | None, b: Tangent | None, sign: float) -> Tangent | None:
     return one if one is a else Tangent(sign * one.factor, False, one.axes)
 
 
-def product_of(operands: tuple[Operand, ...], a: Tangent | None, b: Tangent | None, sign: float) -> Tangent | None:
+def product_of(
+    operands: tuple[Operand, ...], a: Tangent | None, b: Tangent | None, sign: float
+) -> Tangent | None:
     if a and b:
         if a.axes != b.axes or not (a.scaled and b.scaled):
             raise Unprovable
@@ -165,7 +167,11 @@ def picked(tangent: Tangent, array: Value, index: tuple[Operand, ...]) -> Tangen
     (place,) = running
     rows = index[place]
     node = rows.operation if isinstance(rows, Value) else None
-    if not isinstance(node, Operation) or node.primitive.name != "arange" or node.arguments[1:] != (None, None):
+    if (
+        not isinstance(node, Operation)
+        or node.primitive.name != "arange"
+        or node.arguments[1:] != (None, None)
+    ):
         return None
     if not same_length(shape_of(rows)[0], shape_of(array)[place]):
         return None

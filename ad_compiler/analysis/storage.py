@@ -11,13 +11,14 @@ from ad_compiler.ir import Branch, Operation, Value
 from ad_compiler.rules.indexing import is_basic
 
 
-
 def is_view(operation: Operation) -> bool:
     """Whether the result may share memory with the first argument."""
     primitive = operation.primitive
     if primitive.name == "getitem":
         result = operation.result.type
-        is_number = isinstance(result, ArrayType) and result.rank == 0 and Ellipsis not in operation.arguments[1]
+        is_number = (
+            isinstance(result, ArrayType) and result.rank == 0 and Ellipsis not in operation.arguments[1]
+        )
         return is_basic(operation.arguments[1]) and not is_number
     return primitive.view
 
@@ -53,5 +54,3 @@ def is_fresh(value: Value) -> bool:
         sides = (operation.then.results[place], operation.otherwise.results[place])
         return all(isinstance(side, Value) and is_fresh(side) for side in sides)
     return not is_view(operation)
-
-

@@ -11,7 +11,19 @@ from ad_compiler.rules.shapes import type_of
 
 _SOURCES = frozenset({"select", "index_add", "index_set", "where"})
 _TRANSPARENT = frozenset(
-    {"mul", "truediv", "add", "sub", "neg", "getitem", "reshape", "transpose", "swapaxes", "moveaxis", "squeeze"}
+    {
+        "mul",
+        "truediv",
+        "add",
+        "sub",
+        "neg",
+        "getitem",
+        "reshape",
+        "transpose",
+        "swapaxes",
+        "moveaxis",
+        "squeeze",
+    }
     | {"expand_dims", "broadcast_to", "astype", "flip", "ravel"}
 )
 

@@ -21,7 +21,12 @@ class GuardWriter:
 
     def __init__(self, constants: frozenset[str]) -> None:
         self.constants = constants
-        self.objects: dict[str, Any] = {"_ad_type": type, "_ad_len": len, "_ad_list": list, "_ad_ndarray": np.ndarray}
+        self.objects: dict[str, Any] = {
+            "_ad_type": type,
+            "_ad_len": len,
+            "_ad_list": list,
+            "_ad_ndarray": np.ndarray,
+        }
         self.numbers: dict[type, list[str]] = {}
         self.conditions: list[str] = []
 
@@ -47,11 +52,16 @@ class GuardWriter:
             for field in example._fields:
                 self.add(f"{access}.{field}", getattr(example, field))
         elif cls in (tuple, list):
-            self.conditions.append(f"_ad_type({access}) is {self.name(cls)} and _ad_len({access}) == {len(example)}")
+            self.conditions.append(
+                f"_ad_type({access}) is {self.name(cls)} and _ad_len({access}) == {len(example)}"
+            )
             for i, item in enumerate(example):
                 self.add(f"{access}[{i}]", item)
         elif cls is dict:
-            self.conditions.append(f"_ad_type({access}) is {self.name(dict)} and _ad_list({access}) == {self.name(list(example))}")
+            keys = self.name(list(example))
+            self.conditions.append(
+                f"_ad_type({access}) is {self.name(dict)} and _ad_list({access}) == {keys}"
+            )
             for key, item in example.items():
                 self.add(f"{access}[{key!r}]", item)
         elif dataclasses.is_dataclass(example) and not isinstance(example, type):
@@ -61,9 +71,13 @@ class GuardWriter:
         elif isinstance(example, np.generic):
             self.conditions.append(f"_ad_type({access}) is {self.name(cls)}")
         elif cls in (str, bytes, np.dtype, slice, range):
-            self.conditions.append(f"_ad_type({access}) is {self.name(cls)} and {access} == {self.name(example)}")
+            self.conditions.append(
+                f"_ad_type({access}) is {self.name(cls)} and {access} == {self.name(example)}"
+            )
         else:
-            self.conditions.append(f"{access} is {example if example in (None, True, False) else self.name(example)}")
+            self.conditions.append(
+                f"{access} is {example if example in (None, True, False) else self.name(example)}"
+            )
 
     def array(self, access: str, example: np.ndarray[Any, Any]) -> None:
         parts = [f"_ad_type({access}) is _ad_ndarray", f"{access}.dtype is {self.name(example.dtype)}"]
@@ -73,7 +87,9 @@ class GuardWriter:
             parts += [f"{access}.ndim == {example.ndim}", f"1 not in {access}.shape"]
         else:
             parts.append(f"{access}.ndim == {example.ndim}")
-            parts += [f"{access}.shape[{i}] {'==' if n == 1 else '!='} 1" for i, n in enumerate(example.shape)]
+            parts += [
+                f"{access}.shape[{i}] {'==' if n == 1 else '!='} 1" for i, n in enumerate(example.shape)
+            ]
         self.conditions.append(" and ".join(parts))
 
     def text(self) -> str:

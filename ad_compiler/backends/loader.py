@@ -65,7 +65,12 @@ def load(
     has_docstring = isinstance(definition.body[0], ast.Expr)
     definition.body[has_docstring:has_docstring] = prologue
     keep_text(filename, text)
-    module: dict[str, Any] = {"__name__": f"ad_compiler.generated.{name}", "np": np, "math": math, **namespace}
+    module: dict[str, Any] = {
+        "__name__": f"ad_compiler.generated.{name}",
+        "np": np,
+        "math": math,
+        **namespace,
+    }
     exec(compile(tree, filename, "exec"), module)
     function: FunctionType = module[name]
     return function

@@ -61,9 +61,7 @@ def softmax_cross_entropy(scores: FloatArray, y: IntArray) -> np.floating:
     return np.mean(losses)
 
 
-def hinge_loss(
-    W: FloatArray, X: FloatArray, y: IntArray, regularisation: float = 1e-3
-) -> np.floating:
+def hinge_loss(W: FloatArray, X: FloatArray, y: IntArray, regularisation: float = 1e-3) -> np.floating:
     """Multiclass hinge loss: every wrong class should score at least 1 below the right one.
 
     The scores are X @ W; a last column of ones in X (n, d) makes the last row of W (d, c) a bias.

@@ -23,9 +23,7 @@ class Trained:
     seconds: float
 
 
-def train(
-    loss_and_gradient: Callable[..., Any], start: Any, *data: Any, max_iterations: int
-) -> Trained:
+def train(loss_and_gradient: Callable[..., Any], start: Any, *data: Any, max_iterations: int) -> Trained:
     """Minimise the loss over its first argument, an array or a named tuple of arrays.
 
     `loss_and_gradient(params, *data)` gives the loss and a gradient shaped like `start`.

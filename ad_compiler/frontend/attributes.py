@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Sequence
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -40,7 +39,9 @@ def get(context: Context, node: ast.Attribute, owner: Operand, name: str) -> Ope
     elif isinstance(owner, (int, float)) and name in ("shape", "ndim", "size"):
         raise context.refuse(node, f"a Python number has no attribute `{name}`", f"use `np.{name}`")
     elif isinstance(owner, (tuple, list, dict, LocalFunction)):
-        raise context.refuse(node, f"the attribute `{name}` of a {type(owner).__name__} is not known", "use its items")
+        raise context.refuse(
+            node, f"the attribute `{name}` of a {type(owner).__name__} is not known", "use its items"
+        )
     elif hasattr(owner, name):
         return read_attribute(context, owner, name)
     raise context.refuse(node, f"`{ast.unparse(node)}` is not known", "check the name")
@@ -94,7 +95,9 @@ def array_attribute(context: Context, node: ast.AST, owner: Value, name: str) ->
         return owner.type.dtype
     if name == "real" and owner.type.dtype.kind in "biuf":
         return owner
-    raise context.refuse(node, f"the attribute `{name}` of an array cannot be differentiated", "use a NumPy function")
+    raise context.refuse(
+        node, f"the attribute `{name}` of an array cannot be differentiated", "use a NumPy function"
+    )
 
 
 def call_method(
@@ -128,7 +131,9 @@ def call_method(
         add_at(context, node, positional)
         return None
     if isinstance(owner, np.ufunc):
-        raise context.refuse(node, f"`np.{owner.__name__}.{name}` is not differentiated", "use a NumPy function")
+        raise context.refuse(
+            node, f"`np.{owner.__name__}.{name}` is not differentiated", "use a NumPy function"
+        )
     return call_operand(context, node, get(context, node.func, owner, name), positional, keywords)
 
 
@@ -152,7 +157,9 @@ def array_method(
     primitive = methods.get(name)
     if primitive is None:
         raise context.refuse(
-            node, f"the method `{name}` of an array cannot be differentiated", "use functions the README lists"
+            node,
+            f"the method `{name}` of an array cannot be differentiated",
+            "use functions the README lists",
         )
     if name == "astype" and keywords.pop("copy", True) is not True:
         raise context.refuse(node, "`astype` with `copy=False` may give the array itself", "leave `copy` out")
@@ -177,13 +184,15 @@ def item(context: Context, node: ast.Subscript, container: Operand, index: Opera
             raise context.refuse(
                 node, "which item is meant is not known while compiling", "use a constant index, or an array"
             )
-        if isinstance(index, slice) and any(isinstance(p, Value) for p in (index.start, index.stop, index.step)):
-            raise context.refuse(node, "which items are meant is not known while compiling", "use constant bounds")
+        if isinstance(index, slice) and any(
+            isinstance(p, Value) for p in (index.start, index.stop, index.step)
+        ):
+            raise context.refuse(
+                node, "which items are meant is not known while compiling", "use constant bounds"
+            )
         try:
             return container[index]
         except (KeyError, IndexError, TypeError) as error:
             message = f"this fails with {type(error).__name__}: {error}"
             raise context.refuse(node, message, "correct the index") from None
     raise context.refuse(node, f"`{ast.unparse(node.value)}` is not an array or a container", "index one")
-
-

@@ -173,7 +173,9 @@ def merge_operands(
         if isinstance(left, dict) and list(left) == list(right):
             return {key: merge(context, branch, left[key], right[key], None) for key in left}
         if isinstance(left, Record) and left.cls is right.cls:
-            fields = {key: merge(context, branch, left.fields[key], right.fields[key], None) for key in left.fields}
+            fields = {
+                key: merge(context, branch, left.fields[key], right.fields[key], None) for key in left.fields
+            }
             return Record(left.cls, fields)
     for side in (left, right):
         if isinstance(side, Undecided):
@@ -216,4 +218,3 @@ def find_undecided(operand: Operand) -> Undecided | None:
     elif isinstance(operand, Record):
         items = operand.fields.values()
     return next((found for item in items if (found := find_undecided(item))), None)
-

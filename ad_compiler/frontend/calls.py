@@ -6,29 +6,28 @@ import ast
 import builtins
 import dataclasses
 import math
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import STRING, ArrayType, ObjectType
+from ad_compiler.analysis.types import ArrayType
 from ad_compiler.errors import Unsupported
+from ad_compiler.frontend.builtin_calls import BUILTINS
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.inputs import is_named_tuple
-from ad_compiler.frontend.operations import describe_any, elements_of, operation
+from ad_compiler.frontend.operations import describe_any, operation
 from ad_compiler.frontend.scope import LocalFunction, Scope
 from ad_compiler.frontend.source import read_source
 from ad_compiler.frontend.statements import run_body
-from ad_compiler.gate import Gate
 from ad_compiler.frontend.writes import write_out
+from ad_compiler.gate import Gate
 from ad_compiler.ir import Operand, Record, Shortcut, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.arithmetic import maximum, minimum
-from ad_compiler.rules.notation import compile_time, constant, elementwise, expansions, registry, signature_of
-from ad_compiler.rules.shapes import rank_of, shape_of, type_of
-from ad_compiler.rules.structure import length
+from ad_compiler.rules.notation import compile_time, elementwise, expansions, registry, signature_of
+from ad_compiler.rules.shapes import type_of
 
 MAX_DEPTH = 100
 _ENDLESS = "this recursion does not end while compiling: what ends it is known at run time only"
@@ -41,7 +40,9 @@ def number_of(*operands: Operand) -> ArrayType:
     """The type of Python's `max` or `min` of numbers."""
     types = [type_of(operand) for operand in operands]
     if any(t.rank for t in types):
-        raise Refusal("`max` and `min` of arrays compare them as wholes", "use `np.maximum`, `np.minimum` or `np.max`")
+        raise Refusal(
+            "`max` and `min` of arrays compare them as wholes", "use `np.maximum`, `np.minimum` or `np.max`"
+        )
     python = all(t.python for t in types)
     return ArrayType(np.result_type(*[t.dtype for t in types]), (), python)
 
@@ -50,7 +51,7 @@ def call_operand(
     context: Context, node: ast.AST, callee: Operand, positional: list[Operand], keywords: dict[str, Operand]
 ) -> Operand:
     """The result of calling `callee`."""
-    handler = _BUILTINS.get(callee) if is_hashable(callee) else None
+    handler = BUILTINS.get(callee) if is_hashable(callee) else None
     if handler is not None:
         return handler(context, node, positional, keywords)
     if isinstance(callee, LocalFunction):
@@ -71,7 +72,9 @@ def call_operand(
             try:
                 return expansions[callee](context.builder, *positional, **keywords)
             except TypeError as error:
-                raise context.refuse(node, f"this call does not fit: {error}", "check the arguments") from None
+                raise context.refuse(
+                    node, f"this call does not fit: {error}", "check the arguments"
+                ) from None
         if callee in registry:
             written = keywords.pop("out", None) if isinstance(callee, np.ufunc) else None
             result = call_primitive(context, node, callee, positional, keywords)
@@ -89,7 +92,9 @@ def call_operand(
     wrapped = getattr(callee, "__wrapped__", None)
     if isinstance(wrapped, FunctionType) and not is_library(wrapped) and hasattr(callee, "primal"):
         raise context.refuse(
-            node, f"`{name_of(callee)}` is itself a derivative", "differentiate its generated source, or call it outside"
+            node,
+            f"`{name_of(callee)}` is itself a derivative",
+            "differentiate its generated source, or call it outside",
         )
     if not callable(callee):
         raise context.refuse(node, f"`{name_of(callee)}` is called, and is not a function", "check the name")
@@ -101,7 +106,9 @@ def call_operand(
 
 
 def is_hashable(obj: Any) -> bool:
-    return isinstance(obj, (type, FunctionType, BuiltinFunctionType, np.ufunc)) or type(obj).__hash__ is not None
+    return (
+        isinstance(obj, (type, FunctionType, BuiltinFunctionType, np.ufunc)) or type(obj).__hash__ is not None
+    )
 
 
 def is_python_number(operand: Operand) -> bool:
@@ -119,7 +126,7 @@ def name_of(callee: Any) -> str:
 
 
 def is_library(function: FunctionType) -> bool:
-    """Functions of the standard library and of NumPy and SciPy are not inlined: their code is not the user's."""
+    """Functions of libraries are not inlined: their code is not the user's."""
     import sys
 
     top = (function.__module__ or "").split(".")[0]
@@ -146,7 +153,9 @@ def construct(
         given = {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
     else:
         raise context.refuse(
-            node, f"an instance of the class `{cls.__name__}` is made", "use a named tuple, a dataclass or a dict"
+            node,
+            f"an instance of the class `{cls.__name__}` is made",
+            "use a named tuple, a dataclass or a dict",
         )
     given.update(zip(names, positional, strict=False))
     given.update(keywords)
@@ -156,23 +165,35 @@ def construct(
 
 
 def inline(
-    context: Context, node: ast.AST, function: FunctionType, positional: list[Operand], keywords: dict[str, Operand]
+    context: Context,
+    node: ast.AST,
+    function: FunctionType,
+    positional: list[Operand],
+    keywords: dict[str, Operand],
 ) -> Operand:
     """Run the body of a Python function over the operands."""
     try:
         source = read_source(function)
     except Unsupported as error:
-        raise context.refuse(node, f"`{function.__name__}` cannot be read: {error.reason}", error.advice) from None
+        raise context.refuse(
+            node, f"`{function.__name__}` cannot be read: {error.reason}", error.advice
+        ) from None
     scope = Scope(source, function)
     arguments = source.node.args
     defaults = list(function.__defaults__ or ())
     by_keyword = [(function.__kwdefaults__ or {}).get(a.arg, _MISSING) for a in arguments.kwonlyargs]
-    scope.names = bind(context, node, function.__name__, arguments, positional, keywords, defaults, by_keyword)
+    scope.names = bind(
+        context, node, function.__name__, arguments, positional, keywords, defaults, by_keyword
+    )
     return run_in(context, node, scope, source.node)
 
 
 def inline_local(
-    context: Context, node: ast.AST, callee: LocalFunction, positional: list[Operand], keywords: dict[str, Operand]
+    context: Context,
+    node: ast.AST,
+    callee: LocalFunction,
+    positional: list[Operand],
+    keywords: dict[str, Operand],
 ) -> Operand:
     by_keyword = [_MISSING if d is None else d for d in callee.keyword_defaults]
     names = bind(
@@ -270,152 +291,3 @@ def run_in(context: Context, node: ast.AST, scope: Scope, callee: ast.FunctionDe
         context.depth -= 1
         context.scope = caller
         context.callers.pop()
-
-
-Builtin = Callable[[Context, ast.AST, list[Operand], dict[str, Operand]], Operand]
-
-
-def _length(context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]) -> Operand:
-    (operand,) = positional
-    if isinstance(operand, Value):
-        if rank_of(operand) == 0:
-            raise context.refuse(node, "a number has no length", "use an array")
-        return length(context.builder, operand, 0)
-    return len(operand.fields if isinstance(operand, Record) else operand)
-
-
-def _extremum(function: Any) -> Builtin:
-    def handler(
-        context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
-    ) -> Operand:
-        if keywords:
-            raise context.refuse(node, f"`{function.__name__}` is called with keywords", "use NumPy's function")
-        items = positional if len(positional) > 1 else elements_of(context, node, positional[0])
-        result = items[0]
-        for item in items[1:]:
-            if isinstance(result, Value) or isinstance(item, Value):
-                result = operation(context, node, registry[function], (result, item))
-            else:
-                result = function(result, item)
-        return result
-
-    return handler
-
-
-def _sum(context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]) -> Operand:
-    if isinstance(positional[0], Value):
-        raise context.refuse(node, "`sum` loops over an array", "use `np.sum`")
-    from ad_compiler.frontend.expressions import apply_binary
-
-    items = elements_of(context, node, positional[0])
-    total: Operand = positional[1] if len(positional) > 1 else keywords.get("start", 0)
-    for item in items:
-        plain = not isinstance(total, Value) and isinstance(total, int) and total == 0
-        total = item if plain else apply_binary(context, node, operator.add, total, item)
-    return total
-
-
-def _isinstance(context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]) -> Operand:
-    operand, classes = positional
-    wanted = classes if isinstance(classes, tuple) else (classes,)
-    if isinstance(operand, Value):
-        cls = class_of(operand)
-        return any(issubclass(cls, one) for one in wanted)
-    if isinstance(operand, Record):
-        return any(issubclass(operand.cls, one) for one in wanted)
-    return isinstance(operand, classes)
-
-
-def _type(context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]) -> Operand:
-    if len(positional) != 1 or keywords:
-        raise context.refuse(node, "a class is made", "define it outside")
-    (operand,) = positional
-    if isinstance(operand, Record):
-        return operand.cls
-    return class_of(operand) if isinstance(operand, Value) else type(operand)
-
-
-def class_of(value: Value) -> type:
-    if isinstance(value.type, ObjectType):
-        return str
-    if value.type.python:
-        return {"b": bool, "i": int, "f": float, "c": complex}[value.type.dtype.kind]
-    return np.ndarray if shape_of(value) else value.type.dtype.type
-
-
-def _print(context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]) -> Operand:
-    operation(context, node, registry[print], (tuple(positional), keywords))
-    return None
-
-
-@constant(print, infer=lambda *_: STRING, effect=True)
-def show(arguments: Any, keywords: Any) -> None: ...
-
-
-def _sequence(cls: type) -> Builtin:
-    def handler(
-        context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
-    ) -> Operand:
-        return cls(elements_of(context, node, positional[0]) if positional else ())
-
-    return handler
-
-
-def _dict(context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]) -> Operand:
-    if positional and not isinstance(positional[0], dict):
-        raise context.refuse(node, "`dict` is made of something else than a dict", "write its items: `{...}`")
-    return {**(positional[0] if positional else {}), **keywords}
-
-
-def _range(context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]) -> Operand:
-    if any(isinstance(bound, Value) for bound in positional):
-        raise context.refuse(node, "a range is not known while compiling", "use `np.arange` for an array of ints")
-    return range(*positional)
-
-
-def _divmod(context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]) -> Operand:
-    from ad_compiler.frontend.expressions import apply_binary
-
-    return tuple(apply_binary(context, node, op, *positional) for op in (operator.floordiv, operator.mod))
-
-
-def _getattr(context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]) -> Operand:
-    from ad_compiler.frontend import attributes
-
-    owner, name = positional[:2]
-    synthetic = ast.copy_location(ast.Attribute(ast.Constant(None), str(name), ast.Load()), node)
-    return attributes.get(context, synthetic, owner, name)
-
-
-_BUILTINS: dict[Any, Builtin] = {
-    len: _length,
-    max: _extremum(max),
-    min: _extremum(min),
-    sum: _sum,
-    abs: lambda context, node, positional, keywords: _abs(context, node, positional),
-    pow: lambda context, node, positional, keywords: _pow(context, node, positional),
-    isinstance: _isinstance,
-    type: _type,
-    print: _print,
-    tuple: _sequence(tuple),
-    list: _sequence(list),
-    dict: _dict,
-    range: _range,
-    divmod: _divmod,
-    getattr: _getattr,
-}
-
-
-def _abs(context: Context, node: ast.AST, positional: list[Operand]) -> Operand:
-    (operand,) = positional
-    if isinstance(operand, Value):
-        return operation(context, node, registry[operator.abs], (operand,))
-    return abs(operand)
-
-
-def _pow(context: Context, node: ast.AST, positional: list[Operand]) -> Operand:
-    from ad_compiler.frontend.expressions import apply_binary
-
-    base, exponent = positional
-    return apply_binary(context, node, operator.pow, base, exponent)
-

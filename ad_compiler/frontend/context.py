@@ -115,7 +115,9 @@ def lower(context: Context, node: ast.expr) -> Operand:
     """The operand an expression stands for; `Unsupported` where it cannot be differentiated."""
     handler = EXPRESSIONS.get(type(node))
     if handler is None:
-        reason, advice = UNSUPPORTED.get(type(node), (f"`{type(node).__name__}` cannot be differentiated", "rewrite it"))
+        reason, advice = UNSUPPORTED.get(
+            type(node), (f"`{type(node).__name__}` cannot be differentiated", "rewrite it")
+        )
         raise context.refuse(node, reason, advice)
     try:
         operand = handler(context, node)
@@ -150,13 +152,22 @@ UNSUPPORTED: dict[type[ast.AST], tuple[str, str]] = {
     ast.YieldFrom: ("a generator cannot be differentiated", "return the values together"),
     ast.Try: ("`try` is not differentiated yet", "check the condition before, outside of the function"),
     ast.With: ("`with` is not differentiated yet", "enter the context around the call of the gradient"),
-    ast.Raise: ("this `raise` is not differentiated yet", "write `if ...: raise ValueError(...)`, or use `assert`"),
+    ast.Raise: (
+        "this `raise` is not differentiated yet",
+        "write `if ...: raise ValueError(...)`, or use `assert`",
+    ),
     ast.Global: ("writing a global is a side effect that a derivative cannot follow", "return the value"),
-    ast.Nonlocal: ("writing an outer variable is a side effect that a derivative cannot follow", "return the value"),
+    ast.Nonlocal: (
+        "writing an outer variable is a side effect that a derivative cannot follow",
+        "return the value",
+    ),
     ast.Delete: ("`del` is not differentiated yet", "leave the name alone"),
     ast.ClassDef: ("a class is defined inside of a differentiated function", "define it outside"),
     ast.Match: ("`match` is not differentiated yet", "write `if` and `elif`"),
     ast.AsyncFor: ("asynchronous code cannot be differentiated", "await the result before, and pass it in"),
     ast.AsyncWith: ("asynchronous code cannot be differentiated", "await the result before, and pass it in"),
-    ast.AsyncFunctionDef: ("asynchronous code cannot be differentiated", "await the result before, and pass it in"),
+    ast.AsyncFunctionDef: (
+        "asynchronous code cannot be differentiated",
+        "await the result before, and pass it in",
+    ),
 }

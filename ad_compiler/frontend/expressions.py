@@ -92,12 +92,16 @@ def is_number(operand: Operand) -> bool:
 
 def apply_binary(context: Context, node: ast.AST, function: Any, left: Operand, right: Operand) -> Operand:
     if not isinstance(left, Value) and not isinstance(right, Value):
-        if is_number(left) and is_number(right) and not (context.in_rule or (is_whole(left) and is_whole(right))):
+        if (
+            is_number(left)
+            and is_number(right)
+            and not (context.in_rule or (is_whole(left) and is_whole(right)))
+        ):
             return operation(context, node, registry[function], (left, right))
         if (is_number(left) and is_number(right)) or is_container(left) or is_container(right):
             return evaluate(context, node, function, left, right)
     for operand in (left, right):
-        if isinstance(operand, Record) or isinstance(operand, (str, dict)) or operand is None:
+        if isinstance(operand, (Record, str, dict)) or operand is None:
             raise context.refuse(
                 node, f"{describe_any(operand)} stands where a number or an array is needed", "use its parts"
             )
@@ -112,8 +116,10 @@ def is_whole(operand: Operand) -> bool:
 
 
 def all_python(*operands: Operand) -> bool:
-    """Whether NumPy, and not Python, must divide: the rule stands for a NumPy function, which never raises."""
-    return all(isinstance(o.type, ArrayType) and o.type.python if isinstance(o, Value) else True for o in operands)
+    """Whether NumPy must divide, not Python: a NumPy function never raises, so its rule must not."""
+    return all(
+        isinstance(o.type, ArrayType) and o.type.python if isinstance(o, Value) else True for o in operands
+    )
 
 
 @handles(ast.UnaryOp)
@@ -152,9 +158,13 @@ def compare_two(context: Context, node: ast.AST, op: ast.cmpop, left: Operand, r
         return (left is right) is isinstance(op, ast.Is)
     if isinstance(op, (ast.In, ast.NotIn)):
         if isinstance(left, Value) or not isinstance(right, (tuple, list, dict, str, set, frozenset, range)):
-            raise context.refuse(node, "membership is not known while compiling", "compare with `==`, or use `np.isin`")
+            raise context.refuse(
+                node, "membership is not known while compiling", "compare with `==`, or use `np.isin`"
+            )
         if any(isinstance(item, Value) for item in right):
-            raise context.refuse(node, "membership is not known while compiling", "compare the elements with `==`")
+            raise context.refuse(
+                node, "membership is not known while compiling", "compare the elements with `==`"
+            )
         return (left in right) is isinstance(op, ast.In)
     function = COMPARE[type(op)]
     if not isinstance(left, Value) and not isinstance(right, Value):
@@ -193,7 +203,9 @@ def boolean_rest(context: Context, node: ast.BoolOp, values: list[ast.expr]) -> 
 @handles(ast.IfExp)
 def conditional(context: Context, node: ast.IfExp) -> Operand:
     condition = lower(context, node.test)
-    return choose(context, node, condition, lambda: lower(context, node.body), lambda: lower(context, node.orelse))
+    return choose(
+        context, node, condition, lambda: lower(context, node.body), lambda: lower(context, node.orelse)
+    )
 
 
 @handles(ast.Tuple, ast.List)
@@ -214,7 +226,9 @@ def dictionary(context: Context, node: ast.Dict) -> Operand:
         if key is None:
             inner = lower(context, value)
             if not isinstance(inner, dict):
-                raise context.refuse(value, "what is merged is not a dict known while compiling", "write its items")
+                raise context.refuse(
+                    value, "what is merged is not a dict known while compiling", "write its items"
+                )
             result.update(inner)
             continue
         name = lower(context, key)
@@ -233,7 +247,9 @@ def subscript(context: Context, node: ast.Subscript) -> Operand:
 
 @handles(ast.Slice)
 def slice_expression(context: Context, node: ast.Slice) -> Operand:
-    return slice(*[None if part is None else lower(context, part) for part in (node.lower, node.upper, node.step)])
+    return slice(
+        *[None if part is None else lower(context, part) for part in (node.lower, node.upper, node.step)]
+    )
 
 
 @handles(ast.Attribute)
@@ -257,7 +273,9 @@ def call(context: Context, node: ast.Call) -> Operand:
         elif isinstance(value, dict):
             keywords.update(value)
         else:
-            raise context.refuse(keyword.value, "what `**` unpacks is not known while compiling", "name the arguments")
+            raise context.refuse(
+                keyword.value, "what `**` unpacks is not known while compiling", "name the arguments"
+            )
     if isinstance(node.func, ast.Attribute):
         owner = lower(context, node.func.value)
         return attributes.call_method(context, node, owner, node.func.attr, positional, keywords)
@@ -297,7 +315,9 @@ def format_string(context: Context, node: ast.JoinedStr) -> Operand:
         if part.format_spec is not None:
             spec = lower(context, part.format_spec)
             if not isinstance(spec, str):
-                raise context.refuse(node, "a format is not known while compiling", "write the format as a constant")
+                raise context.refuse(
+                    node, "a format is not known while compiling", "write the format as a constant"
+                )
         parts.append((lower(context, part.value), part.conversion, spec))
     if all(isinstance(part, str) for part in parts):
         return "".join(parts)

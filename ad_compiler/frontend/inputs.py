@@ -39,7 +39,13 @@ def kind_of(obj: Any, access: str = "", constants: frozenset[str] = frozenset())
     if isinstance(obj, dict):
         return (cls, *[(key, kind_of(item, f"{access}[{key!r}]", constants)) for key, item in obj.items()])
     if is_dataclass_instance(obj):
-        return (cls, *[kind_of(getattr(obj, f.name), f"{access}.{f.name}", constants) for f in dataclasses.fields(obj)])
+        return (
+            cls,
+            *[
+                kind_of(getattr(obj, f.name), f"{access}.{f.name}", constants)
+                for f in dataclasses.fields(obj)
+            ],
+        )
     if cls is slice:
         return (cls, obj.start, obj.stop, obj.step)
     if cls in _CONSTANTS:
@@ -97,14 +103,18 @@ def describe_input(obj: Any, access: str, constants: frozenset[str] = frozenset(
             )
         return obj
     if is_input(obj):
-        value = Value(type_of_input(obj, access), name=access if access.isidentifier() else None, access=access)
+        value = Value(
+            type_of_input(obj, access), name=access if access.isidentifier() else None, access=access
+        )
         value.immutable = not isinstance(obj, np.ndarray)
         for axis, length in enumerate(value.type.shape if isinstance(value.type, ArrayType) else ()):
             if isinstance(length, Length):
                 length.origin = (value, axis)
         return value
     if is_named_tuple(obj):
-        fields = {name: describe_input(getattr(obj, name), f"{access}.{name}", constants) for name in obj._fields}
+        fields = {
+            name: describe_input(getattr(obj, name), f"{access}.{name}", constants) for name in obj._fields
+        }
         return Record(type(obj), fields, access)
     if type(obj) in (tuple, list):
         return type(obj)(describe_input(item, f"{access}[{i}]", constants) for i, item in enumerate(obj))
@@ -121,7 +131,10 @@ def describe_input(obj: Any, access: str, constants: frozenset[str] = frozenset(
 def type_of_input(obj: Any, access: str) -> ArrayType:
     if isinstance(obj, np.ndarray):
         if type(obj) is not np.ndarray:
-            raise Refusal(f"`{access}` is a {type(obj).__name__}, not a plain array", "pass `np.asarray` of it (of a masked array `.filled(...)`)")
+            raise Refusal(
+                f"`{access}` is a {type(obj).__name__}, not a plain array",
+                "pass `np.asarray` of it (of a masked array `.filled(...)`)",
+            )
         if obj.dtype.kind not in "biuf":
             raise Refusal(
                 f"`{access}` is an array of {obj.dtype}, and only real numbers are differentiated",
@@ -130,7 +143,9 @@ def type_of_input(obj: Any, access: str) -> ArrayType:
         axes = tuple([1 if n == 1 else Length(f"{access}.shape[{i}]") for i, n in enumerate(obj.shape)])
         return ArrayType(obj.dtype, axes)
     if isinstance(obj, complex):
-        raise Refusal(f"`{access}` is complex, and only real numbers are differentiated", "split it into two real ones")
+        raise Refusal(
+            f"`{access}` is complex, and only real numbers are differentiated", "split it into two real ones"
+        )
     return type_of_number(obj)
 
 

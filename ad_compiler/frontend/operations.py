@@ -13,7 +13,11 @@ from ad_compiler.rules.shapes import describe, rank_of, shape_of
 
 
 def operation(
-    context: Context, node: ast.AST, primitive: Primitive, arguments: tuple[Operand, ...], method: bool = False
+    context: Context,
+    node: ast.AST,
+    primitive: Primitive,
+    arguments: tuple[Operand, ...],
+    method: bool = False,
 ) -> Operand:
     context.builder.place = (context.here.source, node)
     return context.builder.call(primitive, arguments, method)
@@ -49,5 +53,3 @@ def elements_of(context: Context, node: ast.AST, operand: Operand) -> list[Opera
             "take its elements by index: `a, b = x[0], x[1]`",
         )
     raise context.refuse(node, f"{describe_any(operand)} cannot be unpacked", "unpack a tuple or a list")
-
-

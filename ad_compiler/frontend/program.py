@@ -1,8 +1,8 @@
 """A function and its arguments' kinds to a program: the forward sweep.
 
-    def f(x, y):                 parameters  x: float, y: float
-        return x * y      ->     forward     %1 = mul(x, y)
-                                 result      %1
+def f(x, y):                 parameters  x: float, y: float
+    return x * y      ->     forward     %1 = mul(x, y)
+                             result      %1
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-import ad_compiler.frontend.expressions  # noqa: F401 -- registers the handlers of expressions
+import ad_compiler.frontend.expressions
 import ad_compiler.rules  # noqa: F401 -- registers the rules
 from ad_compiler.builder import Builder
 from ad_compiler.frontend.calls import inline, run_in
@@ -58,7 +58,9 @@ def lower_program(
     scope = Scope(source, primal)
     context.scope = scope
     context.names_taken.update(
-        inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
+        inner.id
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
     )
     context.names_taken.update(arguments)
     parameters: list[Parameter] = []
@@ -75,7 +77,9 @@ def lower_program(
                 context.constants_read[location.key] = (location, location.read())
                 continue
             if name in ("np", "math") and not inspect.ismodule(arguments[name]):
-                raise Refusal(f"an argument is called `{name}`", "rename it: generated code calls NumPy by that name")
+                raise Refusal(
+                    f"an argument is called `{name}`", "rename it: generated code calls NumPy by that name"
+                )
             structure = describe_input(arguments[name], name, constants)
             parameters.append(Parameter(name, structure, kind, default))
             context.records.update({record.cls: record.access for record in records_in(structure)})
@@ -165,7 +169,12 @@ def literal(example: Any) -> str | None:
     if isinstance(example, (int, float)):
         text = repr(float(example)) if isinstance(example, float) else repr(int(example))
         return text if text not in ("inf", "-inf", "nan") else f"np.{text}" if text != "-inf" else "-np.inf"
-    if isinstance(example, np.ndarray) and example.size <= 16 and example.dtype.kind in "biuf" and example.size:
+    if (
+        isinstance(example, np.ndarray)
+        and example.size <= 16
+        and example.dtype.kind in "biuf"
+        and example.size
+    ):
         dtype = "" if example.dtype in (np.float64, np.int64, np.bool_) else f", dtype=np.{example.dtype}"
         return f"np.array({example.tolist()}{dtype})"
     return None
@@ -190,11 +199,11 @@ def as_reals(builder: Builder, structure: Operand, name: str) -> Operand:
         return real
 
     if not any(True for _ in values_in(structure)) and not is_empty(structure):
-        raise Refusal(f"the argument `{name}` holds no number to differentiate", "name another one in `argnums`")
+        raise Refusal(
+            f"the argument `{name}` holds no number to differentiate", "name another one in `argnums`"
+        )
     return map_values(convert, structure)
 
 
 def is_empty(structure: Operand) -> bool:
     return isinstance(structure, (tuple, list, dict)) and not structure
-
-

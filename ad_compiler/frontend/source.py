@@ -342,9 +342,7 @@ def _compiled_from(definitions: list[_Definition], code: types.CodeType) -> _Any
     return None
 
 
-def _compile(
-    definition: _Definition, code: types.CodeType, optimize: int = -1
-) -> Iterator[types.CodeType]:
+def _compile(definition: _Definition, code: types.CodeType, optimize: int = -1) -> Iterator[types.CodeType]:
     """Code objects made from a function that have the name of `code`, its scope imitated.
 
     Compiling the whole file would cost more. What `code` takes from around it becomes a variable of

@@ -17,18 +17,15 @@ import ast
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from ad_compiler.analysis.types import ArrayType
+from ad_compiler.analysis.types import STRING
 from ad_compiler.frontend.branches import choose, run_branches
-from ad_compiler.frontend.context import Context, handles, lower, STATEMENTS, UNSUPPORTED
+from ad_compiler.frontend.context import STATEMENTS, UNSUPPORTED, Context, handles, lower
 from ad_compiler.frontend.operations import elements_of, operation
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.frontend.writes import augment_name, write_item
 from ad_compiler.ir import Operand, Statement, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import constant, registry
-from ad_compiler.analysis.types import STRING
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +78,15 @@ def in_statement(context: Context, node: ast.stmt, action: Any) -> Any:
 
 
 def returned(context: Context, node: ast.Return) -> Operand:
-    if context.wanted is not None and isinstance(node.value, ast.Tuple) and context.wanted[0] == context.depth:
+    if (
+        context.wanted is not None
+        and isinstance(node.value, ast.Tuple)
+        and context.wanted[0] == context.depth
+    ):
         wanted = context.wanted[1]
-        return tuple([lower(context, item) if i in wanted else None for i, item in enumerate(node.value.elts)])
+        return tuple(
+            [lower(context, item) if i in wanted else None for i, item in enumerate(node.value.elts)]
+        )
     return None if node.value is None else lower(context, node.value)
 
 
@@ -124,7 +127,12 @@ def is_guard(node: ast.If) -> bool:
     if rest or node.orelse or not isinstance(first, ast.Raise) or not isinstance(first.exc, ast.Call):
         return False
     call = first.exc
-    return isinstance(call.func, ast.Name) and call.func.id == "ValueError" and len(call.args) == 1 and not call.keywords
+    return (
+        isinstance(call.func, ast.Name)
+        and call.func.id == "ValueError"
+        and len(call.args) == 1
+        and not call.keywords
+    )
 
 
 def guard(context: Context, node: ast.If, condition: Value) -> None:
@@ -213,7 +221,9 @@ def local_definition(context: Context, node: ast.FunctionDef) -> None:
 
 def local_function(context: Context, node: ast.Lambda | ast.FunctionDef) -> LocalFunction:
     defaults = [lower(context, default) for default in node.args.defaults]
-    keyword_defaults = [None if default is None else lower(context, default) for default in node.args.kw_defaults]
+    keyword_defaults = [
+        None if default is None else lower(context, default) for default in node.args.kw_defaults
+    ]
     return LocalFunction(node, context.here, defaults, keyword_defaults)
 
 
@@ -232,9 +242,13 @@ def local_import_from(context: Context, node: ast.ImportFrom) -> None:
     import importlib
 
     if node.level or node.module is None:
-        raise context.refuse(node, "a relative import stands inside of a function", "import at the top of the file")
+        raise context.refuse(
+            node, "a relative import stands inside of a function", "import at the top of the file"
+        )
     for alias in node.names:
-        context.here.names[alias.asname or alias.name] = getattr(importlib.import_module(node.module), alias.name)
+        context.here.names[alias.asname or alias.name] = getattr(
+            importlib.import_module(node.module), alias.name
+        )
 
 
 @constant("assert", infer=lambda *_: STRING, effect=True)

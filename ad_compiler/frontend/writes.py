@@ -91,7 +91,9 @@ def write_item(
     items = tuple(index) if isinstance(index, tuple) else (index,)
     operand = lower(context, value) if op is not None and isinstance(value, ast.expr) else value
     if type_of(array).dtype.kind in "biu" and type_of(operand).dtype.kind == "f":
-        raise context.refuse(target, "a real number is written into an array of whole numbers", "make it a float array")
+        raise context.refuse(
+            target, "a real number is written into an array of whole numbers", "make it a float array"
+        )
     if op is not None:
         old = operation(context, node, registry["getitem"], (array, items))
         if not is_basic(items) and not has_repetitions(items) and isinstance(op, ast.Add):
@@ -100,7 +102,9 @@ def write_item(
         operand = apply_binary(context, node, BINARY[type(op)], old, operand)
     if has_repetitions(items) and not is_basic(items):
         raise context.refuse(
-            target, "an index that may name an element twice is written: which value stays is not known", "use np.add.at"
+            target,
+            "an index that may name an element twice is written: which value stays is not known",
+            "use np.add.at",
         )
     rebind(context, name, operation(context, node, registry["index_set"], (array, items, operand)))
 
@@ -159,7 +163,9 @@ def check_owned(context: Context, node: ast.AST, name: str, array: Value) -> Non
             shared = any(storages & storages_of(value) for value in values_in(operand))
             if shared and not (mine and not is_read_from(context, node, other)):
                 raise context.refuse(
-                    node, f"an in-place write cannot be differentiated here: `{other}` holds the same array", _ADVICE
+                    node,
+                    f"an in-place write cannot be differentiated here: `{other}` holds the same array",
+                    _ADVICE,
                 )
 
 

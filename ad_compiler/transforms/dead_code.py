@@ -1,8 +1,8 @@
 """Drops what nobody reads: operations, branches, and results of branches.
 
-    t = np.exp(x)
-    y = x * x          ->      y = x * x
-    return y                   return y
+t = np.exp(x)
+y = x * x          ->      y = x * x
+return y                   return y
 """
 
 from __future__ import annotations

@@ -120,8 +120,16 @@ class ReverseSweep:
             for argument, contribution in own.items():
                 self.add(cotangents, argument, contribution)
             return
-        chosen = [flag for name, flag in zip(primitive.parameters, wanted, strict=True) if name in primitive.differentiable]
-        targets = [a for n, a in zip(primitive.parameters, node.arguments, strict=True) if n in primitive.differentiable]
+        chosen = [
+            flag
+            for name, flag in zip(primitive.parameters, wanted, strict=True)
+            if name in primitive.differentiable
+        ]
+        targets = [
+            a
+            for n, a in zip(primitive.parameters, node.arguments, strict=True)
+            if n in primitive.differentiable
+        ]
         results = self.apply(node, {"y": node.result, "g": cotangent}, positions(chosen))
         if len(targets) == 1:
             results = (results,)
@@ -166,7 +174,9 @@ class ReverseSweep:
         context = self.context
         before = context.in_rule
         context.in_rule = flavour
-        source, place = node.place if node.place is not None else (context.here.source, context.here.source.node)
+        source, place = (
+            node.place if node.place is not None else (context.here.source, context.here.source.node)
+        )
         try:
             return inline(context, place, rule, arguments, needs)
         except Unsupported as error:
@@ -314,4 +324,3 @@ def finished(context: Context, value: Value, cotangent: Operand) -> Operand:
 def is_broadcast(operand: Operand) -> bool:
     node = operand.operation if isinstance(operand, Value) else None
     return isinstance(node, Operation) and node.primitive.name == "broadcast_to"
-

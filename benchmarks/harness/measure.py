@@ -28,9 +28,7 @@ Statistic = Callable[[list[float]], float]
 STATISTICS: dict[str, Statistic] = {"median": median, "fastest": min}
 
 
-def interleaved(
-    gradients: Mapping[str, Gradient], effort: Effort, statistic: Statistic
-) -> dict[str, float]:
+def interleaved(gradients: Mapping[str, Gradient], effort: Effort, statistic: Statistic) -> dict[str, float]:
     """Return the seconds of one call of each gradient, `statistic` being taken over the rounds.
 
     In each round every contender runs one untimed batch of calls, then one timed batch: the first

@@ -25,9 +25,7 @@ def header(threads: int) -> str:
         load = os.getloadavg()[0]
         lines.append(f"load average before the run: {load:.1f}")
         if load > 0.5:
-            lines.append(
-                "The machine is busy: threads wait for each other, and ratios are not reliable."
-            )
+            lines.append("The machine is busy: threads wait for each other, and ratios are not reliable.")
     return "\n".join(lines)
 
 

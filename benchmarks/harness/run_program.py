@@ -52,7 +52,7 @@ def run_program(program: Program, effort: Effort, statistic: Statistic) -> Progr
             gradient = build(program)
             seconds = seconds_of_first_call(gradient)
             require_equal(gradient(), expected)
-        except Exception as error:  # noqa: BLE001 - a row reports whatever went wrong
+        except Exception as error:
             result.errors[name] = f"{type(error).__name__}: {error}"
         else:
             ready[name] = gradient

@@ -161,7 +161,9 @@ class Writer:
             lines.append(f"np.add.at({name}, {key}, {written})")
         else:
             negated = self.inlined_negation(value)
-            lines.append(f"{place} += {written}" if negated is None else f"{place} -= {self.printer.text(negated)}")
+            lines.append(
+                f"{place} += {written}" if negated is None else f"{place} -= {self.printer.text(negated)}"
+            )
         return lines
 
     def inlined_negation(self, operand: Operand) -> Operand | None:
@@ -207,7 +209,9 @@ class Writer:
     def reads_any(self, operand: Operand, targets: set[str]) -> bool:
         """Whether an operand is written with one of these names."""
         text = self.printer.text(operand)
-        return any(isinstance(n, ast.Name) and n.id in targets for n in ast.walk(ast.parse(text, mode="eval")))
+        return any(
+            isinstance(n, ast.Name) and n.id in targets for n in ast.walk(ast.parse(text, mode="eval"))
+        )
 
 
 def is_statement(node: Branch) -> bool:
@@ -218,4 +222,3 @@ def is_zeros(operand: Operand) -> bool:
     if not isinstance(operand, Value) or not isinstance(operand.operation, Operation):
         return False
     return operand.operation.primitive.name in ("zeros_like", "zeros")
-

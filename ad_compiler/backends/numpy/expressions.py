@@ -1,7 +1,7 @@
 """Operations to Python expressions, with the parentheses that precedence needs and no others.
 
-    >>> Precedence.ADD < Precedence.MULTIPLY
-    True
+>>> Precedence.ADD < Precedence.MULTIPLY
+True
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ UNARY = {"neg": "-", "pos": "+", "invert": "~"}
 
 
 class Expressions:
-    """Prints operands; `name_of` gives the name of a value that has a variable, None of one that is inlined."""
+    """Prints operands; `name_of` gives the variable of a value, None for one that is inlined."""
 
     def __init__(self, name_of: Callable[[Value], str | None]) -> None:
         self.name_of = name_of
@@ -140,7 +140,10 @@ class Expressions:
                 symbol, precedence = BINARY[name]
                 a, b = node.arguments
                 if name == "pow":
-                    return f"{self.at_least(a, Precedence.ATOM)} ** {self.at_least(b, Precedence.UNARY)}", precedence
+                    return (
+                        f"{self.at_least(a, Precedence.ATOM)} ** {self.at_least(b, Precedence.UNARY)}",
+                        precedence,
+                    )
                 left = precedence + 1 if precedence == Precedence.COMPARE else precedence
                 return f"{self.at_least(a, left)} {symbol} {self.at_least(b, precedence + 1)}", precedence
             if name in UNARY:
@@ -170,33 +173,36 @@ class Expressions:
 
     def ternary(self, node: Branch) -> Text:
         (then,), (otherwise,) = node.then.results, node.otherwise.results
-        if otherwise is node.condition:
-            return (
-                f"{self.at_least(node.condition, Precedence.AND)} and {self.at_least(then, Precedence.AND + 1)}",
-                Precedence.AND,
-            )
-        if then is node.condition:
-            return (
-                f"{self.at_least(node.condition, Precedence.OR)} or {self.at_least(otherwise, Precedence.OR + 1)}",
-                Precedence.OR,
-            )
+        for side, other, word, binds in (
+            (otherwise, then, "and", Precedence.AND),
+            (then, otherwise, "or", Precedence.OR),
+        ):
+            if side is node.condition:
+                return f"{self.at_least(side, binds)} {word} {self.at_least(other, binds + 1)}", binds
         return self.choice(node.condition, then, otherwise)
 
     def choice(self, condition: Operand, then: Operand, otherwise: Operand) -> Text:
         parts = [self.at_least(part, Precedence.TERNARY + 1) for part in (then, condition)]
-        return f"{parts[0]} if {parts[1]} else {self.at_least(otherwise, Precedence.TERNARY)}", Precedence.TERNARY
+        return (
+            f"{parts[0]} if {parts[1]} else {self.at_least(otherwise, Precedence.TERNARY)}",
+            Precedence.TERNARY,
+        )
 
     def index(self, index: tuple[Operand, ...]) -> str:
         if not index:
             return "()"
-        return ", ".join(map(self.text, index)) + ("," if len(index) == 1 and isinstance(index[0], tuple) else "")
+        return ", ".join(map(self.text, index)) + (
+            "," if len(index) == 1 and isinstance(index[0], tuple) else ""
+        )
 
     def key(self, index: Operand) -> str:
         """An index as an object of its own: slices spelled out."""
         if isinstance(index, tuple):
             return f"({', '.join(map(self.key, index))}{',' if len(index) == 1 else ''})"
         if isinstance(index, slice):
-            bounds = [index.start, index.stop, index.step] if index.step is not None else [index.start, index.stop]
+            bounds = (
+                [index.start, index.stop, index.step] if index.step is not None else [index.start, index.stop]
+            )
             if bounds[0] is None and len(bounds) == 2:
                 bounds = bounds[1:]
             return f"slice({', '.join(map(self.text, bounds))})"
@@ -208,7 +214,9 @@ class Expressions:
             arrays = {
                 item.operation.arguments[0]
                 for item in shape
-                if isinstance(item, Value) and isinstance(item.operation, Operation) and is_length(item.operation)
+                if isinstance(item, Value)
+                and isinstance(item.operation, Operation)
+                and is_length(item.operation)
             }
             for array in arrays:
                 if rank_of(array) == len(shape) and all(
@@ -285,7 +293,10 @@ def _transpose(printer: Expressions, node: Operation) -> Text:
     array, axes = node.arguments
     if axes is None:
         return f"{printer.at_least(array, Precedence.ATOM)}.T", Precedence.ATOM
-    return f"{printer.at_least(array, Precedence.ATOM)}.transpose({', '.join(map(str, axes))})", Precedence.ATOM
+    return (
+        f"{printer.at_least(array, Precedence.ATOM)}.transpose({', '.join(map(str, axes))})",
+        Precedence.ATOM,
+    )
 
 
 def _reshape(printer: Expressions, node: Operation) -> Text:
@@ -294,7 +305,9 @@ def _reshape(printer: Expressions, node: Operation) -> Text:
     if text.startswith("(") and node.method and len(shape) > 1:
         text = text[1:-1]
     receiver = printer.at_least(array, Precedence.ATOM)
-    return (f"{receiver}.reshape({text})" if node.method else f"np.reshape({receiver}, {text})"), Precedence.ATOM
+    return (
+        f"{receiver}.reshape({text})" if node.method else f"np.reshape({receiver}, {text})"
+    ), Precedence.ATOM
 
 
 def _broadcast_to(printer: Expressions, node: Operation) -> Text:
@@ -341,7 +354,10 @@ def _require(printer: Expressions, node: Operation) -> Text:
 
 def _print(printer: Expressions, node: Operation) -> Text:
     arguments, keywords = node.arguments
-    parts = [*map(printer.text, arguments), *(f"{key}={printer.text(item)}" for key, item in keywords.items())]
+    parts = [
+        *map(printer.text, arguments),
+        *(f"{key}={printer.text(item)}" for key, item in keywords.items()),
+    ]
     return f"print({', '.join(parts)})", Precedence.ATOM
 
 

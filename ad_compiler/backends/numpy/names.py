@@ -86,7 +86,11 @@ class Names:
             if isinstance(node, Branch):
                 self.find_updates(step.then, (*elsewhere, (step.end_then, step.end)))
                 self.find_updates(step.otherwise, elsewhere)
-            elif node.arguments and isinstance(node.arguments[0], Value) and self.may_overwrite(node, step, elsewhere):
+            elif (
+                node.arguments
+                and isinstance(node.arguments[0], Value)
+                and self.may_overwrite(node, step, elsewhere)
+            ):
                 self.in_place.add(node.result)
             elif step.reverse and not self.separate:
                 self.find_reuse(node, step, elsewhere)
@@ -104,7 +108,11 @@ class Names:
         if node.primitive.name not in IN_PLACE or node.primitive.text or not isinstance(result, ArrayType):
             return
         for operand in node.arguments:
-            if result.rank < REUSED_FROM_RANK or not isinstance(operand, Value) or operand in self.plan.inlined:
+            if (
+                result.rank < REUSED_FROM_RANK
+                or not isinstance(operand, Value)
+                or operand in self.plan.inlined
+            ):
                 continue
             kind = operand.type
             if (
@@ -149,7 +157,9 @@ class Names:
         if not step.reverse and (base.name is None or base.name != node.result.name):
             return False  # the forward sweep keeps the user's lines: only `a += b` writes
         if result_type.rank == 0:
-            return base_type.rank == 0 and node.result.name is not None and base.name in (None, node.result.name)
+            return (
+                base_type.rank == 0 and node.result.name is not None and base.name in (None, node.result.name)
+            )
         fits = result_type.dtype == base_type.dtype and same_shape(result_type.shape, base_type.shape)
         return fits and is_fresh(base)
 
@@ -216,7 +226,9 @@ class Names:
         node = step.node
         assert isinstance(node, Branch)
         for value, left, right in zip(node.results, node.then.results, node.otherwise.results, strict=True):
-            wanted = value.name or next((s.name for s in (left, right) if isinstance(s, Value) and s.name), None)
+            wanted = value.name or next(
+                (s.name for s in (left, right) if isinstance(s, Value) and s.name), None
+            )
             self.give(value, wanted or "chosen", step.reverse, lambda read: read > step.end)
             for side, steps, until in ((left, step.then, step.end_then), (right, step.otherwise, step.end)):
                 if any(isinstance(s.node, Operation) and s.node.result is side for s in steps):

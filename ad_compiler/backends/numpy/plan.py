@@ -234,4 +234,3 @@ def printer_for(plan: Plan, names: dict[Value, str]) -> Expressions:
         return names.get(value, value.access)
 
     return Expressions(name_of)
-

@@ -10,6 +10,7 @@
 Only operations that the compiler wrote itself are rewritten; the user's stay as they are. None of these
 changes a value other than by rounding, and none drops an inf or a NaN that the mathematics has.
 """
+
 from __future__ import annotations
 
 from ad_compiler.transforms.simplify import arithmetic, arrays, choices

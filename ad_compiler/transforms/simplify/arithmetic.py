@@ -140,9 +140,14 @@ def add(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
         return call(builder, operator.mul, 2, a)
     for one, other in ((b, a), (a, b)):
         scatter = made_by(one, "index_add")
-        if scatter and made_by(scatter.arguments[0], "zeros_like") and same_shape(shape_of(one), shape_of(other)):
-            if type_of(one).dtype == type_of(other).dtype and not made_by(other, "broadcast_to"):
-                return call(builder, "index_add", other, *scatter.arguments[1:])
+        if (
+            scatter
+            and made_by(scatter.arguments[0], "zeros_like")
+            and same_shape(shape_of(one), shape_of(other))
+            and type_of(one).dtype == type_of(other).dtype
+            and not made_by(other, "broadcast_to")
+        ):
+            return call(builder, "index_add", other, *scatter.arguments[1:])
     negated = made_by(b, "neg")
     if negated:
         return call(builder, operator.sub, a, negated.arguments[0])
@@ -193,7 +198,12 @@ def negate(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
         return call(builder, operator.sub, difference.arguments[1], difference.arguments[0])
     stretched = made_by(a, "broadcast_to")
     if stretched:
-        return call(builder, np.broadcast_to, call(builder, operator.neg, stretched.arguments[0]), stretched.arguments[1])
+        return call(
+            builder,
+            np.broadcast_to,
+            call(builder, operator.neg, stretched.arguments[0]),
+            stretched.arguments[1],
+        )
     product = made_by(a, "mul")
     if product and is_number(product.arguments[0]):
         return call(builder, operator.mul, -product.arguments[0], product.arguments[1])

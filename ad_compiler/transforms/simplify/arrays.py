@@ -11,7 +11,7 @@ from ad_compiler.analysis.types import same_shape
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Operation, Value
 from ad_compiler.rules.notation import registry
-from ad_compiler.rules.shapes import rank_of, shape_of, type_of
+from ad_compiler.rules.shapes import broadcast_to_type, rank_of, reshape_type, shape_of, type_of
 from ad_compiler.transforms.simplify.table import Rewrite, call, made_by, rewrites, simplifications
 
 
@@ -34,15 +34,14 @@ simplifications.update({name: _write(name) for name in ("index_add", "index_set"
 @rewrites("broadcast_to")
 def broadcast_to(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     a, shape = arguments
-    primitive = registry[np.broadcast_to]
-    return a if rank_of(a) == len(shape) and same_shape(shape_of(a), primitive.infer(a, shape).shape) else NotImplemented  # type: ignore[union-attr]
+    target = broadcast_to_type(a, shape).shape
+    return a if isinstance(a, Value) and same_shape(shape_of(a), target) else NotImplemented
 
 
 @rewrites("reshape")
 def reshape(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     a, shape = arguments
-    target = registry[np.reshape].infer(a, shape)
-    if same_shape(shape_of(a), target.shape) and isinstance(a, Value):  # type: ignore[union-attr]
+    if isinstance(a, Value) and same_shape(shape_of(a), reshape_type(*arguments).shape):
         return a
     inner = made_by(a, "broadcast_to")
     if inner and rank_of(inner.arguments[0]) == 0:
@@ -68,7 +67,11 @@ def total(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
         return a
     negated = made_by(a, "neg")
     if negated:
-        return call(builder, operator.neg, builder.call(registry[np.sum], (negated.arguments[0], axis, keepdims), True))
+        return call(
+            builder,
+            operator.neg,
+            builder.call(registry[np.sum], (negated.arguments[0], axis, keepdims), True),
+        )
     matrices = made_by(a, "matmul")
     if matrices:
         return matmul_sum(builder, matrices, axis, keepdims)
@@ -98,9 +101,10 @@ def matmul_sum(builder: Builder, matrices: Operation, axis: Any, keepdims: Any) 
 def product_sum(builder: Builder, product: Operation, axis: Any, keepdims: Any) -> Operand:
     """`(x * y).sum()` over every axis of two vectors is a dot product: no temporary array."""
     a, b = product.arguments
-    if axis is None and not keepdims and rank_of(a) == rank_of(b) == 1 and same_shape(shape_of(a), shape_of(b)):
-        if type_of(a).dtype == type_of(b).dtype and type_of(a).dtype.kind == "f":
-            return call(builder, operator.matmul, a, b)
+    are_vectors = rank_of(a) == rank_of(b) == 1 and same_shape(shape_of(a), shape_of(b))
+    are_real = type_of(a).dtype == type_of(b).dtype and type_of(a).dtype.kind == "f"
+    if axis is None and not keepdims and are_vectors and are_real:
+        return call(builder, operator.matmul, a, b)
     return NotImplemented
 
 
@@ -124,7 +128,9 @@ def getitem(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
 @rewrites("swapaxes")
 def swapaxes(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     a, first, second = arguments
-    return call(builder, np.transpose, a, None) if rank_of(a) == 2 and (first - second) % 2 else NotImplemented
+    return (
+        call(builder, np.transpose, a, None) if rank_of(a) == 2 and (first - second) % 2 else NotImplemented
+    )
 
 
 @rewrites("expand_dims")

@@ -33,7 +33,12 @@ def _comparison(function: Callable[[Any, Any], bool]) -> Rewrite:
             return bool(function(a, b))
         stretched = made_by(a, "broadcast_to")
         if stretched and is_number(b):
-            return call(builder, np.broadcast_to, call(builder, function, stretched.arguments[0], b), stretched.arguments[1])
+            return call(
+                builder,
+                np.broadcast_to,
+                call(builder, function, stretched.arguments[0], b),
+                stretched.arguments[1],
+            )
         return call(builder, MIRRORED[function], b, a) if is_number(a) else NotImplemented
 
     return rewrite
