@@ -410,7 +410,14 @@ def test_threads() -> None:
         y = np.sin(x) * n
         return np.sum(y * y)
 
-    kinds: list[Any] = [0.5, VECTOR, VECTOR.reshape(3, 1), VECTOR.astype(np.float32), np.float64(0.5), np.ones((2, 0))]
+    kinds: list[Any] = [
+        0.5,
+        VECTOR,
+        VECTOR.reshape(3, 1),
+        VECTOR.astype(np.float32),
+        np.float64(0.5),
+        np.ones((2, 0)),
+    ]
     expected = [2 * np.sin(x) * np.cos(x) for x in kinds]
     derivative = grad(f)
     start = threading.Barrier(8)

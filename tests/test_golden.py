@@ -102,7 +102,13 @@ def cases() -> list[Case]:
             (np.array([[0.1, 0.5], [-0.3, 0.8]]), np.array([0.2, 0.4])),
             "value_and_grad",
         ),
-        Case("hinge_loss", models.hinge_loss, 0, (normal(65, 10), normal(6, 65), labels, 1e-3), "value_and_grad"),
+        Case(
+            "hinge_loss",
+            models.hinge_loss,
+            0,
+            (normal(65, 10), normal(6, 65), labels, 1e-3),
+            "value_and_grad",
+        ),
         Case(
             "softmax_net",
             models.softmax_net_loss,
@@ -138,7 +144,9 @@ each_case = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CA
 @each_case
 def test_text_is_the_golden_file(case: Case) -> None:
     golden, text = case.path.read_text(encoding="utf-8"), case.text()
-    difference = difflib.unified_diff(golden.splitlines(), text.splitlines(), "golden", "generated", lineterm="")
+    difference = difflib.unified_diff(
+        golden.splitlines(), text.splitlines(), "golden", "generated", lineterm=""
+    )
     assert text == golden, "\n".join(["python -m tests.test_golden --update", *difference])
 
 
@@ -174,7 +182,17 @@ def test_text_stands_alone(case: Case) -> None:
     defined = {node.id for node in names if isinstance(node.ctx, ast.Store)}
     defined |= {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
     defined |= {node.name for node in ast.walk(function) if isinstance(node, ast.FunctionDef)}
-    assert {node.id for node in names} <= defined | {"np", "math", "abs", "float", "len", "type", "slice", "max", "min"}
+    assert {node.id for node in names} <= defined | {
+        "np",
+        "math",
+        "abs",
+        "float",
+        "len",
+        "type",
+        "slice",
+        "max",
+        "min",
+    }
 
 
 @pytest.mark.parametrize("limit", [120])
@@ -196,7 +214,9 @@ def leaves(tree: Any) -> list[Any]:
 
 def test_golden_files_run_without_ad_compiler_and_give_the_same_numbers(tmp_path: Path) -> None:
     requests, results = tmp_path / "requests", tmp_path / "results"
-    calls = [(str(case.path), case.emitted, run_standalone.packed(case.args), case.cotangent) for case in CASES]
+    calls = [
+        (str(case.path), case.emitted, run_standalone.packed(case.args), case.cotangent) for case in CASES
+    ]
     requests.write_bytes(pickle.dumps(calls))
     command = [sys.executable, "-I", run_standalone.__file__, str(requests), str(results)]
     subprocess.run(command, check=True)
@@ -227,9 +247,7 @@ def test_golden_file_can_be_differentiated_again(case: Case) -> None:
     check_grads(pulled_back, (*case.args, case.cotangent), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in CASES if case.mode == "grad"], ids=lambda case: case.name
-)
+@pytest.mark.parametrize("case", [case for case in CASES if case.mode == "grad"], ids=lambda case: case.name)
 def test_text_of_the_second_derivative_stands_alone(case: Case) -> None:
     again = derivative_of(case.golden_function(), "vjp", case.argnums, False)
     text = again.source_for(*case.args)
@@ -245,7 +263,9 @@ def test_generated_code_of_random_programs_can_be_differentiated_again(
     text, shapes = program
     f = function_from_source(text)
     random = np.random.default_rng(seed)
-    args = [random.uniform(-1.5, 1.5, shape) if shape else float(random.uniform(-1.5, 1.5)) for shape in shapes]
+    args = [
+        random.uniform(-1.5, 1.5, shape) if shape else float(random.uniform(-1.5, 1.5)) for shape in shapes
+    ]
     with np.errstate(all="ignore"):
         assume(np.isfinite(f(*args)))
         generated = function_from_source(value_and_grad(f, tuple(range(len(args)))).source_for(*args))

@@ -86,6 +86,28 @@ HARD_PROGRAMS = {
             a = np.maximum(np.hypot(1 + v[None], v), m.mean(axis=0, keepdims=True))
             return np.sum(a - a) + np.sum(np.sin(v)) * s
     """,
+    "a condition asked again where it is known": """
+        def program(s, v, m):
+            if s > 0.5:
+                return s * np.sum(v)
+            t = s * s
+            if s > 0.5:
+                z = np.sum(m)
+            elif t < 0.2:
+                z = t * t
+            else:
+                z = s
+            return z * s
+    """,
+    "a sum over a number, twice": """
+        def program(s, v, m):
+            return np.sum(s) + np.sum(s) + np.sum(v) * np.sum(m)
+    """,
+    "a view from one side of a branch": """
+        def program(s, v, m):
+            m = (m if s > 0.5 else m[::-1])
+            return 0.5 * np.sum(np.sin(m)) + s
+    """,
 }
 
 

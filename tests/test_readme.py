@@ -60,7 +60,13 @@ def test_command(
 
 def test_every_kind_of_refusal_is_shown() -> None:
     shown = "".join(output for command, output in commands() if "refused.py" in command)
-    for reason in ("loop", "in-place write", "no derivative rule", "writing an attribute", "one branch gives"):
+    for reason in (
+        "loop",
+        "in-place write",
+        "no derivative rule",
+        "writing an attribute",
+        "one branch gives",
+    ):
         assert reason in shown
     assert shown.count("Instead: ") == shown.count("^\n") == 5
 

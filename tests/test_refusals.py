@@ -33,9 +33,7 @@ IN_PLACE = "an in-place write cannot be differentiated here: "
 OF_THE_CALLER = "`{}` is an argument, or a view of one: writing into it would change the caller's array"
 REAL = "a complex number is met, and only real ones are differentiated"
 REAL_ADVICE = "compute with the real and the imaginary part as two numbers"
-SCALAR_ADVICE = (
-    "return a scalar (for instance a sum), or use `vjp`, which takes the cotangent of the result"
-)
+SCALAR_ADVICE = "return a scalar (for instance a sum), or use `vjp`, which takes the cotangent of the result"
 HEADER = "import dataclasses\nimport math\n\nimport numpy as np\n\nfrom ad_compiler import grad\n\n\n"
 
 
@@ -506,8 +504,7 @@ REFUSED = [
             return np.sum(np.sum(x, axis=axis))
         """,
         (VECTOR, 0.0),
-        "`axis` must be a whole number known while compiling (as an axis is), "
-        "and it is a float",
+        "`axis` must be a whole number known while compiling (as an axis is), and it is a float",
         "pass a Python int",
     ),
     Refused(
@@ -1047,7 +1044,8 @@ def test_unknown_backend() -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "keywords"), [((1.0,), {}), ((1.0, 2.0, 3.0), {}), ((1.0, 2.0), {"z": 3.0}), ((1.0,), {"x": 2.0})]
+    ("args", "keywords"),
+    [((1.0,), {}), ((1.0, 2.0, 3.0), {}), ((1.0, 2.0), {"z": 3.0}), ((1.0,), {"x": 2.0})],
 )
 def test_arguments_that_do_not_fit(args: Any, keywords: Any) -> None:
     derivative = grad(f)

@@ -9,7 +9,7 @@ inference with unification variables (Pierce, Types and Programming Languages, c
 
     >>> n, m = Length("n"), Length("m")
     >>> broadcast((n, 3), (m, 1))
-    (n, 3)
+    (m, 3)
     >>> same_length(n, m)
     True
 

@@ -27,6 +27,7 @@ def choose(
     otherwise: Callable[[], Operand],
 ) -> Operand:
     """`then() if condition else otherwise()`."""
+    condition = known_here(context, condition)
     if not isinstance(condition, Value):
         return then() if condition else otherwise()
     branch, left, right = run_branches(context, node, condition, then, otherwise)
@@ -90,6 +91,12 @@ def decided(context: Context, condition: Value, side: bool) -> tuple[Value, bool
         if isinstance(chosen, Value):
             return decided(context, chosen, side)
     return condition, side
+
+
+def known_here(context: Context, condition: Operand) -> Operand:
+    """The condition, or its truth where we are inside of a branch on the same condition."""
+    side = side_taken(context, condition) if isinstance(condition, Value) else None
+    return condition if side is None else side
 
 
 def side_taken(context: Context, condition: Value) -> bool | None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ad_compiler.analysis.types import STRING
-from ad_compiler.frontend.branches import choose, run_branches
+from ad_compiler.frontend.branches import choose, known_here, run_branches
 from ad_compiler.frontend.context import STATEMENTS, UNSUPPORTED, Context, handles, lower
 from ad_compiler.frontend.operations import elements_of, operation
 from ad_compiler.frontend.scope import LocalFunction
@@ -92,7 +92,7 @@ def returned(context: Context, node: ast.Return) -> Operand:
 
 def run_if(context: Context, node: ast.If, rest: list[ast.stmt]) -> tuple[Outcome, bool]:
     """An `if`: (outcome, True) where it, with what follows, ended the function."""
-    condition = in_statement(context, node, lambda: lower(context, node.test))
+    condition = known_here(context, in_statement(context, node, lambda: lower(context, node.test)))
     if not isinstance(condition, Value):
         return run(context, [*(node.body if condition else node.orelse), *rest]), True
     if is_guard(node):

@@ -12,7 +12,7 @@ from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Operation, Value
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import broadcast_to_type, rank_of, reshape_type, shape_of, type_of
-from ad_compiler.transforms.simplify.table import Rewrite, call, made_by, rewrites, simplifications
+from ad_compiler.transforms.simplify.table import Rewrite, call, is_number, made_by, rewrites, simplifications
 
 
 def _write(name: str) -> Rewrite:
@@ -35,13 +35,15 @@ simplifications.update({name: _write(name) for name in ("index_add", "index_set"
 def broadcast_to(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     a, shape = arguments
     target = broadcast_to_type(a, shape).shape
-    return a if isinstance(a, Value) and same_shape(shape_of(a), target) else NotImplemented
+    keeps = isinstance(a, Value) or is_number(a)
+    return a if keeps and same_shape(shape_of(a), target) else NotImplemented
 
 
 @rewrites("reshape")
 def reshape(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     a, shape = arguments
-    if isinstance(a, Value) and same_shape(shape_of(a), reshape_type(*arguments).shape):
+    keeps = isinstance(a, Value) or is_number(a)
+    if keeps and same_shape(shape_of(a), reshape_type(*arguments).shape):
         return a
     inner = made_by(a, "broadcast_to")
     if inner and rank_of(inner.arguments[0]) == 0:
