@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from ad_compiler import grad
 from tests.helpers import (
     assert_gradient_matches_finite_differences,
     function_from_source,
@@ -119,3 +121,12 @@ def test_hard_programs(name: str, s: float) -> None:
     args = [s, random_array(rng, (3,)), random_array(rng, (2, 3))]
     for argnums in ([0], [1], [2], [2, 1], [0, 1, 2]):
         assert_gradient_matches_finite_differences(f, args, argnums=argnums)
+
+
+def test_a_whole_number_chosen_by_a_branch_does_not_make_the_gradient_one() -> None:
+    def f(x, y):
+        return np.sum(x * y) + np.sum(np.maximum(x, 0) * y)
+
+    gradient = grad(f)(2, 3)
+    assert gradient == 6.0
+    assert isinstance(gradient, float)

@@ -24,9 +24,9 @@ def scalar_classes(operand: Operand) -> set[type]:
     kind: Any = operand.type
     if not isinstance(kind, ArrayType) or kind.rank:
         return {np.ndarray}
-    if kind.python:
-        return {_PYTHON[kind.dtype.kind]}
     node = operand.operation
+    if kind.python:
+        return python_classes(operand, _PYTHON[kind.dtype.kind])
     if isinstance(node, Branch):
         place = node.results.index(operand)
         return scalar_classes(node.then.results[place]) | scalar_classes(node.otherwise.results[place])
@@ -37,3 +37,19 @@ def scalar_classes(operand: Operand) -> set[type]:
     if node.primitive.name in ("where", "clip", "array", "asarray", "astype", "copy", "getitem", "reshape"):
         return {np.ndarray}
     return {kind.dtype.type}
+
+
+def python_classes(value: Value, inferred: type) -> set[type]:
+    """The classes of a Python number: one that is inferred to be a float may be an int that was chosen."""
+    node = value.operation
+    if inferred is not float or node is None:
+        return {inferred}
+    if isinstance(node, Branch):
+        place = node.results.index(value)
+        return scalar_classes(node.then.results[place]) | scalar_classes(node.otherwise.results[place])
+    if node.primitive.name == "select":
+        return scalar_classes(node.arguments[1]) | scalar_classes(node.arguments[2])
+    if node.primitive.text or node.primitive.name == "truediv":
+        return {float}
+    operands = [scalar_classes(argument) for argument in node.arguments]
+    return {float} if {float} in operands else set().union(*operands)
