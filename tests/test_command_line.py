@@ -162,9 +162,7 @@ def test_show_prints_the_generated_gradient(capsys: pytest.CaptureFixture[str]) 
 
 def test_show_of_a_dotted_module_and_other_modes(capsys: pytest.CaptureFixture[str]) -> None:
     assert "def sigmoid_vjp(x):" in output(capsys, "show", "model:sigmoid", "--mode", "vjp")
-    text = output(
-        capsys, "show", "ad_compiler.demo.circuits:product_of_sum", "--mode", "value_and_grad"
-    )
+    text = output(capsys, "show", "ad_compiler.demo.circuits:product_of_sum", "--mode", "value_and_grad")
     assert "def product_of_sum_value_and_grad(x, y, z):" in text
 
 
@@ -187,9 +185,7 @@ def test_show_of_a_file_in_a_package(capsys: pytest.CaptureFixture[str], tmp_pat
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "base.py").write_text("def twice(x):\n    return 2.0 * x\n")
-    (package / "area.py").write_text(
-        "from .base import twice\n\ndef f(x):\n    return twice(x) * x\n"
-    )
+    (package / "area.py").write_text("from .base import twice\n\ndef f(x):\n    return twice(x) * x\n")
     assert "def f_grad(x):" in output(capsys, "show", f"shapes{os.sep}area.py:f")
 
 
@@ -219,17 +215,11 @@ def test_every_mode_can_be_emitted(capsys: pytest.CaptureFixture[str], mode: str
 def test_emitted_globals_are_keyword_parameters(capsys: pytest.CaptureFixture[str]) -> None:
     output(capsys, "emit", "model.py:scaled", "-o", "generated.py")
     assert (
-        alone("import generated as g; print(g.scaled_grad(1.0), g.scaled_grad(1.0, RATE=5.0))")
-        == "4.0 10.0"
+        alone("import generated as g; print(g.scaled_grad(1.0), g.scaled_grad(1.0, RATE=5.0))") == "4.0 10.0"
     )
     assert main(["emit", "model.py:tabled", "-o", "generated.py"]) == 0
-    assert (
-        "tabled_grad reads TABLE from outside: pass TABLE=... by keyword" in capsys.readouterr().err
-    )
-    assert (
-        alone("import generated as g, numpy; print(g.tabled_grad(1.0, TABLE=numpy.ones(3)))")
-        == "3.0"
-    )
+    assert "tabled_grad reads TABLE from outside: pass TABLE=... by keyword" in capsys.readouterr().err
+    assert alone("import generated as g, numpy; print(g.tabled_grad(1.0, TABLE=numpy.ones(3)))") == "3.0"
 
 
 def test_emit_notes_defaults_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> None:
@@ -268,18 +258,14 @@ def test_graph_with_values(capsys: pytest.CaptureFixture[str]) -> None:
     text = output(capsys, "graph", "model.py:product_of_sum", "--args", "-2", "5", "-4")
     assert 'n4 -> n5 [label="3\\n-4", xlabel="q"];' in text
     assert 'n1 -> n4 [label="-2\\n-4", xlabel="x"];' in text
-    assert text == output(
-        capsys, "graph", "model.py:product_of_sum", "--args", "-2.0", "z=-4e0", "y=5.0"
-    )
+    assert text == output(capsys, "graph", "model.py:product_of_sum", "--args", "-2.0", "z=-4e0", "y=5.0")
 
 
 # --- check ---
 
 
 def test_check_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
-    text = output(
-        capsys, "check", "model.py:squared_norm", "--args", "[[.1, .5], [-.3, .8]]", "[.2, .4]"
-    )
+    text = output(capsys, "check", "model.py:squared_norm", "--args", "[[.1, .5], [-.3, .8]]", "[.2, .4]")
     rows = [line.split() for line in text.splitlines()]
     assert [row[0] for row in rows] == ["argument", "W", "x"]
     assert [row[-1] for row in rows[1:]] == ["agrees", "agrees"]
@@ -303,9 +289,7 @@ def test_check_agrees(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 
 
 def test_check_of_chosen_arguments(capsys: pytest.CaptureFixture[str]) -> None:
-    text = output(
-        capsys, "check", "model.py:product_of_sum", "--argnums", "z", "--args", "1.0", "2.0", "3.0"
-    )
+    text = output(capsys, "check", "model.py:product_of_sum", "--argnums", "z", "--args", "1.0", "2.0", "3.0")
     assert [line.rsplit("  ", 1)[-1] for line in text.splitlines()[1:]] == [
         "not differentiated",
         "not differentiated",

@@ -45,9 +45,7 @@ def hinge_by_loops(W: Any, X: Any, y: Any, regularisation: float) -> float:
     for row, label in zip(X, y, strict=True):
         scores = [float(row @ column) for column in W.T]
         total += sum(
-            max(0.0, score - scores[label] + 1.0)
-            for wrong, score in enumerate(scores)
-            if wrong != label
+            max(0.0, score - scores[label] + 1.0) for wrong, score in enumerate(scores) if wrong != label
         )
     return total / len(y) + regularisation * float(W.ravel() @ W.ravel())
 
@@ -173,9 +171,7 @@ def test_missing_packages_are_named(
 def test_a_classifier_that_falls_short_fails_the_demo(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    untrained = tuple(
-        dataclasses.replace(experiment, max_iterations=1) for experiment in EXPERIMENTS
-    )
+    untrained = tuple(dataclasses.replace(experiment, max_iterations=1) for experiment in EXPERIMENTS)
     monkeypatch.setattr("ad_compiler.demo.experiments.experiments", lambda: untrained)
     assert run.train_classifiers() == 1
     assert "1 iterations" in capsys.readouterr().out

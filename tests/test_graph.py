@@ -126,9 +126,7 @@ def test_an_unevaluated_graph_has_the_same_nodes_and_edges(function: Callable[..
     gradient = grad(function)
     gradient(*args)  # `graph` is of the newest kinds called with
     plain, evaluated = gradient.graph, gradient.graph_at(*args)
-    assert [(n.id, n.label) for n in nodes_of(plain)] == [
-        (n.id, n.label) for n in nodes_of(evaluated)
-    ]
+    assert [(n.id, n.label) for n in nodes_of(plain)] == [(n.id, n.label) for n in nodes_of(evaluated)]
     assert [edge[:2] for edge in drawn(plain)] == [edge[:2] for edge in drawn(evaluated)]
     assert {edge[2:] for edge in drawn(plain) if edge[0] != "0.5"} == {(None, None)}
     assert [n.id for n in sorted(nodes_of(plain), key=lambda n: int(n.id[1:]))] == [
