@@ -1,5 +1,6 @@
 """Interleaved timing: all contenders in every round, so that load on the machine hits them all."""
 
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
@@ -33,18 +34,19 @@ def interleaved(gradients: Mapping[str, Gradient], effort: Effort, statistic: St
 
     In each round every contender runs one untimed batch of calls, then one timed batch: the first
     lets threads of the previous contender go to sleep and brings its own data into the cache. The
-    order rotates from round to round.
+    order is drawn anew for every round, so that nobody always runs behind the one whose threads still spin.
     """
     _settle_allocator()
     timers = {name: _timer(gradient) for name, gradient in gradients.items()}
     batch = {name: _calls_lasting(effort.sample, timer) for name, timer in timers.items()}
     samples: dict[str, list[float]] = {name: [] for name in timers}
     order = list(timers)
+    draw = random.Random(0)
     for _ in range(effort.rounds):
         for name in order:
             timers[name].timeit(batch[name])
             samples[name].append(timers[name].timeit(batch[name]) / batch[name])
-        order.append(order.pop(0))
+        draw.shuffle(order)
     return {name: statistic(times) for name, times in samples.items()}
 
 
