@@ -530,3 +530,13 @@ def test_an_update_in_a_branch_reads_its_value_before_it_is_renamed() -> None:
 
     check_grads(f, (1.0, VECTOR))
     check_grads(f, (2.0, VECTOR))
+
+
+def test_whole_coefficients_on_one_side_of_a_branch() -> None:
+    def f(s, x):
+        return x @ np.array([1, 2, 3]) if s > 0.5 else 0.5 * np.sum(x)
+
+    for s, expected in ((1.0, [1.0, 2.0, 3.0]), (0.0, [0.5, 0.5, 0.5])):
+        gradient = grad(f, "x")(s, VECTOR)
+        assert gradient.dtype == np.float64
+        np.testing.assert_array_equal(gradient, expected)

@@ -240,12 +240,15 @@ class ReverseSweep:
                     zero = zero_like(self.context, value)
                     side = zero if side is None else self.builder.call(registry[operator.add], (zero, side))
             sides.append(side)
-        for side, block in zip(sides, (mirror.then, mirror.otherwise), strict=True):
-            block.results.append(side)
         kinds = [type_of(side) for side in sides]
         python = all(kind.python for kind in kinds)
-        shape = type_of(value).shape
-        merged = Value(ArrayType(np.result_type(*[kind.dtype for kind in kinds]), shape, python))
+        dtype = np.result_type(*[kind.dtype for kind in kinds])
+        for side, block in zip(sides, (mirror.then, mirror.otherwise), strict=True):
+            if type_of(side).rank and type_of(side).dtype != dtype:  # whole numbers, times a seed of 1
+                with self.builder.inside(block):
+                    side = self.builder.call(registry[np.ndarray.astype], (side, dtype), method=True)
+            block.results.append(side)
+        merged = Value(ArrayType(dtype, type_of(value).shape, python))
         merged.operation = mirror
         name_cotangent(value, merged)
         mirror.results.append(merged)
