@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from copy import copy
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ad_compiler.analysis.types import Equation, Type
+from ad_compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from ad_compiler.frontend.source import Source
@@ -211,6 +213,8 @@ def values_in(operand: Operand) -> Iterator[Value]:
         yield from values_in((operand.start, operand.stop, operand.step))
     elif isinstance(operand, Record):
         yield from values_in(operand.fields)
+    elif isinstance(operand, Iteration):
+        yield from values_in([getattr(operand, field.name) for field in fields(operand)])
 
 
 def map_values(function: Callable[[Value], Operand], operand: Operand) -> Operand:
@@ -227,6 +231,11 @@ def map_values(function: Callable[[Value], Operand], operand: Operand) -> Operan
         return slice(*[map_values(function, part) for part in (operand.start, operand.stop, operand.step)])
     if isinstance(operand, Record):
         return Record(operand.cls, map_values(function, operand.fields), operand.access)
+    if isinstance(operand, Iteration):
+        result = copy(operand)
+        for part in fields(operand):
+            setattr(result, part.name, map_values(function, getattr(operand, part.name)))
+        return result
     return operand
 
 
@@ -237,6 +246,26 @@ class Record:
     cls: type
     fields: dict[str, Operand]
     access: str | None = None  # how an input is written
+
+
+@dataclass(eq=False, slots=True, repr=False)
+class Iteration:
+    """What a loop may run over, described and not built: a run-time `range`, `zip(a, b)`.
+
+    The kinds are in `frontend.iteration`; their fields are operands.
+    """
+
+    written: ClassVar[str]  # the name of Python's function that makes it
+    iterator: ClassVar[bool] = True  # read once, as Python's iterators are
+    spent: bool = field(default=False, init=False)
+
+    def __repr__(self) -> str:
+        return f"{self.written}(...)"
+
+    def __bool__(self) -> bool:
+        if self.iterator:
+            return True
+        raise Refusal("whether a range is empty is not known while compiling", "compare its bounds")
 
 
 def blocks_of(node: Node) -> tuple[Block, ...]:

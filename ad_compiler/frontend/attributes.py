@@ -15,7 +15,7 @@ from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.inputs import has_inputs
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.frontend.writes import add_at
-from ad_compiler.ir import Operand, Record, Value
+from ad_compiler.ir import Iteration, Operand, Record, Value
 from ad_compiler.refusal import NeedsConstant, Refusal
 from ad_compiler.rules.notation import expansions, methods, registry
 from ad_compiler.rules.shapes import rank_of, type_of
@@ -38,7 +38,7 @@ def get(context: Context, node: ast.Attribute, owner: Operand, name: str) -> Ope
             return MethodType(found, owner)
     elif isinstance(owner, (int, float)) and name in ("shape", "ndim", "size"):
         raise context.refuse(node, f"a Python number has no attribute `{name}`", f"use `np.{name}`")
-    elif isinstance(owner, (tuple, list, dict, LocalFunction)):
+    elif isinstance(owner, (tuple, list, dict, LocalFunction, Iteration)):
         raise context.refuse(
             node, f"the attribute `{name}` of a {type(owner).__name__} is not known", "use its items"
         )

@@ -11,8 +11,9 @@ import numpy as np
 
 from ad_compiler.analysis.types import STRING, ObjectType
 from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.iteration import MAKERS
 from ad_compiler.frontend.operations import elements_of, operation
-from ad_compiler.ir import Operand, Record, Value
+from ad_compiler.ir import Iteration, Operand, Record, Value
 from ad_compiler.rules.notation import constant, registry
 from ad_compiler.rules.shapes import rank_of, shape_of
 from ad_compiler.rules.structure import length
@@ -28,6 +29,8 @@ def _length(
         if rank_of(operand) == 0:
             raise context.refuse(node, "a number has no length", "use an array")
         return length(context.builder, operand, 0)
+    if isinstance(operand, Iteration):
+        raise context.refuse(node, f"the length of {operand!r} is not known while compiling", "use a list")
     return len(operand.fields if isinstance(operand, Record) else operand)
 
 
@@ -124,16 +127,6 @@ def _dict(
     return {**(positional[0] if positional else {}), **keywords}
 
 
-def _range(
-    context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
-) -> Operand:
-    if any(isinstance(bound, Value) for bound in positional):
-        raise context.refuse(
-            node, "a range is not known while compiling", "use `np.arange` for an array of ints"
-        )
-    return range(*positional)
-
-
 def _divmod(
     context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
 ) -> Operand:
@@ -153,6 +146,7 @@ def _getattr(
 
 
 BUILTINS: dict[Any, Builtin] = {
+    **MAKERS,
     len: _length,
     max: _extremum(max),
     min: _extremum(min),
@@ -165,7 +159,6 @@ BUILTINS: dict[Any, Builtin] = {
     tuple: _sequence(tuple),
     list: _sequence(list),
     dict: _dict,
-    range: _range,
     divmod: _divmod,
     getattr: _getattr,
 }

@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from ad_compiler.analysis.types import representative
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import Operand, Record, Value
-from ad_compiler.rules.notation import Primitive, registry
-from ad_compiler.rules.shapes import describe, rank_of, shape_of
+from ad_compiler.ir import Iteration, Operand, Record, Value
+from ad_compiler.rules.notation import Primitive
+from ad_compiler.rules.shapes import describe, rank_of
 
 
 def operation(
@@ -37,19 +36,21 @@ def describe_any(operand: Operand) -> str:
 
 def elements_of(context: Context, node: ast.AST, operand: Operand) -> list[Operand]:
     """The elements of an operand that is unpacked or starred."""
-    if isinstance(operand, (tuple, list, str, range)):
-        return list(operand)
-    if isinstance(operand, dict):
-        return list(operand)
-    if isinstance(operand, Record) and issubclass(operand.cls, tuple):
-        return list(operand.fields.values())
+    from ad_compiler.frontend.iteration import known_items
+
+    found = known_items(context, node, operand)
+    if found is not None:
+        return found
     if isinstance(operand, Value) and rank_of(operand) > 0:
-        count = representative(shape_of(operand)[0])
-        if isinstance(count, int):
-            return [operation(context, node, registry["getitem"], (operand, (i,))) for i in range(count)]
         raise context.refuse(
             node,
             "how many elements the array has is not known while compiling",
             "take its elements by index: `a, b = x[0], x[1]`",
+        )
+    if isinstance(operand, Iteration):
+        raise context.refuse(
+            node,
+            f"how many items {operand!r} gives is not known while compiling",
+            "run over a container whose length is known: a tuple, a list, a `range` of constants",
         )
     raise context.refuse(node, f"{describe_any(operand)} cannot be unpacked", "unpack a tuple or a list")

@@ -1,0 +1,289 @@
+"""What a loop runs over: containers known while compiling, and iterators over them.
+
+Python's `zip`, `enumerate`, `reversed`, `map` and `filter` give iterators, which are read once and
+compute each item when it is asked for. They stand here as descriptions (`Zipped`, `Enumerated`, ...), so
+that a `range` or an array whose length is known at run time only may stand inside. Where all lengths are
+known, `items` computes the items one by one, in Python's order:
+
+    zip((a, b), range(2))    ->    (a, 0), (b, 1)
+    map(f, (a, b))           ->    f(a), and f(b) when the first one has been used
+
+An iterator that is read a second time would be empty; that is hardly ever meant, and refused.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ad_compiler.analysis.types import representative
+from ad_compiler.frontend.context import Context
+from ad_compiler.ir import Iteration, Operand, Record, Value
+from ad_compiler.rules.notation import registry
+from ad_compiler.rules.shapes import rank_of, shape_of
+
+PREDICATE = "which items this filter keeps is not known while compiling"
+KEEP_ALL = "keep all items, and choose with `np.where`"
+
+
+@dataclass(eq=False, slots=True, repr=False)
+class RunTimeRange(Iteration):
+    """`range` with a bound that is known at run time only."""
+
+    start: Operand
+    stop: Operand
+    step: Operand
+
+    written = "range"
+    iterator = False
+
+
+@dataclass(eq=False, slots=True, repr=False)
+class Zipped(Iteration):
+    parts: tuple[Operand, ...]
+    strict: bool = False
+
+    written = "zip"
+
+
+@dataclass(eq=False, slots=True, repr=False)
+class Enumerated(Iteration):
+    inner: Operand
+    start: Operand = 0
+
+    written = "enumerate"
+
+
+@dataclass(eq=False, slots=True, repr=False)
+class Reversed(Iteration):
+    inner: Operand
+
+    written = "reversed"
+
+
+@dataclass(eq=False, slots=True, repr=False)
+class Mapped(Iteration):
+    function: Operand
+    parts: tuple[Operand, ...]
+
+    written = "map"
+
+
+@dataclass(eq=False, slots=True, repr=False)
+class Filtered(Iteration):
+    predicate: Operand
+    inner: Operand
+
+    written = "filter"
+
+
+@dataclass(eq=False, slots=True, repr=False)
+class Generated(Iteration):
+    """A generator expression: `produce` computes its items; `first` is what its first `for` runs over."""
+
+    first: Operand
+    produce: Callable[[], Iterator[Operand]]
+
+    written = "generator"
+
+
+def known_items(context: Context, node: ast.AST, operand: Operand) -> list[Operand] | None:
+    """The items of an operand whose length is known while compiling; None where it is not.
+
+    Iterators compute all their items now. Where the code between two items could change what the next
+    one is (the body of a loop over `map`), take `items` instead.
+    """
+    return list(items(context, node, operand)) if is_known(operand) else None
+
+
+def is_known(operand: Operand) -> bool:
+    """Whether the items can be told one by one while compiling."""
+    if isinstance(operand, Value):
+        return rank_of(operand) > 0 and isinstance(representative(shape_of(operand)[0]), int)
+    if isinstance(operand, (Zipped, Mapped)):
+        return all(map(is_known, operand.parts))
+    if isinstance(operand, (Enumerated, Reversed, Filtered)):
+        return is_known(operand.inner)
+    if isinstance(operand, Generated):
+        return is_known(operand.first)
+    if isinstance(operand, Record):
+        return issubclass(operand.cls, tuple)
+    return isinstance(operand, (tuple, list, str, range, dict))
+
+
+def items(context: Context, node: ast.AST, operand: Operand) -> Iterator[Operand]:
+    """The items of an operand that `is_known`, each computed when it is asked for."""
+    if isinstance(operand, Iteration):
+        spend(context, node, operand)
+    if isinstance(operand, Value):
+        yield from rows(context, node, operand)
+    elif isinstance(operand, Record):
+        yield from operand.fields.values()
+    elif isinstance(operand, Zipped):
+        yield from zipped(context, node, operand)
+    elif isinstance(operand, Enumerated):
+        for place, item in enumerate(items(context, node, operand.inner)):
+            yield counted(context, node, operand.start, place), item
+    elif isinstance(operand, Reversed):
+        yield from reversed(list(items(context, node, operand.inner)))
+    elif isinstance(operand, Mapped):
+        for arguments in zip(*[items(context, node, part) for part in operand.parts], strict=False):
+            yield called(context, node, operand.function, *arguments)
+    elif isinstance(operand, Filtered):
+        for item in items(context, node, operand.inner):
+            kept = item if operand.predicate is None else called(context, node, operand.predicate, item)
+            if isinstance(kept, Value):
+                raise context.refuse(node, PREDICATE, KEEP_ALL)
+            if kept:
+                yield item
+    elif isinstance(operand, Generated):
+        yield from operand.produce()
+    else:
+        yield from operand
+
+
+def spend(context: Context, node: ast.AST, iteration: Iteration) -> None:
+    """Read an iterator, which can be done once."""
+    if not iteration.iterator:
+        return
+    if iteration.spent:
+        raise context.refuse(
+            node,
+            f"this `{iteration.written}` iterator has been read before, and is empty now",
+            "make a list of it, which can be read again",
+        )
+    iteration.spent = True
+
+
+def rows(context: Context, node: ast.AST, array: Value) -> Iterator[Operand]:
+    count = representative(shape_of(array)[0])
+    assert isinstance(count, int)
+    for place in range(count):
+        context.builder.place = (context.here.source, node)
+        yield context.builder.call(registry["getitem"], (array, (place,)))
+
+
+def zipped(context: Context, node: ast.AST, operand: Zipped) -> Iterator[Operand]:
+    rounds = zip(*[items(context, node, part) for part in operand.parts], strict=operand.strict)
+    while True:
+        try:
+            together = next(rounds)
+        except StopIteration:
+            return
+        except ValueError as error:
+            raise context.refuse(
+                node, f"this fails with ValueError: {error}", "zip what has one length"
+            ) from None
+        yield together
+
+
+def counted(context: Context, node: ast.AST, start: Operand, place: int) -> Operand:
+    if not isinstance(start, Value):
+        return start + place
+    from ad_compiler.frontend.expressions import apply_binary
+
+    return apply_binary(context, node, operator.add, start, place) if place else start
+
+
+def called(context: Context, node: ast.AST, function: Operand, *arguments: Operand) -> Operand:
+    from ad_compiler.frontend.calls import call_operand
+
+    return call_operand(context, node, function, list(arguments), {})
+
+
+# --- the built-in functions ---
+
+
+def make_range(
+    context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    if not any(isinstance(bound, Value) for bound in positional):
+        try:
+            return range(*positional, **keywords)
+        except (TypeError, ValueError) as error:
+            reason = f"this fails with {type(error).__name__}: {error}"
+            raise context.refuse(node, reason, "give `range` whole numbers") from None
+    for bound in positional:
+        if rank_of(bound) or shape_kind(bound) not in "biu":
+            raise context.refuse(node, "a bound of a range is not a whole number", "convert it with `int`")
+    if len(positional) == 1:
+        return RunTimeRange(0, positional[0], 1)
+    start, stop, *step = positional
+    return RunTimeRange(start, stop, step[0] if step else 1)
+
+
+def shape_kind(bound: Operand) -> str:
+    from ad_compiler.rules.shapes import type_of
+
+    return type_of(bound).dtype.kind
+
+
+def make_zip(
+    context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    for part in positional:
+        check_iterable(context, node, part)
+    return Zipped(tuple(positional), bool(keywords.get("strict", False)))
+
+
+def make_enumerate(
+    context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    inner, *start = positional
+    check_iterable(context, node, inner)
+    return Enumerated(inner, start[0] if start else keywords.get("start", 0))
+
+
+def make_reversed(
+    context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    (inner,) = positional
+    check_iterable(context, node, inner)
+    if isinstance(inner, Iteration) and inner.iterator:
+        raise context.refuse(
+            node, f"a `{inner.written}` iterator cannot be read backwards", "make a list of it first"
+        )
+    return inner[::-1] if isinstance(inner, range) else Reversed(inner)
+
+
+def make_map(
+    context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    function, *parts = positional
+    for part in parts:
+        check_iterable(context, node, part)
+    return Mapped(function, tuple(parts))
+
+
+def make_filter(
+    context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    predicate, inner = positional
+    check_iterable(context, node, inner)
+    return Filtered(predicate, inner)
+
+
+def check_iterable(context: Context, node: ast.AST, operand: Operand) -> None:
+    """Refuse what is no container."""
+    from ad_compiler.frontend.operations import describe_any
+
+    if isinstance(operand, Value) and rank_of(operand) > 0:
+        return
+    if is_known(operand) or isinstance(operand, Iteration):
+        return
+    if isinstance(operand, (set, frozenset)):
+        raise context.refuse(node, "a set has no order and is not differentiated", "use a tuple or a list")
+    raise context.refuse(node, f"{describe_any(operand)} has no items", "give a tuple, a list or an array")
+
+
+MAKERS: dict[Any, Any] = {
+    range: make_range,
+    zip: make_zip,
+    enumerate: make_enumerate,
+    reversed: make_reversed,
+    map: make_map,
+    filter: make_filter,
+}
