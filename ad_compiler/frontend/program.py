@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import ad_compiler.frontend.expressions
+import ad_compiler.frontend.loops
 import ad_compiler.rules  # noqa: F401 -- registers the rules
 from ad_compiler.builder import Builder
 from ad_compiler.frontend.calls import inline, run_in
