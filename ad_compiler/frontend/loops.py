@@ -417,8 +417,9 @@ class LoopLowering:
             loop.carry(Value(INT, "leaving"), min(left), inside.tag, tag)
 
         def carry(leaf: Value) -> Value:
-            result = Value(as_result(leaf.type), leaf.name)
-            loop.carry(Value(leaf.type, leaf.name), UNBOUND, leaf, result)
+            name = leaf.name or "result"
+            result = Value(as_result(leaf.type), name)
+            loop.carry(Value(leaf.type, name), UNBOUND, leaf, result)
             return result
 
         return Outcome(tag, map_values(carry, inside.result))

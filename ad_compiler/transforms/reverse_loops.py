@@ -45,6 +45,7 @@ from ad_compiler.transforms.cotangents import (
     is_broadcast,
     is_zero,
     leaf_name,
+    name_cotangent,
     zero_like,
 )
 
@@ -147,6 +148,7 @@ class Mirror:
                 continue
             result, after = loop.body.results[place], loop.results[place]
             initial = self.materialised(self.seeds[place], after, None)
+            name_cotangent(after, initial)
             kind = self.cotangent_kind(result if isinstance(result, Value) else after, loop.carried[place])
             params[place] = self.param(mirror, loop.carried[place], kind, initial, before)
         for value in self.outer:

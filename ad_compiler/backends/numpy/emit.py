@@ -31,7 +31,7 @@ COMMENT_WIDTH = 96
 def emit(function: Function, pullback: str | None = None) -> str:
     """The source of the function; with `pullback`, of one that returns its result and a closure."""
     plan = Planner(function).plan()
-    taken = [parameter.name for parameter in function.parameters]
+    taken = [p.name for p in function.parameters if not isinstance(p.structure, Value)]
     if pullback is not None:
         taken += [pullback, "pullback"]
     blocks = [function.forward, *([function.reverse] if function.reverse else [])]

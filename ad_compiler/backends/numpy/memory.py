@@ -21,34 +21,53 @@ class Memory:
 
     def __init__(self, plan: Plan, blocks: list[Block]) -> None:
         self.plan = plan
+        self.loops = [node for block in blocks for node in nodes_in(block) if isinstance(node, Loop)]
+        self.writes = [
+            node
+            for loop in self.loops
+            for node in nodes_in(loop.body)
+            if isinstance(node, Operation) and is_write(node)
+        ]
         self.owned: set[Value] = set()  # carried values, and what is left of them after the loop
         self.copied_at_start: set[Value] = set()
         self.copied_at_end: set[Value] = set()
-        self.loops = [node for block in blocks for node in nodes_in(block) if isinstance(node, Loop)]
-        self.find_owned()
         self.reads: dict[Value, list[int]] = {}
-        for value, positions in plan.reads.items():
-            for storage in self.storages(value):
-                self.reads.setdefault(storage, []).extend(positions)
+        self.find_owned()
+
+    def settled(self, in_place: set[Value]) -> bool:
+        """Whether the loops own no more than what is written into in place; else they are made to."""
+        writes = [node for node in self.writes if node.result in in_place]
+        if len(writes) == len(self.writes):
+            return True
+        before, self.writes = self.owned, writes
+        self.find_owned()
+        return self.owned == before
 
     def find_owned(self) -> None:
         """What is written into while a loop carries it, and what it is handed on from or to."""
+        self.owned = set()
+        self.copied_at_start.clear()
+        self.copied_at_end.clear()
         written: set[Value] = set()
-        for loop in self.loops:
-            for node in nodes_in(loop.body):
-                if isinstance(node, Operation) and is_write(node):
-                    written |= storages_of(node.arguments[0])
+        for node in self.writes:
+            written |= storages_of(node.arguments[0])
         before = -1
         while len(self.owned) > before:
             before = len(self.owned)
             for loop in self.loops:
-                for param, result, end in zip(loop.carried, loop.results, loop.body.results, strict=True):
+                for param, initial, end, result in zip(
+                    loop.carried, loop.initial, loop.body.results, loop.results, strict=True
+                ):
                     if param in written and is_array(param):
                         self.owned |= {param, result}
-                    if param in self.owned:
-                        written |= {v for v in (loop.initial[loop.carried.index(param)],) if isinstance(v, Value)}
+                        written.update(v for v in (initial,) if isinstance(v, Value))
                         if isinstance(end, Value):
                             written |= storages_of(end)
+        self.reads = {}
+        pushed = [(value, [self.plan.end]) for value in self.plan.pushed]
+        for value, positions in [*self.plan.reads.items(), *pushed]:
+            for storage in self.storages(value):
+                self.reads.setdefault(storage, []).extend(positions)
 
     def storages(self, value: Value) -> frozenset[Value]:
         """Every value whose memory this one may share."""
@@ -64,13 +83,10 @@ class Memory:
 
     def is_own(self, value: Value) -> bool:
         """Whether all memory this value may have was made by the program, and is no view of anything."""
-        return all(root in self.owned or is_fresh(root) or self.chooses(root) for root in self.storages(value)) and (
-            storage_of(value) is value
+        return storage_of(value) is value and all(
+            root in self.owned or origins_of(root) is not None or is_fresh(root)
+            for root in self.storages(value)
         )
-
-    def chooses(self, root: Value) -> bool:
-        """Whether it has no memory of its own: one of its origins, which are asked themselves."""
-        return origins_of(root) is not None
 
     def is_read_later(self, value: Value, position: int, elsewhere: tuple[tuple[int, int], ...]) -> bool:
         """Whether any memory that `value` may share is read after `position`."""

@@ -68,8 +68,18 @@ class Names:
         self.merged: dict[Value, tuple[Value, int, int]] = {}
 
     def assign(self) -> None:
+        for value in self.plan.inputs:
+            assert value.access is not None
+            self.holders[value.access] = [value]
+        while True:
+            self.in_place.clear()
+            self.reused.clear()
+            for steps in (self.plan.forward, self.plan.reverse):
+                self.find_updates(steps, ())
+            if self.memory.settled(self.in_place):
+                break
         for steps in (self.plan.forward, self.plan.reverse):
-            self.find_updates(steps, ())
+            self.find_wishes(steps)
         self.steps(self.plan.forward)
         self.forward_names = set(self.holders)
         self.steps(self.plan.reverse)
@@ -99,7 +109,12 @@ class Names:
                 self.in_place.add(node.result)
             elif step.reverse and not self.separate:
                 self.find_reuse(node, step, elsewhere)
+
+    def find_wishes(self, steps: list[Step]) -> None:
+        """What is updated in place should have the name of what it becomes."""
         for step in reversed(steps):
+            for inner in (step.then, step.otherwise, step.test, step.body):
+                self.find_wishes(inner)
             node = step.node
             if isinstance(node, Operation) and node.result in self.in_place:
                 base = node.arguments[0]
@@ -141,7 +156,8 @@ class Names:
         if base.name is not None and node.result.name is not None and base.name != node.result.name:
             return False
         section = self.plan.section[node.result]
-        if base in self.plan.inlined or any(self.plan.section.get(s) != section for s in self.memory.storages(base)):
+        storages = self.memory.storages(base)
+        if base in self.plan.inlined or any(self.plan.section.get(s) != section for s in storages):
             return False  # a pullback may be called again: it leaves what the forward sweep made alone
         if self.memory.is_read_later(base, step.position, elsewhere):
             return False
@@ -190,7 +206,12 @@ class Names:
         def inside(read: int) -> bool:
             return position < read <= until or read > end
 
-        if not self.is_free(self.names[result], reverse, inside, {result, *self.base_of(value)}):
+        successors = {result}
+        while result in self.merged:
+            result = self.merged[result][0]
+            successors.add(result)
+        result = merged[0]
+        if not self.is_free(self.names[result], reverse, inside, {*successors, *self.base_of(value)}):
             return False
         self.take(value, self.names[result])
         return True
@@ -270,15 +291,16 @@ class Names:
             self.take(param, self.names[result])
             self.merge_into(result, end, step.body, step.end, step.end)
         if node.index is not None:
-            self.give(node.index, self.index_name(node), step.reverse, lambda read: step.position < read)
+            self.give(node.index, self.index_name(step), step.reverse, lambda read: step.position < read)
         self.steps(step.test)
         self.steps(step.body)
 
-    def index_name(self, loop: Loop) -> str:
-        index = loop.index
+    def index_name(self, step: Step) -> str:
+        index = step.node.index
         assert index is not None
         if index not in self.plan.reads:
             return "_"
         if index.name not in (None, "_"):
             return str(index.name)
-        return next((name for name in "ijk" if name not in self.holders), "index")
+        names = [name for name in "ijk" if self.is_free(name, step.reverse, lambda read: step.position < read, set())]
+        return names[0] if names else "index"

@@ -63,6 +63,8 @@ class Plan:
     inlined: set[Value]
     section: dict[Value, bool]  # whether a value is made in the reverse sweep
     made: dict[Value, int]  # the position at which a value is made; inputs are not listed
+    pushed: list[Value]  # values on tapes: they must stay as they are
+    inputs: list[Value]  # parameters that are one number or array
     end: int
 
 
@@ -100,9 +102,18 @@ class Planner:
         self.position += 1
         for value in values_in(outputs):
             self.record(value, self.position)
-        for value in self.pushed:
-            self.record(value, self.position)  # it must stay as it is for as long as the tape is read
-        return Plan(forward, reverse, self.reads, self.inlined, self.section, self.made, self.position)
+        inputs = [p.structure for p in function.parameters if isinstance(p.structure, Value)]
+        return Plan(
+            forward,
+            reverse,
+            self.reads,
+            self.inlined,
+            self.section,
+            self.made,
+            self.pushed,
+            inputs,
+            self.position,
+        )
 
     def count(self, block: Block) -> None:
         for node in block.operations:
@@ -157,7 +168,7 @@ class Planner:
         reader_block, statement = self.readers[value]
         if reader_block is None:
             return True
-        return reader_block is block and statement is node.statement
+        return reader_block is block and same_statement(statement, node.statement)
 
     def text_length(self, node: Operation) -> int:
         """A rough width of the expression, inlined parts included."""
@@ -260,6 +271,10 @@ class Planner:
         elif isinstance(node, Branch):
             for inner in values_in((node.condition, node.then.results, node.otherwise.results)):
                 self.record(inner, position)
+
+
+def same_statement(a: Statement | None, b: Statement | None) -> bool:
+    return a is b or (a is not None and b is not None and a.node is b.node)
 
 
 def printer_for(plan: Plan, names: dict[Value, str]) -> Expressions:
