@@ -78,11 +78,16 @@ def kind_of(operand: Operand) -> Type:
     return operand.type if isinstance(operand, Value) else type_of(operand)
 
 
-def joined(kind: Type, operand: Operand) -> Type:
-    """A kind that fits what had `kind` before, and this operand too."""
+def joined(kind: Type, operand: Operand, initial: Operand) -> Type:
+    """A kind that fits what had `kind` before, and this operand too.
+
+    A sum of arrays may start with a number: what is added to it in the first turn makes it an array.
+    """
     other = kind_of(operand)
     if isinstance(kind, ObjectType) or isinstance(other, ObjectType):
         raise Different("text changes from turn to turn")
+    if kind.rank == 0 and other.rank and not isinstance(initial, Value):
+        return ArrayType(np.result_type(kind.dtype, other.dtype), other.shape)
     if kind.rank != other.rank:
         raise Different(f"it is {named_rank(kind)} first, and {named_rank(other)} after a turn")
     if kind.python and other.python:

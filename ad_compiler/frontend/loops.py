@@ -15,6 +15,7 @@ range is short and known, the loop is run through item by item too.
 from __future__ import annotations
 
 import ast
+import itertools
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -199,6 +200,7 @@ class LoopLowering:
         self.before = [dict(scope.names) for scope in self.scopes]
         self.stored = stored_names(node)
         self.kinds: dict[Key, dict[int, Type]] = {}  # of the leaves of what a name holds, by their number
+        self.different: dict[Key, str] = {}  # why what a name holds has no one kind
         self.outcome = Outcome(END)
 
     def run(self) -> Outcome:
@@ -302,28 +304,33 @@ class LoopLowering:
         self, carried: set[Key], params: dict[Key, Operand], after: list[dict[str, Operand]]
     ) -> bool:
         """Join the kinds after a turn to those before; whether they were that already."""
+        self.different.clear()
         fits = True
         for key in carried:
             scope, name = key
             now = after[self.scopes.index(scope)].get(name)
             kinds = self.kinds[key]
-            number = [0]
+            places = itertools.count()
 
-            def join(param: Operand, operand: Operand, kinds: dict[int, Type] = kinds) -> Operand:
+            def join(
+                param: Operand,
+                initial: Operand,
+                operand: Operand,
+                kinds: dict[int, Type] = kinds,
+                places: Iterator[int] = places,
+            ) -> Operand:
                 nonlocal fits
-                place = number[0]  # noqa: B023 -- called at once
-                number[0] += 1  # noqa: B023
-                if operand is param:
-                    return operand
-                kind = joined(kinds[place], operand)
-                fits = fits and same_kind(kind, kinds[place])
-                kinds[place] = kind
+                place = next(places)
+                if operand is not param:
+                    kind = joined(kinds[place], operand, initial)
+                    fits = fits and same_kind(kind, kinds[place])
+                    kinds[place] = kind
                 return operand
 
             try:
-                map_leaves(join, params[key], now)
-            except Different:
-                continue  # told when the name is read: `finish` leaves it undecided
+                map_leaves(join, params[key], self.initial(key), now)
+            except Different as error:
+                self.different[key] = str(error)
         return fits
 
     def finish(
@@ -357,6 +364,8 @@ class LoopLowering:
                     raise Different("it is deleted")
                 if isinstance(now, Undecided):
                     raise Different(now.reason)
+                if key in self.different:
+                    raise Different(self.different[key])
                 left = map_leaves(carry, params[key], self.initial(key), now)
             except Different as error:
                 left = Undecided(f"`{name}` changes from turn to turn: {error}")

@@ -185,7 +185,7 @@ class Recorder:
         """Append the saved values to a tape in `block`; the node that takes them off again."""
         recorded = Value(TAPE, "tape")
         recorded.operation = Operation(registry["tape"], (), recorded)
-        self.before(outermost, recorded.operation)
+        around = self.before(outermost, recorded.operation)
         place = 0
         for number, node in enumerate(block.operations):
             if any(value in saved for value in results_of(node)):
@@ -208,7 +208,7 @@ class Recorder:
         if self.repeated:
             taken = Value(TAPE, "tape")
             taken.operation = Operation(registry["tape_copy"], (recorded,), taken)
-            self.reverse.operations.insert(0, taken.operation)
+            self.function.mirrors.get(around, self.reverse).operations.insert(0, taken.operation)
         results = []
         for value in saved:
             restored = Value(value.type, value.name)
@@ -220,10 +220,11 @@ class Recorder:
             restored.operation = pop
         return pop
 
-    def before(self, loop: Loop, node: Node) -> None:
-        """Insert a node in front of a loop."""
-        for block in blocks_containing(self.function.forward, loop):
-            block.operations.insert(block.operations.index(loop), node)
+    def before(self, loop: Loop, node: Node) -> Block:
+        """Insert a node in front of a loop; the block that both stand in."""
+        block = next(block for block in all_blocks(self.function.forward) if loop in block.operations)
+        block.operations.insert(block.operations.index(loop), node)
+        return block
 
     def repeat(self, node: Operation, known: dict[Value, Operand]) -> Operation:
         """The same operation on what is at hand in the mirror image."""
@@ -279,12 +280,6 @@ def all_blocks(block: Block) -> Iterator[Block]:
     for node in block.operations:
         for inner in blocks_of(node):
             yield from all_blocks(inner)
-
-
-def blocks_containing(block: Block, node: Node) -> Iterator[Block]:
-    for inner in all_blocks(block):
-        if node in inner.operations:
-            yield inner
 
 
 def turn_values(loop: Loop) -> list[Value]:

@@ -50,7 +50,8 @@ class Memory:
         self.copied_at_end.clear()
         written: set[Value] = set()
         for node in self.writes:
-            written |= storages_of(node.arguments[0])
+            base = node.arguments[0]
+            written |= storages_of(base) if isinstance(base, Value) else set()
         before = -1
         while len(self.owned) > before:
             before = len(self.owned)
