@@ -97,6 +97,7 @@ class Capture:
 Handler = Callable[[Context, Any], Any]
 EXPRESSIONS: dict[type[ast.expr], Handler] = {}
 STATEMENTS: dict[type[ast.stmt], Handler] = {}
+CONTROL: dict[type[ast.stmt], Callable[[Context, Any, list[ast.stmt]], Any]] = {}
 
 
 def handles(*classes: type[ast.AST]) -> Callable[[Handler], Handler]:
@@ -106,6 +107,16 @@ def handles(*classes: type[ast.AST]) -> Callable[[Handler], Handler]:
         for cls in classes:
             table: Any = EXPRESSIONS if issubclass(cls, ast.expr) else STATEMENTS
             table[cls] = handler
+        return handler
+
+    return register
+
+
+def controls(*classes: type[ast.stmt]) -> Callable[[Handler], Handler]:
+    """Register a handler of statements that may take over what follows them in their list."""
+
+    def register(handler: Any) -> Any:
+        CONTROL.update(dict.fromkeys(classes, handler))
         return handler
 
     return register
@@ -142,10 +153,7 @@ _LOOP = "write it with whole arrays: slices, broadcasting and reductions"
 UNSUPPORTED: dict[type[ast.AST], tuple[str, str]] = {
     ast.For: ("a `for` loop is not differentiated yet", _LOOP),
     ast.While: ("a `while` loop is not differentiated yet", _LOOP),
-    ast.ListComp: ("a comprehension is a loop, and loops are not differentiated yet", _LOOP),
     ast.SetComp: ("a set is not differentiated", "use a tuple or a list"),
-    ast.DictComp: ("a comprehension is a loop, and loops are not differentiated yet", _LOOP),
-    ast.GeneratorExp: ("a generator is a loop, and loops are not differentiated yet", _LOOP),
     ast.Set: ("a set has no order and is not differentiated", "use a tuple or a list"),
     ast.Await: ("asynchronous code cannot be differentiated", "await the result before, and pass it in"),
     ast.Yield: ("a generator cannot be differentiated", "return the values together"),

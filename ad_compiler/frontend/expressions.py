@@ -285,7 +285,14 @@ def call(context: Context, node: ast.Call) -> Operand:
 @handles(ast.NamedExpr)
 def walrus(context: Context, node: ast.NamedExpr) -> Operand:
     operand = lower(context, node.value)
-    assign(context, node.target, operand)
+    scope = context.here
+    while scope.comprehension and scope.enclosing is not None:
+        scope = scope.enclosing
+    inner, context.scope = context.here, scope
+    try:
+        assign(context, node.target, operand)
+    finally:
+        context.scope = inner
     return operand
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+import ad_compiler.frontend.comprehensions
 import ad_compiler.frontend.expressions
 import ad_compiler.rules  # noqa: F401 -- registers the rules
 from ad_compiler.builder import Builder

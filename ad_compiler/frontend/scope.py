@@ -25,6 +25,7 @@ class Scope:
     function: FunctionType
     names: dict[str, Operand] = field(default_factory=dict)
     enclosing: Scope | None = None
+    comprehension: bool = False  # its names are those of a comprehension; `:=` writes outside of it
 
     def find(self, name: str) -> Scope | None:
         """The scope in which `name` is a local variable, from here outwards."""
