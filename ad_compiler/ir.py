@@ -1,7 +1,7 @@
 """The program: a computational graph in structured single-assignment form.
 
-Operations are nodes and values are edges; control flow is a node with a graph inside (`Branch`). Every
-value is immutable. An array that a program writes into is a chain of values, one per write, which share
+Operations are nodes and values are edges; control flow is a node with a graph inside (`Branch`, `Loop`).
+Every value is immutable. An array that a program writes into is a chain of values, one per write, which share
 one storage: `a[i] = e` is the pure operation `index_set(a, i, e)`, and the emitter, which knows that the
 older value is dead, writes it in place again (the same idea as uniqueness types: Henriksen et al.,
 Futhark, PLDI 2017). So a write has a derivative rule like any other operation, and dead code, common
@@ -45,13 +45,25 @@ class Statement:
 class Value:
     """An edge of the graph: a number or an array, computed once."""
 
-    __slots__ = ("access", "cotangent_of", "immutable", "name", "operation", "outside", "type")
+    __slots__ = (
+        "access",
+        "cotangent_of",
+        "holds_zeros",
+        "immutable",
+        "loop",
+        "name",
+        "operation",
+        "outside",
+        "type",
+    )
 
     def __init__(self, type: Type, name: str | None = None, access: str | None = None) -> None:
         self.type = type
         self.name = name
         self.access = access  # how an input is written: `x`, `params["W"]`
-        self.operation: Operation | Branch | None = None
+        self.operation: Node | None = None
+        self.loop: Loop | None = None  # of which it is the index, or a value that a turn starts with
+        self.holds_zeros = False  # a cotangent carried by a loop, whose elements may not all be selected
         self.immutable = False  # an input that is one of NumPy's scalars, not an array of rank 0
         self.outside: str | None = None  # its name, if it is a number read from a global or a cell
         self.cotangent_of: Value | None = None  # of a value that the user gave no name
@@ -80,7 +92,7 @@ class Operation:
 class Block:
     """Operations in order, and the operands it yields to the construct around it."""
 
-    operations: list[Operation | Branch] = field(default_factory=list)
+    operations: list[Node] = field(default_factory=list)
     results: list[Operand] = field(default_factory=list)
 
 
@@ -94,6 +106,47 @@ class Branch:
     results: list[Value]
     statement: Statement | None = None
     place: tuple[Source, ast.AST] | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Loop:
+    """`for` over a range of whole numbers, or `while`: every turn makes the values of the next one.
+
+    A turn starts with `carried` (at first `initial`) and yields as many results of `body`; `results` are
+    what the last turn yielded, or `initial` where there was none. `bounds` are start, stop and step of a
+    `for`, walked from the end where `backwards`; without them, turns are done while the only result of
+    `condition` is true (always, where it is None). A turn whose `leave` is not 0 is the last one: that is
+    what `break` and `return` become.
+    """
+
+    body: Block
+    bounds: tuple[Operand, Operand, Operand] | None = None
+    index: Value | None = None
+    condition: Block | None = None
+    carried: list[Value] = field(default_factory=list)
+    initial: list[Operand] = field(default_factory=list)
+    results: list[Value] = field(default_factory=list)
+    leave: Operand = 0
+    backwards: bool = False
+    statement: Statement | None = None
+    place: tuple[Source, ast.AST] | None = None
+
+    def carry(self, param: Value, initial: Operand, result: Operand, after: Value) -> None:
+        """Carry one more value from turn to turn."""
+        param.loop = self
+        after.operation = self
+        self.carried.append(param)
+        self.initial.append(initial)
+        self.body.results.append(result)
+        self.results.append(after)
+
+    def keep(self, places: list[int]) -> None:
+        """Carry only these of the values."""
+        for listed in (self.carried, self.initial, self.body.results, self.results):
+            listed[:] = [listed[place] for place in places]  # type: ignore[index]
+
+
+Node = Operation | Branch | Loop
 
 
 @dataclass(eq=False, slots=True)
@@ -124,6 +177,7 @@ class Function:
     reverse_result: Operand = None
     seed: Operand = None
     shortcuts: dict[Value, Shortcut] = field(default_factory=dict)
+    mirrors: dict[Block, Block] = field(default_factory=dict)  # a forward block -> its reverse sweep
     documentation: str | None = None
 
 
@@ -214,17 +268,77 @@ class Iteration:
         raise Refusal("whether a range is empty is not known while compiling", "compare its bounds")
 
 
-def inputs_of(node: Operation | Branch) -> Iterator[Value]:
-    """The values a node reads, those of the blocks inside it included."""
+def blocks_of(node: Node) -> tuple[Block, ...]:
+    """The blocks inside a node, in the order in which they run."""
+    if isinstance(node, Branch):
+        return (node.then, node.otherwise)
+    if isinstance(node, Loop):
+        return (node.body,) if node.condition is None else (node.condition, node.body)
+    return ()
+
+
+def arguments_of(node: Node) -> Operand:
+    """What a node reads itself, before the blocks inside it run."""
     if isinstance(node, Operation):
-        yield from values_in(node.arguments)
-        return
-    yield from values_in(node.condition)
-    for block in (node.then, node.otherwise):
+        return node.arguments
+    if isinstance(node, Branch):
+        return node.condition
+    return (node.bounds, node.initial)
+
+
+def inputs_of(node: Node) -> Iterator[Value]:
+    """The values a node reads, those of the blocks inside it included."""
+    yield from values_in(arguments_of(node))
+    for block in blocks_of(node):
         for inner in block.operations:
             yield from inputs_of(inner)
         yield from values_in(block.results)
+    if isinstance(node, Loop):
+        yield from values_in(node.leave)
 
 
-def results_of(node: Operation | Branch) -> list[Value]:
+def results_of(node: Node) -> list[Value]:
     return [node.result] if isinstance(node, Operation) else node.results
+
+
+def nodes_in(block: Block) -> Iterator[Node]:
+    """Every node, those inside of others included."""
+    for node in block.operations:
+        yield node
+        for inner in blocks_of(node):
+            yield from nodes_in(inner)
+
+
+def origins_of(value: Value) -> tuple[Operand, ...] | None:
+    """The operands that control flow chooses a value from; None for what an operation makes.
+
+    Those of a branch are what its sides yield, those of a loop what it starts with and what a turn yields.
+    """
+    node = value.operation
+    if isinstance(node, Branch):
+        place = node.results.index(value)
+        return node.then.results[place], node.otherwise.results[place]
+    loop = node if isinstance(node, Loop) else value.loop
+    if loop is None or value is loop.index:
+        return None
+    place = (loop.results if loop is node else loop.carried).index(value)
+    return loop.initial[place], loop.body.results[place]
+
+
+def substitute(block: Block, known: dict[Value, Operand]) -> None:
+    """Replace values by operands in everything that a block reads."""
+
+    def replaced(operand: Operand) -> Operand:
+        return map_values(lambda value: known.get(value, value), operand)
+
+    for node in block.operations:
+        if isinstance(node, Operation):
+            node.arguments = replaced(node.arguments)
+        elif isinstance(node, Branch):
+            node.condition = replaced(node.condition)
+        else:
+            node.bounds, node.initial = replaced(node.bounds), replaced(node.initial)
+            node.leave = replaced(node.leave)
+        for inner in blocks_of(node):
+            substitute(inner, known)
+    block.results[:] = replaced(block.results)

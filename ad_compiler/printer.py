@@ -7,7 +7,7 @@ return %1
 
 from __future__ import annotations
 
-from ad_compiler.ir import Block, Branch, Function, Operand, Value, map_values, values_in
+from ad_compiler.ir import Block, Branch, Function, Loop, Operand, Value, map_values, values_in
 
 INDENT = "    "
 
@@ -38,10 +38,35 @@ class Printer:
                     lines += self.block(side, indent + INDENT)
                     lines.append(f"{indent}{INDENT}yield {self.operand(side.results)}")
                 continue
+            if isinstance(node, Loop):
+                lines += self.loop(node, indent)
+                continue
             arguments = ", ".join(map(self.operand, node.arguments))
             result = f"{self.name(node.result)}: {node.result.type}"
             lines.append(f"{indent}{result} = {node.primitive.name}({arguments})")
         return lines
+
+    def loop(self, loop: Loop, indent: str) -> list[str]:
+        lines = []
+        if loop.bounds is not None:
+            index = "_" if loop.index is None else self.name(loop.index)
+            backwards = "backwards " * loop.backwards
+            lines.append(f"{indent}for {index} in {backwards}{self.operand(loop.bounds)}")
+        else:
+            lines.append(f"{indent}while")
+        for carried, initial in zip(loop.carried, loop.initial, strict=True):
+            lines.append(
+                f"{indent}{INDENT}{self.name(carried)}: {carried.type} from {self.operand(initial)}"
+            )
+        for title, block in (("if", loop.condition), ("do", loop.body)):
+            if block is not None:
+                lines.append(f"{indent}{title}")
+                lines += self.block(block, indent + INDENT)
+                lines.append(f"{indent}{INDENT}yield {self.operand(block.results)}")
+        if loop.leave != 0:
+            lines.append(f"{indent}{INDENT}leave if {self.operand(loop.leave)}")
+        results = ", ".join(f"{self.name(value)}: {value.type}" for value in loop.results)
+        return [*lines, f"{indent}gives {results}"]
 
 
 class _Text:

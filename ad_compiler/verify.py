@@ -2,62 +2,92 @@
 
 Every value is made once, and before it is read, on every path that reads it. The reverse block of a
 branch may read what the forward block of its mirror image made: both are taken on the same condition.
+The reverse of a loop may do so until the values it needs are put on a tape (`transforms.tape`).
 """
 
 from __future__ import annotations
 
-from ad_compiler.ir import Block, Branch, Function, Operand, Value, values_in
+from ad_compiler.ir import Block, Branch, Function, Loop, Operand, Operation, Value, values_in
 
 
 class MalformedProgram(Exception):
     """A pass made a program that breaks the rules above: a defect of the compiler."""
 
 
-def verify(function: Function) -> None:
+def verify(function: Function, taped: bool = True) -> None:
     """Raise `MalformedProgram` where the program is not well formed."""
     known: set[Value] = set()
     for parameter in function.parameters:
         known.update(values_in(parameter.structure))
-    made: set[Value] = set(known)
-    sides: dict[tuple[object, bool], set[Value]] = {}
-    check_block(function.forward, known, made, sides)
-    check_reads(function.result, known)
+    checker = Checker(known, taped)
+    checker.block(function.forward, known)
+    checker.reads(function.result, known)
     if function.reverse is not None:
         known.update(values_in(function.seed))
-        check_block(function.reverse, known, made, sides)
-        check_reads(function.reverse_result, known)
+        checker.block(function.reverse, known)
+        checker.reads(function.reverse_result, known)
 
 
-def check_block(
-    block: Block, known: set[Value], made: set[Value], sides: dict[tuple[object, bool], set[Value]]
-) -> None:
-    for node in block.operations:
-        if not isinstance(node, Branch):
-            check_reads(node.arguments, known)
-            define(node.result, known, made)
-            continue
-        check_reads(node.condition, known)
+class Checker:
+    """What has been made so far."""
+
+    def __init__(self, inputs: set[Value], taped: bool) -> None:
+        self.made = set(inputs)
+        self.taped = taped
+        self.sides: dict[tuple[object, bool], set[Value]] = {}
+
+    def block(self, block: Block, known: set[Value]) -> None:
+        for node in block.operations:
+            if isinstance(node, Operation):
+                self.reads(node.arguments, known)
+                self.define(node.result, known)
+            elif isinstance(node, Branch):
+                self.branch(node, known)
+            else:
+                self.loop(node, known)
+
+    def branch(self, node: Branch, known: set[Value]) -> None:
+        self.reads(node.condition, known)
         for side, taken in ((node.then, True), (node.otherwise, False)):
             if len(side.results) != len(node.results):
                 raise MalformedProgram(f"{len(node.results)} results, {len(side.results)} yielded")
             key = (node.condition, taken)
-            inner = known | sides.get(key, set())
+            inner = known | self.sides.get(key, set())
             before = set(inner)
-            check_block(side, inner, made, sides)
-            check_reads(side.results, inner)
-            sides[key] = sides.get(key, set()) | (inner - before)
+            self.block(side, inner)
+            self.reads(side.results, inner)
+            self.sides[key] = self.sides.get(key, set()) | (inner - before)
+            if not self.taped:
+                known |= inner
         for result in node.results:
-            define(result, known, made)
+            self.define(result, known)
 
+    def loop(self, node: Loop, known: set[Value]) -> None:
+        self.reads((node.bounds, node.initial), known)
+        lists = (node.carried, node.initial, node.body.results, node.results)
+        if len({len(listed) for listed in lists}) != 1:
+            raise MalformedProgram(f"a loop carries {[len(listed) for listed in lists]} values")
+        inner = set(known)
+        for value in [*node.carried, *([] if node.index is None else [node.index])]:
+            self.define(value, inner)
+        if node.condition is not None:
+            tested = set(inner)
+            self.block(node.condition, tested)
+            self.reads(node.condition.results, tested)
+        self.block(node.body, inner)
+        self.reads((node.body.results, node.leave), inner)
+        if not self.taped:
+            known |= inner
+        for result in node.results:
+            self.define(result, known)
 
-def check_reads(operand: Operand, known: set[Value]) -> None:
-    for value in values_in(operand):
-        if value not in known:
-            raise MalformedProgram(f"{value!r} is read before it is made")
+    def reads(self, operand: Operand, known: set[Value]) -> None:
+        for value in values_in(operand):
+            if value not in known:
+                raise MalformedProgram(f"{value!r} is read before it is made")
 
-
-def define(value: Value, known: set[Value], made: set[Value]) -> None:
-    if value in made:
-        raise MalformedProgram(f"{value!r} is made twice")
-    made.add(value)
-    known.add(value)
+    def define(self, value: Value, known: set[Value]) -> None:
+        if value in self.made:
+            raise MalformedProgram(f"{value!r} is made twice")
+        self.made.add(value)
+        known.add(value)

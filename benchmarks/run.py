@@ -2,6 +2,7 @@
 
 python benchmarks/run.py --suite core
 python benchmarks/run.py --suite core --quick --rows mlp_small linear_svm
+python benchmarks/run.py --suite loops
 """
 
 import argparse
@@ -15,7 +16,7 @@ if __package__ is None:
 
 from benchmarks.harness import threads
 
-SUITES = ("core",)
+SUITES = ("core", "loops")
 
 
 def main() -> int:
@@ -51,16 +52,16 @@ def main() -> int:
     if costs:
         sections.append(("Paid once", report.costs(costs)))
     sections.append(("Targets", report.verdicts(programs, costs)))
-    failures = report.errors([*programs, *costs])
-    if failures:
-        sections.append(("Errors", failures))
+    refusals, failures = report.refusals(programs), report.errors([*programs, *costs])
+    sections += [("Left out", report.left_out(programs)), ("Refused", refusals), ("Errors", failures)]
     for title, text in sections:
-        print(f"\n{title}\n\n{text}")
+        if text:
+            print(f"\n{title}\n\n{text}")
     if options.json:
         numbers = report.as_json(programs, costs)
         numbers |= {"threads": options.threads, "statistic": options.statistic}
         options.json.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
-    return 1 if failures else 0
+    return 1 if failures or refusals else 0
 
 
 def _options() -> argparse.Namespace:

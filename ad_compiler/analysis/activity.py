@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ad_compiler.ir import Block, Branch, Operation, Value, values_in
+from ad_compiler.ir import Block, Branch, Loop, Operand, Operation, Value, values_in
 
 
 def active_values(
@@ -23,20 +23,36 @@ def active_values(
 
 def _visit(block: Block, active: set[Value], blocked: frozenset[Value]) -> None:
     for node in block.operations:
-        if isinstance(node, Branch):
+        if isinstance(node, Loop):
+            _visit_loop(node, active, blocked)
+        elif isinstance(node, Branch):
             _visit(node.then, active, blocked)
             _visit(node.otherwise, active, blocked)
-            for result, left, right in zip(
-                node.results, node.then.results, node.otherwise.results, strict=True
-            ):
-                if result.type.differentiable and any(v in active for v in values_in((left, right))):
-                    active.add(result)
+            for result, *sides in zip(node.results, node.then.results, node.otherwise.results, strict=True):
+                _join(result, sides, active)
         elif (
             node.result.type.differentiable
             and node.result not in blocked
             and any(v in active for v in differentiable_inputs(node))
         ):
             active.add(node.result)
+
+
+def _visit_loop(loop: Loop, active: set[Value], blocked: frozenset[Value]) -> None:
+    """What a turn yields may be active only because of a turn before: go round until nothing is added."""
+    before = -1
+    while len(active) > before:
+        before = len(active)
+        for value, *sources in zip(loop.carried, loop.initial, loop.body.results, strict=True):
+            _join(value, sources, active)
+        _visit(loop.body, active, blocked)
+    for result, *sources in zip(loop.results, loop.initial, loop.body.results, strict=True):
+        _join(result, sources, active)
+
+
+def _join(value: Value, sources: Iterable[Operand], active: set[Value]) -> None:
+    if value.type.differentiable and any(v in active for v in values_in(tuple(sources))):
+        active.add(value)
 
 
 def differentiable_inputs(operation: Operation) -> Iterable[Value]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import ArrayType
-from ad_compiler.ir import Branch, Operand, Value
+from ad_compiler.ir import Branch, Loop, Operand, Operation, Value, origins_of
 
 _PYTHON: dict[str, type] = {"b": bool, "i": int, "f": float, "c": complex}
 
@@ -27,9 +27,10 @@ def scalar_classes(operand: Operand) -> set[type]:
     node = operand.operation
     if kind.python:
         return python_classes(operand, _PYTHON[kind.dtype.kind])
+    if operand.loop is not None or isinstance(node, Loop):
+        return {np.ndarray}
     if isinstance(node, Branch):
-        place = node.results.index(operand)
-        return scalar_classes(node.then.results[place]) | scalar_classes(node.otherwise.results[place])
+        return set().union(*map(scalar_classes, origins_of(operand) or ()))
     if node is None:
         return {np.ndarray}
     if node.primitive.name == "select":
@@ -42,11 +43,12 @@ def scalar_classes(operand: Operand) -> set[type]:
 def python_classes(value: Value, inferred: type) -> set[type]:
     """The classes of a Python number: one that is inferred to be a float may be an int that was chosen."""
     node = value.operation
+    if inferred is float and (value.loop is not None or isinstance(node, Loop)):
+        return {np.ndarray}
     if inferred is not float or node is None:
         return {inferred}
-    if isinstance(node, Branch):
-        place = node.results.index(value)
-        return scalar_classes(node.then.results[place]) | scalar_classes(node.otherwise.results[place])
+    if not isinstance(node, Operation):
+        return set().union(*map(scalar_classes, origins_of(value) or ()))
     if node.primitive.name == "select":
         return scalar_classes(node.arguments[1]) | scalar_classes(node.arguments[2])
     if node.primitive.text or node.primitive.name == "truediv":

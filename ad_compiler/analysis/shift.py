@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import is_one, same_length
-from ad_compiler.ir import Block, Branch, Operand, Operation, Value, inputs_of, values_in
+from ad_compiler.ir import Block, Operand, Operation, Value, inputs_of, values_in
 from ad_compiler.rules.indexing import is_array_index, is_full_slice
 from ad_compiler.rules.shapes import normalized_axes, rank_of, shape_of
 
@@ -56,7 +56,7 @@ def is_invariant(block: Block, m: Value, outputs: Operand) -> bool:
     tangents: dict[Value, Tangent] = {m: Tangent(1.0, False, axes)}
     try:
         for node in block.operations:
-            if isinstance(node, Branch):
+            if not isinstance(node, Operation):
                 if any(value in tangents for value in inputs_of(node)):
                     return False
             elif any(value in tangents for value in values_in(node.arguments)):

@@ -7,7 +7,7 @@ both sides are.
 from __future__ import annotations
 
 from ad_compiler.analysis.types import ArrayType
-from ad_compiler.ir import Branch, Operation, Value
+from ad_compiler.ir import UNBOUND, Operand, Operation, Value, origins_of
 from ad_compiler.rules.indexing import is_basic
 
 
@@ -34,23 +34,31 @@ def storage_of(value: Value) -> Value:
 
 
 def storages_of(value: Value) -> frozenset[Value]:
-    """Every value whose memory this one may share: through views, and through both sides of a branch."""
-    root = storage_of(value)
-    node = root.operation
-    if not isinstance(node, Branch):
-        return frozenset((root,))
-    place = node.results.index(root)
-    sides = (node.then.results[place], node.otherwise.results[place])
-    return frozenset((root,)).union(*[storages_of(side) for side in sides if isinstance(side, Value)])
+    """Every value whose memory this one may share, through views, branches and loops."""
+    found: set[Value] = set()
+    waiting = [value]
+    while waiting:
+        root = storage_of(waiting.pop())
+        if root not in found:
+            found.add(root)
+            waiting += [v for v in origins_of(root) or () if isinstance(v, Value)]
+    return frozenset(found)
 
 
 def is_fresh(value: Value) -> bool:
     """Whether the value's memory was made by the program, and is no view of anything."""
-    operation = value.operation
-    if operation is None:
-        return False
-    if isinstance(operation, Branch):
-        place = operation.results.index(value)
-        sides = (operation.then.results[place], operation.otherwise.results[place])
-        return all(isinstance(side, Value) and is_fresh(side) for side in sides)
-    return not is_view(operation)
+    seen: set[Value] = set()
+    waiting: list[Operand] = [value]
+    while waiting:
+        current = waiting.pop()
+        if current is UNBOUND or current in seen:
+            continue
+        if not isinstance(current, Value):
+            return False
+        seen.add(current)
+        origins = origins_of(current)
+        if origins is not None:
+            waiting += origins
+        elif not isinstance(current.operation, Operation) or is_view(current.operation):
+            return False
+    return True

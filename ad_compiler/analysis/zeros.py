@@ -6,10 +6,10 @@ element by element, and end in sums and products of matrices.
 
 from __future__ import annotations
 
-from ad_compiler.ir import Branch, Operand, Value, values_in
+from ad_compiler.ir import Operand, Operation, Value, origins_of, values_in
 from ad_compiler.rules.shapes import type_of
 
-_SOURCES = frozenset({"select", "index_add", "index_set", "where"})
+_SOURCES = frozenset({"select", "index_add", "index_set", "where", "zeros_like", "zeros"})
 _TRANSPARENT = frozenset(
     {
         "mul",
@@ -29,13 +29,16 @@ _TRANSPARENT = frozenset(
 
 
 def may_hold_zeros(operand: Operand) -> bool:
-    if not isinstance(operand, Value) or operand.operation is None:
-        return False
+    if not isinstance(operand, Value):
+        return isinstance(operand, (int, float)) and operand == 0
+    if operand.loop is not None:
+        return operand.holds_zeros
+    origins = origins_of(operand)
+    if origins is not None:
+        return any(map(may_hold_zeros, origins))
     node = operand.operation
-    if isinstance(node, Branch):
-        place = node.results.index(operand)
-        sides = (node.then.results[place], node.otherwise.results[place])
-        return any(side == 0 if isinstance(side, (int, float)) else may_hold_zeros(side) for side in sides)
+    if not isinstance(node, Operation):
+        return False
     if node.primitive.name in _SOURCES:
         return True
     if node.primitive.name not in _TRANSPARENT:

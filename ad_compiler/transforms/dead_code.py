@@ -1,32 +1,44 @@
-"""Drops what nobody reads: operations, branches, and results of branches.
+"""Drops what nobody reads: operations, branches and loops, and what those yield.
 
 t = np.exp(x)
 y = x * x          ->      y = x * x
 return y                   return y
+
+First everything is marked that is needed, from the end to the beginning (a loop again and again, until
+its turns ask for nothing more of each other); then the rest is removed.
 """
 
 from __future__ import annotations
 
-from ad_compiler.ir import Block, Branch, Operand, Operation, Value, values_in
+from ad_compiler.ir import Block, Branch, Loop, Node, Operand, Operation, Value, blocks_of, values_in
 
 
 def remove_dead_code(blocks: list[Block], outputs: Operand) -> None:
     """Keep what `outputs` need; `blocks` run in this order."""
     live = set(values_in(outputs))
+    kept: set[Node] = set()
     for block in reversed(blocks):
-        _sweep(block, live, False)
+        _mark(block, live, kept, False)
+    for block in blocks:
+        _remove(block, live, kept)
 
 
-def _sweep(block: Block, live: set[Value], inside: bool) -> None:
-    kept: list[Operation | Branch] = []
+def _mark(block: Block, live: set[Value], kept: set[Node], inside: bool) -> bool:
+    """Whether anything in the block is needed; everything it needs is added to `live`."""
+    needed = False
     for node in reversed(block.operations):
-        if isinstance(node, Branch):
-            if _sweep_branch(node, live):
-                kept.append(node)
-        elif node.result in live or node.primitive.effect or checks_alone(node, inside):
-            live.update(values_in(node.arguments))
-            kept.append(node)
-    block.operations[:] = reversed(kept)
+        if isinstance(node, Operation):
+            alive = node.result in live or node.primitive.effect or checks_alone(node, inside)
+            if alive:
+                live.update(values_in(node.arguments))
+        elif isinstance(node, Branch):
+            alive = _mark_branch(node, live, kept)
+        else:
+            alive = _mark_loop(node, live, kept)
+        if alive:
+            kept.add(node)
+            needed = True
+    return needed
 
 
 def checks_alone(node: Operation, inside: bool) -> bool:
@@ -34,14 +46,50 @@ def checks_alone(node: Operation, inside: bool) -> bool:
     return any(inside or None in equation for equation in node.equations)
 
 
-def _sweep_branch(branch: Branch, live: set[Value]) -> bool:
-    wanted = [i for i, result in enumerate(branch.results) if result in live]
-    branch.results[:] = [branch.results[i] for i in wanted]
+def _mark_branch(branch: Branch, live: set[Value], kept: set[Node]) -> bool:
+    needed = any(result in live for result in branch.results)
     for block in (branch.then, branch.otherwise):
-        block.results[:] = [block.results[i] for i in wanted]
-        live.update(values_in(block.results))
-        _sweep(block, live, True)
-    needed = bool(wanted or branch.then.operations or branch.otherwise.operations)
+        for result, operand in zip(branch.results, block.results, strict=True):
+            if result in live:
+                live.update(values_in(operand))
+        needed |= _mark(block, live, kept, True)
     if needed:
         live.update(values_in(branch.condition))
     return needed
+
+
+def _mark_loop(loop: Loop, live: set[Value], kept: set[Node]) -> bool:
+    needed = any(result in live for result in loop.results)
+    before = -1
+    while len(live) > before:
+        before = len(live)
+        for place in live_places(loop, live):
+            live.update(values_in((loop.body.results[place], loop.initial[place])))
+        needed |= _mark(loop.body, live, kept, True)
+        if needed:
+            live.update(values_in((loop.bounds, loop.leave)))
+            if loop.condition is not None:
+                live.update(values_in(loop.condition.results))
+                _mark(loop.condition, live, kept, True)
+    return needed
+
+
+def live_places(loop: Loop, live: set[Value]) -> list[int]:
+    """The places of the values that it must carry."""
+    pairs = zip(loop.carried, loop.results, strict=True)
+    return [place for place, pair in enumerate(pairs) if any(value in live for value in pair)]
+
+
+def _remove(block: Block, live: set[Value], kept: set[Node]) -> None:
+    block.operations[:] = [node for node in block.operations if node in kept]
+    for node in block.operations:
+        if isinstance(node, Loop):
+            node.keep(live_places(node, live))
+            for inner in blocks_of(node):
+                _remove(inner, live, kept)
+        elif isinstance(node, Branch):
+            wanted = [place for place, result in enumerate(node.results) if result in live]
+            node.results[:] = [node.results[place] for place in wanted]
+            for side in (node.then, node.otherwise):
+                side.results[:] = [side.results[place] for place in wanted]
+                _remove(side, live, kept)

@@ -17,7 +17,7 @@ from functools import cached_property, lru_cache
 from ad_compiler.analysis.activity import active_values
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.frontend.program import Lowered
-from ad_compiler.ir import Block, Branch, Function, Operation, Shortcut, Value, inputs_of, values_in
+from ad_compiler.ir import Block, Function, Operation, Shortcut, Value, blocks_of, inputs_of, values_in
 from ad_compiler.rules.gates import KnownGate, known
 from ad_compiler.rules.shapes import rank_of
 from ad_compiler.transforms.chains import Chain, chains_to, may_contain, operands_of
@@ -60,9 +60,9 @@ class Search:
         """Show `look` the chains that end in each value, and that may be gates."""
         places: dict[Value, int] = {}
         for place, node in enumerate(block.operations):
-            if isinstance(node, Branch):
-                self.block(node.then, look, every_rank)
-                self.block(node.otherwise, look, every_rank)
+            if not isinstance(node, Operation):
+                for inner in blocks_of(node):
+                    self.block(inner, look, every_rank)
             elif may_contain(node) and (every_rank or not rank_of(node.result)):
                 places[node.result] = place
         if any(block.operations[place].primitive.name in _TELLING for place in places.values()):  # type: ignore[union-attr]

@@ -19,7 +19,7 @@ from typing import Any
 
 from ad_compiler.analysis.types import STRING, Equation, Origin
 from ad_compiler.builder import Builder
-from ad_compiler.ir import Block, Branch, Function, Operation
+from ad_compiler.ir import Block, Function, Operation, nodes_in
 from ad_compiler.rules.notation import constant, registry
 
 
@@ -28,14 +28,8 @@ def require(failed: Any, message: Any) -> None: ...
 
 
 def operations_in(block: Block) -> list[Operation]:
-    """Every operation, those inside of branches included."""
-    found: list[Operation] = []
-    for node in block.operations:
-        if isinstance(node, Branch):
-            found += operations_in(node.then) + operations_in(node.otherwise)
-        else:
-            found.append(node)
-    return found
+    """Every operation, those inside of branches and loops included."""
+    return [node for node in nodes_in(block) if isinstance(node, Operation)]
 
 
 def dead_checks(before: list[Operation], function: Function) -> list[Equation]:

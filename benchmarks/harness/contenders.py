@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.harness.program import Problem, Program, with_numpy_replaced
 
+PRIMAL = "primal"  # the NumPy function itself, timed beside its gradients
 OURS = "ad_compiler"
 BY_HAND = "by hand"
 JAX = "JAX jit"
@@ -32,6 +33,11 @@ class Gradient:
         return result if self.wait is None else self.wait(result)
 
 
+def primal(problem: Problem) -> Gradient:
+    """The function as it is, without a gradient."""
+    return Gradient(problem.function, problem.inputs())
+
+
 def ours(problem: Problem) -> Gradient:
     """Give ad_compiler (NumPy backend) the function as it is."""
     ad_compiler = import_module("ad_compiler")
@@ -45,32 +51,53 @@ def by_hand(program: Program) -> Gradient:
 
 
 def in_jax(problem: Problem) -> Gradient:
-    """`jax.jit(jax.grad(f))` in float64, on arrays already converted."""
+    """`jax.jit(jax.grad(f))` in float64, on arrays already converted; whole numbers are static."""
     jax = import_module("jax")
     jax.config.update("jax_enable_x64", True)
-    function = with_numpy_replaced(problem.function, import_module("jax.numpy"))
-    arguments = tuple(jax.numpy.asarray(argument) for argument in problem.inputs())
-    gradient = jax.jit(jax.grad(function, argnums=_one_or_many(problem.argnums)))
-    return Gradient(gradient, arguments, wait=jax.block_until_ready, compiles=True)
+    if problem.in_jax is None:
+        function = with_numpy_replaced(problem.function, import_module("jax.numpy"))
+    else:
+        function = problem.in_jax()
+    inputs = problem.inputs()
+    static = [position for position, argument in enumerate(inputs) if isinstance(argument, int)]
+    arguments = tuple(
+        argument if position in static else jax.numpy.asarray(argument)
+        for position, argument in enumerate(inputs)
+    )
+    gradient = jax.grad(function, argnums=_one_or_many(problem.argnums))
+    compiled = jax.jit(gradient, static_argnums=static)
+    return Gradient(compiled, arguments, wait=jax.block_until_ready, compiles=True)
 
 
 def in_torch(program: Program) -> Gradient:
-    """Eager PyTorch through `torch.autograd.grad`, on tensors that share the inputs' memory."""
+    """Eager PyTorch through `torch.autograd.grad`, on tensors that share the inputs' memory.
+
+    Numbers that are not differentiated stay Python numbers, which is faster than tensors of rank 0.
+    """
     torch = import_module("torch")
+    numpy = import_module("numpy")
     function = program.in_torch()
-    tensors = [torch.as_tensor(argument) for argument in _as_float64(program.inputs())]
-    wanted = [tensors[position].requires_grad_() for position in program.argnums]
+    arguments = [
+        torch.as_tensor(numpy.asarray(argument))  # through NumPy: a Python float becomes float64
+        if position in program.argnums or isinstance(argument, numpy.ndarray)
+        else argument
+        for position, argument in enumerate(program.inputs())
+    ]
+    wanted = [arguments[position].requires_grad_() for position in program.argnums]
 
     def gradient(*arguments: Any) -> Any:
         return torch.autograd.grad(function(*arguments), wanted)
 
-    return Gradient(gradient, tuple(tensors))
+    return Gradient(gradient, tuple(arguments))
 
 
 def in_autograd(program: Program) -> Gradient:
     """`autograd.grad(f)` on NumPy arrays."""
     autograd = import_module("autograd")
-    function = with_numpy_replaced(program.function, import_module("autograd.numpy"))
+    if program.in_autograd is None:
+        function = with_numpy_replaced(program.function, import_module("autograd.numpy"))
+    else:
+        function = program.in_autograd()
     gradient = autograd.grad(function, _one_or_many(program.argnums))
     return Gradient(gradient, program.inputs())
 
@@ -97,9 +124,3 @@ def installed() -> dict[str, Callable[[Program], Gradient]]:
 
 def _one_or_many(argnums: tuple[int, ...]) -> int | tuple[int, ...]:
     return argnums[0] if len(argnums) == 1 else argnums
-
-
-def _as_float64(arguments: tuple[Any, ...]) -> list[Any]:
-    """Make Python floats NumPy scalars, for which PyTorch keeps float64."""
-    numpy = import_module("numpy")
-    return [numpy.asarray(argument) for argument in arguments]

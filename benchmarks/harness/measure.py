@@ -1,5 +1,6 @@
 """Interleaved timing: all contenders in every round, so that load on the machine hits them all."""
 
+import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,14 +15,23 @@ from benchmarks.harness.contenders import Gradient
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: timed rounds, and the least seconds of one sample."""
+    """How long to measure: timed rounds, the least seconds of one sample, and the patience.
+
+    A contender that would take longer than the patience, in seconds for all its rounds together,
+    takes part in fewer rounds, but in one at least.
+    """
 
     rounds: int
     sample: float
+    patience: float
+
+    def stride(self, seconds_of_round: float) -> int:
+        """Every how many rounds a contender takes part whose round lasts so long."""
+        return min(self.rounds, math.ceil(self.rounds * seconds_of_round / self.patience))
 
 
-FULL = Effort(rounds=51, sample=2e-3)
-QUICK = Effort(rounds=5, sample=1e-3)
+FULL = Effort(rounds=51, sample=2e-3, patience=8.0)
+QUICK = Effort(rounds=5, sample=1e-3, patience=1.0)
 
 Statistic = Callable[[list[float]], float]
 
@@ -38,12 +48,17 @@ def interleaved(gradients: Mapping[str, Gradient], effort: Effort, statistic: St
     """
     _settle_allocator()
     timers = {name: _timer(gradient) for name, gradient in gradients.items()}
-    batch = {name: _calls_lasting(effort.sample, timer) for name, timer in timers.items()}
+    batch, stride = {}, {}
+    for name, timer in timers.items():
+        batch[name], seconds = _calls_lasting(effort.sample, timer)
+        stride[name] = effort.stride(2 * seconds)
     samples: dict[str, list[float]] = {name: [] for name in timers}
     order = list(timers)
     draw = random.Random(0)
-    for _ in range(effort.rounds):
+    for turn in range(effort.rounds):
         for name in order:
+            if turn % stride[name]:
+                continue
             timers[name].timeit(batch[name])
             samples[name].append(timers[name].timeit(batch[name]) / batch[name])
         draw.shuffle(order)
@@ -76,8 +91,9 @@ def _timer(gradient: Gradient) -> Timer:
     return Timer(call if gradient.wait is None else f"wait({call})", globals=namespace)
 
 
-def _calls_lasting(seconds: float, timer: Timer) -> int:
+def _calls_lasting(seconds: float, timer: Timer) -> tuple[int, float]:
+    """Return how many calls last so long, and the seconds they took."""
     calls = 1
     while (elapsed := timer.timeit(calls)) < seconds:
         calls = max(2 * calls, min(10 * calls, int(1.2 * calls * seconds / max(elapsed, 1e-9))))
-    return calls
+    return calls, elapsed

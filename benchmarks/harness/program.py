@@ -1,8 +1,8 @@
 """One benchmark program: a user's function, its rivals, and what is expected of its gradient."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -35,28 +35,39 @@ def times_slower(factor: float, rival: str) -> Target:
     return Target("ad_compiler", rival, at_most=factor)
 
 
+Rewrite = Callable[[], Callable[..., Any]]  # imports the rival's package, so it is called only then
+
+
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """A function in plain NumPy, its arguments, and which of them are differentiated."""
+    """A function in plain NumPy, its arguments, and which of them are differentiated.
+
+    `in_jax()` returns the function as a JAX user would write it; without it, JAX is given the same
+    text with its own `np`.
+    """
 
     name: str
     title: str
     function: Callable[..., Any]
     argnums: tuple[int, ...]
     inputs: Callable[[], tuple[Any, ...]]
+    in_jax: Rewrite | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Program(Problem):
     """A problem with everything needed to time its gradient against others.
 
-    ad_compiler is given `function` as it is; JAX and autograd run the same text with their own
-    `np`. `in_torch()` returns the function a PyTorch user would write. `by_hand` takes the
-    arguments of `function` and returns the gradients for `argnums`, in that order.
+    ad_compiler is given `function` as it is. `in_torch()` and `in_autograd()` return the function
+    that their users would write; without the latter, autograd is given the same text with its own
+    `np`. `left_out` says, by contender, why one takes no part. `by_hand` takes the arguments of
+    `function` and returns the gradients for `argnums`, in that order.
     """
 
     by_hand: Callable[..., Any]
-    in_torch: Callable[[], Callable[..., Any]]
+    in_torch: Rewrite
+    in_autograd: Rewrite | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
     targets: tuple[Target, ...] = ()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from benchmarks.harness.contenders import BY_HAND, CONTENDERS, OURS, installed
+from benchmarks.harness.contenders import BY_HAND, CONTENDERS, OURS, PRIMAL, installed
 from benchmarks.harness.costs import CostResult
 from benchmarks.harness.run_program import ProgramResult
 
@@ -30,21 +30,22 @@ def header(threads: int) -> str:
 
 
 def ratios(results: Sequence[ProgramResult]) -> str:
-    """How many times slower each rival is than ad_compiler, and ad_compiler than by hand."""
-    titles = ["program", f"{OURS} / {BY_HAND}", *(f"{rival} / {OURS}" for rival in _RIVALS)]
+    """How many times slower ad_compiler is than the primal and by hand, and each rival than it."""
+    titles = ["program", f"{OURS} / {PRIMAL}", f"{OURS} / {BY_HAND}"]
+    titles += [f"{rival} / {OURS}" for rival in _RIVALS]
     rows = []
     for result in results:
-        row = [result.program.title, _ratio(result, OURS, BY_HAND)]
+        row = [result.program.title, _ratio(result, OURS, PRIMAL), _ratio(result, OURS, BY_HAND)]
         rows.append([*row, *(_ratio(result, rival, OURS) for rival in _RIVALS)])
     return _table(titles, rows)
 
 
 def ratios_by_hand(results: Sequence[ProgramResult]) -> str:
-    """How many times slower each rival is than the gradient by hand: what is within reach."""
-    titles = ["program", *(f"{rival} / {BY_HAND}" for rival in _RIVALS)]
+    """How the gradient by hand compares with the primal and the rivals: what is within reach."""
+    titles = ["program", f"{BY_HAND} / {PRIMAL}", *(f"{rival} / {BY_HAND}" for rival in _RIVALS)]
     rows = []
     for result in results:
-        row = [result.program.title]
+        row = [result.program.title, _ratio(result, BY_HAND, PRIMAL)]
         rows.append([*row, *(_ratio(result, rival, BY_HAND) for rival in _RIVALS)])
     return _table(titles, rows)
 
@@ -52,12 +53,12 @@ def ratios_by_hand(results: Sequence[ProgramResult]) -> str:
 def times(results: Sequence[ProgramResult]) -> str:
     """Microseconds of one call, and milliseconds of the build for those that compile."""
     compiling = [name for name in CONTENDERS if any(name in result.build for result in results)]
-    titles = ["program", *(f"{name}, us" for name in CONTENDERS)]
+    titles = ["program", *(f"{name}, us" for name in (PRIMAL, *CONTENDERS))]
     titles += [f"{name} build, ms" for name in compiling]
     rows = []
     for result in results:
         row = [result.program.title]
-        row += [_cell(result, name, result.call, 1e6) for name in CONTENDERS]
+        row += [_cell(result, name, result.call, 1e6) for name in (PRIMAL, *CONTENDERS)]
         row += [_cell(result, name, result.build, 1e3) for name in compiling]
         rows.append(row)
     return _table(titles, rows)
@@ -88,6 +89,24 @@ def errors(results: Sequence[ProgramResult | CostResult]) -> str:
     return "\n".join(lines)
 
 
+def refusals(results: Sequence[ProgramResult]) -> str:
+    """One line for each program that ad_compiler does not differentiate, or an empty string."""
+    return "\n".join(
+        f"{result.program.title}: refused: {reason}"
+        for result in results
+        for reason in result.refused.values()
+    )
+
+
+def left_out(results: Sequence[ProgramResult]) -> str:
+    """One line for each rival that takes no part in a program, or an empty string."""
+    return "\n".join(
+        f"{result.program.title}: {name}: {reason}"
+        for result in results
+        for name, reason in result.program.left_out.items()
+    )
+
+
 def as_json(results: Sequence[ProgramResult], paid_once: Sequence[CostResult]) -> dict[str, Any]:
     """All numbers, in seconds, under the names of the rows."""
     programs = {
@@ -95,6 +114,8 @@ def as_json(results: Sequence[ProgramResult], paid_once: Sequence[CostResult]) -
             "call": result.call,
             "build": result.build,
             "errors": result.errors,
+            "refused": result.refused,
+            "left_out": dict(result.program.left_out),
             "targets": [" | ".join(line) for line in result.verdicts()],
         }
         for result in results
@@ -136,9 +157,13 @@ def _three_digits(number: float) -> str:
 
 
 def _gap(result: ProgramResult, name: str) -> str:
-    """Why there is no number: the contender failed, or is not installed."""
+    """Why there is no number: the contender failed, takes no part, or is not installed."""
+    if name in result.refused:
+        return "refused"
     if name in result.errors:
         return "error"
+    if name in result.program.left_out:
+        return "left out"
     return "-" if name in installed() else "absent"
 
 

@@ -2,20 +2,25 @@
 
 from dataclasses import dataclass, field
 
+from ad_compiler import Unsupported
 from benchmarks.harness.agreement import require_equal
-from benchmarks.harness.contenders import BY_HAND, OURS, Gradient, installed
+from benchmarks.harness.contenders import BY_HAND, OURS, PRIMAL, Gradient, installed, primal
 from benchmarks.harness.measure import Effort, Statistic, interleaved, seconds_of_first_call
 from benchmarks.harness.program import Program
 
 
 @dataclass(frozen=True)
 class ProgramResult:
-    """Seconds by contender; `errors` names the contenders that could not be timed, and why."""
+    """Seconds by contender; `errors` names the contenders that could not be timed, and why.
+
+    `refused` holds the reason if ad_compiler says that it does not differentiate the program.
+    """
 
     program: Program
     call: dict[str, float] = field(default_factory=dict)
     build: dict[str, float] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
 
     def ratio(self, numerator: str, denominator: str) -> float | None:
         """The ratio of two contenders' times for one call, if both were timed."""
@@ -42,16 +47,21 @@ def run_program(program: Program, effort: Effort, statistic: Statistic) -> Progr
     """Build, check and time `program` in every contender that is installed.
 
     A contender that fails, or whose gradient differs from the one by hand, is an error in the
-    result and is not timed.
+    result and is not timed. What is compared is the result of a second call, so that one which
+    changes its arguments is found out, too.
     """
     result = ProgramResult(program)
     expected = program.by_hand(*program.inputs())
     ready: dict[str, Gradient] = {}
     for name, build in installed().items():
+        if name in program.left_out:
+            continue
         try:
             gradient = build(program)
             seconds = seconds_of_first_call(gradient)
             require_equal(gradient(), expected)
+        except Unsupported as refusal:
+            result.refused[name] = str(refusal)
         except Exception as error:
             result.errors[name] = f"{type(error).__name__}: {error}"
         else:
@@ -59,5 +69,5 @@ def run_program(program: Program, effort: Effort, statistic: Statistic) -> Progr
             if gradient.compiles:
                 result.build[name] = seconds
     if BY_HAND in ready:
-        result.call.update(interleaved(ready, effort, statistic))
+        result.call.update(interleaved({PRIMAL: primal(program), **ready}, effort, statistic))
     return result

@@ -1,0 +1,649 @@
+"""Programs that must be refused, one reason each; the line that is pointed at ends in `# refused`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from tests.programs.corpus import refused
+
+VECTOR = np.array([0.5, 1.5, 2.5])
+MATRIX = np.array([[1.0, 2.0], [3.0, 4.0]])
+PLACES = np.array([0, 2, 0])
+TABLE = np.array([0.3, 0.6, 0.9])
+RNG = np.random.default_rng(16)
+HISTORY: list[float] = []
+count = 0
+
+HAS_A_RULE = "NumPy functions that have one"
+ONE_KIND = "one kind of value (type, rank)"
+
+
+class Monitor:
+    calls = 0
+    last = 0.0
+
+
+class Point:
+    def __init__(self, x, y):
+        self.x = x
+        self.y = y
+
+
+MONITOR = Monitor()
+
+
+def total(a, b):
+    return np.sum(a + b)
+
+
+def pieces(x):
+    yield x
+    yield x * x
+
+
+# --- side effects ---
+
+
+@refused(1.5, reason="writing a global is a side effect", advice="return the value")
+def writing_a_global(x):
+    global count  # refused
+    count = count + 1
+    return x * count
+
+
+@refused(1.5, reason="writing an outer variable is a side effect", advice="return the value")
+def writing_an_outer_variable(x):
+    square = x * x
+
+    def add():
+        nonlocal square  # refused
+        square = square + 1.0
+        return square
+
+    return add() + square
+
+
+@refused(1.5, reason="writing an attribute changes an object", advice="keep the value in a local name")
+def attribute(x):
+    MONITOR.last = x  # refused
+    return x * x
+
+
+@refused(1.5, reason="writing an attribute changes an object", advice="keep the value in a local name")
+def augmented_attribute(x):
+    MONITOR.calls += 1  # refused
+    return x * x
+
+
+@refused(MONITOR, 1.5, reason="writing an attribute changes an object", advice="keep the value in a local name")
+def attribute_of_self(self, x):
+    self.last, y = x, 2 * x  # refused
+    return y * y
+
+
+@refused(MATRIX, reason="writing an attribute changes an object", advice="keep the value in a local name")
+def shape_by_attribute(x):
+    y = 2 * x
+    y.shape = (4,)  # refused
+    return np.sum(y * y)
+
+
+@refused(1.5, "last", reason="`setattr` has no derivative rule", advice=HAS_A_RULE)
+def attribute_by_name(x, name):
+    setattr(MONITOR, name, x)  # refused
+    return x * x
+
+
+# --- what does not run when it is called ---
+
+
+@refused(1.5, reason="is a generator, whose body does not run", advice="return the values in a tuple")
+def generator_function(x):  # refused
+    yield x
+    yield x * x
+
+
+@refused(1.5, reason="is an async function, whose body does not run", advice="await outside")
+async def async_function(x):  # refused
+    await asyncio.sleep(0)
+    return x * x
+
+
+@refused(1.5, reason="generator", advice="return the values")
+def local_generator(x):
+    def powers():
+        yield x  # refused
+        yield x * x
+
+    return sum(powers())
+
+
+@refused(1.5, reason="generator", advice="return the values")
+def delegating_generator(x):
+    def powers():
+        yield from (x, x * x)  # refused
+
+    return sum(powers())
+
+
+@refused(1.5, reason="is a generator, whose body does not run", advice="return the values in a tuple")
+def generator_of_the_module(x):
+    return sum(pieces(x))  # refused
+
+
+@refused(1.5, reason="asynchronous code", advice="await the result before")
+def local_async_function(x):
+    async def later():  # refused
+        return x * x
+
+    return asyncio.run(later())
+
+
+# --- classes and objects ---
+
+
+@refused(1.5, reason="a class is defined inside", advice="define it outside")
+def local_class(x):
+    class Scale:  # refused
+        factor = 2.0
+
+    return x * Scale.factor
+
+
+@refused(1.5, reason="a class is made", advice="define it outside")
+def class_by_type(x):
+    scale = type("Scale", (), {"factor": 2.0})  # refused
+    return x * scale.factor
+
+
+@refused(1.5, 2.5, reason="an instance of the class `Point` is made", advice="a named tuple, a dataclass or a dict")
+def instance_of_a_class(x, y):
+    point = Point(x, y)  # refused
+    return point.x * point.y
+
+
+@refused(1.5, reason="an instance of the class `Decimal` is made", advice="")
+def decimal_number(x):
+    return float(Decimal(x) ** 2)  # refused
+
+
+@refused(1.5, reason="a local function has a decorator", advice="decorate it outside")
+def decorated_local_function(x):
+    def twice(f):
+        return lambda y: f(f(y))
+
+    @twice
+    def square(y):  # refused
+        return y * y
+
+    return square(x)
+
+
+@refused(1.5, reason="is called, and is not a function", advice="check the name")
+def call_of_an_object(x):
+    return MONITOR(x)  # refused
+
+
+@refused(1.5, reason="a relative import stands inside of a function", advice="at the top of the file")
+def relative_import(x):
+    from . import corpus  # refused
+
+    return x * len(corpus.PROGRAMS)
+
+
+# --- sets, complex numbers, objects in arrays, text ---
+
+
+@refused(1.5, 2.5, reason="a set has no order", advice="use a tuple or a list")
+def set_of_numbers(x, y):
+    return sum({x, y})  # refused
+
+
+@refused(VECTOR, reason="a set", advice="use a tuple or a list")
+def set_comprehension(x):
+    return sum({v * v for v in x})  # refused
+
+
+@refused(1.5, reason="a complex number is met", advice="the real and the imaginary part as two numbers")
+def complex_constant(x):
+    return np.abs(np.exp(1j * x))  # refused
+
+
+@refused(VECTOR, reason="a complex number is met", advice="the real and the imaginary part as two numbers")
+def complex_array(x):
+    y = np.zeros(3, dtype=complex)  # refused
+    y[:] = x
+    return np.sum(np.abs(y))
+
+
+@refused(1.5, reason="an instance of the class `complex` is made", advice="")
+def complex_from_parts(x):
+    z = complex(x, 1.0)  # refused
+    return (z * z).real
+
+
+@refused(1.5 + 0.5j, reason="`z` is complex", advice="split it into two real ones")
+def complex_argument(z):  # refused
+    return z * z
+
+
+@refused(np.array([1.5, None]), reason="`x` is an array of object", advice="floats, ints or bools")
+def array_of_objects(x):  # refused
+    return x[0] * x[0]
+
+
+@refused(
+    np.array([(1.5, 2), (2.5, 3)], dtype=[("weight", float), ("number", int)]),
+    reason="only real numbers are differentiated",
+    advice="floats, ints or bools",
+)
+def structured_array(x):  # refused
+    return np.sum(x["weight"])
+
+
+@refused(np.ma.masked_array(VECTOR, [True, False, False]), reason="not a plain array", advice="`.filled(...)`")
+def masked_array(x):  # refused
+    return np.sum(x * x)
+
+
+@refused(1.5, reason="a str stands where a number or an array is needed", advice="use its parts")
+def sum_of_text(x):
+    return x + "1.0"  # refused
+
+
+@refused(1.5, reason="text", advice="")
+def number_from_text(x):
+    return float(f"{x:.3f}") * x  # refused
+
+
+# --- functions without a derivative: other kinds of results, the outside world, chance ---
+
+
+@refused(VECTOR, reason="`numpy.fft.fft` has no derivative rule", advice=HAS_A_RULE)
+def fourier_transform(x):
+    return np.sum(np.abs(np.fft.fft(x)))  # refused
+
+
+@refused(VECTOR, reason="has no derivative rule", advice=HAS_A_RULE)
+def random_numbers(x):
+    return np.sum(x * np.random.normal(size=3))  # refused
+
+
+@refused(VECTOR, reason="has no derivative rule", advice=HAS_A_RULE)
+def random_generator(x):
+    return np.sum(x * RNG.standard_normal(3))  # refused
+
+
+@refused(1.5, reason="has no derivative rule", advice=HAS_A_RULE)
+def random_of_the_standard_library(x):
+    return x * random.random()  # refused
+
+
+@refused(1.5, reason="`eval` has no derivative rule", advice=HAS_A_RULE)
+def evaluated_text(x):
+    return eval("x * x")  # refused
+
+
+@refused(1.5, reason="`exec` has no derivative rule", advice=HAS_A_RULE)
+def executed_text(x):
+    names = {"x": x}
+    exec("y = x * x", names)  # refused
+    return names["y"]
+
+
+@refused(1.5, reason="`globals` has no derivative rule", advice=HAS_A_RULE)
+def names_of_the_module(x):
+    return x * globals()["count"]  # refused
+
+
+@refused(1.5, reason="`locals` has no derivative rule", advice=HAS_A_RULE)
+def names_of_the_function(x):
+    return locals()["x"] * x  # refused
+
+
+@refused(1.5, reason="`input` has no derivative rule", advice=HAS_A_RULE)
+def asked_number(x):
+    return x * float(input())  # refused
+
+
+@refused(VECTOR, "weights.txt", reason="`numpy.loadtxt` has no derivative rule", advice=HAS_A_RULE)
+def loaded_array(x, path):
+    return np.sum(x * np.loadtxt(path))  # refused
+
+
+@refused(1.5, "scale.txt", reason="an instance of the class `Path` is made", advice="")
+def number_in_a_file(x, path):
+    return x * float(Path(path).read_text())  # refused
+
+
+@refused(1.5, reason="`os.getenv` has no derivative rule", advice=HAS_A_RULE)
+def number_in_the_environment(x):
+    return x * float(os.getenv("SCALE", "1.0"))  # refused
+
+
+@refused(VECTOR, reason="`id` has no derivative rule", advice=HAS_A_RULE)
+def identity_number(x):
+    return np.sum(x) if id(x) % 2 == 0 else -np.sum(x)  # refused
+
+
+@refused(1.5, reason="`hash` has no derivative rule", advice=HAS_A_RULE)
+def hashed_number(x):
+    return x * (hash(x) % 7)  # refused
+
+
+@refused(VECTOR, reason="`iter` has no derivative rule", advice=HAS_A_RULE)
+def iterator_by_hand(x):
+    values = iter(x)  # refused
+    return next(values) * next(values)
+
+
+# --- the memory behind an array ---
+
+
+@refused(VECTOR, reason="`numpy.lib.stride_tricks.as_strided` has no derivative rule", advice=HAS_A_RULE)
+def overlapping_strides(x):
+    windows = as_strided(x, (2, 2), (8, 8))  # refused
+    return np.sum(windows * windows)
+
+
+@refused(VECTOR, reason="`numpy.frombuffer` has no derivative rule", advice=HAS_A_RULE)
+def array_of_a_buffer(x):
+    y = np.frombuffer(x)  # refused
+    return np.sum(y * y)
+
+
+@refused(VECTOR, reason="an instance of the class `memoryview` is made", advice="")
+def memory_view(x):
+    return memoryview(x)[0] * x[1]  # refused
+
+
+@refused(VECTOR, reason="the method `resize` of an array", advice="functions the README lists")
+def resized_in_place(x):
+    y = 2 * x
+    y.resize(5)  # refused
+    return np.sum(y)
+
+
+@refused(VECTOR, reason="the method `view` of an array", advice="functions the README lists")
+def bits_as_integers(x):
+    return np.sum(x.view(np.int64) % 5) * x[0]  # refused
+
+
+@refused(VECTOR, reason="the method `tobytes` of an array", advice="functions the README lists")
+def bytes_of_an_array(x):
+    return x.tobytes()[0] * x[0]  # refused
+
+
+@refused(VECTOR, VECTOR, reason="`numpy.shares_memory` has no derivative rule", advice=HAS_A_RULE)
+def question_of_memory(x, y):
+    return np.sum(x) if np.shares_memory(x, y) else np.sum(y)  # refused
+
+
+@refused(VECTOR, reason="the attribute `strides` of an array", advice="use a NumPy function")
+def strides_of_an_array(x):
+    return x[0] * x.strides[0]  # refused
+
+
+@refused(MATRIX, reason="the attribute `flags` of an array", advice="use a NumPy function")
+def memory_order(x):
+    return np.sum(x) if x.flags.c_contiguous else 2 * np.sum(x)  # refused
+
+
+# --- results whose length depends on the numbers ---
+
+
+@refused(VECTOR, reason="", advice="")
+def places_found(x):
+    (places,) = np.where(x > 1.0)  # refused
+    return np.sum(x[places])
+
+
+@refused(VECTOR, reason="`numpy.argwhere` has no derivative rule", advice=HAS_A_RULE)
+def places_as_rows(x):
+    return np.sum(x[np.argwhere(x > 1.0)])  # refused
+
+
+@refused(VECTOR, reason="`numpy.unique` has no derivative rule", advice=HAS_A_RULE)
+def different_values(x):
+    return np.sum(np.unique(x))  # refused
+
+
+@refused(VECTOR, 0.5, reason="", advice="")
+def repetitions_chosen_by_numbers(x, y):
+    return np.sum(np.repeat(x, int(y > 0) + 1, axis=int(y > 1)))  # refused
+
+
+# --- writes whose meaning is not known ---
+
+
+@refused(VECTOR, PLACES, reason="an index that may name an element twice", advice="np.add.at")
+def repeated_places(x, places):
+    y = np.zeros(3)
+    y[places] = x  # refused
+    return np.sum(y * y)
+
+
+@refused(VECTOR, PLACES, reason="an index that may name an element twice", advice="np.add.at")
+def repeated_places_scaled(x, places):
+    y = x * x
+    y[places] *= 2.0  # refused
+    return np.sum(y)
+
+
+@refused(1.5, reason="a real number is written into an array of whole numbers", advice="make it a float array")
+def real_into_whole_numbers(x):
+    counts = np.zeros(3, dtype=int)
+    counts[0] = x  # refused
+    return np.sum(counts) * x
+
+
+@refused(VECTOR, reason="does not fit the array written into", advice="assign to a new name")
+def whole_numbers_divided_in_place(x):
+    counts = np.arange(3)
+    counts /= 2  # refused
+    return np.sum(counts * x)
+
+
+@refused(VECTOR, MATRIX[:, :1], reason="does not fit the array written into", advice="assign to a new name")
+def write_that_would_grow(x, columns):
+    y = 2 * x
+    y += columns  # refused
+    return np.sum(y)
+
+
+@refused(VECTOR, MATRIX[:, :1], reason="the result does not fit the array given as `out=`", advice="leave `out=` out")
+def out_of_another_shape(x, columns):
+    y = np.zeros(3)
+    np.multiply(x, columns, out=y)  # refused
+    return np.sum(y)
+
+
+# --- what a name is depends on the numbers ---
+
+
+@refused(VECTOR, 0.5, reason="one branch gives an array of rank 1, the other a number", advice=ONE_KIND)
+def number_or_array(x, y):
+    if y > 0:
+        z = x
+    else:
+        z = np.sum(x)
+    return np.sum(z * z)  # refused
+
+
+@refused(VECTOR, 0.5, reason="one branch gives", advice=ONE_KIND)
+def rank_chosen_by_a_ternary(x, y):
+    z = x if y > 0 else x[:, np.newaxis]  # refused
+    return np.sum(z @ z.T)
+
+
+@refused(VECTOR, 0.5, reason="the two branches give arrays of float64 and float32", advice=ONE_KIND)
+def precision_chosen_by_a_branch(x, y):
+    if y > 0:
+        z = x
+    else:
+        z = x.astype(np.float32)
+    return np.sum(z)  # refused
+
+
+@refused(1.5, 0.5, reason="different kinds of values", advice=ONE_KIND)
+def list_length_chosen_by_a_branch(x, y):
+    parts = [x, y]
+    if y > 0:
+        parts = [x, y, x * y]
+    return sum(parts)  # refused
+
+
+@refused(1.5, 0.5, reason="different kinds of values", advice=ONE_KIND)
+def keys_chosen_by_a_branch(x, y):
+    if y > 0:
+        options = {"scale": x}
+    else:
+        options = {"shift": x}
+    return options.get("scale", 0.0) * x  # refused
+
+
+@refused(1.5, 0.5, reason="gives None", advice=ONE_KIND)
+def number_or_none(x, y):
+    scale = None if y < 0 else y  # refused
+    return x if scale is None else x * scale
+
+
+@refused(1.5, reason="different kinds of values", advice=ONE_KIND)
+def function_chosen_by_a_branch(x):
+    f = np.sin if x > 0 else np.cos  # refused
+    return f(x)
+
+
+@refused(1.5, reason="text is chosen by a branch", advice=ONE_KIND)
+def text_chosen_by_a_branch(x):
+    kind = "sine" if x > 0 else "cosine"  # refused
+    return np.sin(x) if kind == "sine" else np.cos(x)
+
+
+@refused(1.5, reason="is bound in one branch only", advice=ONE_KIND)
+def bound_in_one_branch(x):
+    if x > 0:
+        y = x * x
+    return 2 * y  # refused
+
+
+@refused(1.5, reason="gives None", advice=ONE_KIND)
+def path_without_a_result(x):
+    if x > 0:  # refused
+        return x * x
+
+
+@refused(VECTOR, reason="one branch gives a number, the other an array of rank 1", advice=ONE_KIND)
+def results_of_different_ranks(x):
+    if x[0] > 0:  # refused
+        return np.sum(x)
+    return x
+
+
+@refused(1.5, 0.5, reason="which item is meant is not known", advice="use a constant index, or an array")
+def item_chosen_by_a_number(x, y):
+    values = {"low": x, "high": 2 * x}
+    return values[y > 0]  # refused
+
+
+@refused(1.5, 2, reason="a key is not known", advice="use constant keys")
+def key_made_of_a_number(x, k):
+    values = {k + 1: x}  # refused
+    return values[3] * x
+
+
+@refused(1.5, 2.5, reason="membership is not known", advice="compare")
+def membership(x, y):
+    return x if x in (1.0, y) else x * y  # refused
+
+
+@refused(VECTOR, 0.5, reason="", advice="")
+def axis_chosen_by_a_number(x, y):
+    k = 0 if y > 0 else -1
+    return np.sum(np.cumsum(x, axis=k))  # refused
+
+
+@refused(1.5, reason="the name `y` is not defined", advice="define it before it is used")
+def read_before_it_is_bound(x):
+    y = x * y  # refused
+    return y
+
+
+@refused(1.5, reason="recursion does not end", advice="")
+def recursion_without_end(x):
+    return x * recursion_without_end(x - 1)  # refused
+
+
+# --- what Python or NumPy would not run either ---
+
+
+@refused(VECTOR, reason="the truth of an array is ambiguous", advice="`.any()` or `.all()`")
+def truth_of_an_array(x):
+    if x > 0:  # refused
+        return np.sum(x)
+    return 0.0
+
+
+@refused(VECTOR, reason="the truth of an array is ambiguous", advice="`.any()` or `.all()`")
+def conjunction_of_arrays(x):
+    inside = x > 0 and x < 2  # refused
+    return np.sum(x[inside])
+
+
+@refused(VECTOR, VECTOR + 1, reason="`max` and `min` of arrays compare them as wholes", advice="`np.maximum`")
+def maximum_of_wholes(x, y):
+    return np.sum(max(x, y))  # refused
+
+
+@refused((1.5, 2.5), reason="2 values are unpacked into 3 names", advice="match them")
+def unpacking_too_few(pair):
+    a, b, c = pair  # refused
+    return a * b * c
+
+
+@refused(VECTOR, reason="how many elements the array has is not known", advice="take its elements by index")
+def arguments_of_unknown_number(x):
+    return total(*x)  # refused
+
+
+@refused(VECTOR, reason="what `**` unpacks is not known", advice="name the arguments")
+def keywords_of_an_array(x):
+    return total(x, **x)  # refused
+
+
+@refused(VECTOR, reason="takes 2 positional arguments", advice="give no more")
+def too_many_arguments(x):
+    return total(x, x, x)  # refused
+
+
+@refused(1.5, reason="a number is indexed", advice="index an array")
+def item_of_a_number(x):
+    return x[0] * 2  # refused
+
+
+@refused(1.5, reason="a number has no length", advice="use an array")
+def length_of_a_number(x):
+    return x / len(x)  # refused
+
+
+@refused(1.5, reason="has no method `sum`", advice="use `np.sum`")
+def method_of_a_number(x):
+    return x.sum()  # refused
+
+
+# --- loops, aliases, exceptions, deletions ---
+
+
+@refused(VECTOR, reason="rank", advice="one kind of value")
+def rank_falls_in_a_loop(x):
+    while np.sum(x) > 1.0:  # refused
+        x = np.sum(x, axis=0) / 4
+    return x
