@@ -217,7 +217,14 @@ class Expressions:
         return str(self.run(choices))
 
     def reduction(self, scope: Scope) -> str:
-        texts = ["np.sum({})", "np.mean({})", "{}.mean()", "np.tanh(np.sum({}))", "np.max({})", "0.2 * {}.sum()"]
+        texts = [
+            "np.sum({})",
+            "np.mean({})",
+            "{}.mean()",
+            "np.tanh(np.sum({}))",
+            "np.max({})",
+            "0.2 * {}.sum()",
+        ]
         flat = vectors(scope)
         if not flat or self.chance(50):
             return str(self.pick(texts)).format(self.pick(arrays(scope)))
@@ -312,7 +319,9 @@ class Expressions:
             if left and right:
                 choices.append(lambda: f"np.outer({self.pick(left)}, {self.pick(right)})")
         # The product makes it real, also where the number is a whole one.
-        choices.append(lambda: f"np.full({self.dimensions(scope, shape)}, 0.5 * {atom(self.number(scope, 1))})")
+        choices.append(
+            lambda: f"np.full({self.dimensions(scope, shape)}, 0.5 * {atom(self.number(scope, 1))})"
+        )
         return str(self.run(choices))
 
     def array(self, scope: Scope, shape: Shape, depth: int = 2, exact: bool = True) -> str:
@@ -350,7 +359,9 @@ class Expressions:
             found = self.pick(list(self.views_of(scope, *found)))
         return found
 
-    def views_of(self, scope: Scope, text: str, shape: Shape, flat: bool) -> Iterator[tuple[str, Shape, bool]]:
+    def views_of(
+        self, scope: Scope, text: str, shape: Shape, flat: bool
+    ) -> Iterator[tuple[str, Shape, bool]]:
         n, *others = shape
         rest = tuple(others)
         yield f"{text}[::-1]", shape, False

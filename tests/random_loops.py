@@ -151,9 +151,13 @@ class Writer(Statements):
             step = self.pick(steps + ["k + 1"] * 2 if "k" in known else steps or ["2"])
             header, bounds = f"range(0, {text}, {step})", (0, top)
             if self.chance(30):
-                header = f"range({text} - 1, -1, -({step}))" if " " in step else f"range({text} - 1, -1, -{step})"
+                header = (
+                    f"range({text} - 1, -1, -({step}))" if " " in step else f"range({text} - 1, -1, -{step})"
+                )
         else:
-            header, bounds = self.pick([("range(0)", (0, 0)), ("range(2, 1)", (0, 0)), ("range(0, -1)", (0, 0))])
+            header, bounds = self.pick(
+                [("range(0)", (0, 0)), ("range(2, 1)", (0, 0)), ("range(0, -1)", (0, 0))]
+            )
         if form == "none" or any(name in header for name, x in known.items() if x.low <= 0):
             self.used.add("range: perhaps no turn")
         self.used.add("for over range")
@@ -405,7 +409,11 @@ class Writer(Statements):
         if form == "array":
             last = f"{self.array(scope, (n,), 1)} + ({self.total(scope)})"
         else:
-            last = self.total(scope) if form == "number" else f"{self.total(scope)}, {self.array(scope, (n,), 1)}"
+            last = (
+                self.total(scope)
+                if form == "number"
+                else f"{self.total(scope)}, {self.array(scope, (n,), 1)}"
+            )
         self.emit(1, f"return {last}")
         return arguments
 

@@ -45,7 +45,9 @@ class Statements(Expressions):
 
     def is_shared(self, scope: Scope, name: str) -> bool:
         memory = scope[name].memory
-        return any(known.memory == memory and known.kind == "array" for a, known in scope.items() if a != name)
+        return any(
+            known.memory == memory and known.kind == "array" for a, known in scope.items() if a != name
+        )
 
     def join(self, scope: Scope, ends: Sequence[Scope]) -> None:
         """What is known after a block that ends in one of several ways."""
@@ -187,7 +189,9 @@ class Statements(Expressions):
         if len(shape) == 2 and shape[1] > 1 and self.chance(50):
             columns = f"{a}[:, [{shape[1] - 1}, 0]]"
             return f"{columns} {self.amount(scope, (shape[0], 2))}"
-        indices, count = self.pick([("[0, -1]", 2), (f"[{last}, 0]", 2), ("[-1]", 1)] if last else [("[0]", 1)])
+        indices, count = self.pick(
+            [("[0, -1]", 2), (f"[{last}, 0]", 2), ("[-1]", 1)] if last else [("[0]", 1)]
+        )
         part = (count, *shape[1:])
         if self.chance(30):
             return f"np.add.at({a}, [0, -1, 0], {self.number(scope, 1)})"
@@ -209,7 +213,12 @@ class Statements(Expressions):
         shape = scope[a].shape
         if self.chance(30):
             source = self.array(scope, shape, 1)
-            texts = ["{a}.fill({x})", "np.copyto({a}, {e})", "np.sin({e}, out={a})", "np.add({e}, {x}, out={a})"]
+            texts = [
+                "{a}.fill({x})",
+                "np.copyto({a}, {e})",
+                "np.sin({e}, out={a})",
+                "np.add({e}, {x}, out={a})",
+            ]
             return str(self.pick(texts)).format(a=a, e=source, x=self.number(scope, 1))
         self.used.add("helper that writes")
         choices = [lambda: f"{self.helper('damp')}({a}, {self.number(scope, 1)})"]

@@ -345,21 +345,6 @@ REFUSED = [
         "keep the value in a local name, and return it",
     ),
     Refused(
-        "instance of a class",
-        """
-        class Point:
-            def __init__(self, x):
-                self.x = x
-
-        def f(x):
-            return Point(x).x
-                   ^^^^^^^^
-        """,
-        (1.0,),
-        "an instance of the class `Point` is made",
-        "use a named tuple, a dataclass or a dict",
-    ),
-    Refused(
         "branches of different ranks",
         """
         def f(x, c):

@@ -13,6 +13,7 @@ from ad_compiler.analysis.types import STRING, ObjectType
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.folds import FOLDS
 from ad_compiler.frontend.iteration import MAKERS
+from ad_compiler.frontend.objects import OBJECTS, has_attribute, is_value
 from ad_compiler.frontend.operations import operation
 from ad_compiler.ir import Iteration, Operand, Record, Value
 from ad_compiler.rules.notation import constant, registry
@@ -70,6 +71,8 @@ def class_of(value: Value) -> type:
 def _print(
     context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
 ) -> Operand:
+    if not is_value(positional):
+        raise context.refuse(node, "an iterator or an object is printed", "print the numbers in it")
     operation(context, node, registry[print], (tuple(positional), keywords))
     return None
 
@@ -91,7 +94,9 @@ def _getattr(
 ) -> Operand:
     from ad_compiler.frontend import attributes
 
-    owner, name = positional[:2]
+    owner, name, *default = positional
+    if default and has_attribute(context, node, [owner, name], {}) is False:
+        return default[0]
     synthetic = ast.copy_location(ast.Attribute(ast.Constant(None), str(name), ast.Load()), node)
     return attributes.get(context, synthetic, owner, name)
 
@@ -99,6 +104,7 @@ def _getattr(
 BUILTINS: dict[Any, Builtin] = {
     **MAKERS,
     **FOLDS,
+    **OBJECTS,
     len: _length,
     abs: lambda context, node, positional, keywords: _abs(context, node, positional),
     pow: lambda context, node, positional, keywords: _pow(context, node, positional),

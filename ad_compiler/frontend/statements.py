@@ -20,6 +20,7 @@ from typing import Any
 from ad_compiler.analysis.types import STRING
 from ad_compiler.frontend.branches import choose, known_here, run_branches
 from ad_compiler.frontend.context import STATEMENTS, UNSUPPORTED, Context, handles, lower
+from ad_compiler.frontend.objects import set_attribute
 from ad_compiler.frontend.operations import elements_of, operation
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.frontend.writes import augment_name, write_item
@@ -193,7 +194,8 @@ def assign(context: Context, target: ast.expr, operand: Operand) -> None:
     elif isinstance(target, ast.Subscript):
         write_item(context, target, target, operand, None)
     elif isinstance(target, ast.Attribute):
-        raise context.refuse(target, *_ATTRIBUTE)
+        if not set_attribute(context, target, lower(context, target.value), target.attr, operand):
+            raise context.refuse(target, *_ATTRIBUTE)
     else:
         raise context.refuse(target, f"`{ast.unparse(target)}` cannot be assigned", "assign a name")
 

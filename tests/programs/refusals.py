@@ -83,7 +83,9 @@ def augmented_attribute(x):
     return x * x
 
 
-@refused(MONITOR, 1.5, reason="writing an attribute changes an object", advice="keep the value in a local name")
+@refused(
+    MONITOR, 1.5, reason="writing an attribute changes an object", advice="keep the value in a local name"
+)
 def attribute_of_self(self, x):
     self.last, y = x, 2 * x  # refused
     return y * y
@@ -164,7 +166,9 @@ def class_by_type(x):
     return x * scale.factor
 
 
-@refused(1.5, 2.5, reason="an instance of the class `Point` is made", advice="a named tuple, a dataclass or a dict")
+@refused(
+    1.5, 2.5, reason="an instance of the class `Point` is made", advice="a named tuple, a dataclass or a dict"
+)
 def instance_of_a_class(x, y):
     point = Point(x, y)  # refused
     return point.x * point.y
@@ -249,7 +253,9 @@ def structured_array(x):  # refused
     return np.sum(x["weight"])
 
 
-@refused(np.ma.masked_array(VECTOR, [True, False, False]), reason="not a plain array", advice="`.filled(...)`")
+@refused(
+    np.ma.masked_array(VECTOR, [True, False, False]), reason="not a plain array", advice="`.filled(...)`"
+)
 def masked_array(x):  # refused
     return np.sum(x * x)
 
@@ -438,7 +444,9 @@ def repeated_places_scaled(x, places):
     return np.sum(y)
 
 
-@refused(1.5, reason="a real number is written into an array of whole numbers", advice="make it a float array")
+@refused(
+    1.5, reason="a real number is written into an array of whole numbers", advice="make it a float array"
+)
 def real_into_whole_numbers(x):
     counts = np.zeros(3, dtype=int)
     counts[0] = x  # refused
@@ -459,7 +467,12 @@ def write_that_would_grow(x, columns):
     return np.sum(y)
 
 
-@refused(VECTOR, MATRIX[:, :1], reason="the result does not fit the array given as `out=`", advice="leave `out=` out")
+@refused(
+    VECTOR,
+    MATRIX[:, :1],
+    reason="the result does not fit the array given as `out=`",
+    advice="leave `out=` out",
+)
 def out_of_another_shape(x, columns):
     y = np.zeros(3)
     np.multiply(x, columns, out=y)  # refused
