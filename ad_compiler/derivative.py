@@ -19,7 +19,7 @@ import numpy as np
 from ad_compiler.backends.guards import GuardWriter
 from ad_compiler.backends.loader import load, module_text
 from ad_compiler.frontend.inputs import kind_of
-from ad_compiler.frontend.scope import Location
+from ad_compiler.frontend.scope import AnyLocation, ArgumentLocation, Location
 from ad_compiler.graph import Graph
 from ad_compiler.ir import Operand, Record
 from ad_compiler.pipeline import Program, Request, compile_program
@@ -47,13 +47,15 @@ class Specialisation:
             self.reads[capture.name] = f"{self.location(capture.location)}{capture.path}"
             guards.add(capture.name, capture.example)
         self.fixed = [
-            (location, obj) for location, obj in context.constants_read.values() if not is_builtin(location)
+            constant for constant in context.constants_read.values() if not is_builtin(constant.location)
         ]
-        for location, obj in self.fixed:
-            guards.conditions.append(f"{self.location(location)} is {guards.name(obj)}")
+        for constant in self.fixed:
+            guards.add(f"{self.location(constant.location)}{constant.path}", constant.example)
         guard = guards.text()
         self.namespace.update(guards.objects)
-        self.kinds = [kind_of(capture.example, capture.name, constants) for capture in self.captures]
+        self.kinds = [
+            kind_of(capture.example, capture.name, constants) for capture in [*self.captures, *self.fixed]
+        ]
         self.constants = constants
         self.miss = f"_ad_miss({', '.join(owner.forwarding)})"
         self.guarded = self.load(owner, guard)
@@ -74,8 +76,10 @@ class Specialisation:
         function.__module__ = primal.__module__
         return function
 
-    def location(self, location: Location) -> str:
-        """The expression that reads a global or a cell."""
+    def location(self, location: AnyLocation) -> str:
+        """The expression that reads a global, a cell or an argument."""
+        if isinstance(location, ArgumentLocation):
+            return location.name
         holder = next((name for name, known in self.namespace.items() if known is location.holder), None)
         if holder is None:
             holder = f"_ad_outside_{len(self.namespace)}"
@@ -87,11 +91,11 @@ class Specialisation:
     def is_current(self) -> bool:
         """Whether everything read from outside is of the kind it was when this was built."""
         try:
-            return all(location.read() is obj for location, obj in self.fixed) and all(
+            return all(
                 kind_of(capture.read(), capture.name, self.constants) == kind
-                for capture, kind in zip(self.captures, self.kinds, strict=True)
+                for capture, kind in zip([*self.captures, *self.fixed], self.kinds, strict=True)
             )
-        except (KeyError, ValueError, AttributeError):
+        except (KeyError, ValueError, AttributeError, IndexError, TypeError):
             return False
 
 
@@ -106,10 +110,10 @@ def classes_made(result: Operand) -> dict[str, type]:
     return {name: cls for item in items for name, cls in classes_made(item).items()}
 
 
-def is_builtin(location: Location) -> bool:
+def is_builtin(location: AnyLocation) -> bool:
     import builtins
 
-    return location.holder is vars(builtins)
+    return isinstance(location, Location) and location.holder is vars(builtins)
 
 
 class Derivative(functools.partial[Any]):

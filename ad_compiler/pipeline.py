@@ -29,8 +29,8 @@ from ad_compiler.frontend.scope import Location
 from ad_compiler.frontend.source import Source, read_source
 from ad_compiler.ir import Function, Operand, Value, map_values, values_in
 from ad_compiler.rules.shapes import describe, type_of
-from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.cotangents import gradient_of
+from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.differentiate import ReverseSweep
 from ad_compiler.transforms.gates import find_gates
 from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in

@@ -59,9 +59,7 @@ class Printer:
         else:
             lines.append(f"{indent}while")
         for carried, initial in zip(loop.carried, loop.initial, strict=True):
-            lines.append(
-                f"{indent}{INDENT}{self.name(carried)}: {carried.type} from {self.operand(initial)}"
-            )
+            lines.append(f"{indent}{INDENT}{self.name(carried)}: {carried.type} from {self.operand(initial)}")
         for title, block in (("if", loop.condition), ("do", loop.body)):
             if block is not None:
                 lines.append(f"{indent}{title}")

@@ -226,6 +226,8 @@ _BY_KIND = {"b": BOOL, "i": INT, "u": INT, "f": FLOAT, "c": COMPLEX}
 
 def type_of_number(number: bool | int | float | complex | np.generic) -> ArrayType:
     python = _PYTHON_TYPES.get(type(number))
+    if python is None and not isinstance(number, np.generic):  # a member of an enumeration of numbers
+        python = INT if isinstance(number, int) else FLOAT
     return python if python is not None else ArrayType(np.dtype(type(number)))
 
 

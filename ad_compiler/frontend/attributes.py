@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import ast
 import inspect
-from types import FunctionType, MethodType
+import math
+import sys
+from types import BuiltinMethodType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from ad_compiler.analysis.types import ArrayType
-from ad_compiler.frontend.calls import call_operand, inline
-from ad_compiler.frontend.context import Context
-from ad_compiler.frontend.inputs import has_inputs
+from ad_compiler.frontend.calls import call_operand
+from ad_compiler.frontend.context import Capture, Context
+from ad_compiler.frontend.inputs import has_inputs, is_named_tuple
+from ad_compiler.frontend.objects import MISSING, Super, record_attribute, replace, super_attribute
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.frontend.writes import add_at
 from ad_compiler.ir import Iteration, Operand, Record, Value
@@ -29,13 +32,13 @@ def get(context: Context, node: ast.Attribute, owner: Operand, name: str) -> Ope
     if isinstance(owner, Value):
         return array_attribute(context, node, owner, name)
     if isinstance(owner, Record):
-        if name in owner.fields:
-            return owner.fields[name]
-        found = inspect.getattr_static(owner.cls, name, None)
-        if isinstance(found, property) and isinstance(found.fget, FunctionType):
-            return inline(context, node, found.fget, [owner], {})
-        if isinstance(found, FunctionType):
-            return MethodType(found, owner)
+        found = record_attribute(context, node, owner, name)
+        if found is not MISSING:
+            return found
+    elif isinstance(owner, Super):
+        found = super_attribute(context, node, owner, name)
+        if found is not MISSING:
+            return found
     elif isinstance(owner, (int, float)) and name in ("shape", "ndim", "size"):
         raise context.refuse(node, f"a Python number has no attribute `{name}`", f"use `np.{name}`")
     elif isinstance(owner, (tuple, list, dict, LocalFunction, Iteration)):
@@ -50,32 +53,29 @@ def get(context: Context, node: ast.Attribute, owner: Operand, name: str) -> Ope
 def read_attribute(context: Context, owner: Any, name: str) -> Operand:
     """An attribute of a constant object: a number or array in it is an input, read at every call."""
     obj = getattr(owner, name)
-    if inspect.ismodule(owner):
-        if isinstance(obj, (int, float)) and owner.__name__ in ("math", "numpy"):
-            return obj
-        if not has_inputs(obj):
-            return obj
+    if inspect.ismodule(owner) and (is_of_library(owner) if not has_inputs(obj) else owner in (math, np)):
+        return obj
+    origin = origin_of(context, owner)
+    if origin is not None:
+        if isinstance(obj, (MethodType, BuiltinMethodType)):
+            return obj  # made anew by every read; the class of the owner is checked
+        return context.found(origin.location, f"{origin.path}.{name}", obj)
     if has_inputs(obj):
-        for location, known in context.constants_read.values():
-            if known is owner:
-                return context.capture(location, f".{name}", obj)
-        for capture in list(context.captures.values()):
-            if capture.example is owner:
-                return context.capture(capture.location, f"{capture.path}.{name}", obj)
-        path = path_to(context, owner)
-        if path is not None:
-            location, attributes = path
-            return context.capture(location, f"{attributes}.{name}", obj)
         raise Refusal(f"the attribute `{name}` cannot be read again at call time", "pass it as an argument")
     return obj
 
 
-def path_to(context: Context, wanted: Any) -> tuple[Any, str] | None:
-    """How a constant object is reached from a name: a location and attributes, two levels deep."""
-    for location, known in context.constants_read.values():
-        for name, inner in getattr(known, "__dict__", {}).items():
-            if inner is wanted:
-                return location, f".{name}"
+def is_of_library(module: ModuleType) -> bool:
+    """Whether what a module holds is taken to stay the same."""
+    top = module.__name__.split(".")[0]
+    return top in ("numpy", "scipy") or top in sys.stdlib_module_names
+
+
+def origin_of(context: Context, owner: Any) -> Capture | None:
+    """How a constant object is reached from a name."""
+    origin = context.origins.get(id(owner))
+    if origin is not None and origin.example is owner:
+        return origin
     return None
 
 
@@ -130,6 +130,8 @@ def call_method(
     if owner is np.add and name == "at":
         add_at(context, node, positional)
         return None
+    if isinstance(owner, Record) and name in ("_replace", "_asdict") and is_named_tuple(owner.cls):
+        return dict(owner.fields) if name == "_asdict" else replace(context, node, [owner], keywords)
     if isinstance(owner, np.ufunc):
         raise context.refuse(
             node, f"`np.{owner.__name__}.{name}` is not differentiated", "use a NumPy function"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import dataclasses
 import math
 from collections.abc import Sequence
 from types import BuiltinFunctionType, FunctionType, MethodType
@@ -16,14 +15,14 @@ from ad_compiler.analysis.types import ArrayType
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.builtin_calls import BUILTINS
 from ad_compiler.frontend.context import Context
-from ad_compiler.frontend.inputs import is_named_tuple
+from ad_compiler.frontend.objects import MISSING, call_object, construct
 from ad_compiler.frontend.operations import describe_any, operation
 from ad_compiler.frontend.scope import LocalFunction, Scope
 from ad_compiler.frontend.source import read_source
 from ad_compiler.frontend.statements import run_body
 from ad_compiler.frontend.writes import write_out
 from ad_compiler.gate import Gate
-from ad_compiler.ir import Operand, Record, Shortcut, Value
+from ad_compiler.ir import Operand, Shortcut, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.arithmetic import maximum, minimum
 from ad_compiler.rules.notation import compile_time, elementwise, expansions, registry, signature_of
@@ -83,6 +82,9 @@ def call_operand(
             return result
     if isinstance(callee, type):
         return construct(context, node, callee, positional, keywords)
+    result = call_object(context, node, callee, positional, keywords)
+    if result is not MISSING:
+        return result
     if isinstance(callee, FunctionType) and callee.__module__ == "ad_compiler.api":
         raise context.refuse(
             node, f"`{callee.__name__}` is called inside of a differentiated function", "call it outside"
@@ -140,30 +142,6 @@ def call_primitive(
     return operation(context, node, primitive, primitive.bind(positional, keywords))
 
 
-def construct(
-    context: Context, node: ast.AST, cls: type, positional: list[Operand], keywords: dict[str, Operand]
-) -> Operand:
-    """An instance of a named tuple or a dataclass."""
-    if is_named_tuple(cls):
-        names: list[str] = list(cls._fields)  # type: ignore[attr-defined]
-        given = dict(cls._field_defaults)  # type: ignore[attr-defined]
-    elif dataclasses.is_dataclass(cls) and "__post_init__" not in vars(cls):
-        fields = [f for f in dataclasses.fields(cls) if f.init]
-        names = [f.name for f in fields]
-        given = {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
-    else:
-        raise context.refuse(
-            node,
-            f"an instance of the class `{cls.__name__}` is made",
-            "use a named tuple, a dataclass or a dict",
-        )
-    given.update(zip(names, positional, strict=False))
-    given.update(keywords)
-    if len(positional) > len(names) or set(given) != set(names):
-        raise context.refuse(node, f"the arguments do not fit `{cls.__name__}`", f"give {', '.join(names)}")
-    return Record(cls, {name: given[name] for name in names}, context.records.get(cls))
-
-
 def inline(
     context: Context,
     node: ast.AST,
@@ -181,7 +159,7 @@ def inline(
     scope = Scope(source, function)
     arguments = source.node.args
     defaults = list(function.__defaults__ or ())
-    by_keyword = [(function.__kwdefaults__ or {}).get(a.arg, _MISSING) for a in arguments.kwonlyargs]
+    by_keyword = [(function.__kwdefaults__ or {}).get(a.arg, MISSING) for a in arguments.kwonlyargs]
     scope.names = bind(
         context, node, function.__name__, arguments, positional, keywords, defaults, by_keyword
     )
@@ -195,7 +173,7 @@ def inline_local(
     positional: list[Operand],
     keywords: dict[str, Operand],
 ) -> Operand:
-    by_keyword = [_MISSING if d is None else d for d in callee.keyword_defaults]
+    by_keyword = [MISSING if d is None else d for d in callee.keyword_defaults]
     names = bind(
         context, node, callee.__name__, callee.node.args, positional, keywords, callee.defaults, by_keyword
     )
@@ -227,9 +205,6 @@ def inline_gate(
     return result
 
 
-_MISSING = object()
-
-
 def bind(
     context: Context,
     node: ast.AST,
@@ -253,7 +228,7 @@ def bind(
             bound[parameter] = rest.pop(parameter)
     given = dict(zip(parameters[len(parameters) - len(defaults) :], defaults, strict=True))
     given.update(
-        {a.arg: d for a, d in zip(arguments.kwonlyargs, keyword_defaults, strict=True) if d is not _MISSING}
+        {a.arg: d for a, d in zip(arguments.kwonlyargs, keyword_defaults, strict=True) if d is not MISSING}
     )
     if arguments.vararg is not None:
         bound[arguments.vararg.arg] = tuple(positional[len(parameters) :])

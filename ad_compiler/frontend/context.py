@@ -11,15 +11,19 @@ Handlers are registered by the class of the syntax node in `expressions`, `state
 from __future__ import annotations
 
 import ast
+import dataclasses
+import re
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.builder import Builder
 from ad_compiler.errors import Unsupported
-from ad_compiler.frontend.inputs import describe_input, has_inputs
-from ad_compiler.frontend.scope import Location, Scope
-from ad_compiler.ir import Operand, Shortcut, Value
+from ad_compiler.frontend.inputs import describe_input, has_inputs, is_dataclass_instance
+from ad_compiler.frontend.scope import AnyLocation, Location, Scope
+from ad_compiler.ir import Operand, Record, Shortcut, Value
 from ad_compiler.refusal import Refusal
 
 
@@ -34,9 +38,13 @@ class Context:
         self.callers: list[Scope] = []
         self.taken: list[tuple[Value, bool]] = []  # conditions of the branches around, and the side
         self.captures: dict[tuple[Any, ...], Capture] = {}
-        self.constants_read: dict[tuple[int, str], tuple[Location, Any]] = {}
+        self.constants_read: dict[tuple[Any, ...], Capture] = {}
+        self.origins: dict[int, Capture] = {}  # objects read from outside, and how each is reached
         self.names_taken: set[str] = set()
         self.records: dict[type, str | None] = {}  # classes of named tuples among the arguments -> where
+        self.unfinished: list[
+            tuple[Record, int]
+        ] = []  # objects whose `__init__` runs, and in how many branches
         self.shortcuts: dict[Value, Shortcut] = {}  # over the user's own gates
         self.wanted: tuple[int, frozenset[int]] | None = None  # depth and items of the tuple returned there
         self.in_rule: str | None = None  # the spelling of the module a rule stands for: "np." or "math."
@@ -49,11 +57,11 @@ class Context:
     def refuse(self, node: ast.AST, reason: str, advice: str) -> Unsupported:
         return self.here.source.refuse(node, reason, advice)
 
-    def capture(self, location: Location, path: str, obj: Any) -> Operand:
+    def capture(self, location: AnyLocation, path: str, obj: Any) -> Operand:
         """The operand of a number, array or container read from outside, as an extra parameter."""
         key = (*location.key, path)
         if key not in self.captures:
-            wanted = (location.name + path).replace(".", "_")
+            wanted = re.sub(r"\W+", "_", location.name + path).strip("_")
             name, number = wanted, 0
             while name in self.names_taken:
                 number += 1
@@ -63,35 +71,60 @@ class Context:
             if isinstance(operand, Value):
                 operand.outside = name
             self.captures[key] = Capture(name, location, path, operand, obj)
+            self.remember(location, path, obj)
         return self.captures[key].operand
 
     def read(self, location: Location) -> Operand:
         obj = location.read()
         if self.in_rule:
             return obj  # a rule reads its own module, which is the compiler's
+        return self.found(location, "", obj)
+
+    def found(self, location: AnyLocation, path: str, obj: Any) -> Operand:
+        """The operand of an object read from outside: every call checks that a constant is still the same."""
         if has_inputs(obj) and type(obj) is not type:
-            return self.capture(location, "", obj)
-        self.constants_read.setdefault(location.key, (location, obj))
+            return self.capture(location, path, obj)
+        self.constants_read.setdefault(
+            (*location.key, path), Capture(location.name, location, path, obj, obj)
+        )
+        self.remember(location, path, obj)
         return obj
+
+    def remember(self, location: AnyLocation, path: str, obj: Any) -> None:
+        """Note how an object, and what stands in a container, is reached from a name."""
+        if isinstance(obj, (tuple, list)):
+            for place, item in enumerate(obj):
+                self.remember(location, f"{path}[{place}]", item)
+        elif isinstance(obj, dict):
+            for key, item in obj.items():
+                if isinstance(key, (str, int)):
+                    self.remember(location, f"{path}[{key!r}]", item)
+        elif is_dataclass_instance(obj):
+            for field in dataclasses.fields(obj):
+                self.remember(location, f"{path}.{field.name}", getattr(obj, field.name))
+        elif not isinstance(obj, (str, bytes, bool, int, float, complex, np.ndarray, np.generic, type(None))):
+            self.origins.setdefault(id(obj), Capture(location.name, location, path, obj, obj))
 
 
 class Capture:
-    """A number, array or container that the program reads from a global or a cell."""
+    """What the program reads from outside: from a global, a cell, an object."""
 
     __slots__ = ("example", "location", "name", "operand", "path")
 
-    def __init__(self, name: str, location: Location, path: str, operand: Operand, example: Any) -> None:
+    def __init__(self, name: str, location: AnyLocation, path: str, operand: Operand, example: Any) -> None:
         self.name = name
         self.location = location
-        self.path = path  # attributes on the way: ".scale"
+        self.path = path  # attributes and items on the way: ".scale", ".layers[0].weights"
         self.operand = operand
         self.example = example
 
     def read(self) -> Any:
-        obj = self.location.read()
-        for attribute in self.path.split(".")[1:]:
-            obj = getattr(obj, attribute)
-        return obj
+        return follow(self.location.read(), self.path)
+
+
+def follow(obj: Any, path: str) -> Any:
+    """What an expression like `.layers[0].weights` gives, applied to an object."""
+    return eval(f"obj{path}", {"obj": obj}) if path else obj
 
 
 Handler = Callable[[Context, Any], Any]
@@ -151,10 +184,7 @@ _REAL = "compute with the real and the imaginary part as two numbers"
 _LOOP = "write it with whole arrays: slices, broadcasting and reductions"
 
 UNSUPPORTED: dict[type[ast.AST], tuple[str, str]] = {
-    ast.ListComp: ("a comprehension is a loop, and loops are not differentiated yet", _LOOP),
     ast.SetComp: ("a set is not differentiated", "use a tuple or a list"),
-    ast.DictComp: ("a comprehension is a loop, and loops are not differentiated yet", _LOOP),
-    ast.GeneratorExp: ("a generator is a loop, and loops are not differentiated yet", _LOOP),
     ast.Set: ("a set has no order and is not differentiated", "use a tuple or a list"),
     ast.Await: ("asynchronous code cannot be differentiated", "await the result before, and pass it in"),
     ast.Yield: ("a generator cannot be differentiated", "return the values together"),

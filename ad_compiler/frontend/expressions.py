@@ -13,6 +13,7 @@ from ad_compiler.frontend import attributes
 from ad_compiler.frontend.branches import choose, on_this_side
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context, handles, lower
+from ad_compiler.frontend.objects import is_value
 from ad_compiler.frontend.operations import describe_any, elements_of, evaluate, operation
 from ad_compiler.frontend.scope import Undecided, locate
 from ad_compiler.frontend.statements import assign, local_function
@@ -285,7 +286,14 @@ def call(context: Context, node: ast.Call) -> Operand:
 @handles(ast.NamedExpr)
 def walrus(context: Context, node: ast.NamedExpr) -> Operand:
     operand = lower(context, node.value)
-    assign(context, node.target, operand)
+    scope = context.here
+    while scope.comprehension and scope.enclosing is not None:
+        scope = scope.enclosing
+    inner, context.scope = context.here, scope
+    try:
+        assign(context, node.target, operand)
+    finally:
+        context.scope = inner
     return operand
 
 
@@ -319,6 +327,8 @@ def format_string(context: Context, node: ast.JoinedStr) -> Operand:
                     node, "a format is not known while compiling", "write the format as a constant"
                 )
         parts.append((lower(context, part.value), part.conversion, spec))
+    if not is_value(parts):
+        raise context.refuse(node, "an iterator or an object is put into a text", "use the numbers in it")
     if all(isinstance(part, str) for part in parts):
         return "".join(parts)
     return operation(context, node, registry["format"], tuple(parts))

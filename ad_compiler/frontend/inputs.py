@@ -13,6 +13,7 @@ calls of the same kinds run the same derivative.
 from __future__ import annotations
 
 import dataclasses
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def is_named_tuple(obj: Any) -> bool:
 
 def is_input(obj: Any) -> bool:
     """Whether a global or cell holds numbers (read at call time) and not a constant of the program."""
-    return isinstance(obj, (*_NUMBERS, np.ndarray, np.generic)) and not isinstance(obj, bool)
+    return isinstance(obj, (*_NUMBERS, np.ndarray, np.generic)) and not isinstance(obj, (bool, Enum))
 
 
 def has_inputs(obj: Any) -> bool:
@@ -145,6 +146,10 @@ def type_of_input(obj: Any, access: str) -> ArrayType:
     if isinstance(obj, complex):
         raise Refusal(
             f"`{access}` is complex, and only real numbers are differentiated", "split it into two real ones"
+        )
+    if type(obj) not in _NUMBERS and not isinstance(obj, np.generic):
+        raise Refusal(
+            f"`{access}` is a {type(obj).__name__}, not a plain number", "convert it to a float or an int"
         )
     return type_of_number(obj)
 

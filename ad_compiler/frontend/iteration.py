@@ -16,17 +16,19 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from ad_compiler.analysis.types import representative
 from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.scope import Scope
 from ad_compiler.ir import Iteration, Operand, Record, Value
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, shape_of
 
-PREDICATE = "which items this filter keeps is not known while compiling"
-KEEP_ALL = "keep all items, and choose with `np.where`"
+WHICH_ITEMS = "which items are kept is not known while compiling"
+KEEP_ALL = "keep all of them, and choose with `... if ... else ...`"
 
 
 @dataclass(eq=False, slots=True, repr=False)
@@ -82,12 +84,19 @@ class Filtered(Iteration):
 
 @dataclass(eq=False, slots=True, repr=False)
 class Generated(Iteration):
-    """A generator expression: `produce` computes its items; `first` is what its first `for` runs over."""
+    """A generator expression: `first` is what its first `for` runs over, `produce` gives its candidates."""
 
     first: Operand
-    produce: Callable[[], Iterator[Operand]]
+    produce: Callable[[], Iterator[Candidate]]
+    scope: Scope
+    node: ast.ListComp | ast.DictComp | ast.GeneratorExp
+    element: ast.expr
 
     written = "generator"
+
+
+Candidate = tuple[Operand, Callable[[], Operand]]
+"""A condition under which there is an item, and how to compute the item where it holds."""
 
 
 def known_items(context: Context, node: ast.AST, operand: Operand) -> list[Operand] | None:
@@ -116,7 +125,7 @@ def is_known(operand: Operand) -> bool:
 
 def items(context: Context, node: ast.AST, operand: Operand) -> Iterator[Operand]:
     """The items of an operand that `is_known`, each computed when it is asked for."""
-    if isinstance(operand, Iteration):
+    if isinstance(operand, Iteration) and not isinstance(operand, (Filtered, Generated)):
         spend(context, node, operand)
     if isinstance(operand, Value):
         yield from rows(context, node, operand)
@@ -132,17 +141,33 @@ def items(context: Context, node: ast.AST, operand: Operand) -> Iterator[Operand
     elif isinstance(operand, Mapped):
         for arguments in zip(*[items(context, node, part) for part in operand.parts], strict=False):
             yield called(context, node, operand.function, *arguments)
-    elif isinstance(operand, Filtered):
-        for item in items(context, node, operand.inner):
-            kept = item if operand.predicate is None else called(context, node, operand.predicate, item)
+    elif isinstance(operand, (Filtered, Generated)):
+        for kept, item in candidates(context, node, operand):
             if isinstance(kept, Value):
-                raise context.refuse(node, PREDICATE, KEEP_ALL)
+                raise context.refuse(node, WHICH_ITEMS, KEEP_ALL)
             if kept:
-                yield item
-    elif isinstance(operand, Generated):
-        yield from operand.produce()
+                yield item()
     else:
         yield from operand
+
+
+def candidates(context: Context, node: ast.AST, operand: Operand) -> Iterator[Candidate]:
+    """The items of an operand that `is_known`, with the conditions of filters, which may be run-time ones."""
+    if isinstance(operand, Generated):
+        spend(context, node, operand)
+        yield from operand.produce()
+    elif isinstance(operand, Filtered):
+        spend(context, node, operand)
+        for item in items(context, node, operand.inner):
+            kept = item if operand.predicate is None else called(context, node, operand.predicate, item)
+            yield kept, constantly(item)
+    else:
+        for item in items(context, node, operand):
+            yield True, constantly(item)
+
+
+def constantly(item: Operand) -> Callable[[], Operand]:
+    return lambda: item
 
 
 def spend(context: Context, node: ast.AST, iteration: Iteration) -> None:
@@ -164,6 +189,19 @@ def rows(context: Context, node: ast.AST, array: Value) -> Iterator[Operand]:
     for place in range(count):
         context.builder.place = (context.here.source, node)
         yield context.builder.call(registry["getitem"], (array, (place,)))
+
+
+@contextmanager
+def inside(context: Context, scope: Scope) -> Iterator[None]:
+    """Lower in the scope of a comprehension, wherever its items are asked for."""
+    caller = context.here
+    context.callers.append(caller)
+    context.scope = scope
+    try:
+        yield
+    finally:
+        context.scope = caller
+        context.callers.pop()
 
 
 def zipped(context: Context, node: ast.AST, operand: Zipped) -> Iterator[Operand]:

@@ -36,9 +36,7 @@ def tags_of(tag: Operand) -> set[int]:
     return set().union(*map(tags_of, origins))
 
 
-def merged_outcome(
-    context: Context, node: ast.AST, branch: Branch, left: Outcome, right: Outcome
-) -> Outcome:
+def merged_outcome(context: Context, node: ast.AST, branch: Branch, left: Outcome, right: Outcome) -> Outcome:
     """What two sides of a branch come to."""
     tag = merge(context, branch, left.tag, right.tag, None)
     if left.may_be(RETURN) and right.may_be(RETURN):

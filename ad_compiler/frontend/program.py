@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+import ad_compiler.frontend.comprehensions
 import ad_compiler.frontend.expressions
 import ad_compiler.frontend.loops
 import ad_compiler.rules  # noqa: F401 -- registers the rules
@@ -23,7 +24,8 @@ from ad_compiler.builder import Builder
 from ad_compiler.frontend.calls import inline, run_in
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.inputs import describe_input, real_type
-from ad_compiler.frontend.scope import Location, Scope
+from ad_compiler.frontend.objects import is_value
+from ad_compiler.frontend.scope import ArgumentLocation, Location, Scope
 from ad_compiler.frontend.source import Source, read_source
 from ad_compiler.ir import Block, Function, Operand, Parameter, Record, Value, map_values, values_in
 from ad_compiler.refusal import Refusal
@@ -74,14 +76,14 @@ def lower_program(
         for name, kind, default in listed:
             if bound_self is not None and name == bound_self[0]:
                 location = bound_self[1]
-                operands[name] = location.read()
-                context.constants_read[location.key] = (location, location.read())
+                operands[name] = context.found(location, "", location.read())
                 continue
             if name in ("np", "math") and not inspect.ismodule(arguments[name]):
                 raise Refusal(
                     f"an argument is called `{name}`", "rename it: generated code calls NumPy by that name"
                 )
             structure = describe_input(arguments[name], name, constants)
+            remember_objects(context, name, structure)
             parameters.append(Parameter(name, structure, kind, default))
             context.records.update({record.cls: record.access for record in records_in(structure)})
             if name in wanted:
@@ -97,6 +99,9 @@ def lower_program(
         scope.names.update(operands)
         function.result = run_in(context, node, scope, node)
     context.scope = scope
+    if not is_value(function.result):
+        reason = "the function returns an iterator, or an object of a class that is no record"
+        raise source.refuse(node, reason, "return numbers, arrays, tuples, lists, dicts or dataclasses")
     end = len(parameters) - (bool(parameters) and parameters[-1].kind == "var_keyword")
     parameters[end:end] = [
         Parameter(capture.name, capture.operand, "keyword", literal(capture.example))
@@ -104,6 +109,21 @@ def lower_program(
         if any(True for _ in values_in(capture.operand))  # else it is a constant by now
     ]
     return Lowered(function, differentiated, context)
+
+
+def remember_objects(context: Context, access: str, structure: Operand) -> None:
+    """Note under which name the objects in an argument are found: their attributes are read at every call."""
+    if isinstance(structure, (tuple, list)):
+        for place, item in enumerate(structure):
+            remember_objects(context, f"{access}[{place}]", item)
+    elif isinstance(structure, dict):
+        for key, item in structure.items():
+            remember_objects(context, f"{access}[{key!r}]", item)
+    elif isinstance(structure, Record):
+        for name, item in structure.fields.items():
+            remember_objects(context, f"{access}.{name}", item)
+    elif not isinstance(structure, Value):
+        context.remember(ArgumentLocation(structure, access), "", structure)
 
 
 def records_in(structure: Operand) -> list[Record]:

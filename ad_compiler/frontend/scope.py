@@ -26,6 +26,7 @@ class Scope:
     names: dict[str, Operand] = field(default_factory=dict)
     enclosing: Scope | None = None
     in_loop: bool = False  # what is lowered now stands in the body of a loop of this function
+    comprehension: bool = False  # its names are those of a comprehension; `:=` writes outside of it
 
     def find(self, name: str) -> Scope | None:
         """The scope in which `name` is a local variable, from here outwards."""
@@ -92,3 +93,21 @@ def locate(function: FunctionType, name: str) -> Location | None:
     if name in function.__globals__:
         return Location(function.__globals__, name)
     return Location(vars(builtins), name) if hasattr(builtins, name) else None
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentLocation:
+    """Where an object that is an argument, or stands in one, is found: under the name of the parameter."""
+
+    obj: Any
+    name: str  # as an expression: `model`, `models[0]`
+
+    def read(self) -> Any:
+        return self.obj
+
+    @property
+    def key(self) -> tuple[int, str]:
+        return id(self.obj), self.name
+
+
+AnyLocation = Location | ArgumentLocation

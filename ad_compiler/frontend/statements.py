@@ -20,6 +20,7 @@ from typing import Any
 from ad_compiler.analysis.types import STRING
 from ad_compiler.frontend.branches import known_here, run_branches
 from ad_compiler.frontend.context import CONTROL, STATEMENTS, UNSUPPORTED, Context, controls, handles, lower
+from ad_compiler.frontend.objects import set_attribute
 from ad_compiler.frontend.operations import elements_of, operation
 from ad_compiler.frontend.outcomes import BREAK, END, RETURN, Outcome, merged_outcome
 from ad_compiler.frontend.scope import LocalFunction
@@ -225,7 +226,8 @@ def assign(context: Context, target: ast.expr, operand: Operand) -> None:
     elif isinstance(target, ast.Subscript):
         write_item(context, target, target, operand, None)
     elif isinstance(target, ast.Attribute):
-        raise context.refuse(target, *_ATTRIBUTE)
+        if not set_attribute(context, target, lower(context, target.value), target.attr, operand):
+            raise context.refuse(target, *_ATTRIBUTE)
     else:
         raise context.refuse(target, f"`{ast.unparse(target)}` cannot be assigned", "assign a name")
 
