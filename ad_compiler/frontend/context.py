@@ -46,6 +46,7 @@ class Context:
             tuple[Record, int]
         ] = []  # objects whose `__init__` runs, and in how many branches
         self.shortcuts: dict[Value, Shortcut] = {}  # over the user's own gates
+        self.written: set[Value] = set()  # arrays that were written into, as they were before
         self.wanted: tuple[int, frozenset[int]] | None = None  # depth and items of the tuple returned there
         self.in_rule: str | None = None  # the spelling of the module a rule stands for: "np." or "math."
 
