@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ad_compiler.analysis.activity import differentiable_inputs
-from ad_compiler.analysis.types import INT, ArrayType, same_shape
+from ad_compiler.analysis.types import INT, ArrayType, Type, same_shape
 from ad_compiler.analysis.zeros import may_hold_unselected
 from ad_compiler.builder import key_of
 from ad_compiler.ir import (
@@ -38,6 +38,8 @@ from ad_compiler.ir import (
     substitute,
     values_in,
 )
+from ad_compiler.rules import lists
+from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.transforms.cotangents import (
@@ -168,6 +170,9 @@ class Mirror:
         for param, initial in before:
             end = ends[param]
             source = end if param in totals.values() else None
+            if is_list(param):
+                mirror.carry(param, initial, end, Value(param.type, param.name))
+                continue
             kind = type_of(initial if isinstance(initial, Value) else param)
             shape = type_of(source).shape if source is not None else kind.shape
             result = Value(ArrayType(kind.dtype, shape, type_of(param).python), param.name)
@@ -178,7 +183,7 @@ class Mirror:
         self,
         mirror: Loop,
         value: Value,
-        kind: ArrayType,
+        kind: Type,
         initial: Operand,
         before: list[tuple[Value, Operand]],
     ) -> Value:
@@ -193,7 +198,9 @@ class Mirror:
         before.append((param, initial))
         return param
 
-    def cotangent_kind(self, value: Value, carried: Value) -> ArrayType:
+    def cotangent_kind(self, value: Value, carried: Value) -> Type:
+        if is_list(value):
+            return lists.like_type(value)
         kind = type_of(value)
         dtype = kind.dtype if kind.dtype.kind == "f" else type_of(carried).dtype
         return ArrayType(dtype, kind.shape, kind.python and carried not in self.sweep.numpy_scalars)
@@ -201,6 +208,8 @@ class Mirror:
     def materialised(self, cotangent: Operand, value: Value, like: Value | None) -> Operand:
         """A cotangent of the shape of `value`, whatever shorthand it is given in."""
         builder, context = self.builder, self.sweep.context
+        if is_list(value):
+            return zero_like(context, value) if cotangent is None else cotangent
         kind = type_of(value)
         template = value
         if like is not None and same_shape(type_of(like).shape, kind.shape):
@@ -222,7 +231,7 @@ class Mirror:
         settled = True
         for param, initial, end in zip(mirror.carried, mirror.initial, mirror.body.results, strict=True):
             value = sweep.carried_cotangents[param]
-            if type_of(param).python and not all(type_of(each).python for each in (initial, end)):
+            if not is_list(param) and type_of(param).python and not all(type_of(each).python for each in (initial, end)):
                 sweep.numpy_scalars.add(value)
                 settled = False
             if not param.holds_zeros and any(map(may_hold_unselected, (initial, end))):

@@ -49,7 +49,7 @@ TAPE = ObjectType("list")
 UPDATES = ("index_add", "index_set")
 _SHAPE_ONLY = frozenset({"zeros_like", "ones_like", "full_like", "length", "size"})
 _CHEAP = frozenset(
-    {"lt", "le", "gt", "ge", "eq", "ne", "not", "length", "size", "and_", "or_", "neg"}
+    {"lt", "le", "gt", "ge", "eq", "ne", "not", "length", "size", "and_", "or_", "neg", "list_item", "list_length"}
 )
 _WHOLE = frozenset({"add", "sub", "mul", "floordiv", "mod", "min", "max"})
 

@@ -9,7 +9,7 @@ is written into, the loop is made to own it: a copy in front of the loop instead
 from __future__ import annotations
 
 from ad_compiler.analysis.storage import is_fresh, storage_of, storages_of
-from ad_compiler.analysis.types import ArrayType
+from ad_compiler.analysis.types import ArrayType, ListType
 from ad_compiler.backends.numpy.plan import UPDATES, Plan, Step
 from ad_compiler.ir import Block, Branch, Loop, Operand, Operation, Value, nodes_in, origins_of, results_of
 
@@ -158,4 +158,4 @@ def is_write(node: Operation) -> bool:
 
 
 def is_array(value: Value) -> bool:
-    return isinstance(value.type, ArrayType) and value.type.rank > 0
+    return isinstance(value.type, ListType) or (isinstance(value.type, ArrayType) and value.type.rank > 0)

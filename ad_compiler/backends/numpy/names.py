@@ -11,8 +11,8 @@ import keyword
 from collections.abc import Callable, Iterable
 
 from ad_compiler.analysis.types import ArrayType, same_shape
-from ad_compiler.backends.numpy.memory import IN_PLACE, Memory
-from ad_compiler.backends.numpy.plan import UPDATES, Plan, Step
+from ad_compiler.backends.numpy.memory import IN_PLACE, Memory, is_array
+from ad_compiler.backends.numpy.plan import LIST_UPDATES, UPDATES, Plan, Step
 from ad_compiler.ir import Branch, Loop, Operand, Operation, Pop, Value, values_in
 
 # What generated code may call: everything else may be a variable, if the user called it so.
@@ -47,6 +47,16 @@ NOUNS = {
     "index_set": "updated",
     "format": "text",
     "float": "number",
+    "list_of": "items",
+    "list_append": "items",
+    "list_rest": "items",
+    "list_set": "items",
+    "list_extend": "items",
+    "list_repeat": "items",
+    "list_rows": "rows",
+    "list_item": "item",
+    "list_length": "length",
+    "list_stack": "stacked",
 }
 Blocks = Callable[[int], bool]  # whether a read of the name's holder at this position forbids the name
 REUSED_FROM_RANK = 3  # from here on arrays are large enough that memory of their own costs more than `out=`
@@ -158,7 +168,9 @@ class Names:
         if name not in UPDATES and (name not in IN_PLACE or node.primitive.text):
             return False
         result_type, base_type = node.result.type, base.type
-        if not isinstance(result_type, ArrayType) or not isinstance(base_type, ArrayType):
+        if name not in LIST_UPDATES and not (
+            isinstance(result_type, ArrayType) and isinstance(base_type, ArrayType)
+        ):
             return False
         if base.name is not None and node.result.name is not None and base.name != node.result.name:
             return False
@@ -169,7 +181,8 @@ class Names:
         if self.memory.is_read_later(base, step.position, elsewhere):
             return False
         if name in UPDATES:
-            return self.memory.is_own(base) and base_type.rank > 0
+            return self.memory.is_own(base) and is_array(base)
+        assert isinstance(result_type, ArrayType) and isinstance(base_type, ArrayType)
         others = list(values_in(node.arguments[1:]))
         if any(self.memory.storages(value) & self.memory.storages(base) for value in others):
             return False

@@ -12,6 +12,7 @@ import ast
 from collections import Counter
 from dataclasses import dataclass, field
 
+from ad_compiler.analysis.types import ArrayType, ListType
 from ad_compiler.backends.numpy.expressions import Expressions
 from ad_compiler.ir import (
     Block,
@@ -31,7 +32,8 @@ from ad_compiler.ir import (
 )
 
 WIDTH = 92
-UPDATES = ("index_add", "index_set")
+LIST_UPDATES = ("list_append", "list_rest", "list_set", "list_extend")
+UPDATES = ("index_add", "index_set", *LIST_UPDATES)
 
 
 @dataclass(eq=False, slots=True)
@@ -218,6 +220,8 @@ class Planner:
                     self.record(value, self.position)
                 if isinstance(node, Operation) and node.primitive.name == "push":
                     self.pushed += values_in(node.arguments[1])
+                elif isinstance(node, Operation) and isinstance(node.result.type, ListType):
+                    self.pushed += [v for v in values_in(node.arguments) if isinstance(v.type, ArrayType)]
             for value in results_of(node):
                 self.made[value] = self.position
         return result
