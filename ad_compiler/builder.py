@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ad_compiler.analysis.types import unifying, unifying_for_now
-from ad_compiler.ir import Block, Branch, Operand, Operation, Record, Statement, Value
+from ad_compiler.ir import Block, Node, Operand, Operation, Record, Statement, Value, values_in
 
 if TYPE_CHECKING:
     import ast
@@ -37,6 +37,7 @@ class Builder:
 
     def call(self, primitive: Primitive, arguments: tuple[Operand, ...], method: bool = False) -> Operand:
         """The result of an operation: a new value, one computed before, or a number."""
+        arguments = self.with_arrays(primitive, arguments)
         if self.generated:
             simplified = simplify(self, primitive, arguments)
             if simplified is not NotImplemented:
@@ -59,8 +60,32 @@ class Builder:
             self._known[-1][key] = result
         return result
 
-    def append(self, branch: Branch) -> None:
-        self.block.operations.append(branch)
+    def with_arrays(self, primitive: Primitive, arguments: tuple[Operand, ...]) -> tuple[Operand, ...]:
+        """The arguments with lists of numbers made arrays, as NumPy does it, where a derivative is taken."""
+        names = primitive.parameters
+        if primitive.variadic or not any(isinstance(argument, (list, tuple)) for argument in arguments):
+            return arguments
+        return tuple(
+            [
+                self.as_array(argument, 1 if name == "arrays" else 0)
+                if name in primitive.differentiable and name != "items"
+                else argument
+                for name, argument in zip(names, arguments, strict=True)
+            ]
+        )
+
+    def as_array(self, operand: Operand, depth: int) -> Operand:
+        """A list or tuple with values in it as an array; `depth` levels further in, its items."""
+        if not isinstance(operand, (list, tuple)) or not any(True for _ in values_in(operand)):
+            return operand
+        from ad_compiler.rules.notation import registry
+
+        if depth:
+            return type(operand)(self.as_array(item, depth - 1) for item in operand)
+        return self.call(registry[np.array], (operand, None))
+
+    def append(self, node: Node) -> None:
+        self.block.operations.append(node)
 
     @contextmanager
     def inside(self, block: Block) -> Iterator[Block]:

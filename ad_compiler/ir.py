@@ -334,7 +334,10 @@ def origins_of(value: Value) -> tuple[Operand, ...] | None:
     loop = node if isinstance(node, Loop) else value.loop
     if loop is None or value is loop.index:
         return None
-    place = (loop.results if loop is node else loop.carried).index(value)
+    listed = loop.results if loop is node else loop.carried
+    if value not in listed:
+        return None  # of a loop that is still being made
+    place = listed.index(value)
     return loop.initial[place], loop.body.results[place]
 
 
