@@ -32,6 +32,7 @@ class Builder:
         self.statement: Statement | None = None
         self.place: tuple[Source, ast.AST] | None = None
         self.generated = False
+        self.keeping = False  # what may raise an exception is kept, even if nobody reads it
         self.own: set[Value] = set()  # made by generated code
         self._known: list[dict[Any, Operand]] = [{}]
 
@@ -46,6 +47,7 @@ class Builder:
             key = (primitive, key_of(arguments))
             for table in self._known:
                 if key in table:
+                    self.keep(table[key])
                     return table[key]
         with unifying() as equations:
             result = Value(primitive.infer(*arguments))
@@ -53,11 +55,17 @@ class Builder:
         if equations and not self.generated:
             result.operation.equations = tuple(equations)
         self.block.operations.append(result.operation)
+        self.keep(result)
         if self.generated:
             self.own.add(result)
         if key is not None:
             self._known[-1][key] = result
         return result
+
+    def keep(self, result: Operand) -> None:
+        """Have an operation computed in any case, if it may raise what the program would catch."""
+        if self.keeping and isinstance(result, Value) and isinstance(result.operation, Operation):
+            result.operation.kept = result.operation.primitive.may_raise
 
     def append(self, branch: Branch) -> None:
         self.block.operations.append(branch)
