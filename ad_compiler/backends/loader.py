@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 import itertools
 import math
+import re
+import time
 from collections.abc import Mapping
 from types import FunctionType
 from typing import Any
@@ -24,6 +26,8 @@ IMPORTS = "import numpy as np\n"
 def module_text(source: str) -> str:
     """The source as a module of its own: what it imports, and the function."""
     lines = IMPORTS + ("import math\n" if "math." in source else "")
+    if re.search(r"\btime\.\w+\(\)", source):
+        lines += "import time\n"
     return f"{lines}\n\n{source}"
 
 
@@ -69,6 +73,7 @@ def load(
         "__name__": f"ad_compiler.generated.{name}",
         "np": np,
         "math": math,
+        "time": time,
         **namespace,
     }
     exec(compile(tree, filename, "exec"), module)

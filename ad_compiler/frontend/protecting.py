@@ -252,10 +252,32 @@ def class_manager(context: Context, call: ast.expr) -> tuple[Body, ast.expr, Bod
         raise context.refuse(
             call, "what this context manager does is not known", "enter it around the call of the gradient"
         )
+    new = isinstance(call, ast.Call) and isinstance(manager, Record)
     none: list[ast.expr] = [Given(None), Given(None), Given(None)]
     entering = ast.Call(ast.Attribute(Given(manager), "__enter__", ast.Load()), [], [])
     leaving = ast.Call(ast.Attribute(Given(manager), "__exit__", ast.Load()), none, [])
-    return [], at_expression(entering, call), [at(ast.Expr(at_expression(leaving, call)), call)]
+    enter, leave = [Setting(manager, each) if new else each for each in (entering, leaving)]
+    return [], at_expression(enter, call), [at(ast.Expr(at_expression(leave, call)), call)]
+
+
+class Setting(ast.expr):
+    """A call that may set attributes of an object made here, as `__enter__` does."""
+
+    _fields = ("call",)
+
+    def __init__(self, record: Record, call: ast.Call) -> None:
+        super().__init__()
+        self.record = record
+        self.call = call
+
+
+@handles(Setting)
+def setting(context: Context, node: Setting) -> Operand:
+    context.unfinished.append((node.record, len(context.taken)))
+    try:
+        return lower(context, node.call)
+    finally:
+        context.unfinished.pop()
 
 
 def at_expression(node: ast.expr, like: ast.AST) -> ast.expr:

@@ -21,7 +21,7 @@ from ad_compiler.analysis.types import STRING
 from ad_compiler.frontend.branches import on_side, scopes_around
 from ad_compiler.frontend.context import Context, handles, lower
 from ad_compiler.frontend.operations import operation
-from ad_compiler.ir import Block, Branch, Value
+from ad_compiler.ir import Block, Branch, Operation, Value
 from ad_compiler.rules.notation import constant, registry
 
 
@@ -47,26 +47,27 @@ def always_raises(body: list[ast.stmt]) -> bool:
 
 def raise_if(context: Context, node: ast.stmt, condition: Value, side: bool, body: list[ast.stmt]) -> None:
     """Lower statements that always raise, as a guard on this side of a condition."""
-    from ad_compiler.frontend.statements import in_statement, run
+    from ad_compiler.frontend.statements import run
 
-    if not side:
-        condition = in_statement(
-            context, node, lambda: operation(context, node, registry["not"], (condition,))
-        )
     builder = context.builder
+    made = condition.operation
+    outer = builder.statement
+    builder.statement = made.statement if isinstance(made, Operation) else outer  # so that it is inlined
+    if not side:
+        condition = operation(context, node, registry["not"], (condition,))
     place = (context.here.source, node)
-    statement = in_statement(context, node, lambda: builder.statement)
-    branch = Branch(condition, Block(), Block(), [], statement, place)
+    branch = Branch(condition, Block(), Block(), [], builder.statement, place)
+    builder.statement = outer
     scopes = scopes_around(context.here)
     before = [dict(scope.names) for scope in scopes]
     with builder.inside(branch.then), on_side(context, condition, True):
-        outer, context.guard = context.guard, len(context.taken)
+        around, context.guard = context.guard, len(context.taken)
         try:
             run(context, body)
         except Raised:
             pass
         finally:
-            context.guard = outer
+            context.guard = around
     for scope, names in zip(scopes, before, strict=True):
         scope.names.clear()
         scope.names.update(names)

@@ -120,6 +120,7 @@ expansions: dict[Any, Callable[..., Any]] = {}
 
 _MODULE_TEXTS = {
     "math": "math.",
+    "time": "time.",
     "numpy": "np.",
     "numpy.linalg": "np.linalg.",
     "_operator": "",
