@@ -78,7 +78,10 @@ def construct(
         return construct_dataclass(context, node, cls, positional, keywords)
     elif is_plain_class(cls):
         record = Record(cls, {})
-        initialise(context, node, record, cls.__init__, positional, keywords)  # type: ignore[misc]
+        if isinstance(cls.__init__, FunctionType):  # type: ignore[misc]
+            initialise(context, node, record, cls.__init__, positional, keywords)  # type: ignore[misc]
+        elif positional or keywords:
+            raise context.refuse(node, f"`{cls.__name__}` takes no arguments", "give none")
         return record
     else:
         raise context.refuse(node, f"an instance of the class `{cls.__name__}` is made", SIMPLE)
@@ -151,7 +154,8 @@ def is_plain_class(cls: type) -> bool:
     """Whether making an instance is to run an `__init__` written in Python."""
     return (
         type(cls) is type
-        and isinstance(inspect.getattr_static(cls, "__init__", None), FunctionType)
+        and cls.__module__ != "builtins"
+        and (isinstance(cls.__init__, FunctionType) or cls.__init__ is object.__init__)  # type: ignore[misc]
         and all(
             inspect.getattr_static(cls, name) is vars(object)[name]
             for name in ("__new__", "__setattr__", "__getattribute__")
