@@ -41,7 +41,8 @@ from ad_compiler.pipeline import Request, check_scalar, pairs, primal_name, seed
 from ad_compiler.refusal import NeedsConstant
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
-from ad_compiler.transforms.differentiate import Cotangents, ReverseSweep
+from ad_compiler.transforms.cotangents import Cotangents
+from ad_compiler.transforms.differentiate import ReverseSweep
 
 Recorded = tuple[Value, Operand, Block]  # a value, what is known of it, and the block that knows it
 

@@ -147,7 +147,17 @@ class Loop:
             listed[:] = [listed[place] for place in places]  # type: ignore[index]
 
 
-Node = Operation | Branch | Loop
+@dataclass(eq=False, slots=True)
+class Pop:
+    """Takes the last entry off a tape: the values that a run of a block of the forward sweep put there."""
+
+    tape: Value
+    results: list[Value]
+    statement: Statement | None = None
+    place: tuple[Source, ast.AST] | None = None
+
+
+Node = Operation | Branch | Loop | Pop
 
 
 @dataclass(eq=False, slots=True)
@@ -179,6 +189,7 @@ class Function:
     seed: Operand = None
     shortcuts: dict[Value, Shortcut] = field(default_factory=dict)
     mirrors: dict[Block, Block] = field(default_factory=dict)  # a forward block -> its reverse sweep
+    indices: dict[Value, Operand] = field(default_factory=dict)  # a loop variable -> in the reverse sweep
     documentation: str | None = None
 
 
@@ -284,6 +295,8 @@ def arguments_of(node: Node) -> Operand:
         return node.arguments
     if isinstance(node, Branch):
         return node.condition
+    if isinstance(node, Pop):
+        return node.tape
     return (node.bounds, node.initial)
 
 
@@ -337,7 +350,7 @@ def substitute(block: Block, known: dict[Value, Operand]) -> None:
             node.arguments = replaced(node.arguments)
         elif isinstance(node, Branch):
             node.condition = replaced(node.condition)
-        else:
+        elif isinstance(node, Loop):
             node.bounds, node.initial = replaced(node.bounds), replaced(node.initial)
             node.leave = replaced(node.leave)
         for inner in blocks_of(node):

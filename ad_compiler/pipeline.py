@@ -5,8 +5,9 @@
     3 gates          transforms/gates.py           chains of scalars whose derivative is simpler as a whole
     4 differentiate  transforms/differentiate.py   the chain rule, backwards (simplified as it is built)
     5 dead code      transforms/dead_code.py       what neither sweep needs
-    6 emit           backends/numpy/emit.py        the graph to Python source
-    7 load           backends/loader.py            source to a function
+    6 tape           transforms/tape.py            what the reverse sweep needs of the turns of loops
+    7 emit           backends/numpy/emit.py        the graph to Python source
+    8 load           backends/loader.py            source to a function
 
 Types are inferred while lowering, and identities and common subexpressions are applied while building
 (`builder.py`), so neither is a step of its own.
@@ -28,10 +29,12 @@ from ad_compiler.frontend.scope import Location
 from ad_compiler.frontend.source import Source, read_source
 from ad_compiler.ir import Function, Operand, Value, map_values, values_in
 from ad_compiler.rules.shapes import describe, type_of
+from ad_compiler.transforms.cotangents import gradient_of
 from ad_compiler.transforms.dead_code import remove_dead_code
-from ad_compiler.transforms.differentiate import ReverseSweep, gradient_of
+from ad_compiler.transforms.differentiate import ReverseSweep
 from ad_compiler.transforms.gates import find_gates
 from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in
+from ad_compiler.transforms.tape import record
 
 Mode = Literal["grad", "value_and_grad", "vjp"]
 SUFFIX: dict[Mode, str] = {"grad": "grad", "value_and_grad": "value_and_grad", "vjp": "vjp"}
@@ -71,7 +74,8 @@ def compile_program(request: Request, arguments: Mapping[str, Any], constants: f
     differentiate(request, source, lowered)
     show("differentiate", function)
     clean(lowered)
-    show("dead_code", function)
+    record(function, repeated=request.mode == "vjp")
+    show("tape", function)
     name = primal_name(request.primal)
     function.name = f"{name}_{SUFFIX[request.mode]}"
     function.documentation = documentation(request, name)
@@ -131,6 +135,7 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
         check_scalar(source, output)
         seeds = [(output, 1.0)] if isinstance(output, Value) else []
     cotangents = sweep.run(function.forward, seeds)
+    function.mirrors, function.indices = sweep.mirrors, sweep.indices
     context.builder.statement = None
     gradients = tuple(
         gradient_of(context, cotangents, lowered.differentiated[name]) for name in request.argnums
@@ -222,7 +227,7 @@ def show(step: str, function: Function) -> None:
     if os.environ.get("AD_COMPILER_VERIFY"):
         from ad_compiler.verify import verify
 
-        verify(function)
+        verify(function, taped=step != "differentiate")
     if os.environ.get("AD_COMPILER_PRINT") == step:
         from ad_compiler.printer import program_text
 

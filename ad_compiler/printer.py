@@ -7,7 +7,7 @@ return %1
 
 from __future__ import annotations
 
-from ad_compiler.ir import Block, Branch, Function, Loop, Operand, Value, map_values, values_in
+from ad_compiler.ir import Block, Branch, Function, Loop, Operand, Pop, Value, map_values, values_in
 
 INDENT = "    "
 
@@ -40,6 +40,10 @@ class Printer:
                 continue
             if isinstance(node, Loop):
                 lines += self.loop(node, indent)
+                continue
+            if isinstance(node, Pop):
+                results = ", ".join(f"{self.name(value)}: {value.type}" for value in node.results)
+                lines.append(f"{indent}{results} = pop({self.operand(node.tape)})")
                 continue
             arguments = ", ".join(map(self.operand, node.arguments))
             result = f"{self.name(node.result)}: {node.result.type}"

@@ -7,7 +7,7 @@ The reverse of a loop may do so until the values it needs are put on a tape (`tr
 
 from __future__ import annotations
 
-from ad_compiler.ir import Block, Branch, Function, Loop, Operand, Operation, Value, values_in
+from ad_compiler.ir import Block, Branch, Function, Loop, Operand, Operation, Pop, Value, values_in
 
 
 class MalformedProgram(Exception):
@@ -43,6 +43,10 @@ class Checker:
                 self.define(node.result, known)
             elif isinstance(node, Branch):
                 self.branch(node, known)
+            elif isinstance(node, Pop):
+                self.reads(node.tape, known)
+                for value in node.results:
+                    self.define(value, known)
             else:
                 self.loop(node, known)
 

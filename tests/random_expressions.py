@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ast
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hypothesis import strategies as st
-
 Shape = tuple[int, ...]
+View = tuple[str, Shape, bool]  # text, shape, whether it is surely contiguous
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,64 +33,7 @@ class Name:
 
 Scope = dict[str, Name]
 
-# Helpers that expressions and statements may call; a program begins with those that it needs.
-HELPERS = {
-    "dot": """
-def dot(a, b):
-    total = 0
-    for x, y in zip(a, b):
-        total += x * y
-    return total
-""",
-    "first_above": """
-def first_above(a, limit):
-    for x in a:
-        if x > limit:
-            return x
-    return limit
-""",
-    "halve": """
-def halve(t):
-    while abs(t) > 0.7:
-        t = t * 0.5
-    return t
-""",
-    "nest": """
-def nest(x, depth):
-    if depth <= 0:
-        return x
-    return np.sin(nest(x, depth - 1)) + 0.1 * x
-""",
-    "power": """
-def power(x, exponent):
-    return 1 if exponent == 0 else np.tanh(x) * power(x, exponent - 1)
-""",
-    "running": """
-def running(a):
-    out = np.empty_like(a)
-    total = 0
-    for i, x in enumerate(a):
-        total = 0.5 * total + x
-        out[i] = total
-    return out
-""",
-    "damp": """
-def damp(a, factor):
-    a *= factor
-""",
-    "shift": """
-def shift(a, first):
-    a[1:] = a[:-1]
-    a[0] = first
-""",
-    "smooth": """
-def smooth(a, times):
-    for _ in range(times):
-        a[1:-1] = 0.5 * a[1:-1] + 0.25 * (a[:-2] + a[2:])
-    return a
-""",
-}
-RECURSIVE = {"nest", "power"}
+RECURSIVE = {"nest", "power"}  # of the helpers that expressions call
 UNARY = [
     *["np.sin({})", "0.5 * {}", "np.tanh({})", "-{}", "np.cos({})", "np.exp(-({} ** 2))"],
     *["np.sqrt(1 + {} ** 2)", "0.7 * {} + 0.2", "1 / (2 + np.sin({}))"],
@@ -102,16 +45,21 @@ BINARY = [
 CONSTANTS = ["0.5", "0.2", "-0.3", "1.5", "0.9", "-1"]
 
 
-@functools.cache
-def below(count: int) -> st.SearchStrategy[int]:
-    return st.integers(0, count - 1)
-
-
 def atom(text: str) -> str:
     """The text, in parentheses if it could not be an operand as it is."""
     body = ast.parse(text, mode="eval").body
     plain = isinstance(body, (ast.Name, ast.Constant, ast.Call, ast.Subscript, ast.Attribute))
     return text if plain else f"({text})"
+
+
+def fill(template: str, *operands: str) -> str:
+    """The template with its braces replaced, operands that are no arguments of a call in parentheses."""
+    for operand in operands:
+        start = template.index("{}")
+        before, after = template[:start], template[start + 2 :]
+        alone = before.rstrip()[-1:] in ("(", ",") and after[:1] in (")", ",")
+        template = before + (operand if alone else atom(operand)) + after
+    return template
 
 
 def is_place(text: str) -> bool:
@@ -132,23 +80,30 @@ def whole_numbers(scope: Scope) -> Iterator[tuple[str, int, int]]:
 
 
 class Expressions:
-    """Draws expressions, and notes which constructs it has used."""
+    """Writes expressions, and notes which constructs it has used.
 
-    def __init__(self, draw: st.DrawFn) -> None:
-        self.draw = draw
+    Every choice is made by one of the given bytes; when they run out, for what is simplest.
+    """
+
+    def __init__(self, choices: bytes) -> None:
+        self.choices = iter(choices)
         self.used: set[str] = set()
         self.helpers: set[str] = set()
 
+    def below(self, count: int) -> int:
+        """A whole number from 0 to `count` - 1."""
+        return next(self.choices, 0) * count // 256
+
     def pick(self, choices: Iterable[Any]) -> Any:
         listed = choices if isinstance(choices, Sequence) else list(choices)
-        return listed[self.draw(below(len(listed)))]
+        return listed[self.below(len(listed))]
 
     def run(self, choices: Sequence[Callable[[], Any]]) -> Any:
         return self.pick(choices)()
 
     def chance(self, percent: int) -> bool:
-        """Whether something happens; what Hypothesis shrinks to is that it does not."""
-        return self.draw(below(100)) >= 100 - percent
+        """Whether something happens; it is simplest if it does not."""
+        return self.below(100) >= 100 - percent
 
     def helper(self, name: str) -> str:
         self.helpers.add(name)
@@ -217,14 +172,8 @@ class Expressions:
         return str(self.run(choices))
 
     def reduction(self, scope: Scope) -> str:
-        texts = [
-            "np.sum({})",
-            "np.mean({})",
-            "{}.mean()",
-            "np.tanh(np.sum({}))",
-            "np.max({})",
-            "0.2 * {}.sum()",
-        ]
+        texts = ["np.sum({})", "np.mean({})", "{}.mean()", "np.tanh(np.sum({}))", "np.max({})"]
+        texts.append("0.2 * {}.sum()")
         flat = vectors(scope)
         if not flat or self.chance(50):
             return str(self.pick(texts)).format(self.pick(arrays(scope)))
@@ -244,15 +193,15 @@ class Expressions:
         return str(self.run(choices))
 
     def number(self, scope: Scope, depth: int = 2) -> str:
-        kind = self.draw(below(14)) if depth > 0 else 0
+        kind = self.below(14) if depth > 0 else 0
         if kind <= 4:
             return self.reading(scope)
         operand = functools.partial(self.number, scope, depth - 1)
         if kind <= 7:
             template = str(self.pick(UNARY)).replace("np.", self.pick(["np.", "np.", "np.", "math."]))
-            return template.format(atom(operand()))
+            return fill(template, operand())
         if kind <= 11:
-            return str(self.pick(BINARY)).format(atom(operand()), atom(operand()))
+            return fill(self.pick(BINARY), operand(), operand())
         if kind == 12:
             return f"{operand()} if {self.condition(scope)} else {operand()}"
         name = self.pick(["halve", "nest", "power"])
@@ -268,7 +217,7 @@ class Expressions:
             texts = ["len({a}) > 3", "len({a}) % 2 == 0", "np.ndim({a}) == 1", "len({a}) < 2"]
             texts += [f"{i} % 2 == 0" for i in counters] + [f"{i} > 1" for i in counters]
             texts += ["k > 2"] if "k" in scope else []
-            texts += [f"{i} < {j}" for i, j in zip(counters, counters[1:], strict=False)]
+            texts += [f"{i} < {j}" for i, j in itertools.pairwise(counters)]
             return str(self.pick(texts)).format(a=a)
         self.used.add("condition on data")
         a, b, c = self.reading(scope), atom(self.reading(scope)), self.constant()
@@ -285,7 +234,7 @@ class Expressions:
             known = scope[name].shape
             if known == shape:
                 found += [(name, name)] * 3
-            elif len(shape) == len(known) == 1 and known[0] > shape[0]:
+            elif len(shape) == len(known) == 1 and known[0] > shape[0] > 1:
                 rest = known[0] - shape[0]
                 found += [(f"{name}[{rest}:]", name), (f"{name}[:-{rest}]", name)]
             if len(shape) == 1 and len(known) == 2:
@@ -305,39 +254,40 @@ class Expressions:
         if not exact:
             choices += [lambda: self.number(scope, 1)] * 3
         if len(shape) == 1:
-            choices += [lambda name=name: f"{name}[::-1]" for name in arrays(scope, shape)]
-            for name in arrays(scope, shape)[:1]:
-                choices.append(lambda name=name: f"{self.helper('running')}({name})")
-                choices.append(lambda name=name: f"np.array([e * np.sin(e) for e in {name}])")
-            matrices = [a for a in arrays(scope) if len(scope[a].shape) == 2]
-            choices += [lambda a=a: f"{a}.mean(axis=0)" for a in matrices if scope[a].shape[1] == shape[0]]
+            same = arrays(scope, shape)
+            if same:
+                choices.append(lambda: f"{self.pick(same)}[::-1]")
+                choices.append(lambda: f"{self.helper('running')}({self.pick(same)})")
+                choices.append(lambda: f"np.array([e * np.sin(e) for e in {self.pick(same)}])")
+            matrices = [a for a in arrays(scope) if scope[a].shape[1:] == shape]
+            if matrices:
+                choices.append(lambda: f"{self.pick(matrices)}.mean(axis=0)")
             rows = [a for a, known in scope.items() if known.kind == "list" and known.shape == shape]
-            items = ["{}[-1]", "sum({})", "np.sum(np.array({}), axis=0)", "np.array({}).mean(axis=0)"]
-            choices += [lambda a=a: str(self.pick(items)).format(a) for a in rows] * 3
+            if rows:
+                items = ["{}[-1]", "sum({})", "np.sum(np.array({}), axis=0)", "np.array({}).mean(axis=0)"]
+                choices += [lambda: str(self.pick(items)).format(self.pick(rows))] * 3
         elif not texts:
             left, right = arrays(scope, shape[:1]), arrays(scope, shape[1:])
             if left and right:
                 choices.append(lambda: f"np.outer({self.pick(left)}, {self.pick(right)})")
         # The product makes it real, also where the number is a whole one.
-        choices.append(
-            lambda: f"np.full({self.dimensions(scope, shape)}, 0.5 * {atom(self.number(scope, 1))})"
-        )
+        size = self.dimensions(scope, shape)
+        choices.append(lambda: f"np.full({size}, 0.5 * {atom(self.number(scope, 1))})")
         return str(self.run(choices))
 
     def array(self, scope: Scope, shape: Shape, depth: int = 2, exact: bool = True) -> str:
         """An expression of this shape, or if not `exact` one that broadcasts to it."""
-        if not shape:
+        if not shape or (not exact and not arrays(scope, shape) and self.chance(60)):
             return self.number(scope, depth)
-        kind = self.draw(below(11)) if depth > 0 else 0
+        kind = self.below(11) if depth > 0 else 0
         if kind <= 3:
             return self.array_reading(scope, shape, exact)
         operand = functools.partial(self.array, scope, shape, depth - 1)
         if kind <= 6:
-            return str(self.pick(UNARY)).format(atom(operand(exact=exact)))
+            return fill(self.pick(UNARY), operand(exact=exact))
         if kind == 10:
             return f"np.where({atom(operand())} > {self.constant()}, {operand()}, {operand(exact=False)})"
-        operands = [atom(operand(exact=exact)), atom(operand(exact=False))]
-        return str(self.pick(BINARY)).format(*operands)
+        return fill(self.pick(BINARY), operand(exact=exact), operand(exact=False))
 
     def new_array(self, scope: Scope, shape: Shape) -> tuple[str, bool]:
         """An expression for memory that no name holds yet, and whether it is surely contiguous."""
@@ -351,43 +301,42 @@ class Expressions:
 
     # Views
 
-    def view(self, scope: Scope, base: str, depth: int = 1) -> tuple[str, Shape, bool]:
-        """A view of an array, or of a view of it: text, shape, and whether it is surely contiguous."""
+    def view(self, scope: Scope, base: str, depth: int = 1) -> View:
+        """A view of an array, or of a view of it."""
         known = scope[base]
         found = base, known.shape, known.flat
         for _ in range(depth):
             found = self.pick(list(self.views_of(scope, *found)))
         return found
 
-    def views_of(
-        self, scope: Scope, text: str, shape: Shape, flat: bool
-    ) -> Iterator[tuple[str, Shape, bool]]:
+    def views_of(self, scope: Scope, text: str, shape: Shape, flat: bool) -> Iterator[View]:
         n, *others = shape
         rest = tuple(others)
         yield f"{text}[::-1]", shape, False
-        if n > 1:
+        # No slice of length 1: whether it would be broadcast depends on lengths that no reader knows.
+        if n > 2:
             yield f"{text}[1:]", (n - 1, *rest), flat
             yield f"{text}[:-1]", (n - 1, *rest), flat
             yield f"{text}[::2]", ((n + 1) // 2, *rest), False
-        if n > 2:
+        if n > 3:
             yield f"{text}[1:-1]", (n - 2, *rest), flat
         if not rest:
             if n == 4:
                 yield f"{text}.reshape(2, 2)", (2, 2), flat
             yield f"{text}[:, None]", (n, 1), flat
             yield f"{text}.reshape(1, -1)", (1, n), flat
-            if flat:
-                yield f"{text}.ravel()", shape, flat
+            for _ in range(3 if flat else 0):
+                yield f"{text}.ravel()", shape, True
             return
         (m,) = rest
         for _ in range(2):
             yield f"{text}[{self.index(scope, n)}]", rest, flat
             yield f"{text}.T", (m, n), False
         yield f"{text}[:, {self.index(scope, m)}]", (n,), False
-        if m > 1:
+        if m > 2:
             yield f"{text}[:, 1:]", (n, m - 1), False
             yield f"{text}[:, :-1]", (n, m - 1), False
-        if flat:
+        for _ in range(4 if flat else 0):
             yield f"{text}.ravel()", (n * m,), True
             yield f"{text}.reshape(-1)", (n * m,), True
             yield f"{text}.reshape({m}, {n})", (m, n), True

@@ -11,9 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hypothesis import strategies as st
-
-from tests.random_expressions import Expressions, Name, Scope, Shape, arrays, atom
+from tests.random_expressions import Expressions, Name, Scope, Shape, arrays, atom, fill
 
 FLOATS, ARRAYS = "xyztu", "abcdfg"
 
@@ -21,8 +19,8 @@ FLOATS, ARRAYS = "xyztu", "abcdfg"
 class Statements(Expressions):
     """Writes statements without a body, line by line."""
 
-    def __init__(self, draw: st.DrawFn) -> None:
-        super().__init__(draw)
+    def __init__(self, choices: bytes) -> None:
+        super().__init__(choices)
         self.lines: list[str] = []
         self.loops = 0  # how many loops are open
         self.memories = 0
@@ -34,20 +32,17 @@ class Statements(Expressions):
         return self.memories
 
     def new_name(self, scope: Scope, names: Sequence[str], indent: int, shape: Shape | None = None) -> str:
-        """A name to bind: one that is not in use, or one that may be bound anew here."""
+        """A name not in use, or one that may be bound anew here; if there is neither, ""."""
         fresh = [name for name in names if name not in scope][:1]
         old = [name for name in names if name in scope and not scope[name].locked]
         if shape is not None:
             old += [name for name in "vwm" if name in scope and not scope[name].locked]
             if indent > 1:
                 old = [a for a in old if scope[a].shape == shape and not self.is_shared(scope, a)]
-        return str(self.pick([*fresh, *old, *fresh] or ["spare"]))
+        return str(self.pick([*fresh, *old, *fresh] or [""]))
 
     def is_shared(self, scope: Scope, name: str) -> bool:
-        memory = scope[name].memory
-        return any(
-            known.memory == memory and known.kind == "array" for a, known in scope.items() if a != name
-        )
+        return any(a != name and scope[a].memory == scope[name].memory for a in arrays(scope))
 
     def join(self, scope: Scope, ends: Sequence[Scope]) -> None:
         """What is known after a block that ends in one of several ways."""
@@ -76,7 +71,7 @@ class Statements(Expressions):
             text = f"0.6 * {name} + {atom(self.number(scope))}"
         else:
             text = self.number(scope)
-        self.emit(indent, f"{name} = {text}")
+        self.emit(indent, f"{name} = {text if text != name else f'-{name}'}")
         scope[name] = Name("float")
 
     def augment_number(self, scope: Scope, indent: int) -> None:
@@ -89,6 +84,8 @@ class Statements(Expressions):
     def bind_array(self, scope: Scope, indent: int) -> None:
         shape = scope[self.pick(arrays(scope))].shape
         name = self.new_name(scope, ARRAYS, indent, shape)
+        if not name:
+            return self.write(scope, indent)
         text, flat = self.new_array(scope, shape)
         self.emit(indent, f"{name} = {text}")
         scope[name] = Name("array", shape, memory=self.memory(), flat=flat)
@@ -123,9 +120,9 @@ class Statements(Expressions):
 
     def amount(self, scope: Scope, shape: Shape) -> str:
         """The right half of an assignment with an operator, such that loops over it do not grow fast."""
-        operand = atom(self.array(scope, shape, 1, exact=False))
+        operand = self.array(scope, shape, 1, exact=False)
         texts = ["+= 0.5 * {}", "-= 0.3 * {}", "*= 0.6 + 0.3 * np.sin({})", "/= 1.5 + np.sin({}) ** 2"]
-        return str(self.pick(texts)).format(operand)
+        return fill(self.pick(texts), operand)
 
     def wrote(self, scope: Scope, name: str) -> None:
         known = scope[name]
@@ -137,9 +134,9 @@ class Statements(Expressions):
         names = arrays(scope)
         aliases = [name for name in names if scope[name].origin != "local"]
         name = self.pick([*names, *aliases])
+        self.wrote(scope, name)
         forms = [self.write_element, self.write_part, self.write_whole, self.write_overlap] * 2
         forms += [self.write_selected, self.write_masked, self.write_by_call]
-        self.wrote(scope, name)
         self.emit(indent, self.pick(forms)(scope, name))
 
     def write_element(self, scope: Scope, a: str) -> str:
@@ -164,7 +161,7 @@ class Statements(Expressions):
         return f"{target} = {self.array(scope, shape, exact=False)}"
 
     def write_whole(self, scope: Scope, a: str) -> str:
-        if self.chance(65) and not scope[a].locked:
+        if self.chance(65):
             self.used.add("write: a op= e")
             return f"{a} {self.amount(scope, scope[a].shape)}"
         return f"{a}[{self.pick([':', '...'])}] = {self.array(scope, scope[a].shape, exact=False)}"
@@ -189,9 +186,8 @@ class Statements(Expressions):
         if len(shape) == 2 and shape[1] > 1 and self.chance(50):
             columns = f"{a}[:, [{shape[1] - 1}, 0]]"
             return f"{columns} {self.amount(scope, (shape[0], 2))}"
-        indices, count = self.pick(
-            [("[0, -1]", 2), (f"[{last}, 0]", 2), ("[-1]", 1)] if last else [("[0]", 1)]
-        )
+        several = [("[0, -1]", 2), (f"[{last}, 0]", 2), ("[-1]", 1)]
+        indices, count = self.pick(several if last else [("[0]", 1)])
         part = (count, *shape[1:])
         if self.chance(30):
             return f"np.add.at({a}, [0, -1, 0], {self.number(scope, 1)})"
@@ -213,12 +209,8 @@ class Statements(Expressions):
         shape = scope[a].shape
         if self.chance(30):
             source = self.array(scope, shape, 1)
-            texts = [
-                "{a}.fill({x})",
-                "np.copyto({a}, {e})",
-                "np.sin({e}, out={a})",
-                "np.add({e}, {x}, out={a})",
-            ]
+            texts = ["{a}.fill({x})", "np.copyto({a}, {e})", "np.sin({e}, out={a})"]
+            texts.append("np.add({e}, {x}, out={a})")
             return str(self.pick(texts)).format(a=a, e=source, x=self.number(scope, 1))
         self.used.add("helper that writes")
         choices = [lambda: f"{self.helper('damp')}({a}, {self.number(scope, 1)})"]

@@ -6,10 +6,11 @@ element by element, and end in sums and products of matrices.
 
 from __future__ import annotations
 
-from ad_compiler.ir import Operand, Operation, Value, origins_of, values_in
+from ad_compiler.ir import Loop, Operand, Operation, Value, origins_of, values_in
 from ad_compiler.rules.shapes import type_of
 
-_SOURCES = frozenset({"select", "index_add", "index_set", "where", "zeros_like", "zeros"})
+_CHOOSING = frozenset({"select", "where"})
+_SOURCES = _CHOOSING | {"index_add", "index_set", "zeros_like"}
 _TRANSPARENT = frozenset(
     {
         "mul",
@@ -24,22 +25,38 @@ _TRANSPARENT = frozenset(
         "moveaxis",
         "squeeze",
     }
-    | {"expand_dims", "broadcast_to", "astype", "flip", "ravel"}
+    | {"expand_dims", "broadcast_to", "astype", "flip", "ravel", "copy"}
 )
 
 
 def may_hold_zeros(operand: Operand) -> bool:
+    """Whether a cotangent may hold zeros of elements that were not selected, or not read."""
+    return _may_hold(operand, _SOURCES)
+
+
+def may_hold_unselected(operand: Operand) -> bool:
+    """Whether it may hold zeros that `where`, `max` or a mask left behind.
+
+    This is what counts for a cotangent that a loop carries: that elements of an array are not read in
+    every turn is the rule there, and the partial derivatives of those that are not are finite.
+    """
+    return _may_hold(operand, _CHOOSING)
+
+
+def _may_hold(operand: Operand, sources: frozenset[str]) -> bool:
     if not isinstance(operand, Value):
-        return isinstance(operand, (int, float)) and operand == 0
+        return sources is _SOURCES and isinstance(operand, (int, float)) and operand == 0
     if operand.loop is not None:
         return operand.holds_zeros
     origins = origins_of(operand)
+    if isinstance(operand.operation, Loop):
+        return any(may_hold_unselected(origin) for origin in origins or ())
     if origins is not None:
-        return any(map(may_hold_zeros, origins))
+        return any(_may_hold(origin, sources) for origin in origins)
     node = operand.operation
     if not isinstance(node, Operation):
         return False
-    if node.primitive.name in _SOURCES:
+    if node.primitive.name in sources:
         return True
     if node.primitive.name not in _TRANSPARENT:
         return False
@@ -47,4 +64,4 @@ def may_hold_zeros(operand: Operand) -> bool:
         isinstance(a, Value) and type_of(a).dtype.kind == "b" for a in node.arguments
     ):
         return True
-    return any(may_hold_zeros(value) for value in values_in(node.arguments))
+    return any(_may_hold(value, sources) for value in values_in(node.arguments))

@@ -9,7 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType, Axis, Length, ObjectType, Type, python_type, same_length
+from ad_compiler.analysis.types import (
+    ArrayType,
+    Axis,
+    Length,
+    ObjectType,
+    Type,
+    may_be_one,
+    python_type,
+    same_length,
+)
 from ad_compiler.builder import key_of
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.scope import LocalFunction, Scope, Undecided
@@ -211,7 +220,7 @@ def named_rank(kind: ArrayType) -> str:
 
 
 def merge_axes(a: Axis, b: Axis) -> Axis:
-    return a if same_length(a, b) else Length(("either", object()), may_be_one=True)
+    return a if same_length(a, b) else Length(("either", object()), may_be_one(a) or may_be_one(b))
 
 
 def find_undecided(operand: Operand) -> Undecided | None:

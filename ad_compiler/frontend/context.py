@@ -23,7 +23,7 @@ from ad_compiler.builder import Builder
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.inputs import describe_input, has_inputs, is_dataclass_instance
 from ad_compiler.frontend.scope import AnyLocation, Location, Scope
-from ad_compiler.ir import Operand, Record, Shortcut, Value
+from ad_compiler.ir import Block, Operand, Record, Shortcut, Value
 from ad_compiler.refusal import Refusal
 
 
@@ -39,7 +39,7 @@ class Context:
         self.taken: list[tuple[Value, bool]] = []  # conditions of the branches around, and the side
         self.protected: set[ast.AST] = set()  # what stands in a `try` that has handlers
         self.in_protected = False  # the call that is being inlined stands in one
-        self.guard = -1  # how many branches are around a guard that is being lowered
+        self.guard: Block | None = None  # what a guard does before it raises
         self.captures: dict[tuple[Any, ...], Capture] = {}
         self.constants_read: dict[tuple[Any, ...], Capture] = {}
         self.origins: dict[int, Capture] = {}  # objects read from outside, and how each is reached
@@ -208,8 +208,6 @@ _REAL = "compute with the real and the imaginary part as two numbers"
 _LOOP = "write it with whole arrays: slices, broadcasting and reductions"
 
 UNSUPPORTED: dict[type[ast.AST], tuple[str, str]] = {
-    ast.For: ("a `for` loop is not differentiated yet", _LOOP),
-    ast.While: ("a `while` loop is not differentiated yet", _LOOP),
     ast.SetComp: ("a set is not differentiated", "use a tuple or a list"),
     ast.Set: ("a set has no order and is not differentiated", "use a tuple or a list"),
     ast.Await: ("asynchronous code cannot be differentiated", "await the result before, and pass it in"),

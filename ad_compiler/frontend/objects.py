@@ -103,7 +103,7 @@ def initialise(
     """Run a method that may set attributes of a new object."""
     from ad_compiler.frontend.calls import inline
 
-    context.unfinished.append((record, len(context.taken)))
+    context.unfinished.append((record, context.builder.block))
     try:
         inline(context, node, method, [record, *positional], keywords)
     finally:
@@ -167,11 +167,11 @@ def is_plain_class(cls: type) -> bool:
 
 def set_attribute(context: Context, node: ast.AST, owner: Operand, name: str, operand: Operand) -> bool:
     """`self.name = ...` in `__init__`; False where it is no object that is being made here."""
-    for record, depth in context.unfinished:
+    for record, block in context.unfinished:
         if record is owner:
             found = inspect.getattr_static(record.cls, name, None)
-            if len(context.taken) != depth:
-                reason = "an attribute is set in a branch that is taken at run time"
+            if context.builder.block is not block:
+                reason = "an attribute is set in a branch that is taken at run time, or in a loop"
                 raise context.refuse(node, reason, "choose the value first, and set the attribute once")
             if hasattr(type(found), "__set__"):
                 return False

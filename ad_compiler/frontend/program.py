@@ -18,6 +18,7 @@ import numpy as np
 
 import ad_compiler.frontend.comprehensions
 import ad_compiler.frontend.expressions
+import ad_compiler.frontend.loops
 import ad_compiler.frontend.matching
 import ad_compiler.frontend.protecting
 import ad_compiler.rules  # noqa: F401 -- registers the rules

@@ -273,7 +273,7 @@ class Setting(ast.expr):
 
 @handles(Setting)
 def setting(context: Context, node: Setting) -> Operand:
-    context.unfinished.append((node.record, len(context.taken)))
+    context.unfinished.append((node.record, context.builder.block))
     try:
         return lower(context, node.call)
     finally:

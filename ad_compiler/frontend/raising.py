@@ -61,7 +61,7 @@ def raise_if(context: Context, node: ast.stmt, condition: Value, side: bool, bod
     scopes = scopes_around(context.here)
     before = [dict(scope.names) for scope in scopes]
     with builder.inside(branch.then), on_side(context, condition, True):
-        around, context.guard = context.guard, len(context.taken)
+        around, context.guard = context.guard, branch.then
         try:
             run(context, body)
         except Raised:
@@ -76,7 +76,7 @@ def raise_if(context: Context, node: ast.stmt, condition: Value, side: bool, bod
 
 @handles(ast.Raise)
 def raise_statement(context: Context, node: ast.Raise) -> None:
-    if context.guard != len(context.taken):
+    if context.guard is not context.builder.block:
         raise context.refuse(
             node, "this `raise` is reached whatever the numbers are", "raise under a condition: `if ...:`"
         )

@@ -25,6 +25,7 @@ class Scope:
     function: FunctionType
     names: dict[str, Operand] = field(default_factory=dict)
     enclosing: Scope | None = None
+    in_loop: bool = False  # what is lowered now stands in the body of a loop of this function
     comprehension: bool = False  # its names are those of a comprehension; `:=` writes outside of it
 
     def find(self, name: str) -> Scope | None:

@@ -2,7 +2,7 @@
 
 A `return` inside a branch that is taken at run time is handled by continuation: what follows the `if`
 is lowered at the end of every branch that falls through, so each branch ends in its own result and the
-results are merged.
+results are merged. `break` and `continue` are handled in the same way (`outcomes`).
 
     if x > 0:                   if x > 0:
         return x                    result = x
@@ -14,14 +14,24 @@ results are merged.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from ad_compiler.analysis.types import STRING
-from ad_compiler.frontend.branches import choose, known_here, run_branches
-from ad_compiler.frontend.context import REWRITES, STATEMENTS, UNSUPPORTED, Context, handles, lower
+from ad_compiler.frontend.branches import known_here, run_branches
+from ad_compiler.frontend.context import (
+    CONTROL,
+    REWRITES,
+    STATEMENTS,
+    UNSUPPORTED,
+    Context,
+    controls,
+    handles,
+    lower,
+)
 from ad_compiler.frontend.objects import set_attribute
 from ad_compiler.frontend.operations import elements_of, operation
+from ad_compiler.frontend.outcomes import BREAK, END, RETURN, Outcome, merged_outcome
 from ad_compiler.frontend.raising import always_raises, raise_if
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.frontend.writes import augment_name, write_item
@@ -30,30 +40,31 @@ from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import constant, registry
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """The body ended in `return`."""
-
-    operand: Operand
-
-
-Outcome = Returned | None
-
-
 def run_body(context: Context, body: list[ast.stmt]) -> Operand:
     """What a function with this body returns."""
+    return run_to_end(context, body).result
+
+
+def run_to_end(context: Context, body: list[ast.stmt]) -> Outcome:
+    """Lower statements up to the end of the function, or of the turn of a loop."""
     outcome = run(context, body)
-    return outcome.operand if outcome is not None else None
+    at_end = not isinstance(outcome.tag, Value) and outcome.tag == END
+    return Outcome(RETURN, None) if at_end and not context.here.in_loop else outcome
 
 
 def run(context: Context, body: list[ast.stmt]) -> Outcome:
-    """Lower statements in order, up to a `return`."""
+    """Lower statements in order, up to what leaves them."""
     for position, node in enumerate(body):
         if isinstance(node, ast.Return):
-            return Returned(in_statement(context, node, lambda n=node: returned(context, n)))
-        if isinstance(node, ast.If):
-            outcome, finished = run_if(context, node, body[position + 1 :])
-            if finished:
+            return Outcome(RETURN, in_statement(context, node, lambda n=node: returned(context, n)))
+        if isinstance(node, ast.Break):
+            return Outcome(BREAK)
+        if isinstance(node, ast.Continue):
+            return Outcome(END)
+        control = CONTROL.get(type(node))
+        if control is not None:
+            outcome = control(context, node, body[position + 1 :])
+            if outcome is not None:
                 return outcome
             continue
         rewrite = REWRITES.get(type(node))
@@ -67,7 +78,7 @@ def run(context: Context, body: list[ast.stmt]) -> Outcome:
             )
             raise context.refuse(node, reason, advice)
         in_statement(context, node, lambda n=node, h=handler: h(context, n))
-    return None
+    return Outcome(END)
 
 
 def in_statement(context: Context, node: ast.stmt, action: Any) -> Any:
@@ -97,16 +108,17 @@ def returned(context: Context, node: ast.Return) -> Operand:
     return None if node.value is None else lower(context, node.value)
 
 
-def run_if(context: Context, node: ast.If, rest: list[ast.stmt]) -> tuple[Outcome, bool]:
-    """An `if`: (outcome, True) where it, with what follows, ended the function."""
+@controls(ast.If)
+def run_if(context: Context, node: ast.If, rest: list[ast.stmt]) -> Outcome | None:
+    """An `if`: an outcome where what follows was lowered with it."""
     condition = known_here(context, in_statement(context, node, lambda: lower(context, node.test)))
     if not isinstance(condition, Value):
-        return run(context, [*(node.body if condition else node.orelse), *rest]), True
+        return run_to_end(context, [*(node.body if condition else node.orelse), *rest])
     for side, body, other in ((True, node.body, node.orelse), (False, node.orelse, node.body)):
         if always_raises([*body, *rest]):
             raise_if(context, node, condition, side, [*body, *rest])
-            return run(context, [*other, *rest]), True
-    if not any(isinstance(inner, ast.Return) for inner in ast.walk(node)):
+            return run_to_end(context, [*other, *rest])
+    if not has_exits([node]):
         in_statement(
             context,
             node,
@@ -114,19 +126,48 @@ def run_if(context: Context, node: ast.If, rest: list[ast.stmt]) -> tuple[Outcom
                 context, node, condition, lambda: run(context, node.body), lambda: run(context, node.orelse)
             ),
         )
-        return None, False
-    result = in_statement(
+        return None
+    return in_statement(
         context,
         node,
-        lambda: choose(
+        lambda: continue_on(
             context,
             node,
             condition,
-            lambda: run_body(context, [*node.body, *rest]),
-            lambda: run_body(context, [*node.orelse, *rest]),
+            lambda: run_to_end(context, [*node.body, *rest]),
+            lambda: run_to_end(context, [*node.orelse, *rest]),
         ),
     )
-    return Returned(result), True
+
+
+def continue_on(
+    context: Context,
+    node: ast.AST,
+    condition: Value,
+    then: Callable[[], Outcome],
+    otherwise: Callable[[], Outcome],
+) -> Outcome:
+    """Both ways of going on, up to the end, as the two sides of a branch."""
+    branch, left, right = run_branches(context, node, condition, then, otherwise)
+    return merged_outcome(context, node, branch, left, right)
+
+
+def has_exits(body: list[ast.stmt], in_loop: bool = False) -> bool:
+    """Whether statements may be left by `return`, or by `break` or `continue` of a loop around them."""
+    for node in body:
+        if isinstance(node, ast.Return) or (isinstance(node, (ast.Break, ast.Continue)) and not in_loop):
+            return True
+        inner = in_loop or isinstance(node, (ast.For, ast.While))
+        for name in ("body", "orelse", "finalbody"):
+            own = inner if name == "body" else in_loop
+            if not isinstance(node, (ast.FunctionDef, ast.ClassDef)) and has_exits(
+                getattr(node, name, []), own
+            ):
+                return True
+        for part in [*getattr(node, "handlers", []), *getattr(node, "cases", [])]:
+            if has_exits(part.body, in_loop):
+                return True
+    return False
 
 
 @handles(ast.Expr)

@@ -75,6 +75,8 @@ def slice_length(axis: Axis, item: slice) -> Axis:
     for bound in (start, stop, step):
         if isinstance(bound, Value) and bound.outside is not None:
             raise NeedsConstant(bound.outside)  # a global: its value is part of the signature
+        if bound is not None:
+            check_integer(bound)
     axis = representative(axis)
     if start is None and stop is None and step in (None, 1, -1):
         return axis

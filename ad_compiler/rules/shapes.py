@@ -61,6 +61,14 @@ UFUNC_OF_OPERATOR: dict[Any, np.ufunc] = {
 }
 
 _WEAK: dict[str, Any] = {"b": np.dtype(bool), "i": int, "u": int, "f": float, "c": complex}
+_WHOLE = {
+    operator.and_,
+    operator.or_,
+    operator.xor,
+    operator.invert,
+    operator.lshift,
+    operator.rshift,
+}
 _COMPARISONS = {operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne, operator.not_}
 
 
@@ -166,6 +174,11 @@ def python_operator_type(function: Any, types: Sequence[ArrayType]) -> ArrayType
         return BOOL
     if function is operator.truediv:
         return python_type(np.result_type(*[t.dtype for t in types], np.float64))
+    if function in _WHOLE and any(t.dtype.kind == "f" for t in types):
+        raise Refusal(
+            f"`{function.__name__.strip('_')}` is given a real number",
+            "use whole numbers, or `np.logical_and` and its like",
+        )
     dtype = np.result_type(*[t.dtype for t in types])
     if dtype.kind == "b" and function not in (operator.and_, operator.or_, operator.xor):
         return INT

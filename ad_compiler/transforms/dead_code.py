@@ -10,7 +10,7 @@ its turns ask for nothing more of each other); then the rest is removed.
 
 from __future__ import annotations
 
-from ad_compiler.ir import Block, Branch, Loop, Node, Operand, Operation, Value, blocks_of, values_in
+from ad_compiler.ir import Block, Branch, Loop, Node, Operand, Operation, Pop, Value, blocks_of, values_in
 
 
 def remove_dead_code(blocks: list[Block], outputs: Operand) -> None:
@@ -33,6 +33,9 @@ def _mark(block: Block, live: set[Value], kept: set[Node], inside: bool) -> bool
                 live.update(values_in(node.arguments))
         elif isinstance(node, Branch):
             alive = _mark_branch(node, live, kept)
+        elif isinstance(node, Pop):
+            alive = True
+            live.add(node.tape)
         else:
             alive = _mark_loop(node, live, kept)
         if alive:

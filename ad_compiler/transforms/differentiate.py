@@ -20,25 +20,23 @@ partial derivative may be inf or NaN there, their product is 0 (`guarded_product
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ad_compiler.analysis.activity import active_values
-from ad_compiler.analysis.classes import scalar_classes
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.analysis.zeros import may_hold_zeros
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.calls import inline
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import Block, Branch, Operand, Operation, Shortcut, Value, map_values, values_in
+from ad_compiler.ir import Block, Branch, Loop, Operand, Operation, Shortcut, Value, values_in
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.rules.structure import sum_to_shape_of
-
-Cotangents = dict[Value, Operand]
+from ad_compiler.transforms.cotangents import Cotangents, is_zero, name_cotangent, zero_like
+from ad_compiler.transforms.reverse_loops import reverse_loop
 
 
 class ReverseSweep:
@@ -57,6 +55,11 @@ class ReverseSweep:
         self.inputs = frozenset(inputs)
         self.active = active_values(forward, inputs, blocked)
         self.shortcuts = shortcuts
+        self.mirrors: dict[Block, Block] = {}  # a block of the forward sweep -> its reverse
+        self.indices: dict[Value, Operand] = {}  # a loop variable -> what stands for it in the reverse sweep
+        self.carried_cotangents: dict[Value, Value] = {}  # cotangents that loops carry -> of which value
+        self.unselected: set[Value] = set()  # values whose carried cotangents may hold zeros of `where`
+        self.numpy_scalars: set[Value] = set()  # numbers whose carried cotangents are not Python's own
 
     def run(self, forward: Block, seeds: Iterable[tuple[Value, Operand]]) -> Cotangents:
         """The cotangents of everything the seeded results depend on."""
@@ -83,6 +86,9 @@ class ReverseSweep:
             self.builder.statement = node.statement
             if isinstance(node, Branch):
                 self.branch(node, cotangents)
+                continue
+            if isinstance(node, Loop):
+                reverse_loop(self, node, cotangents)
                 continue
             if node.result in self.inputs:
                 continue  # a whole number made real: differentiated as what it became
@@ -210,6 +216,7 @@ class ReverseSweep:
             if seed is not None:
                 name_cotangent(result, seed)
         mirror = Branch(node.condition, Block(), Block(), [], node.statement, node.place)
+        self.mirrors |= {node.then: mirror.then, node.otherwise: mirror.otherwise}
         after: list[Cotangents] = []
         for forward, reverse in ((node.then, mirror.then), (node.otherwise, mirror.otherwise)):
             inner = dict(cotangents)
@@ -263,67 +270,3 @@ def is_singular(node: Operation) -> bool:
 
 def positions(wanted: Sequence[bool]) -> frozenset[int]:
     return frozenset(i for i, flag in enumerate(wanted) if flag)
-
-
-def is_zero(operand: Operand) -> bool:
-    """Whether a cotangent is the number 0, stretched or not."""
-    if is_broadcast(operand):
-        operand = operand.operation.arguments[0]
-    return isinstance(operand, (int, float)) and operand == 0
-
-
-def name_cotangent(value: Value, cotangent: Operand) -> None:
-    if isinstance(cotangent, Value) and cotangent.name is None:
-        name = value.name or leaf_name(value.access)
-        if name is not None:
-            cotangent.name = f"{name}_bar"
-        elif cotangent.cotangent_of is None:
-            cotangent.cotangent_of = value
-
-
-def leaf_name(access: str | None) -> str | None:
-    """A name for a part of an argument: `W` for `params["W"]` and `params.W`, `x_0` for `x[0]`."""
-    if access is None:
-        return None
-    words = re.findall(r"\w+", access)
-    name = words[-1] if not words[-1].isdigit() else "_".join(words[-2:])
-    return name if name.isidentifier() else None
-
-
-def zero_like(context: Context, value: Value) -> Operand:
-    return 0.0 if rank_of(value) == 0 else context.builder.call(registry[np.zeros_like], (value, None))
-
-
-# What a gradient may be at run time: NumPy's double is a Python float.
-CLASSES_OF: dict[type, set[type]] = {np.float64: {float, np.float64}}
-
-
-def gradient_of(context: Context, cotangents: Cotangents, structure: Operand) -> Operand:
-    """The gradient of an argument in its own structure: dtype and shape of every leaf."""
-    with context.builder.generating():
-        return map_values(lambda value: finished(context, value, cotangents.get(value)), structure)
-
-
-def finished(context: Context, value: Value, cotangent: Operand) -> Operand:
-    """A cotangent made ready to be handed out."""
-    builder = context.builder
-    kind = type_of(value)
-    if cotangent is None:
-        cotangent = zero_like(context, value)
-    name_cotangent(value, cotangent)
-    if kind.rank == 0:
-        if scalar_classes(cotangent) <= CLASSES_OF.get(kind.dtype.type, {kind.dtype.type}):
-            return cotangent
-        return builder.call(registry[float if kind.python else kind.dtype.type], (cotangent,))
-    if rank_of(cotangent) == 0 or is_broadcast(cotangent):
-        inner = cotangent.operation.arguments[0] if is_broadcast(cotangent) else cotangent
-        cotangent = builder.call(registry[np.full_like], (value, inner, None))
-    elif type_of(cotangent).dtype != kind.dtype:
-        cotangent = builder.call(registry[np.ndarray.astype], (cotangent, kind.dtype), method=True)
-    name_cotangent(value, cotangent)
-    return cotangent
-
-
-def is_broadcast(operand: Operand) -> bool:
-    node = operand.operation if isinstance(operand, Value) else None
-    return isinstance(node, Operation) and node.primitive.name == "broadcast_to"

@@ -13,6 +13,7 @@ from benchmarks.core import (
     sigmoid_circuit,
 )
 from benchmarks.harness.costs import CostResult, build_time, import_time
+from benchmarks.harness.memory import MemoryCase
 
 PROGRAMS = {
     module.PROGRAM.name: module.PROGRAM
@@ -31,3 +32,5 @@ COSTS: dict[str, Callable[[int], CostResult]] = {
     "build_time": partial(build_time, fifty_lines.PROBLEM, 0.050),
     "import_time": partial(import_time, 0.060),
 }
+
+MEMORY: dict[str, MemoryCase] = {}

@@ -31,7 +31,7 @@ class Effort:
 
 
 FULL = Effort(rounds=51, sample=2e-3, patience=8.0)
-QUICK = Effort(rounds=5, sample=1e-3, patience=1.0)
+QUICK = Effort(rounds=5, sample=1e-3, patience=0.4)
 
 Statistic = Callable[[list[float]], float]
 

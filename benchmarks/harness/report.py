@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.harness.contenders import BY_HAND, CONTENDERS, OURS, PRIMAL, installed
 from benchmarks.harness.costs import CostResult
+from benchmarks.harness.memory import MEASURED, MemoryResult
 from benchmarks.harness.run_program import ProgramResult
 
 _RIVALS = [name for name in CONTENDERS if name not in (OURS, BY_HAND)]
@@ -35,7 +36,7 @@ def ratios(results: Sequence[ProgramResult]) -> str:
     titles += [f"{rival} / {OURS}" for rival in _RIVALS]
     rows = []
     for result in results:
-        row = [result.program.title, _ratio(result, OURS, PRIMAL), _ratio(result, OURS, BY_HAND)]
+        row = [result.title, _ratio(result, OURS, PRIMAL), _ratio(result, OURS, BY_HAND)]
         rows.append([*row, *(_ratio(result, rival, OURS) for rival in _RIVALS)])
     return _table(titles, rows)
 
@@ -45,7 +46,7 @@ def ratios_by_hand(results: Sequence[ProgramResult]) -> str:
     titles = ["program", f"{BY_HAND} / {PRIMAL}", *(f"{rival} / {BY_HAND}" for rival in _RIVALS)]
     rows = []
     for result in results:
-        row = [result.program.title, _ratio(result, BY_HAND, PRIMAL)]
+        row = [result.title, _ratio(result, BY_HAND, PRIMAL)]
         rows.append([*row, *(_ratio(result, rival, BY_HAND) for rival in _RIVALS)])
     return _table(titles, rows)
 
@@ -57,7 +58,7 @@ def times(results: Sequence[ProgramResult]) -> str:
     titles += [f"{name} build, ms" for name in compiling]
     rows = []
     for result in results:
-        row = [result.program.title]
+        row = [result.title]
         row += [_cell(result, name, result.call, 1e6) for name in (PRIMAL, *CONTENDERS)]
         row += [_cell(result, name, result.build, 1e3) for name in compiling]
         rows.append(row)
@@ -73,35 +74,48 @@ def costs(results: Sequence[CostResult]) -> str:
     return "\n".join(lines)
 
 
-def verdicts(results: Sequence[ProgramResult], paid_once: Sequence[CostResult]) -> str:
-    """One line for each target of ad_compiler."""
-    rows = [[result.program.title, *line] for result in results for line in result.verdicts()]
+def memory(result: MemoryResult) -> str:
+    """Peak kilobytes at each size, and how they grow."""
+    case = result.case
+    titles = [result.title, *(f"{case.grows}={size}, KB" for size in case.sizes)]
+    rows = []
+    for name in MEASURED:
+        if name in result.peaks:
+            cells = [f"{peak / 1000:,.1f}" for peak in result.peaks[name]]
+            growth = [f"{result.exponent(name):.2f}", f"{result.bytes_per_step(name):,.0f}"]
+            rows.append([name, *cells, *growth])
+        else:
+            gap = "refused" if name in result.refused else "error"
+            rows.append([name, *[gap] * (len(case.sizes) + 2)])
+    return _table([*titles, "exponent", f"bytes per {case.grows}"], rows)
+
+
+def verdicts(results: Sequence[ProgramResult | MemoryResult], paid_once: Sequence[CostResult] = ()) -> str:
+    """One line for each target of ad_compiler, or an empty string."""
+    rows = [[result.title, *line] for result in results for line in result.verdicts()]
     rows += [[result.title, *result.verdict()] for result in paid_once]
-    return _table(["program", "target", "measured", "verdict"], rows)
+    return _table(["program", "target", "measured", "verdict"], rows) if rows else ""
 
 
-def errors(results: Sequence[ProgramResult | CostResult]) -> str:
+def errors(results: Sequence[ProgramResult | MemoryResult | CostResult]) -> str:
     """One line for each contender that failed, or an empty string."""
     lines = []
     for result in results:
-        title = result.program.title if isinstance(result, ProgramResult) else result.title
-        lines += [f"{title}: {name}: {message}" for name, message in result.errors.items()]
+        lines += [f"{result.title}: {name}: {message}" for name, message in result.errors.items()]
     return "\n".join(lines)
 
 
-def refusals(results: Sequence[ProgramResult]) -> str:
+def refusals(results: Sequence[ProgramResult | MemoryResult]) -> str:
     """One line for each program that ad_compiler does not differentiate, or an empty string."""
     return "\n".join(
-        f"{result.program.title}: refused: {reason}"
-        for result in results
-        for reason in result.refused.values()
+        f"{result.title}: refused: {reason}" for result in results for reason in result.refused.values()
     )
 
 
 def left_out(results: Sequence[ProgramResult]) -> str:
     """One line for each rival that takes no part in a program, or an empty string."""
     return "\n".join(
-        f"{result.program.title}: {name}: {reason}"
+        f"{result.title}: {name}: {reason}"
         for result in results
         for name, reason in result.program.left_out.items()
     )
@@ -129,6 +143,20 @@ def as_json(results: Sequence[ProgramResult], paid_once: Sequence[CostResult]) -
         for result in paid_once
     }
     return programs | once
+
+
+def memory_as_json(results: Sequence[MemoryResult]) -> dict[str, Any]:
+    """All peaks, in bytes, under the names of the rows."""
+    return {
+        result.case.program.name: {
+            "sizes": list(result.case.sizes),
+            "peak_bytes": result.peaks,
+            "errors": result.errors,
+            "refused": result.refused,
+            "targets": [" | ".join(line) for line in result.verdicts()],
+        }
+        for result in results
+    }
 
 
 def _version(distribution: str) -> str:

@@ -22,6 +22,11 @@ class ProgramResult:
     errors: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def title(self) -> str:
+        """The name of the row."""
+        return self.program.title
+
     def ratio(self, numerator: str, denominator: str) -> float | None:
         """The ratio of two contenders' times for one call, if both were timed."""
         if numerator in self.call and denominator in self.call:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from benchmarks.harness.costs import CostResult
+from benchmarks.harness.memory import MemoryCase
 from benchmarks.loops import (
     burgers,
     cholesky,
@@ -33,3 +34,33 @@ PROGRAMS = {
 }
 
 COSTS: dict[str, Callable[[int], CostResult]] = {}
+
+MEMORY = {
+    case.program.name: case
+    for case in (
+        MemoryCase(  # linear: nothing is saved
+            title="linear stencil: heat 1-d n=1000",
+            program=heat_1d.PROGRAM,
+            grows="T",
+            sizes=(100, 200, 400, 800),
+            inputs=heat_1d.inputs,
+            exponent_at_most=0.05,
+        ),
+        MemoryCase(  # one array of 1,000 numbers and its header for each step
+            title="nonlinear stencil: Burgers n=1000",
+            program=burgers.PROGRAM,
+            grows="T",
+            sizes=(50, 100, 200, 400),
+            inputs=burgers.inputs,
+            bytes_per_step_at_most=8_500,
+        ),
+        MemoryCase(  # the factor and its adjoint, but no inner product
+            title="Cholesky by rows",
+            program=cholesky.PROGRAM,
+            grows="n",
+            sizes=(20, 40, 80),
+            inputs=cholesky.inputs,
+            exponent_at_most=2.3,
+        ),
+    )
+}

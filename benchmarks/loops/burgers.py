@@ -34,7 +34,7 @@ def by_hand(initial: Array, c: float, steps: int) -> Array:
         np.subtract(right, work, updated)
         right = updated
 
-    u_bar = 2.0 * history[-1]
+    u_bar: Array = 2.0 * history[-1]
     left_bar, right_bar = u_bar[:-1], u_bar[1:]
     for left, right in zip(lefts[-2::-1], rights[-2::-1], strict=True):
         np.multiply(right_bar, c, work)
@@ -48,13 +48,14 @@ def by_hand(initial: Array, c: float, steps: int) -> Array:
 
 
 def in_jax() -> Callable[..., Any]:
+    import jax
     from jax import lax
 
     def burgers(initial: Any, c: Any, steps: int) -> Any:
         def step(_: Any, u: Any) -> Any:
             return u.at[1:].add(-c * u[1:] * (u[1:] - u[:-1]))
 
-        u = lax.fori_loop(0, steps, step, initial)
+        u = lax.fori_loop(0, steps, jax.checkpoint(step), initial)
         return (u * u).sum()
 
     return burgers

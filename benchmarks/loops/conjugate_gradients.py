@@ -48,7 +48,7 @@ def by_hand(A: Array, b: Array, tolerance: float) -> tuple[Array, Array]:
         following += r
         previous, rr = rr, following.dot(following).item()
         beta = rr / previous
-        tape.append((r, p, Ap, pAp, alpha, previous, following, beta))
+        tape.append((p, Ap, pAp, alpha, previous, following, beta))
         r = following
         p = beta * p
         p += r
@@ -58,7 +58,7 @@ def by_hand(A: Array, b: Array, tolerance: float) -> tuple[Array, Array]:
     x_bar *= 2.0
     r_bar, p_bar, rr_bar = np.zeros_like(b), np.zeros_like(b), 0.0
     Ap_bars, ps = [], []
-    for _, p, Ap, pAp, alpha, previous, following, beta in reversed(tape):
+    for p, Ap, pAp, alpha, previous, following, beta in reversed(tape):
         # p = r + beta * p, beta = rr / previous, rr = r @ r
         r_bar += p_bar
         beta_bar = p_bar.dot(p).item()
@@ -86,6 +86,7 @@ def by_hand(A: Array, b: Array, tolerance: float) -> tuple[Array, Array]:
 
 
 def in_jax() -> Callable[..., Any]:
+    import jax
     import jax.numpy as jnp
     from jax import lax
 
@@ -104,7 +105,7 @@ def in_jax() -> Callable[..., Any]:
             return lax.cond(state[3] > tolerance**2, step, lambda state: state, state)
 
         state = jnp.zeros_like(b), b, b, b @ b
-        x = lax.fori_loop(0, b.shape[0], step_unless_done, state)[0]
+        x = lax.fori_loop(0, b.shape[0], jax.checkpoint(step_unless_done), state)[0]
         return (x * x).sum()
 
     return conjugate_gradients

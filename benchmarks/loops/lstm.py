@@ -108,16 +108,16 @@ def in_jax() -> Callable[..., Any]:
     import jax.numpy as jnp
 
     def loss(Wx: Any, Wh: Any, b: Any, V: Any, series: Any) -> Any:
-        def step(state: Any, pair: Any) -> Any:
+        def step(state: Any, x: Any) -> Any:
             h, c = state
-            x, following = pair
-            i, f, o, g = jnp.split(x @ Wx + h @ Wh + b, 4)
+            i, f, o, g = jnp.split(x + h @ Wh, 4)
             c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
             h = jax.nn.sigmoid(o) * jnp.tanh(c)
-            return (h, c), ((h @ V - following) ** 2).sum()
+            return (h, c), h
 
         start = jnp.zeros(UNITS), jnp.zeros(UNITS)
-        return jax.lax.scan(step, start, (series[:-1], series[1:]))[1].sum()
+        states = jax.lax.scan(step, start, series[:-1] @ Wx + b)[1]
+        return ((states @ V - series[1:]) ** 2).sum()
 
     return loss
 

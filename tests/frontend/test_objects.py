@@ -329,7 +329,7 @@ REFUSED = [
             return Spring(x).k * x
         """,
         (1.0,),
-        "an attribute is set in a branch that is taken at run time",
+        "an attribute is set in a branch that is taken at run time, or in a loop",
         "choose the value first, and set the attribute once",
     ),
     Refused(

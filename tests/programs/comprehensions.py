@@ -330,3 +330,13 @@ def list_of_arrays_becomes_a_matrix(points):
 def ragged_segments(segments):
     means = [np.mean(s) for s in segments]
     return sum(np.sum((s - m) ** 2) for s, m in zip(segments, means)) + np.prod(means)
+
+
+@program(0.3, 0.8)
+def numpy_functions_of_a_list(x, y):
+    return np.array([1.0, 2.0]) * np.sin([x, x * y]) + (y, x)
+
+
+@program([0.3, 0.8, 0.5])
+def mean_of_a_list(values):
+    return np.mean([v * v for v in values]) + np.max(values) * np.sum((values[0], values[1]))

@@ -97,7 +97,7 @@ def return_from_two_loops(A, limit):
 @program(np.array([0.3, 0.6, 0.8]), 0.4, -1)
 @program(np.array([0.3, 0.6, 0.8]), 0.9, 2)
 @program(np.array([0.3, 0.6, 0.8]), 2.5, 2)
-@program(np.array([0.3, 0.6, 0.8]), 4.0, 2)
+@program(np.array([0.3, 0.6, 0.8]), 1.7, 2)
 def returns_at_four_depths(x, scale, rounds):
     if rounds < 0:
         return scale**2
@@ -344,21 +344,6 @@ def deepest_of_three_loops_decides(x, y):
                 if x[i] * y[j] + k > 1.05:
                     return x[i] * y[j] * (k + 1)
     return 0.0
-
-
-@program(2.4, 0.3)
-def bisection(target, low):
-    """The root of x**3 + x = target."""
-    high = 2.0 + low
-    for _ in range(12):
-        middle = 0.5 * (low + high)
-        if high - low < 0.1:
-            break
-        if middle**3 + middle > target:
-            high = middle
-        else:
-            low = middle
-    return low + (target - low**3 - low) / (3 * low**2 + 1)
 
 
 @program(np.array([0.5, 0.8, 0.2]), [0.3, None, 0.9])

@@ -254,7 +254,7 @@ def lower_triangle_only(L, x):
 
 
 @program(0.7, 0)
-def zero_turns(x, count):
+def loop_that_does_not_run(x, count):
     value = x
     for _ in range(count):
         value = math.sin(value) * value
@@ -525,7 +525,7 @@ def midpoints_of_a_grid(frequency, width):
 
 
 @program(np.array([[0.4, 0.2, 0.1], [-0.3, 0.8, 0.5]]))
-def columns_through_the_transpose(A):
+def loop_over_the_columns(A):
     product = 1.0
     for column in A.T:
         product = product * (1 + column @ column)

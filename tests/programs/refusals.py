@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import random
+import threading
 from contextlib import suppress
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -163,7 +166,7 @@ def local_class(x):
 @refused(1.5, reason="a class is made", advice="define it outside")
 def class_by_type(x):
     scale = type("Scale", (), {"factor": 2.0})  # refused
-    return x * scale.factor
+    return x * scale.factor  # type: ignore[attr-defined]
 
 
 @refused(
@@ -174,7 +177,9 @@ def instance_of_a_class(x, y):
     return point.x * point.y
 
 
-@refused(1.5, reason="an instance of the class `Decimal` is made", advice="")
+@refused(
+    1.5, reason="an instance of the class `Decimal` is made", advice="a named tuple, a dataclass or a dict"
+)
 def decimal_number(x):
     return float(Decimal(x) ** 2)  # refused
 
@@ -193,7 +198,7 @@ def decorated_local_function(x):
 
 @refused(1.5, reason="is called, and is not a function", advice="check the name")
 def call_of_an_object(x):
-    return MONITOR(x)  # refused
+    return MONITOR(x)  # type: ignore[operator]  # refused
 
 
 @refused(1.5, reason="a relative import stands inside of a function", advice="at the top of the file")
@@ -228,29 +233,32 @@ def complex_array(x):
     return np.sum(np.abs(y))
 
 
-@refused(1.5, reason="an instance of the class `complex` is made", advice="")
+@refused(
+    1.5, reason="an instance of the class `complex` is made", advice="a named tuple, a dataclass or a dict"
+)
 def complex_from_parts(x):
     z = complex(x, 1.0)  # refused
     return (z * z).real
 
 
-@refused(1.5 + 0.5j, reason="`z` is complex", advice="split it into two real ones")
-def complex_argument(z):  # refused
-    return z * z
+@refused(1.5 + 0.5j, 1.5, reason="`z` is complex", advice="split it into two real ones")
+def complex_argument(z, x):  # refused
+    return z * z * x
 
 
-@refused(np.array([1.5, None]), reason="`x` is an array of object", advice="floats, ints or bools")
-def array_of_objects(x):  # refused
-    return x[0] * x[0]
+@refused(np.array([1.5, None]), 1.5, reason="`x` is an array of object", advice="floats, ints or bools")
+def array_of_objects(x, scale):  # refused
+    return x[0] * scale
 
 
 @refused(
     np.array([(1.5, 2), (2.5, 3)], dtype=[("weight", float), ("number", int)]),
+    1.5,
     reason="only real numbers are differentiated",
     advice="floats, ints or bools",
 )
-def structured_array(x):  # refused
-    return np.sum(x["weight"])
+def structured_array(x, scale):  # refused
+    return scale * np.sum(x["weight"])
 
 
 @refused(
@@ -265,9 +273,9 @@ def sum_of_text(x):
     return x + "1.0"  # refused
 
 
-@refused(1.5, reason="text", advice="")
-def number_from_text(x):
-    return float(f"{x:.3f}") * x  # refused
+@refused(1.5, reason="text made of numbers is not known", advice="use an f-string")
+def length_of_text(x):
+    return x * len("{}".format(x))  # noqa: UP032  # refused
 
 
 # --- functions without a derivative: other kinds of results, the outside world, chance ---
@@ -325,7 +333,12 @@ def loaded_array(x, path):
     return np.sum(x * np.loadtxt(path))  # refused
 
 
-@refused(1.5, "scale.txt", reason="an instance of the class `Path` is made", advice="")
+@refused(
+    1.5,
+    "scale.txt",
+    reason="an instance of the class `Path` is made",
+    advice="a named tuple, a dataclass or a dict",
+)
 def number_in_a_file(x, path):
     return x * float(Path(path).read_text())  # refused
 
@@ -343,6 +356,22 @@ def identity_number(x):
 @refused(1.5, reason="`hash` has no derivative rule", advice=HAS_A_RULE)
 def hashed_number(x):
     return x * (hash(x) % 7)  # refused
+
+
+@refused(1.5, reason="`datetime.now` has no derivative rule", advice=HAS_A_RULE)
+def date(x):
+    return x * datetime.now().year  # refused
+
+
+@refused(
+    VECTOR, reason="an instance of the class `Thread` is made", advice="a named tuple, a dataclass or a dict"
+)
+def work_in_a_thread(x):
+    y = np.zeros(3)
+    worker = threading.Thread(target=np.exp, args=(x, y))  # refused
+    worker.start()
+    worker.join()
+    return np.sum(y)
 
 
 @refused(VECTOR, reason="`iter` has no derivative rule", advice=HAS_A_RULE)
@@ -366,7 +395,11 @@ def array_of_a_buffer(x):
     return np.sum(y * y)
 
 
-@refused(VECTOR, reason="an instance of the class `memoryview` is made", advice="")
+@refused(
+    VECTOR,
+    reason="an instance of the class `memoryview` is made",
+    advice="a named tuple, a dataclass or a dict",
+)
 def memory_view(x):
     return memoryview(x)[0] * x[1]  # refused
 
@@ -403,18 +436,7 @@ def memory_order(x):
     return np.sum(x) if x.flags.c_contiguous else 2 * np.sum(x)  # refused
 
 
-# --- results whose length depends on the numbers ---
-
-
-@refused(VECTOR, reason="", advice="")
-def places_found(x):
-    (places,) = np.where(x > 1.0)  # refused
-    return np.sum(x[places])
-
-
-@refused(VECTOR, reason="`numpy.argwhere` has no derivative rule", advice=HAS_A_RULE)
-def places_as_rows(x):
-    return np.sum(x[np.argwhere(x > 1.0)])  # refused
+# --- results whose form depends on the numbers ---
 
 
 @refused(VECTOR, reason="`numpy.unique` has no derivative rule", advice=HAS_A_RULE)
@@ -422,9 +444,20 @@ def different_values(x):
     return np.sum(np.unique(x))  # refused
 
 
-@refused(VECTOR, 0.5, reason="", advice="")
-def repetitions_chosen_by_numbers(x, y):
-    return np.sum(np.repeat(x, int(y > 0) + 1, axis=int(y > 1)))  # refused
+@refused(VECTOR, 0.5, reason="`keepdims` is not known", advice="write True or False")
+def rank_chosen_by_a_keyword(x, y):
+    return np.sum(np.max(x, keepdims=y > 0))  # refused
+
+
+@refused(1.5, reason="the parts of an array differ", advice="give parts of one shape")
+def ragged_array(x):
+    rows = np.array([[x, x * x], [x]])  # refused
+    return rows[0][1]
+
+
+@refused(VECTOR, reason="`np.add.reduceat` is not differentiated", advice="use a NumPy function")
+def sums_of_segments(x):
+    return np.max(np.add.reduceat(x, [0, 2]))  # refused
 
 
 # --- writes whose meaning is not known ---
@@ -455,7 +488,7 @@ def real_into_whole_numbers(x):
 
 @refused(VECTOR, reason="does not fit the array written into", advice="assign to a new name")
 def whole_numbers_divided_in_place(x):
-    counts = np.arange(3)
+    counts = np.arange(len(x)).astype(int)
     counts /= 2  # refused
     return np.sum(counts * x)
 
@@ -477,6 +510,13 @@ def out_of_another_shape(x, columns):
     y = np.zeros(3)
     np.multiply(x, columns, out=y)  # refused
     return np.sum(y)
+
+
+@refused(VECTOR, reason="the result does not fit the array given as `out=`", advice="leave `out=` out")
+def out_of_whole_numbers(x):
+    y = np.zeros(3, dtype=int)
+    np.multiply(x, 2.0, out=y)  # refused
+    return np.sum(y * x)
 
 
 # --- what a name is depends on the numbers ---
@@ -535,7 +575,7 @@ def function_chosen_by_a_branch(x):
     return f(x)
 
 
-@refused(1.5, reason="text is chosen by a branch", advice=ONE_KIND)
+@refused(1.5, reason="different kinds of values", advice=ONE_KIND)
 def text_chosen_by_a_branch(x):
     kind = "sine" if x > 0 else "cosine"  # refused
     return np.sin(x) if kind == "sine" else np.cos(x)
@@ -578,7 +618,7 @@ def membership(x, y):
     return x if x in (1.0, y) else x * y  # refused
 
 
-@refused(VECTOR, 0.5, reason="", advice="")
+@refused(VECTOR, 0.5, reason="an axis is not known", advice="pass it as a plain int or a default")
 def axis_chosen_by_a_number(x, y):
     k = 0 if y > 0 else -1
     return np.sum(np.cumsum(x, axis=k))  # refused
@@ -586,11 +626,11 @@ def axis_chosen_by_a_number(x, y):
 
 @refused(1.5, reason="the name `y` is not defined", advice="define it before it is used")
 def read_before_it_is_bound(x):
-    y = x * y  # refused
+    y = x * y  # type: ignore[has-type]  # noqa: F821  # refused
     return y
 
 
-@refused(1.5, reason="recursion does not end", advice="")
+@refused(1.5, reason="recursion does not end", advice="without recursion")
 def recursion_without_end(x):
     return x * recursion_without_end(x - 1)  # refused
 
@@ -634,7 +674,7 @@ def keywords_of_an_array(x):
 
 @refused(VECTOR, reason="takes 2 positional arguments", advice="give no more")
 def too_many_arguments(x):
-    return total(x, x, x)  # refused
+    return total(x, x, x)  # type: ignore[call-arg]  # refused
 
 
 @refused(1.5, reason="a number is indexed", advice="index an array")
@@ -652,7 +692,17 @@ def method_of_a_number(x):
     return x.sum()  # refused
 
 
-# --- loops, aliases, exceptions, deletions ---
+@refused(1.5, 2.5, reason="`@` needs arrays, not numbers", advice="use `*`")
+def matrix_product_of_numbers(x, y):
+    return x @ y  # refused
+
+
+@refused(VECTOR, MATRIX, reason="the arrays joined differ in rank", advice="give arrays of one rank")
+def joining_different_ranks(x, y):
+    return np.sum(np.concatenate([x, y]))  # refused
+
+
+# --- what only a compiler of loops, views and exceptions meets. Loops: what is carried keeps its kind ---
 
 
 @refused(VECTOR, reason="rank", advice="one kind of value")
@@ -660,3 +710,297 @@ def rank_falls_in_a_loop(x):
     while np.sum(x) > 1.0:  # refused
         x = np.sum(x, axis=0) / 4
     return x
+
+
+@refused(VECTOR, 3, reason="rank", advice="one kind of value")
+def rank_grows_with_the_turns(x, n):
+    for _ in range(n):  # refused
+        x = x[np.newaxis]
+    return np.sum(x * x)
+
+
+@refused(VECTOR, 3, reason="kind", advice="one kind of value")
+def structure_grows_with_the_turns(x, n):
+    tree = [x]
+    for _ in range(n):  # refused
+        tree = [tree, 2 * x]
+    return np.sum(tree[1])
+
+
+@refused(VECTOR, reason="kind", advice="one kind of value")
+def list_of_arrays_and_numbers(x):
+    parts = [x]
+    for v in x:
+        parts.append(v * v)  # refused
+    return sum(np.sum(part) for part in parts)
+
+
+@refused(VECTOR, 3, reason="function", advice="`if`")
+def function_that_changes_in_a_loop(x, n):
+    def square(v):
+        return v * v
+
+    def double(v):
+        return 2 * v
+
+    f = square
+    for _ in range(n):  # refused
+        x = f(x)
+        f = double
+    return np.sum(x)
+
+
+@refused(VECTOR, reason="function", advice="in the loop")
+def functions_made_in_a_loop(x):
+    functions = []
+    for v in x:
+        functions.append(lambda y: v * y)  # noqa: B023  # refused
+    return sum(f(2.0) for f in functions)
+
+
+@refused(VECTOR, reason="a key is not known", advice="use constant keys")
+def dict_that_grows_with_the_numbers(x):
+    table = {}
+    for v in x:
+        table[int(v)] = v * v  # refused
+    return table[1]
+
+
+@refused(VECTOR, 3, reason="length", advice="one shape")
+def ragged_comprehension(x, n):
+    rows = [x[:i] for i in range(n)]
+    return np.sum(np.array(rows))  # refused
+
+
+@refused(VECTOR, reason="how many", advice="index")
+def unpacking_a_list_made_by_a_loop(x):
+    squares = [v * v for v in x if v > 1.0]
+    a, b = squares  # refused
+    return a - b
+
+
+@refused(VECTOR, reason="how many", advice="index")
+def arguments_made_by_a_loop(x):
+    squares = [v * v for v in x if v > 1.0]
+    return total(*squares)  # refused
+
+
+@refused(1.5, reason="number", advice="array")
+def loop_over_a_number(x):
+    y = 0.0
+    for v in x:  # refused
+        y += v
+    return y
+
+
+@refused(2.5, reason="whole number", advice="int")
+def range_of_a_real_number(x):
+    y = 0.0
+    for i in range(x):  # refused
+        y += x * i
+    return y
+
+
+@refused(1.5, 2.5, reason="a set has no order", advice="use a tuple or a list")
+def loop_over_a_set(x, y):
+    z = 0.0
+    for v in {x, y}:  # refused
+        z = z / 2 + v
+    return z
+
+
+@refused(VECTOR, reason="writing an attribute changes an object", advice="keep the value in a local name")
+def attribute_that_counts(x):
+    y = 0.0
+    for MONITOR.last in x:  # refused
+        y += MONITOR.last**2
+    return y
+
+
+@refused(1.5, reason="loop", advice="`while`")
+def list_that_grows_under_its_loop(x):
+    parts = [x]
+    for part in parts:
+        if part < 10.0:
+            parts.append(2 * part)  # refused
+    return sum(parts)
+
+
+@refused(VECTOR, reason="the truth of an array is ambiguous", advice="`.any()` or `.all()`")
+def truth_of_an_array_in_a_loop(x):
+    while x < 10.0:  # refused
+        x = 2 * x
+    return np.sum(x)
+
+
+@refused(VECTOR, reason="nditer", advice="index")
+def iterator_that_writes(x):
+    y = x.copy()
+    with np.nditer(y, op_flags=[["readwrite"]]) as elements:  # refused
+        for element in elements:
+            element[...] = element * element  # type: ignore[index, operator]
+    return np.sum(y)
+
+
+# --- writes that are seen elsewhere, or nobody can say where ---
+
+
+@refused(VECTOR, reason="global", advice="copy")
+def array_of_the_module_written(x):
+    TABLE[0] = x[0]  # refused
+    return np.sum(TABLE * x)
+
+
+@refused(1.5, reason="global", advice="return")
+def list_of_the_module_extended(x):
+    HISTORY.append(x)  # refused
+    return x * x
+
+
+@refused(VECTOR, 0.5, reason="which array", advice=".copy()")
+def alias_chosen_by_a_branch(x, y):
+    a = 2 * x
+    b = 3 * x
+    chosen = a if y > 0 else b
+    chosen[0] = 1.0  # refused
+    return np.sum(a * b)
+
+
+@refused(VECTOR, 3, reason="which array", advice=".copy()")
+def alias_that_changes_in_a_loop(x, n):
+    a = 2 * x
+    b = 3 * x
+    target = a
+    for i in range(n):
+        target[i] += x[i]  # refused
+        target = b
+    return np.sum(a * b)
+
+
+@refused(VECTOR, VECTOR, reason="same array", advice="compare")
+def identity_of_arrays(x, y):
+    if x is y:  # refused
+        return np.sum(x)
+    return 2 * np.sum(y)
+
+
+@refused(VECTOR, reason="read-only", advice=".copy()")
+def write_into_a_broadcast(x):
+    rows = np.broadcast_to(2 * x, (2, 3))
+    rows[0] = 1.0  # refused
+    return np.sum(rows)
+
+
+@refused(MATRIX, reason="read-only", advice=".copy()")
+def write_into_a_diagonal(x):
+    y = 2 * x
+    np.diagonal(y)[0] = 1.0  # refused
+    return np.sum(y)
+
+
+@refused(MATRIX, reason="copy", advice="index")
+def write_into_a_view_or_a_copy(x):
+    y = 2 * x
+    y[:, 1:].reshape(-1)[0] = 1.0  # refused
+    return np.sum(y * y)
+
+
+@refused(VECTOR, PLACES, reason="twice", advice="np.add.at")
+def repeated_places_put(x, places):
+    y = np.zeros(3)
+    np.put(y, places, x)  # refused
+    return np.sum(y * y)
+
+
+@refused(1.5, reason="a real number is written into an array of whole numbers", advice="a float array")
+def whole_numbers_filled(x):
+    counts = np.zeros(3, dtype=int)
+    counts.fill(x)  # refused
+    return np.sum(counts) * x
+
+
+@refused(VECTOR, reason="written into an array of whole numbers", advice="a float array")
+def real_numbers_copied_into_whole_ones(x):
+    counts = np.zeros(3, dtype=int)
+    np.copyto(counts, x, casting="unsafe")  # refused
+    return np.sum(counts * x)
+
+
+# --- exceptions, contexts, deletions ---
+
+
+@refused(0.5, reason="caught", advice="`if`")
+def exception_of_a_function(x):
+    try:  # refused
+        y = math.log(x)
+    except ValueError:
+        y = 0.0
+    return x * y
+
+
+@refused(0.5, reason="caught", advice="`if`")
+def exception_raised_and_caught(x):
+    try:  # refused
+        if x < 0:
+            raise ValueError("negative")
+        y = math.sqrt(x)
+    except ValueError:
+        y = 0.0
+    return y
+
+
+@refused(0.5, reason="suppress", advice="`if`")
+def exception_suppressed(x):
+    y = 0.0
+    with suppress(ZeroDivisionError):  # refused
+        y = 1 / x
+    return y
+
+
+@refused(VECTOR, reason="`finally`", advice="after the `try`")
+def break_in_finally(x):
+    y = 0.0
+    for v in x:
+        try:
+            y += 1 / v
+        finally:
+            if y > 1.0:
+                break  # noqa: B012  # refused
+    return y
+
+
+@refused(1.5, reason="`finally`", advice="after the `try`")
+def return_in_finally(x):
+    try:
+        y = 1 / x
+    finally:
+        return y  # noqa: B012  # refused
+
+
+@refused(1.5, "scale.txt", reason="open", advice=HAS_A_RULE)
+def numbers_in_a_file(x, path):
+    with open(path) as lines:  # refused
+        for line in lines:
+            x = x * float(line)
+    return x
+
+
+@refused(1.5, reason="`y` is not defined", advice="define it before it is used")
+def read_after_deletion(x):
+    y = x * x
+    del y
+    return y  # noqa: F821  # refused
+
+
+@refused(1.5, reason="is bound in one branch only", advice=ONE_KIND)
+def deletion_of_what_may_be_unbound(x):
+    if x > 0:
+        y = x * x
+    del y  # refused
+    return x
+
+
+@refused(1.5, reason="attribute", advice="local name")
+def deletion_of_an_attribute(x):
+    del MONITOR.last  # refused
+    return x * x

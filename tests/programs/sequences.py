@@ -12,10 +12,10 @@ RNG = np.random.default_rng(15)
 DISTANCES = np.array(
     [[0.0, 0.4, 2.0, 3.1], [0.7, 0.0, 0.5, 1.9], [1.6, 0.9, 0.0, 0.6], [0.3, 1.2, 2.4, 0.0]],
 )
-TRANSITION = np.array([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3], [0.25, 0.15, 0.6]])
-EMISSION = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.3, 0.55, 0.15]])
+TRANSITION = np.array([[0.62, 0.27, 0.11], [0.2, 0.46, 0.34], [0.25, 0.15, 0.6]])
+EMISSION = np.array([[0.68, 0.22, 0.1], [0.12, 0.3, 0.58], [0.27, 0.55, 0.18]])
 INITIAL = np.array([0.5, 0.3, 0.2])
-SYMBOLS = np.array([0, 2, 1, 1, 0])
+SYMBOLS = np.array([1, 0, 2, 1, 1])
 NORMALS = RNG.standard_normal((6, 4))
 
 
@@ -321,7 +321,17 @@ def optimal_stopping(rewards, discount):
     return value
 
 
-@program(RNG.uniform(0.0, 1.0, (3, 2)), RNG.uniform(0.1, 1.0, (3, 2, 3)), 0.6)
+@program(
+    np.array([[0.2, 0.9], [0.7, 0.1], [0.4, 0.8]]),
+    np.array(
+        [
+            [[0.6, 0.3, 0.2], [0.1, 0.5, 0.9]],
+            [[0.3, 0.8, 0.4], [0.7, 0.2, 0.5]],
+            [[0.9, 0.1, 0.3], [0.2, 0.6, 0.5]],
+        ]
+    ),
+    0.6,
+)
 def value_iteration(rewards, transitions, discount):
     """Until the values no longer change."""
     V = np.zeros(3)
@@ -340,7 +350,7 @@ def value_iteration(rewards, transitions, discount):
         V = new
 
 
-@program(1.0, 1.05, 0.04, 0.3, 1.0, NORMALS[:, 0])
+@program(1.0, 0.95, 0.04, 0.3, 1.0, NORMALS[:, 0])
 def european_call(spot, strike, rate, volatility, maturity, normals):
     payoff = 0.0
     for z in normals:

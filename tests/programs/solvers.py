@@ -43,15 +43,14 @@ def kepler(eccentricity, mean_anomaly):
 def newton_system(parameters, x):
     """Two equations in two unknowns; the linear system is solved by Cramer's rule."""
     x = x.copy()
-    converged = False
-    while not converged:
+    while True:
         f = np.array([x[0] ** 2 + parameters[0] * x[1] - 2.0, np.sin(x[0]) + x[1] ** 3 - 3 * parameters[1]])
         J = np.array([[2 * x[0], parameters[0]], [np.cos(x[0]), 3 * x[1] ** 2]])
         det = J[0, 0] * J[1, 1] - J[0, 1] * J[1, 0]
         step = np.array([J[1, 1] * f[0] - J[0, 1] * f[1], J[0, 0] * f[1] - J[1, 0] * f[0]]) / det
         x -= step
-        converged = np.linalg.norm(step) < 1e-12
-    return x
+        if np.linalg.norm(step) < 1e-12:
+            return x
 
 
 def newton(f, derivative, x):
@@ -255,7 +254,7 @@ def escape_trajectory(cr, ci):
     return zr * zr + zi * zi
 
 
-@program(np.array([-1.3, -0.4, 0.6]), np.array([0.7, 1.1]))
+@program(np.array([-1.3, -0.4, 0.6]), np.array([0.8, 1.2]))
 def escape_counts(real, imaginary):
     """How long points stay: whole numbers, whose derivative is zero."""
     counts = np.zeros((len(real), len(imaginary)))

@@ -15,12 +15,12 @@ group of statements under the line it is the derivative of:
 
 from __future__ import annotations
 
-import ast
-
+from ad_compiler.backends.numpy.control import Control, Exit
 from ad_compiler.backends.numpy.expressions import Expressions
-from ad_compiler.backends.numpy.names import IN_PLACE, Names
+from ad_compiler.backends.numpy.memory import IN_PLACE, Memory
+from ad_compiler.backends.numpy.names import Names
 from ad_compiler.backends.numpy.plan import UPDATES, Planner, Step, printer_for
-from ad_compiler.ir import Branch, Function, Operand, Operation, Parameter, Statement, Value
+from ad_compiler.ir import Branch, Function, Loop, Operand, Operation, Parameter, Pop, Statement, Value
 from ad_compiler.rules.indexing import has_repetitions
 
 INDENT = "    "
@@ -31,10 +31,11 @@ COMMENT_WIDTH = 96
 def emit(function: Function, pullback: str | None = None) -> str:
     """The source of the function; with `pullback`, of one that returns its result and a closure."""
     plan = Planner(function).plan()
-    taken = [parameter.name for parameter in function.parameters]
+    taken = [p.name for p in function.parameters if not isinstance(p.structure, Value)]
     if pullback is not None:
         taken += [pullback, "pullback"]
-    names = Names(plan, taken, separate_sections=pullback is not None)
+    blocks = [function.forward, *([function.reverse] if function.reverse else [])]
+    names = Names(plan, Memory(plan, blocks), taken, separate_sections=pullback is not None)
     names.assign()
     writer = Writer(names, printer_for(plan, names.names))
     lines = [header(function)]
@@ -93,25 +94,38 @@ class Writer:
     def __init__(self, names: Names, printer: Expressions) -> None:
         self.names = names
         self.printer = printer
+        self.control = Control(names, printer, self.steps)
         self.commented: set[int] = set()
 
     def output(self, operand: Operand) -> str:
         text = self.printer.text(operand)
         return text[1:-1] if isinstance(operand, tuple) and len(operand) > 1 else text
 
-    def steps(self, steps: list[Step], depth: int) -> list[str]:
+    def steps(self, steps: list[Step], depth: int, leaving: Exit | None = None) -> list[str]:
+        """The lines of steps; `leaving` says how the turn of a loop that they end is left."""
         lines: list[str] = []
         current: Statement | None = None
         for step in steps:
-            body = self.branch(step, depth) if isinstance(step.node, Branch) else self.operation(step.node)
+            body = self.step(step, depth, leaving)
             if not body:
                 continue
             statement = step.statement
             if statement is not None and (current is None or statement.node is not current.node):
                 lines += [INDENT * depth + comment for comment in self.comments(step, statement)]
                 current = statement
-            lines += body if isinstance(step.node, Branch) else [INDENT * depth + line for line in body]
+            lines += body
         return lines
+
+    def step(self, step: Step, depth: int, leaving: Exit | None) -> list[str]:
+        node = step.node
+        if isinstance(node, Branch):
+            return self.control.branch(step, depth, leaving)
+        if isinstance(node, Loop):
+            return self.control.loop(step, depth)
+        if isinstance(node, Pop):
+            names = ", ".join(self.names.names[value] for value in node.results)
+            return [f"{INDENT * depth}{names} = {self.printer.text(node.tape)}.pop()"]
+        return [INDENT * depth + line for line in self.operation(node)]
 
     def comments(self, step: Step, statement: Statement) -> list[str]:
         """The user's comments above a forward statement; what a reverse statement is the derivative of."""
@@ -173,49 +187,6 @@ class Writer:
         node = operand.operation
         is_negation = isinstance(node, Operation) and node.primitive.name == "neg"
         return node.arguments[0] if is_negation and isinstance(node, Operation) else None
-
-    def branch(self, step: Step, depth: int) -> list[str]:
-        node = step.node
-        assert isinstance(node, Branch)
-        if not step.then and not step.otherwise and len(node.results) == 1 and not is_statement(node):
-            text = self.printer.ternary(node)[0]
-            return [f"{INDENT * depth}{self.names.names[node.results[0]]} = {text}"]
-        indent = INDENT * depth
-        sides = []
-        for steps, results in ((step.then, node.then.results), (step.otherwise, node.otherwise.results)):
-            lines = self.steps(steps, depth + 1)
-            sides.append(lines + [f"{indent}{INDENT}{line}" for line in self.yields(node, results)])
-        then, otherwise = sides
-        if not then and not otherwise:
-            return []
-        if not then:
-            condition = f"not {self.printer.at_least(node.condition, 4)}"
-            return [f"{indent}if {condition}:", *otherwise]
-        head = [f"{indent}if {self.printer.text(node.condition)}:", *then]
-        return [*head, f"{indent}else:", *otherwise] if otherwise else head
-
-    def yields(self, node: Branch, results: list[Operand]) -> list[str]:
-        """Assign the results of a branch at the end of one side."""
-        pairs = []
-        for target, operand in zip(node.results, results, strict=True):
-            name, text = self.names.names[target], self.printer.text(operand)
-            if name != text:
-                pairs.append((name, text, operand))
-        targets = {name for name, _, _ in pairs}
-        if len(pairs) > 1 and any(self.reads_any(operand, targets) for _, _, operand in pairs):
-            return [f"{', '.join(name for name, _, _ in pairs)} = {', '.join(text for _, text, _ in pairs)}"]
-        return [f"{name} = {text}" for name, text, _ in pairs]
-
-    def reads_any(self, operand: Operand, targets: set[str]) -> bool:
-        """Whether an operand is written with one of these names."""
-        text = self.printer.text(operand)
-        return any(
-            isinstance(n, ast.Name) and n.id in targets for n in ast.walk(ast.parse(text, mode="eval"))
-        )
-
-
-def is_statement(node: Branch) -> bool:
-    return node.place is not None and isinstance(node.place[1], ast.If)
 
 
 def is_zeros(operand: Operand) -> bool:

@@ -85,7 +85,7 @@ class Expressions:
             node = operand.operation
             if isinstance(node, Branch):
                 return self.ternary(node)
-            assert node is not None
+            assert isinstance(node, Operation)
             return self.operation(node)
         return self.constant(operand)
 
@@ -374,6 +374,11 @@ def _sum_where_broadcast(printer: Expressions, node: Operation) -> Text:
     return f"{summed} if {condition} else {printer.at_least(g, Precedence.TERNARY + 1)}", Precedence.TERNARY
 
 
+def _push(printer: Expressions, node: Operation) -> Text:
+    recorded, values = node.arguments
+    return f"{printer.text(recorded)}.append({printer.text(values)})", Precedence.ATOM
+
+
 SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "getitem": _getitem,
     "select": _select,
@@ -389,5 +394,8 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "print": _print,
     "require": _require,
     "raise": _raise,
+    "tape": lambda printer, node: ("[]", Precedence.ATOM),
+    "tape_copy": lambda printer, node: (f"{printer.text(node.arguments[0])}.copy()", Precedence.ATOM),
+    "push": _push,
     "sum_where_broadcast": _sum_where_broadcast,
 }

@@ -10,10 +10,10 @@ from __future__ import annotations
 import keyword
 from collections.abc import Callable, Iterable
 
-from ad_compiler.analysis.storage import is_fresh, storages_of
 from ad_compiler.analysis.types import ArrayType, same_shape
-from ad_compiler.backends.numpy.plan import UPDATES, Plan, Step, storage_reads
-from ad_compiler.ir import Branch, Operation, Value, values_in
+from ad_compiler.backends.numpy.memory import IN_PLACE, Memory
+from ad_compiler.backends.numpy.plan import UPDATES, Plan, Step
+from ad_compiler.ir import Branch, Loop, Operand, Operation, Pop, Value, values_in
 
 # What generated code may call: everything else may be a variable, if the user called it so.
 USED = ("abs", "bool", "dict", "float", "int", "max", "min", "print", "range", "round", "slice", "type")
@@ -49,28 +49,37 @@ NOUNS = {
 }
 Blocks = Callable[[int], bool]  # whether a read of the name's holder at this position forbids the name
 REUSED_FROM_RANK = 3  # from here on arrays are large enough that memory of their own costs more than `out=`
-IN_PLACE = {"add": "+=", "sub": "-=", "mul": "*=", "truediv": "/="}
 
 
 class Names:
     """The names of one function's values."""
 
-    def __init__(self, plan: Plan, taken: Iterable[str], separate_sections: bool) -> None:
+    def __init__(self, plan: Plan, memory: Memory, taken: Iterable[str], separate_sections: bool) -> None:
         self.plan = plan
+        self.memory = memory
         self.separate = separate_sections  # the reverse sweep is a function of its own (a pullback)
         self.taken = set(taken)
         self.names: dict[Value, str] = {}
         self.holders: dict[str, list[Value]] = {}
         self.in_place: set[Value] = set()
         self.reused: dict[Value, Value] = {}  # results that take the memory of an operand: `out=`
-        self.storage_reads = storage_reads(plan)
         self.forward_names: set[str] = set()
         self.wish: dict[Value, str] = {}
         self.merged: dict[Value, tuple[Value, int, int]] = {}
 
     def assign(self) -> None:
+        for value in self.plan.inputs:
+            assert value.access is not None
+            self.holders[value.access] = [value]
+        while True:
+            self.in_place.clear()
+            self.reused.clear()
+            for steps in (self.plan.forward, self.plan.reverse):
+                self.find_updates(steps, ())
+            if self.memory.settled(self.in_place):
+                break
         for steps in (self.plan.forward, self.plan.reverse):
-            self.find_updates(steps, ())
+            self.find_wishes(steps)
         self.steps(self.plan.forward)
         self.forward_names = set(self.holders)
         self.steps(self.plan.reverse)
@@ -86,6 +95,12 @@ class Names:
             if isinstance(node, Branch):
                 self.find_updates(step.then, (*elsewhere, (step.end_then, step.end)))
                 self.find_updates(step.otherwise, elsewhere)
+            elif isinstance(node, Loop):
+                self.memory.enter(step)
+                self.find_updates(step.test, elsewhere)
+                self.find_updates(step.body, elsewhere)
+            elif isinstance(node, Pop):
+                continue
             elif (
                 node.arguments
                 and isinstance(node.arguments[0], Value)
@@ -94,7 +109,12 @@ class Names:
                 self.in_place.add(node.result)
             elif step.reverse and not self.separate:
                 self.find_reuse(node, step, elsewhere)
+
+    def find_wishes(self, steps: list[Step]) -> None:
+        """What is updated in place should have the name of what it becomes."""
         for step in reversed(steps):
+            for inner in (step.then, step.otherwise, step.test, step.body):
+                self.find_wishes(inner)
             node = step.node
             if isinstance(node, Operation) and node.result in self.in_place:
                 base = node.arguments[0]
@@ -119,20 +139,11 @@ class Names:
                 isinstance(kind, ArrayType)
                 and kind.dtype == result.dtype
                 and same_shape(kind.shape, result.shape)
-                and all(is_fresh(storage) for storage in storages_of(operand))
-                and is_fresh(operand)
-                and not self.is_read_later(operand, step.position, elsewhere)
+                and self.memory.is_own(operand)
+                and not self.memory.is_read_later(operand, step.position, elsewhere)
             ):
                 self.reused[node.result] = operand
                 return
-
-    def is_read_later(self, base: Value, position: int, elsewhere: tuple[tuple[int, int], ...]) -> bool:
-        """Whether any memory that `base` may share is read after `position`."""
-        return any(
-            read > position and not any(low < read <= high for low, high in elsewhere)
-            for storage in storages_of(base)
-            for read in self.storage_reads.get(storage, [])
-        )
 
     def may_overwrite(self, node: Operation, step: Step, elsewhere: tuple[tuple[int, int], ...]) -> bool:
         name = node.primitive.name
@@ -145,14 +156,15 @@ class Names:
         if base.name is not None and node.result.name is not None and base.name != node.result.name:
             return False
         section = self.plan.section[node.result]
-        if base in self.plan.inlined or any(self.plan.section.get(s) != section for s in storages_of(base)):
+        storages = self.memory.storages(base)
+        if base in self.plan.inlined or any(self.plan.section.get(s) != section for s in storages):
             return False  # a pullback may be called again: it leaves what the forward sweep made alone
-        if self.is_read_later(base, step.position, elsewhere):
+        if self.memory.is_read_later(base, step.position, elsewhere):
             return False
         if name in UPDATES:
-            return is_fresh(base) and base_type.rank > 0
+            return self.memory.is_own(base) and base_type.rank > 0
         others = list(values_in(node.arguments[1:]))
-        if any(storages_of(value) & storages_of(base) for value in others):
+        if any(self.memory.storages(value) & self.memory.storages(base) for value in others):
             return False
         if not step.reverse and (base.name is None or base.name != node.result.name):
             return False  # the forward sweep keeps the user's lines: only `a += b` writes
@@ -161,13 +173,18 @@ class Names:
                 base_type.rank == 0 and node.result.name is not None and base.name in (None, node.result.name)
             )
         fits = result_type.dtype == base_type.dtype and same_shape(result_type.shape, base_type.shape)
-        return fits and is_fresh(base)
+        return fits and self.memory.is_own(base)
 
     def steps(self, steps: list[Step]) -> None:
         for step in steps:
             node = step.node
             if isinstance(node, Branch):
                 self.branch(step)
+            elif isinstance(node, Loop):
+                self.loop(step)
+            elif isinstance(node, Pop):
+                for value in node.results:
+                    self.give(value, value.name or "saved", step.reverse, lambda read: read > step.position)
             elif not node.primitive.effect:
                 self.operation(node, step)
 
@@ -175,17 +192,29 @@ class Names:
         value = node.result
         # An update is written as a copy and a write: what it reads must outlive the first of them.
         position = step.position - (node.primitive.name in UPDATES)
-        merged = self.merged.get(value)
-        if merged is not None:
-            result, until, end = merged
-
-            def inside(read: int) -> bool:
-                return position < read <= until or read > end
-
-            if self.is_free(self.names[result], step.reverse, inside, {result, *self.base_of(value)}):
-                self.take(value, self.names[result])
-                return
+        if self.take_merged(value, position, step.reverse):
+            return
         self.give(value, self.wanted(node), step.reverse, lambda read: read > position)
+
+    def take_merged(self, value: Value, position: int, reverse: bool) -> bool:
+        """Compute a value right into the variable in which a branch or a loop hands it on, if that is free."""
+        merged = self.merged.get(value)
+        if merged is None:
+            return False
+        result, until, end = merged
+
+        def inside(read: int) -> bool:
+            return position < read <= until or read > end
+
+        successors = {result}
+        while result in self.merged:
+            result = self.merged[result][0]
+            successors.add(result)
+        result = merged[0]
+        if not self.is_free(self.names[result], reverse, inside, {*successors, *self.base_of(value)}):
+            return False
+        self.take(value, self.names[result])
+        return True
 
     def base_of(self, value: Value) -> list[Value]:
         node = value.operation
@@ -229,9 +258,53 @@ class Names:
             wanted = value.name or next(
                 (s.name for s in (left, right) if isinstance(s, Value) and s.name), None
             )
-            self.give(value, wanted or "chosen", step.reverse, lambda read: read > step.end)
-            for side, steps, until in ((left, step.then, step.end_then), (right, step.otherwise, step.end)):
-                if any(isinstance(s.node, Operation) and s.node.result is side for s in steps):
-                    self.merged.setdefault(side, (value, until, step.end))
+            if not self.take_merged(value, step.end, step.reverse):
+                self.give(value, wanted or "chosen", step.reverse, lambda read: read > step.end)
+            self.merge_into(value, left, step.then, step.end_then, step.end)
+            self.merge_into(value, right, step.otherwise, step.end, step.end)
         self.steps(step.then)
         self.steps(step.otherwise)
+
+    def merge_into(self, value: Value, side: Operand, steps: list[Step], until: int, end: int) -> None:
+        """Note that `side`, if it is made by these steps, may be made in the variable of `value`."""
+        for step in steps:
+            if isinstance(step.node, (Branch, Loop)):
+                made = step.node.results
+            else:
+                made = [step.node.result] if isinstance(step.node, Operation) else []
+            if any(result is side for result in made):
+                self.merged.setdefault(side, (value, until, end))
+
+    def loop(self, step: Step) -> None:
+        """One variable for a carried value: before the loop, in every turn, and after it."""
+        node = step.node
+        assert isinstance(node, Loop)
+
+        def blocks(read: int) -> bool:
+            return read > step.position
+
+        for param, end, result in zip(node.carried, node.body.results, node.results, strict=True):
+            primal = self.names.get(param.cotangent_of) if param.cotangent_of is not None else None
+            wanted = result.name or param.name or (f"{primal}_bar" if primal else "carried")
+            if not self.take_merged(result, step.position, step.reverse):
+                self.give(result, wanted, step.reverse, blocks)
+            self.take(param, self.names[result])
+            self.merge_into(result, end, step.body, step.end, step.end)
+        if node.index is not None:
+            self.give(node.index, self.index_name(step), step.reverse, lambda read: step.position < read)
+        self.steps(step.test)
+        self.steps(step.body)
+
+    def index_name(self, step: Step) -> str:
+        index = step.node.index
+        assert index is not None
+        if index not in self.plan.reads:
+            return "_"
+        if index.name not in (None, "_"):
+            return str(index.name)
+        names = [
+            name
+            for name in "ijk"
+            if self.is_free(name, step.reverse, lambda read: step.position < read, set())
+        ]
+        return names[0] if names else "index"

@@ -12,9 +12,23 @@ import ast
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ad_compiler.analysis.storage import storages_of
 from ad_compiler.backends.numpy.expressions import Expressions
-from ad_compiler.ir import Block, Branch, Function, Operand, Operation, Statement, Value, values_in
+from ad_compiler.ir import (
+    Block,
+    Branch,
+    Function,
+    Loop,
+    Node,
+    Operand,
+    Operation,
+    Pop,
+    Statement,
+    Value,
+    arguments_of,
+    blocks_of,
+    results_of,
+    values_in,
+)
 
 WIDTH = 92
 UPDATES = ("index_add", "index_set")
@@ -22,14 +36,16 @@ UPDATES = ("index_add", "index_set")
 
 @dataclass(eq=False, slots=True)
 class Step:
-    """One emitted statement: an operation, or a branch with the steps of its sides."""
+    """One emitted statement: an operation, or a branch or loop with the steps inside of it."""
 
-    node: Operation | Branch
+    node: Node
     position: int
     reverse: bool
     then: list[Step] = field(default_factory=list)
     otherwise: list[Step] = field(default_factory=list)
     end_then: int = 0
+    test: list[Step] = field(default_factory=list)  # of the condition of a `while`
+    body: list[Step] = field(default_factory=list)
     end: int = 0
 
     @property
@@ -46,6 +62,9 @@ class Plan:
     reads: dict[Value, list[int]]
     inlined: set[Value]
     section: dict[Value, bool]  # whether a value is made in the reverse sweep
+    made: dict[Value, int]  # the position at which a value is made; inputs are not listed
+    pushed: list[Value]  # values on tapes: they must stay as they are
+    inputs: list[Value]  # parameters that are one number or array
     end: int
 
 
@@ -59,6 +78,8 @@ class Planner:
         self.inlined: set[Value] = set()
         self.reads: dict[Value, list[int]] = {}
         self.section: dict[Value, bool] = {}
+        self.made: dict[Value, int] = {}
+        self.pushed: list[Value] = []
         self.sizes: dict[Value, int] = {}
         self.position = 0
 
@@ -81,20 +102,28 @@ class Planner:
         self.position += 1
         for value in values_in(outputs):
             self.record(value, self.position)
-        return Plan(forward, reverse, self.reads, self.inlined, self.section, self.position)
+        inputs = [p.structure for p in function.parameters if isinstance(p.structure, Value)]
+        return Plan(
+            forward,
+            reverse,
+            self.reads,
+            self.inlined,
+            self.section,
+            self.made,
+            self.pushed,
+            inputs,
+            self.position,
+        )
 
     def count(self, block: Block) -> None:
         for node in block.operations:
-            if isinstance(node, Operation):
-                for value in values_in(node.arguments):
-                    self.read(value, block, node.statement)
-                continue
-            for value in values_in(node.condition):
+            own = node.tape if isinstance(node, Pop) else arguments_of(node)
+            for value in values_in(own):
                 self.read(value, block, node.statement)
-            for side in (node.then, node.otherwise):
-                self.count(side)
-                for value in values_in(side.results):
-                    self.read(value, side, node.statement)
+            for inner in blocks_of(node):
+                self.count(inner)
+                for value in values_in(inner.results):
+                    self.read(value, inner, node.statement)
 
     def read(self, value: Value, block: Block | None, statement: Statement | None) -> None:
         self.uses[value] += 1
@@ -103,11 +132,12 @@ class Planner:
     def inline(self, block: Block) -> None:
         """Mark what is written into the expression that reads it."""
         for node in block.operations:
+            for inner in blocks_of(node):
+                self.inline(inner)
             if isinstance(node, Branch):
-                self.inline(node.then)
-                self.inline(node.otherwise)
                 if self.is_expression(node) and self.read_once_here(node.results[0], block, node):
                     self.inlined.add(node.results[0])
+            if not isinstance(node, Operation):
                 continue
             self.keep_updated(node)
             if self.is_inlined(node, block):
@@ -132,13 +162,13 @@ class Planner:
             return True
         return self.read_once_here(node.result, block, node) and self.text_length(node) <= WIDTH * 3 // 4
 
-    def read_once_here(self, value: Value, block: Block, node: Operation | Branch) -> bool:
+    def read_once_here(self, value: Value, block: Block, node: Node) -> bool:
         if self.uses[value] != 1 or value.name is not None:
             return False
         reader_block, statement = self.readers[value]
         if reader_block is None:
             return True
-        return reader_block is block and statement is node.statement
+        return reader_block is block and same_statement(statement, node.statement)
 
     def text_length(self, node: Operation) -> int:
         """A rough width of the expression, inlined parts included."""
@@ -160,30 +190,55 @@ class Planner:
         if len(branch.results) != 1 or (branch.place is not None and isinstance(branch.place[1], ast.If)):
             return False
         inner = [*branch.then.operations, *branch.otherwise.operations]
-        return all(
-            result in self.inlined
-            for node in inner
-            for result in ([node.result] if isinstance(node, Operation) else node.results)
+        return all(result in self.inlined for node in inner for result in results_of(node)) and not any(
+            isinstance(node, (Loop, Pop)) for node in inner
         )
 
     def steps(self, block: Block, reverse: bool) -> list[Step]:
         result = []
         for node in block.operations:
-            if isinstance(node, Operation):
-                self.section[node.result] = reverse
-                if node.result in self.inlined:
-                    continue
+            for value in results_of(node):
+                self.section[value] = reverse
+                self.made[value] = self.position
+            if results_of(node) and all(value in self.inlined for value in results_of(node)):
+                continue
+            if isinstance(node, Branch):
+                result.append(self.branch_step(node, reverse))
+            elif isinstance(node, Loop):
+                result.append(self.loop_step(node, reverse))
+            else:
                 self.position += 1
                 result.append(Step(node, self.position, reverse))
-                for value in values_in(node.arguments):
+                for value in values_in(arguments_of(node)):
                     self.record(value, self.position)
-                continue
-            for value in node.results:
-                self.section[value] = reverse
-            if len(node.results) == 1 and node.results[0] in self.inlined:
-                continue
-            result.append(self.branch_step(node, reverse))
+                if isinstance(node, Operation) and node.primitive.name == "push":
+                    self.pushed += values_in(node.arguments[1])
+            for value in results_of(node):
+                self.made[value] = self.position
         return result
+
+    def loop_step(self, node: Loop, reverse: bool) -> Step:
+        self.position += 1
+        step = Step(node, self.position, reverse)
+        for value in values_in((node.bounds, node.initial)):
+            self.record(value, self.position)
+        for value in [*node.carried, *([] if node.index is None else [node.index])]:
+            self.section[value] = reverse
+            self.made[value] = self.position
+        if node.condition is not None:
+            step.test = self.steps(node.condition, reverse)
+            self.position += 1
+            for value in values_in(node.condition.results):
+                self.record(value, self.position)
+        step.body = self.steps(node.body, reverse)
+        self.position += 1
+        step.end = self.position
+        for value in values_in(node.body.results):
+            self.record(value, self.position)
+        for value, reads in self.reads.items():  # what comes from outside is read in the next turn again
+            if self.made.get(value, 0) < step.position and any(read > step.position for read in reads):
+                reads.append(step.end)
+        return step
 
     def branch_step(self, node: Branch, reverse: bool) -> Step:
         self.position += 1
@@ -216,13 +271,8 @@ class Planner:
                 self.record(inner, position)
 
 
-def storage_reads(plan: Plan) -> dict[Value, list[int]]:
-    """The positions at which memory is read, through any of the values that share it."""
-    reads: dict[Value, list[int]] = {}
-    for value, positions in plan.reads.items():
-        for storage in storages_of(value):
-            reads.setdefault(storage, []).extend(positions)
-    return reads
+def same_statement(a: Statement | None, b: Statement | None) -> bool:
+    return a is b or (a is not None and b is not None and a.node is b.node)
 
 
 def printer_for(plan: Plan, names: dict[Value, str]) -> Expressions:

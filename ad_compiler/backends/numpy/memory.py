@@ -1,0 +1,138 @@
+"""Which writes may be done in place, and which arrays a loop must own for that.
+
+A write `a' = index_set(a, i, e)` is done in the memory of `a` if nobody reads that memory later, and if it
+is the program's own. What a loop carries is its own if it starts with a copy, or with an array that was
+made for it and is read no more; and if every turn hands on memory of its own, too. Where a carried array
+is written into, the loop is made to own it: a copy in front of the loop instead of one in every turn.
+"""
+
+from __future__ import annotations
+
+from ad_compiler.analysis.storage import is_fresh, storage_of, storages_of
+from ad_compiler.analysis.types import ArrayType
+from ad_compiler.backends.numpy.plan import UPDATES, Plan, Step
+from ad_compiler.ir import Block, Loop, Operand, Operation, Value, nodes_in, origins_of, results_of
+
+IN_PLACE = {"add": "+=", "sub": "-=", "mul": "*=", "truediv": "/="}
+
+
+class Memory:
+    """Who shares memory with whom, and when it is read, given that loops own what they write into."""
+
+    def __init__(self, plan: Plan, blocks: list[Block]) -> None:
+        self.plan = plan
+        self.loops = [node for block in blocks for node in nodes_in(block) if isinstance(node, Loop)]
+        self.writes = [
+            node
+            for loop in self.loops
+            for node in nodes_in(loop.body)
+            if isinstance(node, Operation) and is_write(node)
+        ]
+        self.owned: set[Value] = set()  # carried values, and what is left of them after the loop
+        self.copied_at_start: set[Value] = set()
+        self.copied_at_end: set[Value] = set()
+        self.reads: dict[Value, list[int]] = {}
+        self.find_owned()
+
+    def settled(self, in_place: set[Value]) -> bool:
+        """Whether the loops own no more than what is written into in place; else they are made to."""
+        writes = [node for node in self.writes if node.result in in_place]
+        if len(writes) == len(self.writes):
+            return True
+        before, self.writes = self.owned, writes
+        self.find_owned()
+        return self.owned == before
+
+    def find_owned(self) -> None:
+        """What is written into while a loop carries it, and what it is handed on from or to."""
+        self.owned = set()
+        self.copied_at_start.clear()
+        self.copied_at_end.clear()
+        written: set[Value] = set()
+        for node in self.writes:
+            base = node.arguments[0]
+            written |= storages_of(base) if isinstance(base, Value) else set()
+        before = -1
+        while len(self.owned) > before:
+            before = len(self.owned)
+            for loop in self.loops:
+                for param, initial, end, result in zip(
+                    loop.carried, loop.initial, loop.body.results, loop.results, strict=True
+                ):
+                    if param in written and is_array(param):
+                        self.owned |= {param, result}
+                        written.update(v for v in (initial,) if isinstance(v, Value))
+                        if isinstance(end, Value):
+                            written |= storages_of(end)
+        self.reads = {}
+        pushed = [(value, [self.plan.end]) for value in self.plan.pushed]
+        for value, positions in [*self.plan.reads.items(), *pushed]:
+            for storage in self.storages(value):
+                self.reads.setdefault(storage, []).extend(positions)
+
+    def storages(self, value: Value) -> frozenset[Value]:
+        """Every value whose memory this one may share."""
+        found: set[Value] = set()
+        waiting = [value]
+        while waiting:
+            root = storage_of(waiting.pop())
+            if root not in found:
+                found.add(root)
+                if root not in self.owned:
+                    waiting += [v for v in origins_of(root) or () if isinstance(v, Value)]
+        return frozenset(found)
+
+    def is_own(self, value: Value) -> bool:
+        """Whether all memory this value may have was made by the program, and is no view of anything."""
+        return storage_of(value) is value and all(
+            root in self.owned or origins_of(root) is not None or is_fresh(root)
+            for root in self.storages(value)
+        )
+
+    def is_read_later(self, value: Value, position: int, elsewhere: tuple[tuple[int, int], ...]) -> bool:
+        """Whether any memory that `value` may share is read after `position`."""
+        return any(
+            read > position and not any(low < read <= high for low, high in elsewhere)
+            for storage in self.storages(value)
+            for read in self.reads.get(storage, [])
+        )
+
+    def enter(self, step: Step) -> None:
+        """Decide what is copied where a loop starts, and where a turn ends."""
+        loop = step.node
+        assert isinstance(loop, Loop)
+        made = {value for node in nodes_in(loop.body) for value in results_of(node)}
+        for place, param in enumerate(loop.carried):
+            if param not in self.owned:
+                continue
+            others = [n for n in range(len(loop.carried)) if n != place]
+            initial, end = loop.initial[place], loop.body.results[place]
+            if self.must_copy(initial, step.position, [loop.initial[n] for n in others]):
+                self.copied_at_start.add(param)
+            inside = isinstance(end, Value) and all(
+                root in made or root in loop.carried for root in self.storages(end)
+            )
+            if not inside or self.must_copy(end, step.end, [loop.body.results[n] for n in others]):
+                self.copied_at_end.add(param)
+
+    def must_copy(self, operand: Operand, position: int, others: list[Operand]) -> bool:
+        """Whether the memory of what is handed to a loop may not be written into."""
+        if not isinstance(operand, Value):
+            return False
+        section = self.plan.section
+        if not self.is_own(operand) or self.is_read_later(operand, position, ()):
+            return True
+        own = self.storages(operand)
+        if any(section.get(root) != section.get(operand) for root in own):
+            return True
+        return any(isinstance(other, Value) and self.storages(other) & own for other in others)
+
+
+def is_write(node: Operation) -> bool:
+    return node.primitive.name in UPDATES or (
+        node.primitive.name in IN_PLACE and not node.primitive.text and is_array(node.result)
+    )
+
+
+def is_array(value: Value) -> bool:
+    return isinstance(value.type, ArrayType) and value.type.rank > 0

@@ -1,0 +1,161 @@
+"""What a loop carries from turn to turn: the names that are bound anew, and the kinds of what they hold.
+
+The kind of a carried value must be right for every turn, the first one included, so it is the join of
+what it is before the loop and after a turn: `total = 0` becomes a float where floats are added to it. The
+loop is lowered again until nothing has to be joined any more (a fixed point, as in data-flow analysis:
+Nielson, Nielson and Hankin, Principles of Program Analysis (1999), chapter 2).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.analysis.types import (
+    ArrayType,
+    Axis,
+    Length,
+    ObjectType,
+    Type,
+    may_be_one,
+    python_type,
+    representative,
+    same_length,
+)
+from ad_compiler.builder import key_of
+from ad_compiler.frontend.branches import named_rank
+from ad_compiler.ir import Operand, Record, Value
+from ad_compiler.rules.shapes import type_of
+
+NUMBERS = (bool, int, float, np.generic)
+
+
+class Different(Exception):
+    """Two structures that cannot be one: `str(error)` says how."""
+
+
+def is_leaf(operand: Operand) -> bool:
+    return isinstance(operand, (Value, *NUMBERS))
+
+
+def map_leaves(function: Callable[..., Operand], first: Operand, *others: Operand) -> Operand:
+    """The same structure, with `function` of the numbers and arrays that stand at each place."""
+    if is_leaf(first) and all(map(is_leaf, others)):
+        return function(first, *others)
+    if any(type(other) is not type(first) for other in others):
+        kinds = [name_of_kind(operand) for operand in (first, *others)]
+        raise Different(f"it is {kinds[0]} first, and {kinds[-1]} after a turn")
+    if isinstance(first, (tuple, list)):
+        if any(len(other) != len(first) for other in others):
+            raise Different(f"it has {len(first)} items first, and {len(others[0])} after a turn")
+        mapped = [map_leaves(function, *items) for items in zip(first, *others, strict=True)]
+        return tuple(mapped) if isinstance(first, tuple) else mapped
+    if isinstance(first, dict):
+        if any(list(other) != list(first) for other in others):
+            raise Different("its keys change")
+        return {key: map_leaves(function, first[key], *[other[key] for other in others]) for key in first}
+    if isinstance(first, Record):
+        if any(other.cls is not first.cls for other in others):
+            raise Different("its class changes")
+        return Record(first.cls, map_leaves(function, first.fields, *[o.fields for o in others]))
+    if any(key_of(other) != key_of(first) for other in others):
+        raise Different("it is not a number or an array")
+    return first
+
+
+def name_of_kind(operand: Operand) -> str:
+    if operand is None:
+        return "None"
+    if is_leaf(operand) and isinstance(type_of(operand), ArrayType):
+        return named_rank(type_of(operand))
+    return f"a {type(operand).__name__}"
+
+
+def kind_of(operand: Operand) -> Type:
+    return operand.type if isinstance(operand, Value) else type_of(operand)
+
+
+def joined(kind: Type, operand: Operand, initial: Operand) -> Type:
+    """A kind that fits what had `kind` before, and this operand too.
+
+    A sum of arrays may start with a number: what is added to it in the first turn makes it an array.
+    """
+    other = kind_of(operand)
+    if isinstance(kind, ObjectType) or isinstance(other, ObjectType):
+        raise Different("text changes from turn to turn")
+    if kind.rank == 0 and other.rank and not isinstance(initial, Value):
+        return ArrayType(np.result_type(kind.dtype, other.dtype), other.shape)
+    if kind.rank != other.rank:
+        raise Different(f"it is {named_rank(kind)} first, and {named_rank(other)} after a turn")
+    if kind.python and other.python:
+        return python_type(np.result_type(kind.dtype, other.dtype))
+    dtypes = [t.dtype for t in (kind, other) if not t.python]
+    if any(t.python and t.dtype.kind == "f" for t in (kind, other)):
+        dtypes.append(np.result_type(*dtypes, np.float16))  # whole numbers first, real ones later
+    shape = tuple([joined_axis(a, b) for a, b in zip(kind.shape, other.shape, strict=True)])
+    return ArrayType(np.result_type(*dtypes), shape)
+
+
+def joined_axis(a: Axis, b: Axis) -> Axis:
+    a = representative(a)
+    if same_length(a, b) or is_any(a):
+        return a
+    return any_length(may_be_one(a) or may_be_one(b))
+
+
+def any_length(may_be_one: bool) -> Length:
+    """A length that may differ from turn to turn."""
+    return Length(("turn", object()), may_be_one)
+
+
+def is_any(axis: Axis) -> bool:
+    return isinstance(axis, Length) and isinstance(axis.key, tuple) and axis.key[0] == "turn"
+
+
+def same_kind(a: Type, b: Type) -> bool:
+    if isinstance(a, ObjectType) or isinstance(b, ObjectType):
+        return a == b
+    return a.dtype == b.dtype and a.python == b.python and all(map(same_length, a.shape, b.shape))
+
+
+def as_result(kind: Type) -> Type:
+    """The kind of what is left after the loop: a length that changed is a length of its own."""
+    if isinstance(kind, ObjectType):
+        return kind
+    shape = tuple([any_length(may_be_one(axis)) if is_any(axis) else axis for axis in kind.shape])
+    return ArrayType(kind.dtype, shape, kind.python)
+
+
+def stored_names(node: ast.AST) -> set[str]:
+    """The names that a statement binds, inner functions and comprehensions left out."""
+    return {name for name in stores(node)}
+
+
+def stores(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Name) and isinstance(node.ctx, (ast.Store, ast.Del)):
+        yield node.id
+    elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        yield node.name
+        return
+    elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        for alias in node.names:
+            yield alias.asname or alias.name.split(".")[0]
+    elif isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name is not None:
+        yield node.name
+    elif isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, ast.Store):
+        written: Any = node
+        while isinstance(written, (ast.Subscript, ast.Attribute)):
+            written = written.value
+        if isinstance(written, ast.Name):
+            yield written.id  # an array or a container that is written into
+    elif isinstance(node, ast.Lambda):
+        return
+    comprehension = isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp))
+    for child in ast.iter_child_nodes(node):
+        if comprehension and isinstance(child, ast.comprehension):
+            yield from stores(child.iter)
+        else:
+            yield from stores(child)

@@ -1,0 +1,467 @@
+"""`for` and `while`.
+
+A loop over a container whose items are known while compiling (a list of layers, the items of a dict) is
+run through item by item. A loop over a range, an array, or one with a condition, becomes a `Loop`: its
+body is lowered once, on values that stand for what any turn may start with.
+
+    total = 0.0                     total' = loop i in range(0, n), carried t from 0.0
+    for i in range(n):      ->          u = t + x[i]
+        total += x[i]                   yield u
+
+Where that fails because a number must be known while compiling (the index into a list of layers), and the
+range is short and known, the loop is run through item by item too.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import operator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ad_compiler.analysis.types import INT, Type
+from ad_compiler.errors import Unsupported
+from ad_compiler.frontend.branches import run_branches
+from ad_compiler.frontend.carried import (
+    Different,
+    as_result,
+    is_leaf,
+    joined,
+    kind_of,
+    map_leaves,
+    same_kind,
+    stored_names,
+)
+from ad_compiler.frontend.context import Context, controls, lower
+from ad_compiler.frontend.courses import Course, course_of
+from ad_compiler.frontend.iteration import is_known, items
+from ad_compiler.frontend.operations import describe_any, operation
+from ad_compiler.frontend.outcomes import BREAK, END, RETURN, Outcome, merged_outcome, tags_of
+from ad_compiler.frontend.raising import always_raises, raise_if
+from ad_compiler.frontend.scope import Scope, Undecided
+from ad_compiler.frontend.statements import assign, continue_on, has_exits, in_statement, run, run_to_end
+from ad_compiler.frontend.writes import active_scopes, is_array
+from ad_compiler.ir import (
+    UNBOUND,
+    Block,
+    Loop,
+    Operand,
+    Shortcut,
+    Value,
+    inputs_of,
+    map_values,
+    substitute,
+    values_in,
+)
+from ad_compiler.rules.notation import registry
+from ad_compiler.rules.shapes import rank_of
+
+LONGEST_UNROLLED = 64  # turns
+MOST_ROUNDS = 12  # of lowering a body until the kinds fit: dtypes and lengths can be joined a few times only
+UNKNOWN = "known while compiling"  # every refusal for want of a constant says so
+Key = tuple[Scope, str]
+_ONE_KIND = "give it one kind of value before the loop, and keep it"
+
+
+@controls(ast.For)
+def run_for(context: Context, node: ast.For, rest: list[ast.stmt]) -> Outcome | None:
+    """A `for`: an outcome where what follows was lowered with it."""
+
+    def turns() -> Outcome:
+        operand = lower(context, node.iter)
+        course = course_of(context, node.iter, operand)
+        if course is not None:
+            return run_course(context, node, course)
+        if is_known(operand):
+            return unrolled(context, node, items(context, node.iter, operand))
+        raise context.refuse(
+            node.iter,
+            f"a loop runs over {describe_any(operand)}",
+            "run over a range, an array or a container",
+        )
+
+    return after_loop(context, node, in_statement(context, node, turns), rest)
+
+
+@controls(ast.While)
+def run_while(context: Context, node: ast.While, rest: list[ast.stmt]) -> Outcome | None:
+    """A `while`: an outcome where what follows was lowered with it."""
+
+    def turns() -> Outcome:
+        return LoopLowering(context, node, None).run()
+
+    return after_loop(context, node, in_statement(context, node, turns), rest)
+
+
+def after_loop(
+    context: Context, node: ast.For | ast.While, outcome: Outcome, rest: list[ast.stmt]
+) -> Outcome | None:
+    """What follows a loop: its `else` if it came to its end, then the rest, unless it returned."""
+    tags = tags_of(outcome.tag)
+    if tags == {RETURN}:
+        return outcome
+    if RETURN in tags:
+        returns = in_statement(context, node, lambda: is_tag(context, node, outcome, RETURN))
+        if tags == {RETURN, END} and always_raises([*node.orelse, *rest]):
+            raise_if(context, node, returns, False, [*node.orelse, *rest])
+            return Outcome(RETURN, outcome.result)
+        unreturned = Outcome(outcome.tag if len(tags) > 2 else min(tags), UNBOUND)
+        return in_statement(
+            context,
+            node,
+            lambda: continue_on(
+                context,
+                node,
+                returns,
+                lambda: Outcome(RETURN, outcome.result),
+                lambda: (
+                    after_end(context, node, unreturned, tags - {RETURN}, rest) or run_to_end(context, rest)
+                ),
+            ),
+        )
+    return after_end(context, node, outcome, tags, rest)
+
+
+def after_end(
+    context: Context, node: ast.For | ast.While, outcome: Outcome, tags: set[int], rest: list[ast.stmt]
+) -> Outcome | None:
+    """What follows a loop that did not return."""
+    if not node.orelse or tags == {BREAK}:
+        return None
+    if tags == {END}:
+        return run_to_end(context, [*node.orelse, *rest])
+    broke = in_statement(context, node, lambda: is_tag(context, node, outcome, BREAK))
+    if always_raises(node.orelse):
+        raise_if(context, node, broke, False, node.orelse)
+        return None
+    if has_exits(node.orelse):
+        return continue_on(
+            context,
+            node,
+            broke,
+            lambda: run_to_end(context, rest),
+            lambda: run_to_end(context, [*node.orelse, *rest]),
+        )
+    run_branches(context, node, broke, lambda: None, lambda: run(context, node.orelse))
+    return None
+
+
+def is_tag(context: Context, node: ast.AST, outcome: Outcome, tag: int) -> Value:
+    """The condition that the loop ended in this way."""
+    condition = operation(context, node, registry[operator.eq], (outcome.tag, tag))
+    assert isinstance(condition, Value)
+    return condition
+
+
+def run_course(context: Context, node: ast.For, course: Course) -> Outcome:
+    """A loop over a range; run through item by item where its numbers must be known."""
+    lowering = LoopLowering(context, node, course)
+    try:
+        return lowering.run()
+    except Unsupported as error:
+        if UNKNOWN not in error.reason or any(isinstance(bound, Value) for bound in course.bounds):
+            raise
+        numbers = range(*course.bounds)
+        if len(numbers) > LONGEST_UNROLLED:
+            raise
+        lowering.restore()
+    return unrolled(context, node, map(course.item, numbers))
+
+
+def unrolled(context: Context, node: ast.For, rest: Iterator[Operand]) -> Outcome:
+    """The turns of a loop one after the other, up to one that leaves it."""
+    for item in rest:
+        assign(context, node.target, item)
+        with in_body(context):
+            outcome = run(context, node.body)
+        if not isinstance(outcome.tag, Value):
+            if outcome.tag == END:
+                continue
+            return outcome
+        leaves = operation(context, node, registry[operator.ne], (outcome.tag, END))
+        if not isinstance(leaves, Value):
+            return outcome
+        branch, left, right = run_branches(
+            context, node, leaves, lambda o=outcome: o, lambda: unrolled(context, node, rest)
+        )
+        return merged_outcome(context, node, branch, left, right)
+    return Outcome(END)
+
+
+@contextmanager
+def in_body(context: Context) -> Iterator[None]:
+    scope = context.here
+    before, scope.in_loop = scope.in_loop, True
+    try:
+        yield
+    finally:
+        scope.in_loop = before
+
+
+class LoopLowering:
+    """Lowers one loop, again and again until the kinds of what it carries fit."""
+
+    def __init__(self, context: Context, node: ast.For | ast.While, course: Course | None) -> None:
+        self.context = context
+        self.node = node
+        self.course = course
+        self.scopes = active_scopes(context)
+        self.before = [dict(scope.names) for scope in self.scopes]
+        self.stored = stored_names(node)
+        self.kinds: dict[Key, dict[int, Type]] = {}  # of the leaves of what a name holds, by their number
+        self.different: dict[Key, str] = {}  # why what a name holds has no one kind
+        self.outcome = Outcome(END)
+
+    def run(self) -> Outcome:
+        here = self.context.here
+        carried: set[Key] = {(here, name) for name in self.stored if self.is_bound(here, name)}
+        for _ in range(MOST_ROUNDS):
+            loop, params = self.lower(carried)
+            after = [dict(scope.names) for scope in self.scopes]
+            self.restore()
+            more = self.changed(carried, after)
+            fits = self.join(carried, params, after)
+            if fits and not more:
+                return self.finish(loop, carried, params, after)
+            carried |= more
+        raise self.context.refuse(self.node, "the kinds of what this loop changes do not settle", _ONE_KIND)
+
+    def is_bound(self, scope: Scope, name: str) -> bool:
+        """Whether it is known what a name is before the loop."""
+        names = self.before[self.scopes.index(scope)]
+        return name in names and not isinstance(names[name], Undecided)
+
+    def restore(self) -> None:
+        """The names as they were before the loop."""
+        for scope, names in zip(self.scopes, self.before, strict=True):
+            scope.names.clear()
+            scope.names.update(names)
+
+    def initial(self, key: Key) -> Operand:
+        scope, name = key
+        return self.before[self.scopes.index(scope)][name]
+
+    def lower(self, carried: set[Key]) -> tuple[Loop, dict[Key, Operand]]:
+        """One try: the body on values of the kinds known so far."""
+        context, node = self.context, self.node
+        builder = context.builder
+        loop = Loop(Block(), statement=builder.statement, place=(context.here.source, node))
+        params: dict[Key, Operand] = {}
+        for key in sorted(carried, key=lambda each: (self.scopes.index(each[0]), each[1])):
+            scope, name = key
+            params[key] = scope.names[name] = self.params(key)
+        for name in self.stored:
+            if not self.is_bound(context.here, name):
+                context.here.names[name] = Undecided(f"`{name}` may not be bound before this turn")
+        if self.course is not None:
+            loop.bounds, loop.index = self.course.bounds, Value(INT)
+            loop.index.loop = loop
+        test = node.test if isinstance(node, ast.While) else None
+        if test is not None and not any(isinstance(part, ast.NamedExpr) for part in ast.walk(test)):
+            loop.condition = Block()
+            with builder.inside(loop.condition):
+                truth = in_statement(context, node, lambda: lower(context, test))
+            if isinstance(truth, Value) and rank_of(truth):
+                raise context.refuse(test, "the truth of an array is ambiguous", "use `.any()` or `.all()`")
+            loop.condition.results.append(truth)
+            if not isinstance(truth, Value) and truth:
+                loop.condition = None
+        body = node.body
+        if test is not None and loop.condition is None and not is_true(test):
+            body = [leave_unless(test), *body]
+        with builder.inside(loop.body), in_body(context):
+            if self.course is not None and isinstance(node, ast.For):
+                assign(context, node.target, self.course.item(loop.index))
+            self.outcome = run(context, body)
+        if self.endless(loop) and not tags_of(self.outcome.tag) - {END}:
+            raise context.refuse(node, "this loop does not end", "leave it with `break` or `return`")
+        return loop, params
+
+    def endless(self, loop: Loop) -> bool:
+        return loop.bounds is None and loop.condition is None
+
+    def params(self, key: Key) -> Operand:
+        """Values that stand for what a name holds when a turn starts."""
+        known = self.kinds.setdefault(key, {})
+        _, name = key
+
+        def param(operand: Operand) -> Value:
+            kind = known.setdefault(len(made), kind_of(operand))
+            value = Value(kind, name if is_leaf(self.initial(key)) else leaf_name(operand))
+            value.immutable = not is_array(operand)
+            made.append(value)
+            return value
+
+        made: list[Value] = []
+        try:
+            return map_leaves(param, self.initial(key))
+        except Different:
+            return self.initial(key)
+
+    def changed(self, carried: set[Key], after: list[dict[str, Operand]]) -> set[Key]:
+        """Names that the body did change, against expectation: through another name, or in a caller."""
+        return {
+            (scope, name)
+            for scope, names, now in zip(self.scopes, self.before, after, strict=True)
+            for name, operand in names.items()
+            if (scope, name) not in carried and self.is_bound(scope, name) and now.get(name) is not operand
+        }
+
+    def join(self, carried: set[Key], params: dict[Key, Operand], after: list[dict[str, Operand]]) -> bool:
+        """Join the kinds after a turn to those before; whether they were that already."""
+        self.different.clear()
+        fits = True
+        for key in carried:
+            scope, name = key
+            now = after[self.scopes.index(scope)].get(name)
+            kinds = self.kinds[key]
+            places = itertools.count()
+
+            def join(
+                param: Operand,
+                initial: Operand,
+                operand: Operand,
+                kinds: dict[int, Type] = kinds,
+                places: Iterator[int] = places,
+            ) -> Operand:
+                nonlocal fits
+                place = next(places)
+                if operand is not param:
+                    kind = joined(kinds[place], operand, initial)
+                    fits = fits and same_kind(kind, kinds[place])
+                    kinds[place] = kind
+                return operand
+
+            try:
+                map_leaves(join, params[key], self.initial(key), now)
+            except Different as error:
+                self.different[key] = str(error)
+        return fits
+
+    def finish(
+        self,
+        loop: Loop,
+        carried: set[Key],
+        params: dict[Key, Operand],
+        after: list[dict[str, Operand]],
+    ) -> Outcome:
+        """The loop with what it carries, and the names that hold its results."""
+        context = self.context
+        invariant: dict[Value, Operand] = {}
+        late: list[Callable[[], None]] = []
+
+        def carry(param: Operand, initial: Operand, operand: Operand) -> Operand:
+            assert isinstance(param, Value)
+            if operand is param:
+                invariant[param] = initial
+                param.loop = loop
+                return initial
+            result = Value(as_result(param.type), param.name)
+            result.immutable = param.immutable and not is_array(operand)
+            loop.carry(param, initial, operand, result)
+            return result
+
+        for key in params:
+            scope, name = key
+            now = after[self.scopes.index(scope)].get(name)
+            try:
+                if now is None and name not in after[self.scopes.index(scope)]:
+                    raise Different("it is deleted")
+                if isinstance(now, Undecided):
+                    raise Different(now.reason)
+                if key in self.different:
+                    raise Different(self.different[key])
+                left = map_leaves(carry, params[key], self.initial(key), now)
+            except Different as error:
+                left = Undecided(f"`{name}` changes from turn to turn: {error}")
+                self.check_unread(loop, key, params[key], str(error))
+            late.append(lambda scope=scope, name=name, left=left: scope.names.update({name: left}))
+        here = context.here
+        now = after[self.scopes.index(here)]
+        for name in sorted(self.stored):
+            if name in now and not self.is_bound(here, name):
+                left = self.bound_inside(loop, name, now[name])
+                late.append(lambda name=name, left=left: here.names.update({name: left}))
+        outcome = self.leaving(loop)
+        for bind in late:
+            bind()
+        if invariant:
+            self.replace(loop, invariant)
+        context.builder.append(loop)
+        return outcome
+
+    def check_unread(self, loop: Loop, key: Key, param: Operand, difference: str) -> None:
+        """Refuse a loop that reads, at the start of a turn, what has no one kind."""
+        wanted = set(values_in(param))
+        read = {value for node in loop.body.operations for value in inputs_of(node)}
+        if not wanted or wanted & read or wanted & set(values_in(loop.body.results)):
+            reason = f"what `{key[1]}` is must be {UNKNOWN}, and it changes from turn to turn: {difference}"
+            raise self.context.refuse(self.node, reason, _ONE_KIND)
+
+    def bound_inside(self, loop: Loop, name: str, operand: Operand) -> Operand:
+        """What a name is after the loop that only the loop binds."""
+
+        def carry(leaf: Operand) -> Operand:
+            kind = kind_of(leaf)
+            result = Value(as_result(kind), leaf_name(leaf) or name)
+            loop.carry(Value(kind, name), UNBOUND, leaf, result)
+            return result
+
+        if isinstance(operand, Undecided):
+            return operand
+        try:
+            return map_leaves(carry, operand)
+        except Different:
+            return Undecided(f"`{name}` is bound in a loop")
+
+    def leaving(self, loop: Loop) -> Outcome:
+        """How the loop ends: by itself, or as its last turn says."""
+        inside = self.outcome
+        tags = tags_of(inside.tag)
+        if tags == {END}:
+            return Outcome(END)
+        loop.leave = inside.tag
+        endless = self.endless(loop)
+        left = tags - {END} if endless else tags | {END}
+        tag: Operand
+        if len(left) == 1:
+            (tag,) = left
+        else:
+            tag = Value(INT, "leaving")
+            loop.carry(Value(INT, "leaving"), min(left), inside.tag, tag)
+
+        def carry(leaf: Value) -> Value:
+            name = leaf.name or "result"
+            result = Value(as_result(leaf.type), name)
+            loop.carry(Value(leaf.type, name), UNBOUND, leaf, result)
+            return result
+
+        return Outcome(tag, map_values(carry, inside.result))
+
+    def replace(self, loop: Loop, invariant: dict[Value, Operand]) -> None:
+        """What no turn changes is what it was before the loop."""
+        wrapper = Block([loop])
+        substitute(wrapper, invariant)
+        for result, shortcut in list(self.context.shortcuts.items()):
+            if any(value in invariant for value in values_in((shortcut.inputs, shortcut.given))):
+                inputs = map_values(lambda v: invariant.get(v, v), shortcut.inputs)
+                given = map_values(lambda v: invariant.get(v, v), shortcut.given)
+                self.context.shortcuts[result] = Shortcut(
+                    result, inputs, shortcut.partials, given, shortcut.singular
+                )
+
+
+def leaf_name(operand: Operand) -> str | None:
+    return operand.name if isinstance(operand, Value) else None
+
+
+def is_true(test: ast.expr) -> bool:
+    return isinstance(test, ast.Constant) and bool(test.value)
+
+
+def leave_unless(test: ast.expr) -> ast.stmt:
+    """`if not test: break`: for a condition that binds names, which the turn and what follows may read."""
+    leave = ast.If(ast.UnaryOp(ast.Not(), test), [ast.Break()], [])
+    ast.copy_location(leave, test)
+    return ast.fix_missing_locations(leave)

@@ -1,0 +1,79 @@
+"""Cotangents: what they are called, what zero is, and how they are handed out."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from ad_compiler.analysis.classes import scalar_classes
+from ad_compiler.frontend.context import Context
+from ad_compiler.ir import Operand, Operation, Value, map_values
+from ad_compiler.rules.notation import registry
+from ad_compiler.rules.shapes import rank_of, type_of
+
+Cotangents = dict[Value, Operand]
+
+
+def is_zero(operand: Operand) -> bool:
+    """Whether a cotangent is the number 0, stretched or not."""
+    if is_broadcast(operand):
+        operand = operand.operation.arguments[0]
+    return isinstance(operand, (int, float)) and operand == 0
+
+
+def name_cotangent(value: Value, cotangent: Operand) -> None:
+    if isinstance(cotangent, Value) and cotangent.name is None:
+        name = value.name or leaf_name(value.access)
+        if name is not None:
+            cotangent.name = f"{name}_bar"
+        elif cotangent.cotangent_of is None:
+            cotangent.cotangent_of = value
+
+
+def leaf_name(access: str | None) -> str | None:
+    """A name for a part of an argument: `W` for `params["W"]` and `params.W`, `x_0` for `x[0]`."""
+    if access is None:
+        return None
+    words = re.findall(r"\w+", access)
+    name = words[-1] if not words[-1].isdigit() else "_".join(words[-2:])
+    return name if name.isidentifier() else None
+
+
+def zero_like(context: Context, value: Value) -> Operand:
+    return 0.0 if rank_of(value) == 0 else context.builder.call(registry[np.zeros_like], (value, None))
+
+
+# What a gradient may be at run time: NumPy's double is a Python float.
+CLASSES_OF: dict[type, set[type]] = {np.float64: {float, np.float64}}
+
+
+def gradient_of(context: Context, cotangents: Cotangents, structure: Operand) -> Operand:
+    """The gradient of an argument in its own structure: dtype and shape of every leaf."""
+    with context.builder.generating():
+        return map_values(lambda value: finished(context, value, cotangents.get(value)), structure)
+
+
+def finished(context: Context, value: Value, cotangent: Operand) -> Operand:
+    """A cotangent made ready to be handed out."""
+    builder = context.builder
+    kind = type_of(value)
+    if cotangent is None:
+        cotangent = zero_like(context, value)
+    name_cotangent(value, cotangent)
+    if kind.rank == 0:
+        if scalar_classes(cotangent) <= CLASSES_OF.get(kind.dtype.type, {kind.dtype.type}):
+            return cotangent
+        return builder.call(registry[float if kind.python else kind.dtype.type], (cotangent,))
+    if rank_of(cotangent) == 0 or is_broadcast(cotangent):
+        inner = cotangent.operation.arguments[0] if is_broadcast(cotangent) else cotangent
+        cotangent = builder.call(registry[np.full_like], (value, inner, None))
+    elif type_of(cotangent).dtype != kind.dtype:
+        cotangent = builder.call(registry[np.ndarray.astype], (cotangent, kind.dtype), method=True)
+    name_cotangent(value, cotangent)
+    return cotangent
+
+
+def is_broadcast(operand: Operand) -> bool:
+    node = operand.operation if isinstance(operand, Value) else None
+    return isinstance(node, Operation) and node.primitive.name == "broadcast_to"

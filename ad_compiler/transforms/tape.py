@@ -1,0 +1,310 @@
+"""What the reverse sweep needs of a turn that is over: put on a tape, or computed again.
+
+    for i in range(n):                      for i in range(n):
+        y = np.sin(y) * x[i]                    tape.append(y)
+                                    ->          y = np.sin(y) * x[i]
+    for i in reversed(range(n)):            for i in reversed(range(n)):
+        y_bar = y_bar * np.cos(y) * x[i]        y = tape.pop()
+                                                y_bar = y_bar * np.cos(y) * x[i]
+
+Every block inside of a loop (its body, a side of a branch) has a tape of its own, to which each run of the
+block adds one entry; its mirror image, which runs as often, in the opposite order, takes them off again.
+Only what is read there is saved, and of that only what is not cheap to compute from what is at hand: an
+element or a slice of an array that does not change, a comparison, arithmetic of whole numbers (the
+to-be-recorded analysis: Hascoet, Naumann and Pascual, To-be-recorded analysis in reverse-mode automatic
+differentiation, 2005). An array that is written into later is saved as a copy, and of one of which only a
+part is read, only that part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ad_compiler.analysis.storage import is_view, storages_of
+from ad_compiler.analysis.types import STRING, ArrayType, ObjectType, same_shape
+from ad_compiler.ir import (
+    Block,
+    Function,
+    Loop,
+    Node,
+    Operand,
+    Operation,
+    Pop,
+    Value,
+    blocks_of,
+    inputs_of,
+    map_values,
+    nodes_in,
+    results_of,
+    substitute,
+    values_in,
+)
+from ad_compiler.rules.indexing import is_basic
+from ad_compiler.rules.notation import constant, registry
+
+TAPE = ObjectType("list")
+UPDATES = ("index_add", "index_set")
+_SHAPE_ONLY = frozenset({"zeros_like", "ones_like", "full_like", "length", "size"})
+_CHEAP = frozenset({"lt", "le", "gt", "ge", "eq", "ne", "not", "length", "size", "and_", "or_", "neg"})
+_WHOLE = frozenset({"add", "sub", "mul", "floordiv", "mod", "min", "max"})
+
+
+@constant("tape", infer=lambda: TAPE, fresh=True)
+def tape() -> None: ...
+
+
+@constant("tape_copy", infer=lambda _: TAPE, fresh=True)
+def tape_copy(recorded: Value) -> None: ...
+
+
+@constant("push", infer=lambda *_: STRING, effect=True)
+def push(recorded: Value, values: Operand) -> None: ...
+
+
+def record(function: Function, repeated: bool) -> None:
+    """Put on tapes what the reverse sweep reads; `repeated` if it may run more than once (a pullback)."""
+    if function.reverse is not None:
+        Recorder(function, repeated).run()
+
+
+class Recorder:
+    """Goes through the blocks of all loops, from the innermost to the outermost."""
+
+    def __init__(self, function: Function, repeated: bool) -> None:
+        assert function.reverse is not None
+        self.function = function
+        self.reverse = function.reverse
+        self.repeated = repeated
+        self.updated = {
+            storage
+            for node in nodes_in(function.forward)
+            if isinstance(node, Operation) and node.primitive.name in UPDATES
+            for storage in storages_of(node.arguments[0])
+        }
+        self.loop_values: set[Value] = set()  # made in loops: each run of the block makes them anew
+        for node in nodes_in(function.forward):
+            if isinstance(node, Loop):
+                for block in blocks_of(node):
+                    self.loop_values.update(made_in(block))
+                self.loop_values.update(turn_values(node))
+
+    def run(self) -> None:
+        for loop in [node for node in self.function.forward.operations if isinstance(node, Loop)]:
+            self.inside(loop, loop)
+        for node in self.function.forward.operations:
+            if not isinstance(node, (Operation, Loop)):
+                self.loops_in(node)
+
+    def loops_in(self, node: Node) -> None:
+        for block in blocks_of(node):
+            for inner in block.operations:
+                if isinstance(inner, Loop):
+                    self.inside(inner, inner)
+                elif not isinstance(inner, (Operation, Pop)):
+                    self.loops_in(inner)
+
+    def inside(self, node: Node, outermost: Loop) -> None:
+        for block in blocks_of(node):
+            for inner in list(block.operations):
+                self.inside(inner, outermost)
+            mirror = self.function.mirrors.get(block)
+            if mirror is not None:
+                own = turn_values(node) if isinstance(node, Loop) and block is node.body else []
+                self.block(block, mirror, own, outermost)
+
+    def block(self, block: Block, mirror: Block, own: list[Value], outermost: Loop) -> None:
+        """Make what `mirror` reads of a run of `block` available there."""
+        here = [*own, *(value for node in block.operations for value in results_of(node))]
+        self.use_other_templates(mirror, set(here))
+        read = set(reads_in(mirror))
+        wanted = [value for value in here if value in read]
+        if not wanted:
+            return
+        saved = self.choose(wanted, set(here))
+        known: dict[Value, Operand] = {}
+        start: list[Node] = []
+        if saved:
+            start.append(self.save(block, saved, known, outermost))
+        for value in here:
+            if value in known:
+                continue
+            if value in self.again and isinstance(value.operation, Operation):
+                start.append(self.repeat(value.operation, known))
+        substitute(mirror, known)
+        mirror.operations[:0] = start
+
+    def choose(self, wanted: list[Value], here: set[Value]) -> list[Value]:
+        """The values to be saved; the others of the wanted ones, and what they need, are in `self.again`."""
+        self.again: set[Value] = set()
+        indices = self.function.indices
+        bases: dict[Value, list[Value]] = {}
+        for value in wanted:
+            node = value.operation
+            if isinstance(node, Operation) and is_part(node) and node.arguments[0] in here:
+                bases.setdefault(node.arguments[0], []).append(value)
+        keep = {
+            base
+            for base, parts in bases.items()
+            if base in wanted or sum(isinstance(p.type, ArrayType) and p.type.rank > 0 for p in parts) > 1
+        }
+        saved: dict[Value, None] = {}
+
+        def available(value: Value) -> bool:
+            """Whether it is at hand in the mirror image, or can be computed there for little."""
+            if value in saved or value in indices:
+                return True
+            if value not in here:
+                return value not in self.loop_values or self.is_cheap_outside(value)
+            if value in keep:
+                saved[value] = None
+                return True
+            node = value.operation
+            if not isinstance(node, Operation) or not is_cheap(node):
+                return False
+            if not all(available(each) for each in values_in(node.arguments)):
+                return False
+            self.again.add(value)
+            return True
+
+        for value in wanted:
+            if not available(value):
+                saved[value] = None
+        return list(saved)
+
+    def is_cheap_outside(self, value: Value) -> bool:
+        """Whether a value of a block around this one will be at hand there."""
+        return value in self.function.indices
+
+    def save(self, block: Block, saved: list[Value], known: dict[Value, Operand], outermost: Loop) -> Node:
+        """Append the saved values to a tape in `block`; the node that takes them off again."""
+        recorded = Value(TAPE, "tape")
+        recorded.operation = Operation(registry["tape"], (), recorded)
+        around = self.before(outermost, recorded.operation)
+        place = 0
+        for number, node in enumerate(block.operations):
+            if any(value in saved for value in results_of(node)):
+                place = number + 1
+        kept: list[Operand] = []
+        copies: list[Node] = []
+        for value in saved:
+            if isinstance(value.type, ArrayType) and value.type.rank and self.updated & storages_of(value):
+                copied = Value(value.type)
+                copied.operation = Operation(registry[np.copy], (value,), copied, method=True)
+                copies.append(copied.operation)
+                kept.append(copied)
+            else:
+                kept.append(value)
+        pushed = Value(STRING)
+        entry = kept[0] if len(kept) == 1 else tuple(kept)
+        pushed.operation = Operation(registry["push"], (recorded, entry), pushed)
+        block.operations[place:place] = [*copies, pushed.operation]
+        taken = recorded
+        if self.repeated:
+            taken = Value(TAPE, "tape")
+            taken.operation = Operation(registry["tape_copy"], (recorded,), taken)
+            self.function.mirrors.get(around, self.reverse).operations.insert(0, taken.operation)
+        results = []
+        for value in saved:
+            restored = Value(value.type, value.name)
+            restored.immutable = value.immutable
+            results.append(restored)
+            known[value] = restored
+        pop = Pop(taken, results)
+        for restored in results:
+            restored.operation = pop
+        return pop
+
+    def before(self, loop: Loop, node: Node) -> Block:
+        """Insert a node in front of a loop; the block that both stand in."""
+        block = next(block for block in all_blocks(self.function.forward) if loop in block.operations)
+        block.operations.insert(block.operations.index(loop), node)
+        return block
+
+    def repeat(self, node: Operation, known: dict[Value, Operand]) -> Operation:
+        """The same operation on what is at hand in the mirror image."""
+        indices = self.function.indices
+        result = Value(node.result.type, node.result.name)
+        result.immutable = node.result.immutable
+        arguments = map_values(lambda v: known.get(v, indices.get(v, v)), node.arguments)
+        result.operation = Operation(
+            node.primitive, arguments, result, None, node.place, node.method, node.equations
+        )
+        known[node.result] = result
+        return result.operation
+
+    def use_other_templates(self, mirror: Block, here: set[Value]) -> None:
+        """`np.zeros_like(a)`, for the shape of `a` alone, takes another array of that shape."""
+        at_hand = [
+            value for node in nodes_in(self.reverse) if isinstance(node, Loop) for value in node.carried
+        ]
+        for node in nodes_in(mirror):
+            if not isinstance(node, Operation) or node.primitive.name not in _SHAPE_ONLY:
+                continue
+            template = node.arguments[0]
+            if template not in here:
+                continue
+            around = carried_around(self.reverse, mirror)
+            for other in at_hand:
+                if other in around and has_shape_of(other, template):
+                    node.arguments = (other, *node.arguments[1:])
+                    break
+
+
+def has_shape_of(value: Value, template: Value) -> bool:
+    a, b = value.type, template.type
+    return (
+        isinstance(a, ArrayType)
+        and isinstance(b, ArrayType)
+        and a.dtype == b.dtype
+        and a.rank == b.rank
+        and same_shape(a.shape, b.shape)
+    )
+
+
+def carried_around(block: Block, wanted: Block) -> set[Value]:
+    """What the loops around a block carry."""
+    for node in block.operations:
+        for inner in blocks_of(node):
+            if inner is wanted or any(each is wanted for each in all_blocks(inner)):
+                own = set(node.carried) if isinstance(node, Loop) else set()
+                return own if inner is wanted else own | carried_around(inner, wanted)
+    return set()
+
+
+def all_blocks(block: Block) -> Iterator[Block]:
+    yield block
+    for node in block.operations:
+        for inner in blocks_of(node):
+            yield from all_blocks(inner)
+
+
+def turn_values(loop: Loop) -> list[Value]:
+    return [*loop.carried, *([] if loop.index is None else [loop.index])]
+
+
+def made_in(block: Block) -> Iterator[Value]:
+    for node in nodes_in(block):
+        yield from results_of(node)
+        if isinstance(node, Loop):
+            yield from turn_values(node)
+
+
+def reads_in(block: Block) -> Iterator[Value]:
+    for node in block.operations:
+        yield from inputs_of(node)
+    yield from values_in(block.results)
+
+
+def is_part(node: Operation) -> bool:
+    """Whether the result is a part of its first argument, taken by slices and numbers."""
+    return node.primitive.name == "getitem" and is_basic(node.arguments[1])
+
+
+def is_cheap(node: Operation) -> bool:
+    """Whether it costs less to compute again than to save."""
+    name, kind = node.primitive.name, node.result.type
+    if is_part(node) or is_view(node) or name in _CHEAP:
+        return True
+    return isinstance(kind, ArrayType) and kind.python and kind.dtype.kind in "bi" and name in _WHOLE
