@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+import numpy as np
+
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import Iteration, Operand, Record, Value
-from ad_compiler.rules.notation import Primitive
+from ad_compiler.ir import Iteration, Operand, Record, Value, values_in
+from ad_compiler.rules.notation import Primitive, registry
 from ad_compiler.rules.shapes import describe, rank_of
 
 
@@ -19,7 +21,29 @@ def operation(
     method: bool = False,
 ) -> Operand:
     context.builder.place = (context.here.source, node)
-    return context.builder.call(primitive, arguments, method)
+    return context.builder.call(primitive, with_arrays(context, primitive, arguments), method)
+
+
+def with_arrays(
+    context: Context, primitive: Primitive, arguments: tuple[Operand, ...]
+) -> tuple[Operand, ...]:
+    """The arguments, lists of numbers made into arrays where NumPy does so: they carry derivatives."""
+    if primitive.variadic or not any(isinstance(argument, (tuple, list)) for argument in arguments):
+        return arguments
+    return tuple(
+        [
+            context.builder.call(registry[np.array], (argument, None))
+            if name in primitive.differentiable
+            and name not in _CONTAINERS
+            and isinstance(argument, (tuple, list))
+            and any(True for _ in values_in(argument))
+            else argument
+            for name, argument in zip(primitive.parameters, arguments, strict=True)
+        ]
+    )
+
+
+_CONTAINERS = ("items", "arrays", "subscripts")  # parameters that are containers of arrays
 
 
 def evaluate(context: Context, node: ast.AST, function: Any, *operands: Operand) -> Operand:

@@ -177,6 +177,15 @@ def test_any_stops_at_the_first_true_item() -> None:
         grad(function_from_source(text))(-2.0, 0.0)
 
 
+def test_a_list_is_an_array_to_numpy() -> None:
+    f = function_from_source(
+        "def f(x, y):\n    return np.sum(np.array([1.0, 2.0]) * np.sin([x, x * y]) + (y, x))"
+    )
+    assert_gradient_matches_finite_differences(f, (1.7, 2.9))
+    f = function_from_source("def f(x, y):\n    return np.mean([v * v for v in (x, y)]) * np.max((x, y))")
+    assert_gradient_matches_finite_differences(f, (1.7, 2.9))
+
+
 def test_truth_values_are_counted() -> None:
     f = function_from_source("def f(x):\n    return sum(v > 0 for v in np.array([x, x, x])) * x")
     assert grad(f)(2.0) == 3.0
