@@ -45,7 +45,7 @@ class Context:
         self.origins: dict[int, Capture] = {}  # objects read from outside, and how each is reached
         self.names_taken: set[str] = set()
         self.records: dict[type, str | None] = {}  # classes of named tuples among the arguments -> where
-        self.unfinished: list[
+        self.unfinished: list[tuple[Record, Block]] = []  # objects whose `__init__` runs, and where
             tuple[Record, int]
         ] = []  # objects whose `__init__` runs, and in how many branches
         self.shortcuts: dict[Value, Shortcut] = {}  # over the user's own gates
