@@ -46,8 +46,6 @@ class Context:
         self.names_taken: set[str] = set()
         self.records: dict[type, str | None] = {}  # classes of named tuples among the arguments -> where
         self.unfinished: list[tuple[Record, Block]] = []  # objects whose `__init__` runs, and where
-            tuple[Record, int]
-        ] = []  # objects whose `__init__` runs, and in how many branches
         self.shortcuts: dict[Value, Shortcut] = {}  # over the user's own gates
         self.wanted: tuple[int, frozenset[int]] | None = None  # depth and items of the tuple returned there
         self.in_rule: str | None = None  # the spelling of the module a rule stands for: "np." or "math."
