@@ -118,7 +118,9 @@ def is_any(axis: Axis) -> bool:
 def same_kind(a: Type, b: Type) -> bool:
     if isinstance(a, ObjectType) or isinstance(b, ObjectType):
         return a == b
-    return a.dtype == b.dtype and a.python == b.python and all(map(same_length, a.shape, b.shape))
+    return (
+        a.dtype == b.dtype and a.python == b.python and all(map(same_length, a.shape, b.shape))
+    )
 
 
 def as_result(kind: Type) -> Type:

@@ -64,7 +64,9 @@ def reverse_loop(sweep: ReverseSweep, loop: Loop, cotangents: Cotangents) -> Non
 class Mirror:
     """Builds the mirror image of one loop."""
 
-    def __init__(self, sweep: ReverseSweep, loop: Loop, seeds: list[Operand], cotangents: Cotangents) -> None:
+    def __init__(
+        self, sweep: ReverseSweep, loop: Loop, seeds: list[Operand], cotangents: Cotangents
+    ) -> None:
         self.sweep = sweep
         self.builder = sweep.builder
         self.loop = loop
@@ -120,9 +122,7 @@ class Mirror:
             else:
                 self.cotangents[value] = mirror.results[place]
         changing = [place for place, value in enumerate(mirror.carried) if value not in kept]
-        ends = [
-            (loop.initial[place], mirror.results[mirror.carried.index(params[place])]) for place in params
-        ]
+        ends = [(loop.initial[place], mirror.results[mirror.carried.index(params[place])]) for place in params]
         mirror.keep(changing)
         indices = self.index(mirror)
         sweep.indices |= indices
@@ -133,7 +133,9 @@ class Mirror:
         for place in unchanged:
             sweep.add(self.cotangents, loop.initial[place], self.seeds[place])
 
-    def attempt(self, unchanged: set[int]) -> tuple[Loop, Cotangents, dict[int, Value], dict[Value, Value]]:
+    def attempt(
+        self, unchanged: set[int]
+    ) -> tuple[Loop, Cotangents, dict[int, Value], dict[Value, Value]]:
         """One try: the mirror image, the cotangents at the start of a turn, and what is carried for them."""
         loop, builder = self.loop, self.builder
         mirror = Loop(Block(), backwards=True, statement=loop.statement, place=loop.place)

@@ -47,7 +47,9 @@ from ad_compiler.rules.notation import constant, registry
 TAPE = ObjectType("list")
 UPDATES = ("index_add", "index_set")
 _SHAPE_ONLY = frozenset({"zeros_like", "ones_like", "full_like", "length", "size"})
-_CHEAP = frozenset({"lt", "le", "gt", "ge", "eq", "ne", "not", "length", "size", "and_", "or_", "neg"})
+_CHEAP = frozenset(
+    {"lt", "le", "gt", "ge", "eq", "ne", "not", "length", "size", "and_", "or_", "neg"}
+)
 _WHOLE = frozenset({"add", "sub", "mul", "floordiv", "mod", "min", "max"})
 
 
@@ -177,7 +179,9 @@ class Recorder:
         """Whether a value of a block around this one will be at hand there."""
         return value in self.function.indices
 
-    def save(self, block: Block, saved: list[Value], known: dict[Value, Operand], outermost: Loop) -> Node:
+    def save(
+        self, block: Block, saved: list[Value], known: dict[Value, Operand], outermost: Loop
+    ) -> Node:
         """Append the saved values to a tape in `block`; the node that takes them off again."""
         recorded = Value(TAPE, "tape")
         recorded.operation = Operation(registry["tape"], (), recorded)
@@ -236,9 +240,7 @@ class Recorder:
 
     def use_other_templates(self, mirror: Block, here: set[Value]) -> None:
         """`np.zeros_like(a)`, for the shape of `a` alone, takes another array of that shape."""
-        at_hand = [
-            value for node in nodes_in(self.reverse) if isinstance(node, Loop) for value in node.carried
-        ]
+        at_hand = [value for node in nodes_in(self.reverse) if isinstance(node, Loop) for value in node.carried]
         for node in nodes_in(mirror):
             if not isinstance(node, Operation) or node.primitive.name not in _SHAPE_ONLY:
                 continue

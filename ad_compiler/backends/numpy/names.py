@@ -302,9 +302,5 @@ class Names:
             return "_"
         if index.name not in (None, "_"):
             return str(index.name)
-        names = [
-            name
-            for name in "ijk"
-            if self.is_free(name, step.reverse, lambda read: step.position < read, set())
-        ]
+        names = [name for name in "ijk" if self.is_free(name, step.reverse, lambda read: step.position < read, set())]
         return names[0] if names else "index"

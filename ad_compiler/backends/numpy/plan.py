@@ -190,9 +190,11 @@ class Planner:
         if len(branch.results) != 1 or (branch.place is not None and isinstance(branch.place[1], ast.If)):
             return False
         inner = [*branch.then.operations, *branch.otherwise.operations]
-        return all(result in self.inlined for node in inner for result in results_of(node)) and not any(
-            isinstance(node, (Loop, Pop)) for node in inner
-        )
+        return all(
+            result in self.inlined
+            for node in inner
+            for result in results_of(node)
+        ) and not any(isinstance(node, (Loop, Pop)) for node in inner)
 
     def steps(self, block: Block, reverse: bool) -> list[Step]:
         result = []
