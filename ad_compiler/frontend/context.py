@@ -47,6 +47,7 @@ class Context:
         self.records: dict[type, str | None] = {}  # classes of named tuples among the arguments -> where
         self.unfinished: list[tuple[Record, Block]] = []  # objects whose `__init__` runs, and where
         self.shortcuts: dict[Value, Shortcut] = {}  # over the user's own gates
+        self.written: set[Value] = set()  # arrays that were written into, as they were before
         self.wanted: tuple[int, frozenset[int]] | None = None  # depth and items of the tuple returned there
         self.in_rule: str | None = None  # the spelling of the module a rule stands for: "np." or "math."
 

@@ -20,6 +20,7 @@ import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ad_compiler.analysis.storage import storage_of, storages_of
 from ad_compiler.analysis.types import INT, Type
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.branches import run_branches
@@ -353,6 +354,8 @@ class LoopLowering:
 
         def carry(param: Operand, initial: Operand, operand: Operand) -> Operand:
             assert isinstance(param, Value)
+            if param in context.written and isinstance(initial, Value):
+                self.check_alone(scope, name, initial)
             if operand is param:
                 invariant[param] = initial
                 param.loop = loop
@@ -390,6 +393,24 @@ class LoopLowering:
             self.replace(loop, invariant)
         context.builder.append(loop)
         return outcome
+
+    def check_alone(self, scope: Scope, name: str, array: Value) -> None:
+        """Refuse a loop that writes into an array which other names hold, or which is a view."""
+        context = self.context
+        context.written.add(array)
+        others = [
+            other
+            for owner, names in zip(self.scopes, self.before, strict=True)
+            for other, operand in names.items()
+            if (owner, other) != (scope, name) and any(storages_of(v) & storages_of(array) for v in values_in(operand))
+        ]
+        if others or storage_of(array) is not array:
+            reason = f"`{others[0]}` holds the same array" if others else f"`{name}` is a view of another array"
+            raise context.refuse(
+                self.node,
+                f"`{name}` is written in place in this loop, and {reason}",
+                "write into a copy: `.copy()`",
+            )
 
     def check_unread(self, loop: Loop, key: Key, param: Operand, difference: str) -> None:
         """Refuse a loop that reads, at the start of a turn, what has no one kind."""

@@ -149,11 +149,10 @@ def fits_exactly(target: Shape, result: Shape) -> bool:
 
 def check_owned(context: Context, node: ast.AST, name: str, array: Value) -> None:
     """Refuse a write that somebody else could see."""
-    if not is_fresh(array):
-        reason = f"`{name}` is an argument, or a view of one: writing into it would change the caller's array"
-        if storage_of(array) is not array and storage_of(array).access is None:
-            reason = f"`{name}` is a view of another array, which this write changes too"
+    if storage_of(array) is not array:
+        reason = f"`{name}` is a view of another array, which this write changes too"
         raise context.refuse(node, f"an in-place write cannot be differentiated here: {reason}", _ADVICE)
+    context.written.add(array)
     storages = storages_of(array)
     for scope in active_scopes(context):
         for other, operand in scope.names.items():

@@ -165,7 +165,7 @@ def length(builder: Builder, a: Operand, axis: int) -> Operand:
     known = representative(shape_of(a)[axis])
     if isinstance(known, int):
         return known
-    if known.origin is not None and isinstance(a, Value) and (a.operation or a.loop) is not None:
+    if known.origin is not None and isinstance(a, Value) and a.access is None:
         a, axis = known.origin
     return builder.call(registry["length"], (a, axis))
 
