@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ad_compiler.analysis.types import unifying, unifying_for_now
 from ad_compiler.ir import Block, Node, Operand, Operation, Record, Statement, Value, values_in
 
@@ -32,6 +34,7 @@ class Builder:
         self.statement: Statement | None = None
         self.place: tuple[Source, ast.AST] | None = None
         self.generated = False
+        self.keeping = False  # what may raise an exception is kept, even if nobody reads it
         self.own: set[Value] = set()  # made by generated code
         self._known: list[dict[Any, Operand]] = [{}]
 
@@ -47,6 +50,7 @@ class Builder:
             key = (primitive, key_of(arguments))
             for table in self._known:
                 if key in table:
+                    self.keep(table[key])
                     return table[key]
         with unifying() as equations:
             result = Value(primitive.infer(*arguments))
@@ -54,11 +58,17 @@ class Builder:
         if equations and not self.generated:
             result.operation.equations = tuple(equations)
         self.block.operations.append(result.operation)
+        self.keep(result)
         if self.generated:
             self.own.add(result)
         if key is not None:
             self._known[-1][key] = result
         return result
+
+    def keep(self, result: Operand) -> None:
+        """Have an operation computed in any case, if it may raise what the program would catch."""
+        if self.keeping and isinstance(result, Value) and isinstance(result.operation, Operation):
+            result.operation.kept = result.operation.primitive.may_raise
 
     def with_arrays(self, primitive: Primitive, arguments: tuple[Operand, ...]) -> tuple[Operand, ...]:
         """The arguments with lists of numbers made arrays, as NumPy does it, where a derivative is taken."""
@@ -68,7 +78,7 @@ class Builder:
         return tuple(
             [
                 self.as_array(argument, 1 if name == "arrays" else 0)
-                if name in primitive.differentiable and name != "items"
+                if name in primitive.differentiable and name not in ("items", "subscripts")
                 else argument
                 for name, argument in zip(names, arguments, strict=True)
             ]

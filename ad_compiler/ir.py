@@ -82,6 +82,7 @@ class Operation:
     statement: Statement | None = None
     place: tuple[Source, ast.AST] | None = None
     method: bool = False  # written as a method: `x.sum()`
+    kept: bool = False  # it may raise what the program would catch, so it is computed in any case
     equations: tuple[Equation, ...] = ()  # lengths that NumPy finds equal when it runs this
 
     def __repr__(self) -> str:

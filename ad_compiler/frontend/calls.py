@@ -150,8 +150,21 @@ def inline(
     keywords: dict[str, Operand],
 ) -> Operand:
     """Run the body of a Python function over the operands."""
+    scope = scope_of_call(context, node, function, positional, keywords)
+    return run_in(context, node, scope, scope.source.node)
+
+
+def scope_of_call(
+    context: Context,
+    node: ast.AST,
+    function: FunctionType,
+    positional: list[Operand],
+    keywords: dict[str, Operand],
+    generator: bool = False,
+) -> Scope:
+    """The scope of a Python function, its parameters bound."""
     try:
-        source = read_source(function)
+        source = read_source(function, generator)
     except Unsupported as error:
         raise context.refuse(
             node, f"`{function.__name__}` cannot be read: {error.reason}", error.advice
@@ -163,7 +176,7 @@ def inline(
     scope.names = bind(
         context, node, function.__name__, arguments, positional, keywords, defaults, by_keyword
     )
-    return run_in(context, node, scope, source.node)
+    return scope
 
 
 def inline_local(
@@ -250,6 +263,7 @@ def run_in(context: Context, node: ast.AST, scope: Scope, callee: ast.FunctionDe
     if context.depth >= MAX_DEPTH:
         raise context.refuse(node, _ENDLESS, "rewrite it without recursion")
     caller = context.here
+    protected, context.in_protected = context.in_protected, context.builder.keeping
     context.callers.append(caller)
     context.scope = scope
     context.depth += 1
@@ -263,6 +277,7 @@ def run_in(context: Context, node: ast.AST, scope: Scope, callee: ast.FunctionDe
         context.scope = caller
         raise context.refuse(node, _ENDLESS, "rewrite it without recursion") from None
     finally:
+        context.in_protected = protected
         context.depth -= 1
         context.scope = caller
         context.callers.pop()

@@ -39,6 +39,7 @@ from ad_compiler.frontend.courses import Course, course_of
 from ad_compiler.frontend.iteration import is_known, items
 from ad_compiler.frontend.operations import describe_any, operation
 from ad_compiler.frontend.outcomes import BREAK, END, RETURN, Outcome, merged_outcome, tags_of
+from ad_compiler.frontend.raising import always_raises, raise_if
 from ad_compiler.frontend.scope import Scope, Undecided
 from ad_compiler.frontend.statements import assign, continue_on, has_exits, in_statement, run, run_to_end
 from ad_compiler.frontend.writes import active_scopes, is_array
@@ -76,7 +77,9 @@ def run_for(context: Context, node: ast.For, rest: list[ast.stmt]) -> Outcome | 
         if is_known(operand):
             return unrolled(context, node, items(context, node.iter, operand))
         raise context.refuse(
-            node.iter, f"a loop runs over {describe_any(operand)}", "run over a range, an array or a container"
+            node.iter,
+            f"a loop runs over {describe_any(operand)}",
+            "run over a range, an array or a container",
         )
 
     return after_loop(context, node, in_statement(context, node, turns), rest)
@@ -101,6 +104,9 @@ def after_loop(
         return outcome
     if RETURN in tags:
         returns = in_statement(context, node, lambda: is_tag(context, node, outcome, RETURN))
+        if tags == {RETURN, END} and always_raises([*node.orelse, *rest]):
+            raise_if(context, node, returns, False, [*node.orelse, *rest])
+            return Outcome(RETURN, outcome.result)
         unreturned = Outcome(outcome.tag if len(tags) > 2 else min(tags), UNBOUND)
         return in_statement(
             context,
@@ -110,8 +116,9 @@ def after_loop(
                 node,
                 returns,
                 lambda: Outcome(RETURN, outcome.result),
-                lambda: after_end(context, node, unreturned, tags - {RETURN}, rest)
-                or run_to_end(context, rest),
+                lambda: (
+                    after_end(context, node, unreturned, tags - {RETURN}, rest) or run_to_end(context, rest)
+                ),
             ),
         )
     return after_end(context, node, outcome, tags, rest)
@@ -126,6 +133,9 @@ def after_end(
     if tags == {END}:
         return run_to_end(context, [*node.orelse, *rest])
     broke = in_statement(context, node, lambda: is_tag(context, node, outcome, BREAK))
+    if always_raises(node.orelse):
+        raise_if(context, node, broke, False, node.orelse)
+        return None
     if has_exits(node.orelse):
         return continue_on(
             context,
@@ -216,9 +226,7 @@ class LoopLowering:
             if fits and not more:
                 return self.finish(loop, carried, params, after)
             carried |= more
-        raise self.context.refuse(
-            self.node, "the kinds of what this loop changes do not settle", _ONE_KIND
-        )
+        raise self.context.refuse(self.node, "the kinds of what this loop changes do not settle", _ONE_KIND)
 
     def is_bound(self, scope: Scope, name: str) -> bool:
         """Whether it is known what a name is before the loop."""
@@ -301,9 +309,7 @@ class LoopLowering:
             if (scope, name) not in carried and self.is_bound(scope, name) and now.get(name) is not operand
         }
 
-    def join(
-        self, carried: set[Key], params: dict[Key, Operand], after: list[dict[str, Operand]]
-    ) -> bool:
+    def join(self, carried: set[Key], params: dict[Key, Operand], after: list[dict[str, Operand]]) -> bool:
         """Join the kinds after a turn to those before; whether they were that already."""
         self.different.clear()
         fits = True
