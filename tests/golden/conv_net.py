@@ -25,7 +25,7 @@ def conv_net_loss_value_and_grad(params, images, y, regularisation=0.001):
     total_1 = data_loss + regularisation * squared_weights
 
     # d(squared_weights = np.sum(params.filters**2) + np.sum(params.output_weights**2))
-    product = 2 * regularisation
+    product = 2.0 * regularisation
     output_weights_bar = product * params.output_weights
     filters_bar = product * params.filters
     # d(return np.mean(losses))

@@ -11,7 +11,7 @@ def hinge_loss_value_and_grad(W, X, y, regularisation=0.001):
     data_loss = margins.sum() / y.shape[0] - 1.0
 
     # d(return data_loss + regularisation * np.sum(W * W))
-    W_bar = 2 * (regularisation * W)
+    W_bar = 2.0 * (regularisation * W)
     # d(data_loss = np.sum(margins) / len(y) - 1.0)
     quotient = 1 / y.shape[0]
     # d(margins: FloatArray = np.maximum(0.0, scores - right_scores[:, np.newaxis] + 1.0))

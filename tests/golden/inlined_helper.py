@@ -14,7 +14,7 @@ def two_layers_grad(W1, b1, W2, b2, x):
     hidden_bar = scores @ W2.T
     W2_bar = hidden.T @ scores
     # d(hidden = np.tanh(affine(x, W1, b1)))
-    hidden_bar *= 1 - hidden * hidden
+    hidden_bar *= 1.0 - hidden * hidden
     # d(return x @ W + b)
     b1_bar = hidden_bar.sum(axis=0)
     W1_bar = x.T @ hidden_bar

@@ -17,7 +17,7 @@ def softmax_net_loss_value_and_grad(params, X, y, regularisation=0.001):
     total_2 = data_loss + regularisation * squared_weights
 
     # d(squared_weights = np.sum(params.hidden_weights**2) + np.sum(params.output_weights**2))
-    product = 2 * regularisation
+    product = 2.0 * regularisation
     output_weights_bar = product * params.output_weights
     hidden_weights_bar = product * params.hidden_weights
     # d(return np.mean(losses))
