@@ -10,8 +10,10 @@ import numpy as np
 from ad_compiler.analysis.types import same_shape
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Operation, Value
+from ad_compiler.rules.indexing import getitem_type
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import broadcast_to_type, rank_of, reshape_type, shape_of, type_of
+from ad_compiler.rules.structure import length
 from ad_compiler.transforms.simplify.table import Rewrite, call, is_number, made_by, rewrites, simplifications
 
 
@@ -77,8 +79,35 @@ def total(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     matrices = made_by(a, "matmul")
     if matrices:
         return matmul_sum(builder, matrices, axis, keepdims)
+    scatter = made_by(a, "index_add")
+    if scatter and isinstance(axis, int):
+        return scatter_sum(builder, scatter, axis % rank_of(a), keepdims)
     product = made_by(a, "mul")
     return NotImplemented if product is None else product_sum(builder, product, axis, keepdims)
+
+
+def scatter_sum(builder: Builder, scatter: Operation, axis: int, keepdims: Any) -> Operand:
+    """Zeros with `v[i]` written into row i, `a[np.arange(n), columns] += v`: their sums by row are `v`."""
+    array, index, value = scatter.arguments
+    if not made_by(array, "zeros_like") or rank_of(array) != 2 or len(index) != 2:
+        return NotImplemented
+    other = 1 - axis
+    counted = made_by(index[other], "arange")
+    rows = (shape_of(array)[other],)
+    if (
+        counted is None
+        or counted.arguments[1] is not None
+        or not same_shape(shape_of(counted.result), rows)
+        or not same_shape(getitem_type(array, index).shape, rows)
+        or type_of(value).dtype != type_of(array).dtype
+    ):
+        return NotImplemented
+    if keepdims and rank_of(value):
+        value = call(builder, np.expand_dims, value, axis)
+    lengths = [length(builder, array, other)]
+    if keepdims:
+        lengths.insert(axis, 1)
+    return call(builder, np.broadcast_to, value, tuple(lengths))
 
 
 def matmul_sum(builder: Builder, matrices: Operation, axis: Any, keepdims: Any) -> Operand:
