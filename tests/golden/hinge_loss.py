@@ -20,5 +20,5 @@ def hinge_loss_value_and_grad(W, X, y, regularisation=0.001):
     # d(right_scores = scores[np.arange(len(y)), y])
     total_bar[arange, y] += right_scores_bar
     # d(scores = X @ W)
-    W_bar += X.T @ total_bar
+    W_bar += X.T.dot(total_bar)
     return data_loss + regularisation * (W * W).sum(), W_bar

@@ -78,3 +78,21 @@ def test_whole_numbers_beside_reals_are_reals():
     text = grad(loss).source_for(SCORES, 3)
     assert "1.0 - tanh * tanh" in text
     assert "2.0 * tanh" in text or "2.0 * n" in text
+
+
+def test_the_sum_of_a_product_of_matrices_is_a_product_with_a_vector():
+    def loss(b, X, W):
+        return np.sum(np.tanh((X + b) @ W))
+
+    args = (np.arange(4.0), SCORES, SCORES[:4, :3].copy())
+    check_grads(loss, args)
+    assert "b_bar = (1.0 - tanh * tanh).sum(axis=0).dot(W.T)\n" in grad(loss).source_for(*args)
+
+
+def test_a_sum_does_not_go_into_a_product_with_a_stack_of_matrices():
+    stack = np.random.default_rng(1).normal(size=(2, 4, 3))
+
+    def loss(a, b):
+        return np.sum(np.dot(a, b).sum(axis=1) ** 2)
+
+    check_grads(loss, (SCORES, stack))

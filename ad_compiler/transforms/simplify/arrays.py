@@ -76,7 +76,7 @@ def total(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
             operator.neg,
             builder.call(registry[np.sum], (negated.arguments[0], axis, keepdims), True),
         )
-    matrices = made_by(a, "matmul")
+    matrices = made_by(a, "matmul", "dot")
     if matrices:
         return matmul_sum(builder, matrices, axis, keepdims)
     scatter = made_by(a, "index_add")
@@ -84,6 +84,10 @@ def total(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
         return scatter_sum(builder, scatter, axis % rank_of(a), keepdims)
     product = made_by(a, "mul")
     return NotImplemented if product is None else product_sum(builder, product, axis, keepdims)
+
+
+def total_over(builder: Builder, a: Operand, axis: int, keepdims: bool = False) -> Operand:
+    return builder.call(registry[np.sum], (a, axis, keepdims), True)
 
 
 def scatter_sum(builder: Builder, scatter: Operation, axis: int, keepdims: Any) -> Operand:
@@ -116,12 +120,16 @@ def matmul_sum(builder: Builder, matrices: Operation, axis: Any, keepdims: Any) 
     rank = rank_of(matrices.result)
     if rank < 2 or rank_of(a) < 2 or rank_of(b) < 2 or axis not in (rank - 1, rank - 2):
         return NotImplemented
+    if matrices.primitive.name == "dot" and rank > 2:
+        return NotImplemented  # `np.dot` pairs every matrix of one with every matrix of the other
+    if rank == 2 and not keepdims:  # a product with a vector
+        if axis == 1:
+            return builder.call(registry[np.dot], (a, total_over(builder, b, 1)), True)
+        return builder.call(registry[np.dot], (total_over(builder, a, 0), b), True)
     if axis == rank - 1:
-        right = builder.call(registry[np.sum], (b, rank_of(b) - 1, True), True)
-        summed = call(builder, operator.matmul, a, right)
+        summed = call(builder, operator.matmul, a, total_over(builder, b, rank_of(b) - 1, True))
     else:
-        left = builder.call(registry[np.sum], (a, rank_of(a) - 2, True), True)
-        summed = call(builder, operator.matmul, left, b)
+        summed = call(builder, operator.matmul, total_over(builder, a, rank_of(a) - 2, True), b)
     if keepdims:
         return summed
     index = [slice(None)] * rank
