@@ -71,8 +71,37 @@ class Builder:
         key = (primitive, key_of(arguments))
         return next((table[key] for table in self._known if key in table), None)
 
-    def append(self, branch: Branch) -> None:
-        self.block.operations.append(branch)
+    def keep(self, result: Operand) -> None:
+        """Have an operation computed in any case, if it may raise what the program would catch."""
+        if self.keeping and isinstance(result, Value) and isinstance(result.operation, Operation):
+            result.operation.kept = result.operation.primitive.may_raise
+
+    def with_arrays(self, primitive: Primitive, arguments: tuple[Operand, ...]) -> tuple[Operand, ...]:
+        """The arguments with lists of numbers made arrays, as NumPy does it, where a derivative is taken."""
+        names = primitive.parameters
+        if primitive.variadic or not any(isinstance(argument, (list, tuple)) for argument in arguments):
+            return arguments
+        return tuple(
+            [
+                self.as_array(argument, 1 if name == "arrays" else 0)
+                if name in primitive.differentiable and name not in ("items", "subscripts")
+                else argument
+                for name, argument in zip(names, arguments, strict=True)
+            ]
+        )
+
+    def as_array(self, operand: Operand, depth: int) -> Operand:
+        """A list or tuple with values in it as an array; `depth` levels further in, its items."""
+        if not isinstance(operand, (list, tuple)) or not any(True for _ in values_in(operand)):
+            return operand
+        from ad_compiler.rules.notation import registry
+
+        if depth:
+            return type(operand)(self.as_array(item, depth - 1) for item in operand)
+        return self.call(registry[np.array], (operand, None))
+
+    def append(self, node: Node) -> None:
+        self.block.operations.append(node)
 
     @contextmanager
     def inside(self, block: Block) -> Iterator[Block]:
