@@ -13,6 +13,7 @@ import numpy as np
 
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.errors import Unsupported
+from ad_compiler.frontend import lists
 from ad_compiler.frontend.builtin_calls import BUILTINS
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.objects import MISSING, call_object, construct
@@ -25,6 +26,7 @@ from ad_compiler.gate import Gate
 from ad_compiler.ir import Operand, Shortcut, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.arithmetic import maximum, minimum
+from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import compile_time, elementwise, expansions, registry, signature_of
 from ad_compiler.rules.shapes import type_of
 
@@ -60,6 +62,12 @@ def call_operand(
     if isinstance(callee, MethodType) and isinstance(callee.__func__, FunctionType):
         return inline(context, node, callee.__func__, [callee.__self__, *positional], keywords)
     if is_hashable(callee):
+        if not context.in_rule and any(map(is_list, positional)) and (callee in registry or callee in expansions):
+            positional = lists.given(context, node, callee, positional)
+            if callee in lists.STACKING and "dtype" not in keywords and not keywords.get("axis"):
+                return positional[0]
+            if callee in lists.STACKING[2:]:
+                raise context.refuse(node, "items of a list are joined along another axis", "use `np.array`")
         if context.in_rule and callee in _IN_RULES:
             callee = _IN_RULES[callee]
         if context.in_rule == "math." and all(is_python_number(x) for x in positional):
@@ -150,8 +158,21 @@ def inline(
     keywords: dict[str, Operand],
 ) -> Operand:
     """Run the body of a Python function over the operands."""
+    scope = scope_of_call(context, node, function, positional, keywords)
+    return run_in(context, node, scope, scope.source.node)
+
+
+def scope_of_call(
+    context: Context,
+    node: ast.AST,
+    function: FunctionType,
+    positional: list[Operand],
+    keywords: dict[str, Operand],
+    generator: bool = False,
+) -> Scope:
+    """The scope of a Python function, its parameters bound."""
     try:
-        source = read_source(function)
+        source = read_source(function, generator)
     except Unsupported as error:
         raise context.refuse(
             node, f"`{function.__name__}` cannot be read: {error.reason}", error.advice
@@ -163,7 +184,7 @@ def inline(
     scope.names = bind(
         context, node, function.__name__, arguments, positional, keywords, defaults, by_keyword
     )
-    return run_in(context, node, scope, source.node)
+    return scope
 
 
 def inline_local(
@@ -250,6 +271,7 @@ def run_in(context: Context, node: ast.AST, scope: Scope, callee: ast.FunctionDe
     if context.depth >= MAX_DEPTH:
         raise context.refuse(node, _ENDLESS, "rewrite it without recursion")
     caller = context.here
+    protected, context.in_protected = context.in_protected, context.builder.keeping
     context.callers.append(caller)
     context.scope = scope
     context.depth += 1
@@ -263,6 +285,7 @@ def run_in(context: Context, node: ast.AST, scope: Scope, callee: ast.FunctionDe
         context.scope = caller
         raise context.refuse(node, _ENDLESS, "rewrite it without recursion") from None
     finally:
+        context.in_protected = protected
         context.depth -= 1
         context.scope = caller
         context.callers.pop()

@@ -103,6 +103,18 @@ def as_result(kind: Type) -> Type:
     return settled(kind) if isinstance(kind, ArrayType) else kind
 
 
+def changed_lists(node: ast.AST) -> set[str]:
+    """The names of lists whose methods are called that change their length."""
+    return {
+        call.func.value.id
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr in ("append", "extend", "pop", "clear", "insert")
+        and isinstance(call.func.value, ast.Name)
+    }
+
+
 def stored_names(node: ast.AST) -> set[str]:
     """The names that a statement binds, inner functions and comprehensions left out."""
     return {name for name in stores(node)}

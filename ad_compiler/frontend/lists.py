@@ -15,9 +15,12 @@ import operator
 from collections.abc import Iterator
 from typing import Any
 
-from ad_compiler.analysis.storage import storages_of
+import numpy as np
+
+from ad_compiler.analysis.joins import joined_element
+from ad_compiler.analysis.storage import is_item, storages_of
 from ad_compiler.analysis.types import Element, ListType, Path
-from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.operations import elements_of, operation
 from ad_compiler.ir import Iteration, Operand, Record, Value, values_in
 from ad_compiler.rules.lists import element_type, is_list, joined_items
@@ -30,7 +33,7 @@ ONE_NAME = "use one name for the list, or copy it: `list(xs)`"
 
 def lifted(context: Context, node: ast.AST, items: Operand, element: Element | None = None) -> Value:
     """A list as one value."""
-    if is_list(items):
+    if isinstance(items, Value):
         return items
     made = operation(context, node, registry["list_of"], (reals(items, element), element))
     assert isinstance(made, Value)
@@ -69,7 +72,9 @@ def truth_of(context: Context, node: ast.AST, operand: Operand) -> Operand:
 def subscript(context: Context, node: ast.AST, xs: Value, index: Operand) -> Operand:
     if isinstance(index, slice):
         if index.step not in (None, 1):
-            raise context.refuse(node, "a list is sliced with a step", "run over it with `reversed` or a range")
+            raise context.refuse(
+                node, "a list is sliced with a step", "run over it with `reversed` or a range"
+            )
         return operation(context, node, registry["list_slice"], (xs, index.start, index.stop))
     kind = type_of(index)
     if kind.rank or kind.dtype.kind not in "iu":
@@ -78,7 +83,12 @@ def subscript(context: Context, node: ast.AST, xs: Value, index: Operand) -> Ope
 
 
 def method(
-    context: Context, node: ast.Call, xs: Operand, name: str, positional: list[Operand], keywords: dict[str, Any]
+    context: Context,
+    node: ast.Call,
+    xs: Operand,
+    name: str,
+    positional: list[Operand],
+    keywords: dict[str, Any],
 ) -> Operand:
     """`xs.name(...)` of a list."""
     if keywords:
@@ -106,7 +116,9 @@ def apply(
         return apply_to_value(context, node, xs, name, positional)
     if any(isinstance(each, Value) for each in positional) and name in ("pop", "insert", "remove"):
         if name != "insert" or isinstance(positional[0], Value):
-            raise context.refuse(node, "which item is meant is not known while compiling", "use a constant index")
+            raise context.refuse(
+                node, "which item is meant is not known while compiling", "use a constant index"
+            )
     if name in ("sort", "remove"):
         raise context.refuse(node, f"`.{name}` changes a list in place", "build a new one")
     changed = list(xs)
@@ -155,7 +167,9 @@ def apply_to_value(
         return None, operation(context, node, registry["list_extend"], (xs, more))
     if name == "clear":
         return None, []
-    raise context.refuse(node, f"`.{name}` of a list whose length is not known while compiling", "build a new one")
+    raise context.refuse(
+        node, f"`.{name}` of a list whose length is not known while compiling", "build a new one"
+    )
 
 
 def frozen(item: Operand) -> Operand:
@@ -168,11 +182,95 @@ def frozen(item: Operand) -> Operand:
 def check_mutable_item(context: Context, node: ast.AST, item: Operand) -> None:
     """Refuse a list as an item that can be changed later."""
     if is_list(item) or (isinstance(item, tuple) and any(map(is_list, item))):
-        raise context.refuse(node, "a list is put into a list whose length is not known", "make an array of it")
+        raise context.refuse(
+            node, "a list is put into a list whose length is not known", "make an array of it"
+        )
     if isinstance(item, (dict, Record)):
-        raise context.refuse(node, "a dict or an object is put into a list of run-time length", "put a tuple there")
-    if isinstance(item, list) and any(held is item for _, operand in holders(context) for held in lists_in(operand)):
-        raise context.refuse(node, "a list with a name is put into a list of run-time length", "put a tuple there")
+        raise context.refuse(
+            node, "a dict or an object is put into a list of run-time length", "put a tuple there"
+        )
+    if isinstance(item, list) and any(
+        held is item for _, operand in holders(context) for held in lists_in(operand)
+    ):
+        raise context.refuse(
+            node, "a list with a name is put into a list of run-time length", "put a tuple there"
+        )
+
+
+def augment(context: Context, node: ast.AugAssign, xs: Operand, operand: Operand) -> None:
+    """`xs += ys`."""
+    if not isinstance(node.op, ast.Add):
+        raise context.refuse(node, "a list is changed in place", "build a new one")
+    _, changed = apply(context, node, xs, "extend", [operand])
+    replace(context, node, xs, changed)
+
+
+def write(
+    context: Context, target: ast.Subscript, xs: Operand, value: ast.expr | Operand, op: ast.operator | None
+) -> None:
+    """`xs[index] = value`, or `xs[index] op= value`."""
+    from ad_compiler.frontend import attributes
+    from ad_compiler.frontend.expressions import BINARY, apply_binary
+    from ad_compiler.frontend.writes import is_array
+
+    index = lower(context, target.slice)
+    operand = lower(context, value) if op is not None and isinstance(value, ast.expr) else value
+    if op is not None:
+        old = attributes.item(context, target, xs, index)
+        if (isinstance(old, Value) and is_array(old) and type_of(old).rank) or isinstance(
+            old, (list, dict, Record)
+        ):
+            raise context.refuse(target, "an item of a list is written in place", "assign a new item")
+        operand = apply_binary(context, target, BINARY[type(op)], old, operand)
+    set_item(context, target, xs, index, operand)
+
+
+def check_item_write(context: Context, node: ast.AST, name: str, array: Value) -> None:
+    """Refuse a write into an array that a list holds."""
+    if any(is_list(each) or is_item(each) for each in storages_of(array)):
+        raise context.refuse(
+            node, f"`{name}` is an item of a list, and written in place", "write into a copy: `.copy()`"
+        )
+
+
+def sum_of(context: Context, node: ast.AST, function: Any, left: Operand, right: Operand) -> Operand:
+    """`xs + ys`, `[e] * n`: None where the operands are no lists of run-time length."""
+    if function is operator.add and (is_list(left) or is_list(right)):
+        pair = (left, right)
+        if all(isinstance(each, list) or is_list(each) for each in pair):
+            if [] in pair:
+                return copied(context, node, left if right == [] else right)
+            both = tuple([lifted(context, node, each) for each in pair])
+            return operation(context, node, registry["list_extend"], both)
+    if function is operator.mul:
+        items, count = (left, right) if isinstance(left, list) else (right, left)
+        if isinstance(items, list) and isinstance(count, Value) and items and not type_of(count).rank:
+            for item in items:
+                check_mutable_item(context, node, item)
+            return operation(
+                context, node, registry["list_repeat"], ([frozen(i) for i in items], count, None)
+            )
+    return None
+
+
+def given(context: Context, node: ast.AST, callee: Any, operands: list[Operand]) -> list[Operand]:
+    """Lists of run-time length as the arguments of a function of NumPy: arrays."""
+    return [stacked(context, node, each, callee) if is_list(each) else each for each in operands]
+
+
+def stacked(context: Context, node: ast.AST, xs: Value, callee: Any) -> Operand:
+    element = element_type(xs)
+    rank = -1 if isinstance(element, tuple) else element.rank
+    joins = {np.concatenate: 1, np.hstack: 1, np.vstack: 2}
+    name = "list_concatenate" if rank >= joins.get(callee, rank + 1) else "list_stack"
+    if (callee is np.hstack and rank > 1) or (callee is np.concatenate and rank < 1):
+        raise context.refuse(
+            node, f"`np.{callee.__name__}` joins arrays of rank {rank}", "use `np.concatenate`"
+        )
+    return operation(context, node, registry[name], (xs,))
+
+
+STACKING = (np.array, np.asarray, np.stack, np.vstack, np.concatenate, np.hstack)
 
 
 def set_item(context: Context, node: ast.AST, xs: Operand, index: Operand, item: Operand) -> None:
@@ -192,40 +290,13 @@ def set_item(context: Context, node: ast.AST, xs: Operand, index: Operand, item:
         try:
             changed[index] = item
         except (IndexError, TypeError) as error:
-            raise context.refuse(node, f"this fails with {type(error).__name__}: {error}", "correct it") from None
+            raise context.refuse(
+                node, f"this fails with {type(error).__name__}: {error}", "correct it"
+            ) from None
     replace(context, node, old, changed)
 
 
 # --- one list under several names ---
-
-
-class Lists:
-    """Which lists may be one at run time: those that branches chose from, and what they were before."""
-
-    def __init__(self) -> None:
-        self.parents: dict[int, list[Operand]] = {}
-        self.kept: list[Operand] = []  # an `id` is one only while its object lives
-        self.chosen: dict[tuple[int, int, int], Operand] = {}
-        self.changes: list[tuple[Operand, ast.AST]] = []
-
-    def same(self, made: Operand, *others: Operand) -> None:
-        """`made` may be any of the others."""
-        self.kept += [made, *others]
-        self.parents.setdefault(id(made), []).extend(others)
-
-    def family(self, operand: Operand) -> set[int]:
-        """The lists that this one may be."""
-        found: set[int] = set()
-        waiting = [operand]
-        while waiting:
-            current = waiting.pop()
-            if id(current) in found:
-                continue
-            found.add(id(current))
-            waiting += self.parents.get(id(current), [])
-            if isinstance(current, Value):
-                waiting += [each for each in storages_of(current) if is_list(each)]
-        return found
 
 
 def lists_in(operand: Operand) -> Iterator[Operand]:
@@ -257,7 +328,9 @@ def replace(context: Context, node: ast.AST, old: Operand, new: Operand) -> None
 
     for capture in context.captures.values():
         if any(each is old for each in lists_in(capture.operand)):
-            raise context.refuse(node, "a list from outside of the function is changed", "copy it: `list(xs)`")
+            raise context.refuse(
+                node, "a list from outside of the function is changed", "copy it: `list(xs)`"
+            )
     own = context.lists.family(old)
     for name, operand in holders(context):
         for each in lists_in(operand):
@@ -321,7 +394,9 @@ def check_pending(context: Context, node: ast.Call) -> None:
         parts = list(node.args)
     if any(reads_whole(part, base.id) for part in parts):
         raise context.refuse(
-            node, f"`{base.id}` is read in the statement that changes it", "change it in a statement of its own"
+            node,
+            f"`{base.id}` is read in the statement that changes it",
+            "change it in a statement of its own",
         )
 
 
@@ -336,17 +411,12 @@ def reads_whole(node: ast.AST, name: str) -> bool:
     return any(reads_whole(child, name) for child in ast.iter_child_nodes(node))
 
 
-def joined_list(context: Context, node: ast.AST, *operands: Operand) -> ListType:
+def joined_list(*operands: Operand) -> ListType:
     """The kind of a list that is one of these."""
     elements = [element_type(each) for each in operands if is_list(each)]
     items = [item for each in operands if not is_list(each) for item in each]
     element: Element | None = elements[0] if elements else None
     for other in elements[1:]:
-        element = joined_with(element, other)
+        assert element is not None
+        element = joined_element(element, other)
     return ListType(joined_items(items, element))
-
-
-def joined_with(a: Element | None, b: Element) -> Element:
-    from ad_compiler.analysis.joins import joined_element
-
-    return b if a is None else joined_element(a, b)

@@ -2,6 +2,7 @@
 
 from ad_compiler.rules import (
     arithmetic,
+    clocks,
     creation,
     derived,
     einsum,
@@ -20,6 +21,7 @@ from ad_compiler.rules import (
 
 __all__ = [
     "arithmetic",
+    "clocks",
     "creation",
     "derived",
     "einsum",

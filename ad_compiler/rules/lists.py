@@ -62,7 +62,7 @@ def joined_items(items: Any, element: Element | None = None) -> Element:
         try:
             element = kind if element is None else joined_element(element, kind)
         except Different as error:
-            raise Refusal(f"a list changes at run time, and {error}", ONE_KIND) from None
+            raise Refusal(f"a list changes at run time, and {error}", ONE_KIND) from error
     if element is None:
         raise Refusal("what an empty list will hold is not known", "put its first item in at once")
     return element
@@ -370,7 +370,11 @@ def rank_of_element(element: Element) -> int:
 def rows_of_cotangent(builder: Builder, g: Operand, xs: Operand) -> Operand:
     element = cotangent_element(element_type(xs))
     node = g.operation if isinstance(g, Value) else None
-    if isinstance(node, Operation) and node.primitive.name == "broadcast_to" and not isinstance(element, tuple):
+    if (
+        isinstance(node, Operation)
+        and node.primitive.name == "broadcast_to"
+        and not isinstance(element, tuple)
+    ):
         inner = node.arguments[0]
         if rank_of(inner) == 0:
             g = inner
@@ -379,7 +383,9 @@ def rows_of_cotangent(builder: Builder, g: Operand, xs: Operand) -> Operand:
             return call(builder, "list_repeat", [(g,) * len(element)], length_of(builder, xs), element)
         return full_cotangent(builder, g, xs)
     if isinstance(element, tuple) and len(element) != len(list(leaves_of(element_type(xs)))):
-        raise Refusal("an array is made from tuples of real and whole numbers", "make one array for each part")
+        raise Refusal(
+            "an array is made from tuples of real and whole numbers", "make one array for each part"
+        )
     return call(builder, "list_rows", g, element)
 
 
@@ -415,7 +421,9 @@ def added(builder: Builder, known: Operand, contribution: Operand) -> Operand:
     last = made_by(known, "list_append")
     if last is not None and not isinstance(index, Value) and index == -1:
         rest, item = last.arguments
-        return call(builder, "list_append", rest, replaced(builder, lambda p: part_of(item, p), known, path, g))
+        return call(
+            builder, "list_append", rest, replaced(builder, lambda p: part_of(item, p), known, path, g)
+        )
     item = replaced(builder, lambda p: call(builder, "list_item", known, index, p), known, path, g)
     return call(builder, "list_set", known, index, item)
 

@@ -37,7 +37,13 @@ from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.rules.structure import sum_to_shape_of
-from ad_compiler.transforms.cotangents import Cotangents, is_zero, name_cotangent, zero_like
+from ad_compiler.transforms.cotangents import (
+    Cotangents,
+    is_zero,
+    may_be_unbound,
+    name_cotangent,
+    zero_like,
+)
 from ad_compiler.transforms.reverse_loops import reverse_loop
 
 
@@ -246,7 +252,8 @@ class ReverseSweep:
         """The cotangent of an outer value after a branch: zero on a side that did not touch it."""
         sides = []
         for side, block in ((left, mirror.then), (right, mirror.otherwise)):
-            if side is None or (not is_list(value) and rank_of(side) != rank_of(value)):
+            fits = is_list(value) or may_be_unbound(value)
+            if side is None or (not fits and rank_of(side) != rank_of(value)):
                 with self.builder.inside(block):
                     zero = zero_like(self.context, value)
                     side = zero if side is None else self.builder.call(registry[operator.add], (zero, side))

@@ -231,7 +231,8 @@ class Mirror:
         settled = True
         for param, initial, end in zip(mirror.carried, mirror.initial, mirror.body.results, strict=True):
             value = sweep.carried_cotangents[param]
-            if not is_list(param) and type_of(param).python and not all(type_of(each).python for each in (initial, end)):
+            python = not is_list(param) and type_of(param).python
+            if python and not all(type_of(each).python for each in (initial, end)):
                 sweep.numpy_scalars.add(value)
                 settled = False
             if not param.holds_zeros and any(map(may_hold_unselected, (initial, end))):

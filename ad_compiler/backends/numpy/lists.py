@@ -70,7 +70,10 @@ def _slice(printer: Expressions, node: Operation) -> Text:
 
 def _extend(printer: Expressions, node: Operation) -> Text:
     xs, ys = node.arguments
-    return f"{printer.at_least(xs, Precedence.ADD)} + {printer.at_least(ys, Precedence.MULTIPLY)}", Precedence.ADD
+    return (
+        f"{printer.at_least(xs, Precedence.ADD)} + {printer.at_least(ys, Precedence.MULTIPLY)}",
+        Precedence.ADD,
+    )
 
 
 def comprehension(printer: Expressions, node: Operation, part: Callable[[str, ArrayType], str]) -> Text:
