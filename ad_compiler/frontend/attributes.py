@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType
+from ad_compiler.analysis.types import ArrayType, python_type
 from ad_compiler.frontend import lists
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Capture, Context
@@ -161,6 +161,8 @@ def array_method(
     function = np.reshape if name == "reshape" and keywords else _METHOD_EXPANSIONS.get(name)
     if function is not None:
         return call_operand(context, node, function, [owner, *positional], keywords)
+    if name == "tolist" and rank_of(owner) == 1 and not positional:
+        return context.builder.call(registry["list_rows"], (owner, python_type(type_of(owner).dtype)))
     primitive = methods.get(name)
     if primitive is None:
         raise context.refuse(

@@ -261,7 +261,9 @@ class LoopLowering:
         if key not in self.lists or isinstance(operand, Value):
             return operand
         if id(operand) not in self.lifted:
-            self.lifted[id(operand)] = lifted(self.context, self.node, operand, self.lists[key])
+            made = lifted(self.context, self.node, operand, self.lists[key])
+            made.name = key[1]
+            self.lifted[id(operand)] = made
         return self.lifted[id(operand)]
 
     def other_names(self, carried: set[Key]) -> set[Key]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import keyword
 from collections.abc import Callable, Iterable
 
-from ad_compiler.analysis.types import ArrayType, same_shape
+from ad_compiler.analysis.types import ArrayType, ListType, same_shape
 from ad_compiler.backends.numpy.memory import IN_PLACE, Memory, is_array
 from ad_compiler.backends.numpy.plan import LIST_UPDATES, UPDATES, Plan, Step
 from ad_compiler.ir import Branch, Loop, Operand, Operation, Pop, Value, values_in
@@ -77,6 +77,7 @@ class Names:
         self.reused: dict[Value, Value] = {}  # results that take the memory of an operand: `out=`
         self.forward_names: set[str] = set()
         self.wish: dict[Value, str] = {}
+        self.yielded: dict[Value, list[Value]] = {}  # what branches and loops hand a value on as
         self.merged: dict[Value, tuple[Value, int, int]] = {}
 
     def assign(self) -> None:
@@ -128,6 +129,12 @@ class Names:
             for inner in (step.then, step.otherwise, step.test, step.body):
                 self.find_wishes(inner)
             node = step.node
+            if isinstance(node, (Branch, Loop)):
+                blocks = (node.body,) if isinstance(node, Loop) else (node.then, node.otherwise)
+                for block in blocks:
+                    for result, operand in zip(node.results, block.results, strict=True):
+                        if isinstance(operand, Value):
+                            self.yielded.setdefault(operand, []).append(result)
             if isinstance(node, Loop):
                 for param, initial, result in zip(node.carried, node.initial, node.results, strict=True):
                     if param in self.memory.owned - self.memory.copied_at_start and isinstance(initial, Value):
@@ -136,6 +143,7 @@ class Names:
                 base = node.arguments[0]
                 name = node.result.name or self.wish.get(node.result)
                 self.becomes[base] = node.result
+                self.yielded.setdefault(base, []).append(node.result)
                 if name is not None and base.name is None:
                     self.wish[base] = name
 
@@ -234,13 +242,17 @@ class Names:
     def heirs(self, value: Value) -> set[Value]:
         """What the variable of `value` will hold next: it is updated in place, or handed on."""
         found: set[Value] = set()
-        current: Value | None = value
-        while current is not None:
+        waiting = [value]
+        while waiting:
+            current = waiting.pop()
             handed = self.merged.get(current)
-            current = handed[0] if handed is not None else self.becomes.get(current)
-            if current is None or current in found:
-                break
-            found.add(current)
+            following = [self.becomes.get(current) if handed is None else handed[0]]
+            if isinstance(current.type, ListType):
+                following += self.yielded.get(current, [])
+            for each in following:
+                if each is not None and each not in found:
+                    found.add(each)
+                    waiting.append(each)
         return found
 
     def base_of(self, value: Value) -> list[Value]:

@@ -27,6 +27,7 @@ from ad_compiler.ir import (
     Value,
     arguments_of,
     blocks_of,
+    nodes_in,
     results_of,
     values_in,
 )
@@ -83,6 +84,7 @@ class Planner:
         self.section: dict[Value, bool] = {}
         self.made: dict[Value, int] = {}
         self.pushed: list[Value] = []
+        self.changing: set[Value] = set()  # lists that are changed: what is read of them is read before
         self.branch_ends: dict[Node, tuple[int, int]] = {}
         self.sizes: dict[Value, int] = {}
         self.position = 0
@@ -92,6 +94,11 @@ class Planner:
         blocks = [function.forward] + ([function.reverse] if function.reverse is not None else [])
         for block in blocks:
             self.count(block)
+            self.changing.update(
+                node.arguments[0]
+                for node in nodes_in(block)
+                if isinstance(node, Operation) and node.primitive.name in LIST_UPDATES
+            )
         outputs = (function.result, function.reverse_result)
         for value in values_in(outputs):
             self.read(value, None, None)
@@ -162,6 +169,8 @@ class Planner:
     def is_inlined(self, node: Operation, block: Block) -> bool:
         primitive = node.primitive
         if primitive.effect or primitive.name in UPDATES:
+            return False
+        if primitive.name == "list_item" and node.arguments[0] in self.changing:
             return False
         if primitive.cheap and node.result.name is None and self.text_length(node) < 30:
             return True
