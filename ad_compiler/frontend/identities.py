@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from ad_compiler.analysis.storage import storages_of
-from ad_compiler.ir import Operand, Value
+from ad_compiler.ir import Operand, Value, origins_of
 from ad_compiler.rules.lists import is_list
 
 
@@ -34,5 +33,5 @@ class Lists:
             found.add(id(current))
             waiting += self.parents.get(id(current), [])
             if isinstance(current, Value):
-                waiting += [each for each in storages_of(current) if is_list(each)]
+                waiting += [each for each in origins_of(current) or () if is_list(each)]
         return found

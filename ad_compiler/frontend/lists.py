@@ -19,7 +19,7 @@ import numpy as np
 
 from ad_compiler.analysis.joins import joined_element
 from ad_compiler.analysis.storage import is_item, storages_of
-from ad_compiler.analysis.types import Element, ListType, Path
+from ad_compiler.analysis.types import ArrayType, Element, ListType, Path
 from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.operations import elements_of, operation
 from ad_compiler.ir import Iteration, Operand, Record, Value, values_in
@@ -35,6 +35,8 @@ def lifted(context: Context, node: ast.AST, items: Operand, element: Element | N
     """A list as one value."""
     if isinstance(items, Value):
         return items
+    for item in items:
+        check_numbers(context, node, item)
     made = operation(context, node, registry["list_of"], (reals(items, element), element))
     assert isinstance(made, Value)
     context.lists.same(made, items)
@@ -181,6 +183,7 @@ def frozen(item: Operand) -> Operand:
 
 def check_mutable_item(context: Context, node: ast.AST, item: Operand) -> None:
     """Refuse a list as an item that can be changed later."""
+    check_numbers(context, node, item)
     if is_list(item) or (isinstance(item, tuple) and any(map(is_list, item))):
         raise context.refuse(
             node, "a list is put into a list whose length is not known", "make an array of it"
@@ -273,6 +276,15 @@ def stacked(context: Context, node: ast.AST, xs: Value, callee: Any) -> Operand:
 STACKING = (np.array, np.asarray, np.stack, np.vstack, np.concatenate, np.hstack)
 
 
+def check_numbers(context: Context, node: ast.AST, item: Operand) -> None:
+    """Refuse arrays without axes, which could be changed in a list, as numbers cannot."""
+    from ad_compiler.frontend.writes import is_array
+
+    for value in values_in(item):
+        if isinstance(value.type, ArrayType) and value.type.rank == 0 and is_array(value):
+            raise context.refuse(node, "an array without axes may be put into a list", "make it a `float`")
+
+
 def set_item(context: Context, node: ast.AST, xs: Operand, index: Operand, item: Operand) -> None:
     """`xs[index] = item`."""
     check_item(context, node, item)
@@ -339,7 +351,7 @@ def replace(context: Context, node: ast.AST, old: Operand, new: Operand) -> None
                     node, f"`{name}` may hold the list that is changed here, or another one", ONE_NAME
                 )
     context.lists.changes.append((old, node))
-    context.lists.kept += [old, new]
+    context.lists.same(new, old)
     if isinstance(new, Value) and isinstance(old, Value) and new.name is None:
         new.name = old.name
     found = False

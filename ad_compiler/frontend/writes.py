@@ -16,7 +16,7 @@ import ast
 from collections.abc import Iterator
 from typing import TypeGuard
 
-from ad_compiler.analysis.storage import is_fresh, storage_of, storages_of
+from ad_compiler.analysis.storage import is_item, is_fresh, storage_of, storages_of
 from ad_compiler.analysis.types import ArrayType, Shape, may_be_one, same_length, same_shape, unify
 from ad_compiler.frontend import lists
 from ad_compiler.frontend.branches import scopes_around
@@ -61,8 +61,8 @@ def is_array(operand: Operand) -> bool:
     """Whether an operand may be an array in memory (results of rank 0 are NumPy's immutable scalars)."""
     if not isinstance(operand, Value) or not isinstance(operand.type, ArrayType) or operand.type.python:
         return False
-    if operand.type.rank > 0:
-        return True
+    if operand.type.rank > 0 or is_item(operand):
+        return operand.type.rank > 0
     node = operand.operation
     if isinstance(node, Branch):
         place = node.results.index(operand)

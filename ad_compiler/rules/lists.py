@@ -211,6 +211,17 @@ def list_rows(a: Any, element: Any = None, *, g: Any) -> Any:
     return np.reshape(stacked(g), np.shape(a))
 
 
+def sections_type(a: Any, ends: Any) -> ListType:
+    kind = type_of(a)
+    return ListType(ArrayType(kind.dtype, (any_length(True), *kind.shape[1:])))
+
+
+@linear("list_sections", infer=sections_type, fresh=True)
+def list_sections(a: Any, ends: Any, *, g: Any) -> Any:
+    """`np.split` at places known at run time."""
+    return concatenated(g)
+
+
 def extended_type(xs: Any, ys: Any) -> ListType:
     try:
         return ListType(joined_element(element_type(xs), element_type(ys)))
@@ -305,6 +316,11 @@ def sliced(builder: Builder, xs: Operand, start: Operand, stop: Operand) -> Oper
 @expansion()
 def stacked(builder: Builder, xs: Operand) -> Operand:
     return call(builder, "list_stack", xs)
+
+
+@expansion()
+def concatenated(builder: Builder, xs: Operand) -> Operand:
+    return call(builder, "list_concatenate", xs)
 
 
 @expansion()

@@ -101,6 +101,10 @@ def _split(printer: Expressions, node: Operation) -> Text:
     return f"np.split({printer.text(array)}, {ends})", Precedence.ATOM
 
 
+def _sections(printer: Expressions, node: Operation) -> Text:
+    return f"np.split({', '.join(map(printer.text, node.arguments))})", Precedence.ATOM
+
+
 def _add(printer: Expressions, node: Operation) -> Text:
     xs, ys = node.arguments
     element: Element = element_type(xs)
@@ -130,6 +134,7 @@ SPECIAL.update(
         "list_zeros": _zeros,
         "list_full": _full,
         "list_split": _split,
+        "list_sections": _sections,
         "list_add": _add,
     }
 )
