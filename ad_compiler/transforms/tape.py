@@ -33,6 +33,7 @@ from ad_compiler.ir import (
     Operation,
     Pop,
     Value,
+    all_blocks,
     blocks_of,
     inputs_of,
     map_values,
@@ -258,7 +259,7 @@ class Recorder:
         result.immutable = node.result.immutable
         arguments = map_values(lambda v: known.get(v, indices.get(v, v)), node.arguments)
         result.operation = Operation(
-            node.primitive, arguments, result, None, node.place, node.method, node.equations
+            node.primitive, arguments, result, node.statement, node.place, node.method, node.equations
         )
         known[node.result] = result
         return result.operation
@@ -308,13 +309,6 @@ def carried_around(block: Block, wanted: Block) -> set[Value]:
                 own = set(node.carried) if isinstance(node, Loop) else set()
                 return own if inner is wanted else own | carried_around(inner, wanted)
     return set()
-
-
-def all_blocks(block: Block) -> Iterator[Block]:
-    yield block
-    for node in block.operations:
-        for inner in blocks_of(node):
-            yield from all_blocks(inner)
 
 
 def turn_values(loop: Loop) -> list[Value]:
