@@ -118,9 +118,7 @@ def is_any(axis: Axis) -> bool:
 def same_kind(a: Type, b: Type) -> bool:
     if isinstance(a, ObjectType) or isinstance(b, ObjectType):
         return a == b
-    return (
-        a.dtype == b.dtype and a.python == b.python and all(map(same_length, a.shape, b.shape))
-    )
+    return a.dtype == b.dtype and a.python == b.python and all(map(same_length, a.shape, b.shape))
 
 
 def as_result(kind: Type) -> Type:
@@ -133,7 +131,7 @@ def as_result(kind: Type) -> Type:
 
 def stored_names(node: ast.AST) -> set[str]:
     """The names that a statement binds, inner functions and comprehensions left out."""
-    return {name for name in stores(node)}
+    return set(stores(node))
 
 
 def stores(node: ast.AST) -> Iterator[str]:

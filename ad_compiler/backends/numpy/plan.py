@@ -140,9 +140,12 @@ class Planner:
         for node in block.operations:
             for inner in blocks_of(node):
                 self.inline(inner)
-            if isinstance(node, Branch):
-                if self.is_expression(node) and self.read_once_here(node.results[0], block, node):
-                    self.inlined.add(node.results[0])
+            if (
+                isinstance(node, Branch)
+                and self.is_expression(node)
+                and self.read_once_here(node.results[0], block, node)
+            ):
+                self.inlined.add(node.results[0])
             if not isinstance(node, Operation):
                 continue
             self.keep_updated(node)
@@ -218,11 +221,9 @@ class Planner:
         if len(branch.results) != 1 or (branch.place is not None and isinstance(branch.place[1], ast.If)):
             return False
         inner = [*branch.then.operations, *branch.otherwise.operations]
-        return all(
-            result in self.inlined
-            for node in inner
-            for result in results_of(node)
-        ) and not any(isinstance(node, (Loop, Pop)) for node in inner)
+        return all(result in self.inlined for node in inner for result in results_of(node)) and not any(
+            isinstance(node, (Loop, Pop)) for node in inner
+        )
 
     def steps(self, block: Block, reverse: bool) -> list[Step]:
         result = []
