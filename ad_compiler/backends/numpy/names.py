@@ -192,10 +192,7 @@ class Names:
             elif isinstance(node, Loop):
                 self.loop(step)
             elif isinstance(node, Pop):
-                for value in node.results:
-                    self.give(
-                        value, value.name or "saved", step.reverse, lambda read, p=step.position: read > p
-                    )
+                self.restored(node, step)
             elif not node.primitive.effect:
                 self.operation(node, step)
 
