@@ -144,7 +144,7 @@ class Loop:
     def keep(self, places: list[int]) -> None:
         """Carry only these of the values."""
         for listed in (self.carried, self.initial, self.body.results, self.results):
-            listed[:] = [listed[place] for place in places]  # type: ignore[index]
+            listed[:] = [listed[place] for place in places]
 
 
 @dataclass(eq=False, slots=True)
@@ -321,6 +321,14 @@ def nodes_in(block: Block) -> Iterator[Node]:
         yield node
         for inner in blocks_of(node):
             yield from nodes_in(inner)
+
+
+def all_blocks(block: Block) -> Iterator[Block]:
+    """A block, and those inside of its nodes."""
+    yield block
+    for node in block.operations:
+        for inner in blocks_of(node):
+            yield from all_blocks(inner)
 
 
 def origins_of(value: Value) -> tuple[Operand, ...] | None:

@@ -93,9 +93,7 @@ def same_kind(a: Type, b: Type) -> bool:
         return same_element(a.element, b.element)
     if not isinstance(a, ArrayType) or not isinstance(b, ArrayType):
         return a == b
-    return (
-        a.dtype == b.dtype and a.python == b.python and all(map(same_length, a.shape, b.shape))
-    )
+    return a.dtype == b.dtype and a.python == b.python and all(map(same_length, a.shape, b.shape))
 
 
 def as_result(kind: Type) -> Type:
@@ -117,7 +115,7 @@ def changed_lists(node: ast.AST) -> set[str]:
 
 def stored_names(node: ast.AST) -> set[str]:
     """The names that a statement binds, inner functions and comprehensions left out."""
-    return {name for name in stores(node)}
+    return set(stores(node))
 
 
 def stores(node: ast.AST) -> Iterator[str]:

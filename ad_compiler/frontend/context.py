@@ -134,7 +134,8 @@ def follow(obj: Any, path: str) -> Any:
 Handler = Callable[[Context, Any], Any]
 EXPRESSIONS: dict[type[ast.expr], Handler] = {}
 STATEMENTS: dict[type[ast.stmt], Handler] = {}
-CONTROL: dict[type[ast.stmt], Callable[[Context, Any, list[ast.stmt]], Any]] = {}
+Control = Callable[[Context, Any, list[ast.stmt]], Any]
+CONTROL: dict[type[ast.stmt], Control] = {}
 REWRITES: dict[type[ast.stmt], Callable[[Context, Any], list[ast.stmt]]] = {}
 
 
@@ -150,10 +151,10 @@ def handles(*classes: type[ast.AST]) -> Callable[[Handler], Handler]:
     return register
 
 
-def controls(*classes: type[ast.stmt]) -> Callable[[Handler], Handler]:
+def controls(*classes: type[ast.stmt]) -> Callable[[Control], Control]:
     """Register a handler of statements that may take over what follows them in their list."""
 
-    def register(handler: Any) -> Any:
+    def register(handler: Control) -> Control:
         CONTROL.update(dict.fromkeys(classes, handler))
         return handler
 

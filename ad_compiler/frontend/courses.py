@@ -1,8 +1,8 @@
 """What a loop runs over when its length is known at run time only: a range, and the item of each turn.
 
-    for i in range(n)              for i in range(0, n, 1)
-    for row in A            ->     for k in range(0, len(A), 1):  row = A[k]
-    for x, y in zip(u, v)          for k in range(0, min(len(u), len(v)), 1):  x, y = u[k], v[k]
+for i in range(n)              for i in range(0, n, 1)
+for row in A            ->     for k in range(0, len(A), 1):  row = A[k]
+for x, y in zip(u, v)          for k in range(0, min(len(u), len(v)), 1):  x, y = u[k], v[k]
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from __future__ import annotations
 import ast
 import itertools
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from ad_compiler.analysis.joins import Different, same_element
@@ -112,7 +112,7 @@ def after_loop(
             raise_if(context, node, returns, False, [*node.orelse, *rest])
             return Outcome(RETURN, outcome.result)
         unreturned = Outcome(outcome.tag if len(tags) > 2 else min(tags), UNBOUND)
-        return in_statement(
+        ended: Outcome = in_statement(
             context,
             node,
             lambda: continue_on(
@@ -125,6 +125,7 @@ def after_loop(
                 ),
             ),
         )
+        return ended
     return after_end(context, node, outcome, tags, rest)
 
 
@@ -187,11 +188,17 @@ def unrolled(context: Context, node: ast.For, rest: Iterator[Operand]) -> Outcom
         leaves = operation(context, node, registry[operator.ne], (outcome.tag, END))
         if not isinstance(leaves, Value):
             return outcome
-        branch, left, right = run_branches(
-            context, node, leaves, lambda o=outcome: o, lambda: unrolled(context, node, rest)
-        )
-        return merged_outcome(context, node, branch, left, right)
+        return left_or_unrolled(context, node, leaves, outcome, rest)
     return Outcome(END)
+
+
+def left_or_unrolled(
+    context: Context, node: ast.For, leaves: Value, outcome: Outcome, rest: Iterator[Operand]
+) -> Outcome:
+    branch, left, right = run_branches(
+        context, node, leaves, lambda: outcome, lambda: unrolled(context, node, rest)
+    )
+    return merged_outcome(context, node, branch, left, right)
 
 
 @contextmanager
@@ -423,7 +430,7 @@ class LoopLowering:
         context = self.context
         invariant: dict[Value, Operand] = {}
         carried_lists: dict[Value, Value] = {}
-        late: list[Callable[[], None]] = []
+        late: list[tuple[Scope, str, Operand]] = []
 
         def carry(param: Operand, initial: Operand, operand: Operand) -> Operand:
             assert isinstance(param, Value)
@@ -460,16 +467,16 @@ class LoopLowering:
             except Different as error:
                 left = Undecided(f"`{name}` changes from turn to turn: {error}")
                 self.check_unread(loop, key, params[key], str(error))
-            late.append(lambda scope=scope, name=name, left=left: scope.names.update({name: left}))
+            late.append((scope, name, left))
         here = context.here
         now = after[self.scopes.index(here)]
         for name in sorted(self.stored):
             if name in now and not self.is_bound(here, name):
                 left = self.bound_inside(loop, name, now[name])
-                late.append(lambda name=name, left=left: here.names.update({name: left}))
+                late.append((here, name, left))
         outcome = self.leaving(loop)
-        for bind in late:
-            bind()
+        for scope, name, left in late:
+            scope.names[name] = left
         if invariant:
             self.replace(loop, invariant)
         context.builder.append(loop)
@@ -512,10 +519,13 @@ class LoopLowering:
             other
             for owner, names in zip(self.scopes, self.before, strict=True)
             for other, operand in names.items()
-            if (owner, other) != (scope, name) and any(storages_of(v) & storages_of(array) for v in values_in(operand))
+            if (owner, other) != (scope, name)
+            and any(storages_of(v) & storages_of(array) for v in values_in(operand))
         ]
         if others or storage_of(array) is not array:
-            reason = f"`{others[0]}` holds the same array" if others else f"`{name}` is a view of another array"
+            reason = (
+                f"`{others[0]}` holds the same array" if others else f"`{name}` is a view of another array"
+            )
             raise context.refuse(
                 self.node,
                 f"`{name}` is written in place in this loop, and {reason}",

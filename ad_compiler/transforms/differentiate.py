@@ -100,6 +100,7 @@ class ReverseSweep:
             if isinstance(node, Loop):
                 reverse_loop(self, node, cotangents)
                 continue
+            assert isinstance(node, Operation)
             if node.result in self.inputs:
                 continue  # a whole number made real: differentiated as what it became
             cotangent = cotangents.pop(node.result, None)

@@ -66,9 +66,7 @@ def reverse_loop(sweep: ReverseSweep, loop: Loop, cotangents: Cotangents) -> Non
 class Mirror:
     """Builds the mirror image of one loop."""
 
-    def __init__(
-        self, sweep: ReverseSweep, loop: Loop, seeds: list[Operand], cotangents: Cotangents
-    ) -> None:
+    def __init__(self, sweep: ReverseSweep, loop: Loop, seeds: list[Operand], cotangents: Cotangents) -> None:
         self.sweep = sweep
         self.builder = sweep.builder
         self.loop = loop
@@ -124,7 +122,9 @@ class Mirror:
             else:
                 self.cotangents[value] = mirror.results[place]
         changing = [place for place, value in enumerate(mirror.carried) if value not in kept]
-        ends = [(loop.initial[place], mirror.results[mirror.carried.index(params[place])]) for place in params]
+        ends = [
+            (loop.initial[place], mirror.results[mirror.carried.index(params[place])]) for place in params
+        ]
         mirror.keep(changing)
         indices = self.index(mirror)
         sweep.indices |= indices
@@ -135,9 +135,7 @@ class Mirror:
         for place in unchanged:
             sweep.add(self.cotangents, loop.initial[place], self.seeds[place])
 
-    def attempt(
-        self, unchanged: set[int]
-    ) -> tuple[Loop, Cotangents, dict[int, Value], dict[Value, Value]]:
+    def attempt(self, unchanged: set[int]) -> tuple[Loop, Cotangents, dict[int, Value], dict[Value, Value]]:
         """One try: the mirror image, the cotangents at the start of a turn, and what is carried for them."""
         loop, builder = self.loop, self.builder
         mirror = Loop(Block(), backwards=True, statement=loop.statement, place=loop.place)
@@ -323,7 +321,7 @@ def follows(operand: Operand, start: Value, used: Counter[Value]) -> bool:
         place = node.results.index(operand)
         reads = Counter(all_reads(node.body))
         return follows(node.initial[place], start, used) and passes_on(node, place, reads)
-    if node is None or node.primitive.name not in ("add", "sub", "index_add"):
+    if not isinstance(node, Operation) or node.primitive.name not in ("add", "sub", "index_add"):
         return False
     summands = node.arguments[:2] if node.primitive.name == "add" else node.arguments[:1]
     for summand in summands:

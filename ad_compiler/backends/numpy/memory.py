@@ -31,7 +31,9 @@ class Memory:
         self.owned: set[Value] = set()  # carried values, and what is left of them after the loop
         self.copied_at_start: set[Value] = set()
         self.copied_at_end: set[Value] = set()
-        self.reads: dict[Value, list[tuple[int, ...]]] = {}  # positions; with them where sides of branches yield
+        self.reads: dict[
+            Value, list[tuple[int, ...]]
+        ] = {}  # positions; with them where sides of branches yield
         self.find_owned()
 
     def settled(self, in_place: set[Value]) -> bool:
@@ -123,8 +125,7 @@ class Memory:
         What only the other sides of the branches around read, or yield, does not count.
         """
         return any(
-            read[0] > position
-            and not any(low < place <= high for place in read for low, high in elsewhere)
+            read[0] > position and not any(low < place <= high for place in read for low, high in elsewhere)
             for storage in self.storages(value)
             for read in self.reads.get(storage, [])
         )

@@ -137,7 +137,9 @@ class Names:
                             self.yielded.setdefault(operand, []).append(result)
             if isinstance(node, Loop):
                 for param, initial, result in zip(node.carried, node.initial, node.results, strict=True):
-                    if param in self.memory.owned - self.memory.copied_at_start and isinstance(initial, Value):
+                    if param in self.memory.owned - self.memory.copied_at_start and isinstance(
+                        initial, Value
+                    ):
                         self.becomes[initial] = result
             if isinstance(node, Operation) and node.result in self.in_place:
                 base = node.arguments[0]
@@ -211,8 +213,7 @@ class Names:
             elif isinstance(node, Loop):
                 self.loop(step)
             elif isinstance(node, Pop):
-                for value in node.results:
-                    self.give(value, value.name or "saved", step.reverse, lambda read: read > step.position)
+                self.restored(node, step)
             elif not node.primitive.effect:
                 self.operation(node, step)
 
@@ -224,8 +225,12 @@ class Names:
             return
         self.give(value, self.wanted(node), step.reverse, lambda read: read > position)
 
+    def restored(self, node: Pop, step: Step) -> None:
+        for value in node.results:
+            self.give(value, value.name or "saved", step.reverse, lambda read: read > step.position)
+
     def take_merged(self, value: Value, position: int, reverse: bool) -> bool:
-        """Compute a value right into the variable in which a branch or a loop hands it on, if that is free."""
+        """Compute a value right into the variable in which a branch or loop hands it on, if that is free."""
         merged = self.merged.get(value)
         if merged is None:
             return False
@@ -348,11 +353,16 @@ class Names:
         self.steps(step.body)
 
     def index_name(self, step: Step) -> str:
+        assert isinstance(step.node, Loop)
         index = step.node.index
         assert index is not None
         if index not in self.plan.reads:
             return "_"
         if index.name not in (None, "_"):
             return str(index.name)
-        names = [name for name in "ijk" if self.is_free(name, step.reverse, lambda read: step.position < read, set())]
+        names = [
+            name
+            for name in "ijk"
+            if self.is_free(name, step.reverse, lambda read: step.position < read, set())
+        ]
         return names[0] if names else "index"
