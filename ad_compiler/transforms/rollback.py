@@ -206,12 +206,19 @@ def take_back(chain: Chain, mirror: Block, state: Value, function: Function) -> 
             mirror.operations.insert(place, restored)
             place += 1
             state = restored.result
-    read_parts(chain, mirror, chain.start, state, place, changes=False)
+    read_parts(chain, mirror, chain.start, state, place, lambda node: False)
     return state
 
 
-def read_parts(chain: Chain, mirror: Block, member: Value, state: Value, place: int, *, changes: bool) -> int:
-    """Read the parts of one state again, at `place`; of one that changes further on, as copies."""
+def is_behind(mirror: Block, node: Node, image: Loop | None) -> bool:
+    """Whether a node runs after the array has changed again: in or behind the next mirror image."""
+    return image is None or mirror.operations.index(node) >= mirror.operations.index(image)
+
+
+def read_parts(
+    chain: Chain, mirror: Block, member: Value, state: Value, place: int, is_late: Callable[[Node], bool]
+) -> int:
+    """Read the parts of one state again, at `place`: as copies where they are read late."""
     earlier = {value for node in mirror.operations[:place] for value in inputs_of(node)}
     for part, of in parts_read(chain, mirror).items():
         if of is not member or part in earlier:
