@@ -43,6 +43,7 @@ NOUNS = {
     "ge": "above",
     "length": "length",
     "zeros_like": "zeros",
+    "copy": "part",
     "index_add": "spread",
     "index_set": "updated",
     "format": "text",
