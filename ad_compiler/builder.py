@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ad_compiler.analysis.types import unifying, unifying_for_now
+from ad_compiler.analysis.types import ArrayType, unifying, unifying_for_now
 from ad_compiler.ir import Block, Branch, Operand, Operation, Record, Statement, Value
 
 if TYPE_CHECKING:
@@ -33,10 +33,13 @@ class Builder:
         self.place: tuple[Source, ast.AST] | None = None
         self.generated = False
         self.own: set[Value] = set()  # made by generated code
+        self.current: Callable[[Any], Any] | None = None  # what operands of the user's code have become
         self._known: list[dict[Any, Operand]] = [{}]
 
     def call(self, primitive: Primitive, arguments: tuple[Operand, ...], method: bool = False) -> Operand:
         """The result of an operation: a new value, one computed before, or a number."""
+        if self.current is not None and not self.generated:
+            arguments = self.current(arguments)
         if self.generated:
             simplified = simplify(self, primitive, arguments)
             if simplified is not NotImplemented:
@@ -55,7 +58,7 @@ class Builder:
         self.block.operations.append(result.operation)
         if self.generated:
             self.own.add(result)
-        if key is not None:
+        if key is not None and (self.generated or not makes_memory(result.operation)):
             self._known[-1][key] = result
         return result
 
@@ -82,6 +85,14 @@ class Builder:
             yield
         finally:
             self.generated = before
+
+
+def makes_memory(operation: Operation) -> bool:
+    """Whether the result is an array of its own: one that is equal to another is still not the same."""
+    from ad_compiler.analysis.layout import Sharing, sharing
+
+    kind = operation.result.type
+    return isinstance(kind, ArrayType) and kind.rank > 0 and sharing(operation) is not Sharing.VIEW
 
 
 def key_of(operand: Operand) -> Any:

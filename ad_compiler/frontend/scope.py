@@ -63,6 +63,7 @@ class Undecided:
     branch: Branch | None = None
     then: Operand = None
     otherwise: Operand = None
+    advice: str = "give it one kind of value (type, rank) on every path"
 
 
 @dataclass(frozen=True, slots=True)
