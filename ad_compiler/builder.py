@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ad_compiler.analysis.types import ArrayType, unifying, unifying_for_now
-from ad_compiler.ir import Block, Branch, Operand, Operation, Record, Statement, Value
+from ad_compiler.ir import Block, Node, Operand, Operation, Record, Statement, Value, values_in
 
 if TYPE_CHECKING:
     import ast
@@ -32,6 +34,7 @@ class Builder:
         self.statement: Statement | None = None
         self.place: tuple[Source, ast.AST] | None = None
         self.generated = False
+        self.keeping = False  # what may raise an exception is kept, even if nobody reads it
         self.own: set[Value] = set()  # made by generated code
         self.current: Callable[[Any], Any] | None = None  # what operands of the user's code have become
         self._known: list[dict[Any, Operand]] = [{}]
@@ -40,6 +43,7 @@ class Builder:
         """The result of an operation: a new value, one computed before, or a number."""
         if self.current is not None and not self.generated:
             arguments = self.current(arguments)
+        arguments = self.with_arrays(primitive, arguments)
         if self.generated:
             simplified = simplify(self, primitive, arguments)
             if simplified is not NotImplemented:
@@ -49,6 +53,7 @@ class Builder:
             key = (primitive, key_of(arguments))
             for table in self._known:
                 if key in table:
+                    self.keep(table[key])
                     return table[key]
         with unifying() as equations:
             result = Value(primitive.infer(*arguments))
@@ -56,14 +61,48 @@ class Builder:
         if equations and not self.generated:
             result.operation.equations = tuple(equations)
         self.block.operations.append(result.operation)
+        self.keep(result)
         if self.generated:
             self.own.add(result)
         if key is not None and (self.generated or not makes_memory(result.operation)):
             self._known[-1][key] = result
         return result
 
-    def append(self, branch: Branch) -> None:
-        self.block.operations.append(branch)
+    def keep(self, result: Operand) -> None:
+        """Have an operation computed in any case, if it may raise what the program would catch."""
+        if self.keeping and isinstance(result, Value) and isinstance(result.operation, Operation):
+            result.operation.kept = result.operation.primitive.may_raise
+
+    def with_arrays(self, primitive: Primitive, arguments: tuple[Operand, ...]) -> tuple[Operand, ...]:
+        """The arguments with lists of numbers made arrays, as NumPy does it, where a derivative is taken."""
+        names = primitive.parameters
+        if primitive.variadic or not any(isinstance(argument, (list, tuple)) for argument in arguments):
+            return arguments
+        return tuple(
+            [
+                self.as_array(argument, 1 if name == "arrays" else 0)
+                if name in primitive.differentiable and name not in ("items", "subscripts")
+                else argument
+                for name, argument in zip(names, arguments, strict=True)
+            ]
+        )
+
+    def as_array(self, operand: Operand, depth: int) -> Operand:
+        """A list or tuple with values in it as an array; `depth` levels further in, its items."""
+        if not isinstance(operand, (list, tuple)) or not any(True for _ in values_in(operand)):
+            return operand
+        from ad_compiler.rules.notation import registry
+
+        if depth:
+            return type(operand)(self.as_array(item, depth - 1) for item in operand)
+        return self.call(registry[np.array], (operand, None))
+
+    def know(self, table: dict[Any, Operand]) -> None:
+        """Go on with this table of what is computed in the outermost block."""
+        self._known = [table]
+
+    def append(self, node: Node) -> None:
+        self.block.operations.append(node)
 
     @contextmanager
     def inside(self, block: Block) -> Iterator[Block]:

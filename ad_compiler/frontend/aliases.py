@@ -23,7 +23,7 @@ from typing import Any
 from ad_compiler.analysis.layout import Sharing, deciding_inputs, is_array, is_identity, sharing
 from ad_compiler.builder import Builder
 from ad_compiler.frontend.context import Context
-from ad_compiler.frontend.scope import LocalFunction, Scope, Undecided
+from ad_compiler.frontend.scope import LocalFunction, Scope, Undecided, containers_in
 from ad_compiler.ir import Block, Branch, Iteration, Operand, Operation, Record, Value, map_values, values_in
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import registry
@@ -223,32 +223,6 @@ def reachable_scopes(context: Context) -> list[Scope]:
     return scopes
 
 
-def containers_in(operand: Operand) -> Iterator[Any]:
-    """The lists, dicts, records, iterators and local functions that an operand is made of, each once."""
-    seen: set[int] = set()
-    waiting = [operand]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, tuple) and type(each) is tuple:
-            waiting += each
-            continue
-        if isinstance(each, MethodType):
-            waiting.append(each.__self__)
-            continue
-        if not isinstance(each, (list, dict, Record, Iteration, LocalFunction)) or id(each) in seen:
-            continue
-        seen.add(id(each))
-        yield each
-        if isinstance(each, list):
-            waiting += each
-        elif isinstance(each, (dict, Record)):
-            waiting += (each if isinstance(each, dict) else each.fields).values()
-        elif isinstance(each, Iteration):
-            waiting += [getattr(each, name) for name in each.__dataclass_fields__]
-        else:
-            waiting += [each.defaults, each.keyword_defaults]
-
-
 Contents = list[Operand] | dict[Any, Operand]
 
 
@@ -258,6 +232,8 @@ def contents_of(container: Any) -> Contents | None:
         return list(container)
     if isinstance(container, (dict, Record)):
         return dict(container if isinstance(container, dict) else container.fields)
+    if isinstance(container, Iteration):
+        return {name: getattr(container, name) for name in container.__dataclass_fields__}
     return None
 
 
@@ -272,7 +248,7 @@ class Snapshot:
         for scope in self.scopes:
             for container in containers_in(list(scope.names.values())):
                 contents = contents_of(container)
-                if contents is not None:
+                if contents is not None and id(container) not in context.outside:
                     self.containers[id(container)] = (container, contents)
         self.newer = dict(context.newer)
         self.choices = dict(context.choices)
@@ -306,6 +282,10 @@ def fill(container: Any, contents: Contents) -> None:
     """Make a container hold these items."""
     if isinstance(container, list):
         container[:] = contents
+        return
+    if isinstance(container, Iteration):
+        for name, item in dict(contents).items():
+            setattr(container, name, item)
         return
     fields = container if isinstance(container, dict) else container.fields
     fields.clear()

@@ -10,9 +10,10 @@ import numpy as np
 
 from ad_compiler.analysis.types import STRING, ArrayType
 from ad_compiler.frontend import attributes
+from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.branches import choose, on_this_side
 from ad_compiler.frontend.calls import call_operand
-from ad_compiler.frontend.context import Context, handles, lower
+from ad_compiler.frontend.context import Context, Given, handles, lower
 from ad_compiler.frontend.objects import is_value
 from ad_compiler.frontend.operations import describe_any, elements_of, evaluate, operation
 from ad_compiler.frontend.scope import Undecided, locate
@@ -57,6 +58,11 @@ def constant_expression(context: Context, node: ast.Constant) -> Operand:
     return node.value
 
 
+@handles(Given)
+def given(context: Context, node: Given) -> Operand:
+    return node.operand
+
+
 @handles(ast.Name)
 def name(context: Context, node: ast.Name) -> Operand:
     scope = context.here.find(node.id)
@@ -65,16 +71,15 @@ def name(context: Context, node: ast.Name) -> Operand:
         if isinstance(operand, Undecided):
             operand = on_this_side(context, operand, node.id)
         if isinstance(operand, Undecided):
-            raise context.refuse(node, f"what `{node.id}` is here is not known: {operand.reason}", _ONE_KIND)
-        return operand
+            raise context.refuse(
+                node, f"what `{node.id}` is here is not known: {operand.reason}", operand.advice
+            )
+        return current(context, operand)
     outermost = context.here
     location = locate(outermost.function, node.id)
     if location is None:
         raise context.refuse(node, f"the name `{node.id}` is not defined", "define it before it is used")
     return context.read(location)
-
-
-_ONE_KIND = "give it one kind of value (type, rank) on every path"
 
 
 @handles(ast.BinOp)
@@ -241,9 +246,20 @@ def dictionary(context: Context, node: ast.Dict) -> Operand:
 
 @handles(ast.Subscript)
 def subscript(context: Context, node: ast.Subscript) -> Operand:
-    container = lower(context, node.value)
+    if isinstance(node.value, ast.Attribute) and node.value.attr == "flat":
+        container = flat_elements(context, node.value)
+    else:
+        container = lower(context, node.value)
     index = lower(context, node.slice)
     return attributes.item(context, node, container, index)
+
+
+def flat_elements(context: Context, node: ast.Attribute) -> Operand:
+    """What `a.flat[...]` selects from: the elements in order, as a copy."""
+    owner = lower(context, node.value)
+    if not isinstance(owner, Value):
+        return attributes.get(context, node, owner, "flat")
+    return operation(context, node, registry[np.ndarray.flatten], (owner, "C"), method=True)
 
 
 @handles(ast.Slice)
@@ -260,6 +276,15 @@ def attribute(context: Context, node: ast.Attribute) -> Operand:
 
 @handles(ast.Call)
 def call(context: Context, node: ast.Call) -> Operand:
+    positional, keywords = arguments_of(context, node)
+    if isinstance(node.func, ast.Attribute):
+        owner = lower(context, node.func.value)
+        return attributes.call_method(context, node, owner, node.func.attr, positional, keywords)
+    return call_operand(context, node, lower(context, node.func), positional, keywords)
+
+
+def arguments_of(context: Context, node: ast.Call) -> tuple[list[Operand], dict[str, Operand]]:
+    """The arguments of a call, those unpacked from containers included."""
     positional: list[Operand] = []
     for argument in node.args:
         if isinstance(argument, ast.Starred):
@@ -277,10 +302,9 @@ def call(context: Context, node: ast.Call) -> Operand:
             raise context.refuse(
                 keyword.value, "what `**` unpacks is not known while compiling", "name the arguments"
             )
-    if isinstance(node.func, ast.Attribute):
-        owner = lower(context, node.func.value)
-        return attributes.call_method(context, node, owner, node.func.attr, positional, keywords)
-    return call_operand(context, node, lower(context, node.func), positional, keywords)
+    return [current(context, each) for each in positional], {
+        name: current(context, each) for name, each in keywords.items()
+    }
 
 
 @handles(ast.NamedExpr)

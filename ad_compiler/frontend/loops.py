@@ -20,6 +20,7 @@ import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ad_compiler.analysis.storage import storage_of, storages_of
 from ad_compiler.analysis.types import INT, Type
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.branches import run_branches
@@ -38,9 +39,11 @@ from ad_compiler.frontend.courses import Course, course_of
 from ad_compiler.frontend.iteration import is_known, items
 from ad_compiler.frontend.operations import describe_any, operation
 from ad_compiler.frontend.outcomes import BREAK, END, RETURN, Outcome, merged_outcome, tags_of
+from ad_compiler.frontend.raising import always_raises, raise_if
 from ad_compiler.frontend.scope import Scope, Undecided
 from ad_compiler.frontend.statements import assign, continue_on, has_exits, in_statement, run, run_to_end
-from ad_compiler.frontend.writes import active_scopes, is_array
+from ad_compiler.frontend.aliases import active_scopes
+from ad_compiler.analysis.layout import is_array
 from ad_compiler.ir import (
     UNBOUND,
     Block,
@@ -75,7 +78,9 @@ def run_for(context: Context, node: ast.For, rest: list[ast.stmt]) -> Outcome | 
         if is_known(operand):
             return unrolled(context, node, items(context, node.iter, operand))
         raise context.refuse(
-            node.iter, f"a loop runs over {describe_any(operand)}", "run over a range, an array or a container"
+            node.iter,
+            f"a loop runs over {describe_any(operand)}",
+            "run over a range, an array or a container",
         )
 
     return after_loop(context, node, in_statement(context, node, turns), rest)
@@ -100,6 +105,9 @@ def after_loop(
         return outcome
     if RETURN in tags:
         returns = in_statement(context, node, lambda: is_tag(context, node, outcome, RETURN))
+        if tags == {RETURN, END} and always_raises([*node.orelse, *rest]):
+            raise_if(context, node, returns, False, [*node.orelse, *rest])
+            return Outcome(RETURN, outcome.result)
         unreturned = Outcome(outcome.tag if len(tags) > 2 else min(tags), UNBOUND)
         return in_statement(
             context,
@@ -109,8 +117,9 @@ def after_loop(
                 node,
                 returns,
                 lambda: Outcome(RETURN, outcome.result),
-                lambda: after_end(context, node, unreturned, tags - {RETURN}, rest)
-                or run_to_end(context, rest),
+                lambda: (
+                    after_end(context, node, unreturned, tags - {RETURN}, rest) or run_to_end(context, rest)
+                ),
             ),
         )
     return after_end(context, node, outcome, tags, rest)
@@ -125,6 +134,9 @@ def after_end(
     if tags == {END}:
         return run_to_end(context, [*node.orelse, *rest])
     broke = in_statement(context, node, lambda: is_tag(context, node, outcome, BREAK))
+    if always_raises(node.orelse):
+        raise_if(context, node, broke, False, node.orelse)
+        return None
     if has_exits(node.orelse):
         return continue_on(
             context,
@@ -215,9 +227,7 @@ class LoopLowering:
             if fits and not more:
                 return self.finish(loop, carried, params, after)
             carried |= more
-        raise self.context.refuse(
-            self.node, "the kinds of what this loop changes do not settle", _ONE_KIND
-        )
+        raise self.context.refuse(self.node, "the kinds of what this loop changes do not settle", _ONE_KIND)
 
     def is_bound(self, scope: Scope, name: str) -> bool:
         """Whether it is known what a name is before the loop."""
@@ -300,9 +310,7 @@ class LoopLowering:
             if (scope, name) not in carried and self.is_bound(scope, name) and now.get(name) is not operand
         }
 
-    def join(
-        self, carried: set[Key], params: dict[Key, Operand], after: list[dict[str, Operand]]
-    ) -> bool:
+    def join(self, carried: set[Key], params: dict[Key, Operand], after: list[dict[str, Operand]]) -> bool:
         """Join the kinds after a turn to those before; whether they were that already."""
         self.different.clear()
         fits = True
@@ -347,6 +355,8 @@ class LoopLowering:
 
         def carry(param: Operand, initial: Operand, operand: Operand) -> Operand:
             assert isinstance(param, Value)
+            if param in context.written and isinstance(initial, Value):
+                self.check_alone(scope, name, initial)
             if operand is param:
                 invariant[param] = initial
                 param.loop = loop
@@ -384,6 +394,24 @@ class LoopLowering:
             self.replace(loop, invariant)
         context.builder.append(loop)
         return outcome
+
+    def check_alone(self, scope: Scope, name: str, array: Value) -> None:
+        """Refuse a loop that writes into an array which other names hold, or which is a view."""
+        context = self.context
+        context.written.add(array)
+        others = [
+            other
+            for owner, names in zip(self.scopes, self.before, strict=True)
+            for other, operand in names.items()
+            if (owner, other) != (scope, name) and any(storages_of(v) & storages_of(array) for v in values_in(operand))
+        ]
+        if others or storage_of(array) is not array:
+            reason = f"`{others[0]}` holds the same array" if others else f"`{name}` is a view of another array"
+            raise context.refuse(
+                self.node,
+                f"`{name}` is written in place in this loop, and {reason}",
+                "write into a copy: `.copy()`",
+            )
 
     def check_unread(self, loop: Loop, key: Key, param: Operand, difference: str) -> None:
         """Refuse a loop that reads, at the start of a turn, what has no one kind."""

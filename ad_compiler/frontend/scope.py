@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any
 
 from ad_compiler.frontend.source import Source
-from ad_compiler.ir import Branch, Operand
+from ad_compiler.ir import Branch, Iteration, Operand, Record
 
 
 @dataclass(eq=False, slots=True)
@@ -50,6 +51,32 @@ class LocalFunction:
     @property
     def __name__(self) -> str:
         return getattr(self.node, "name", "lambda")
+
+
+def containers_in(operand: Operand) -> Iterator[Any]:
+    """The lists, dicts, records, iterators and local functions that an operand is made of, each once."""
+    seen: set[int] = set()
+    waiting = [operand]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, tuple) and type(each) is tuple:
+            waiting += each
+            continue
+        if isinstance(each, MethodType):
+            waiting.append(each.__self__)
+            continue
+        if not isinstance(each, (list, dict, Record, Iteration, LocalFunction)) or id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        if isinstance(each, list):
+            waiting += each
+        elif isinstance(each, (dict, Record)):
+            waiting += (each if isinstance(each, dict) else each.fields).values()
+        elif isinstance(each, Iteration):
+            waiting += [getattr(each, name) for name in each.__dataclass_fields__]
+        else:
+            waiting += [each.defaults, each.keyword_defaults]
 
 
 @dataclass(frozen=True, slots=True)

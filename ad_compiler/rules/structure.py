@@ -13,6 +13,7 @@ from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import at_compile_time, constant, expansion, linear, registry, rule
 from ad_compiler.rules.shapes import (
+    bool_type,
     broadcast_to_type,
     describe,
     expand_dims_type,
@@ -154,6 +155,14 @@ def length_type(a: Any, axis: int) -> ArrayType:
 def length_of(a: Any, axis: Any) -> None: ...
 
 
+@constant("is_contiguous", infer=bool_type)
+def is_contiguous(a: Any) -> None: ...
+
+
+@constant(np.shares_memory, infer=bool_type)
+def shares_memory(a: Any, b: Any) -> None: ...
+
+
 @constant("size", infer=int_type, cheap=True)
 def size_of(a: Any) -> None: ...
 
@@ -165,7 +174,7 @@ def length(builder: Builder, a: Operand, axis: int) -> Operand:
     known = representative(shape_of(a)[axis])
     if isinstance(known, int):
         return known
-    if known.origin is not None and isinstance(a, Value) and (a.operation or a.loop) is not None:
+    if known.origin is not None and isinstance(a, Value) and a.access is None:
         a, axis = known.origin
     return builder.call(registry["length"], (a, axis))
 

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ad_compiler.analysis.storage import is_view, storages_of
+from ad_compiler.analysis.storage import is_view, storage_of, storages_of
 from ad_compiler.analysis.types import STRING, ArrayType, ObjectType, same_shape
 from ad_compiler.ir import (
     Block,
@@ -43,6 +43,7 @@ from ad_compiler.ir import (
 )
 from ad_compiler.rules.indexing import is_basic
 from ad_compiler.rules.notation import constant, registry
+from ad_compiler.transforms.dead_code import remove_dead_code
 
 TAPE = ObjectType("list")
 UPDATES = ("index_add", "index_set")
@@ -67,8 +68,10 @@ def push(recorded: Value, values: Operand) -> None: ...
 
 def record(function: Function, repeated: bool) -> None:
     """Put on tapes what the reverse sweep reads; `repeated` if it may run more than once (a pullback)."""
-    if function.reverse is not None:
+    if function.reverse is not None and any(isinstance(n, Loop) for n in nodes_in(function.forward)):
         Recorder(function, repeated).run()
+        outputs = (function.result, function.reverse_result)
+        remove_dead_code([function.forward, function.reverse], outputs)  # what need not be computed again
 
 
 class Recorder:
@@ -135,7 +138,10 @@ class Recorder:
             if value in self.again and isinstance(value.operation, Operation):
                 start.append(self.repeat(value.operation, known))
         substitute(mirror, known)
-        mirror.operations[:0] = start
+        numbers = set(values_in(list(self.function.indices.values())))
+        places = [n for n, node in enumerate(mirror.operations) if numbers & set(results_of(node))]
+        place = places[-1] + 1 if places else 0  # after what computes the loop variable
+        mirror.operations[place:place] = start
 
     def choose(self, wanted: list[Value], here: set[Value]) -> list[Value]:
         """The values to be saved; the others of the wanted ones, and what they need, are in `self.again`."""
@@ -193,7 +199,7 @@ class Recorder:
         kept: list[Operand] = []
         copies: list[Node] = []
         for value in saved:
-            if isinstance(value.type, ArrayType) and value.type.rank and self.updated & storages_of(value):
+            if self.is_changing_part(value):
                 copied = Value(value.type)
                 copied.operation = Operation(registry[np.copy], (value,), copied, method=True)
                 copies.append(copied.operation)
@@ -219,6 +225,11 @@ class Recorder:
         for restored in results:
             restored.operation = pop
         return pop
+
+    def is_changing_part(self, value: Value) -> bool:
+        """Whether it is a view of an array that is written into (of a whole one the emitter makes copies)."""
+        is_array = isinstance(value.type, ArrayType) and value.type.rank > 0
+        return is_array and storage_of(value) is not value and bool(self.updated & storages_of(value))
 
     def before(self, loop: Loop, node: Node) -> Block:
         """Insert a node in front of a loop; the block that both stand in."""

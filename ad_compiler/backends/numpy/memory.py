@@ -11,7 +11,7 @@ from __future__ import annotations
 from ad_compiler.analysis.storage import is_fresh, storage_of, storages_of
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.backends.numpy.plan import UPDATES, Plan, Step
-from ad_compiler.ir import Block, Loop, Operand, Operation, Value, nodes_in, origins_of, results_of
+from ad_compiler.ir import Block, Branch, Loop, Operand, Operation, Value, nodes_in, origins_of, results_of
 
 IN_PLACE = {"add": "+=", "sub": "-=", "mul": "*=", "truediv": "/="}
 
@@ -31,7 +31,7 @@ class Memory:
         self.owned: set[Value] = set()  # carried values, and what is left of them after the loop
         self.copied_at_start: set[Value] = set()
         self.copied_at_end: set[Value] = set()
-        self.reads: dict[Value, list[int]] = {}
+        self.reads: dict[Value, list[tuple[int, ...]]] = {}  # positions; with them where sides of branches yield
         self.find_owned()
 
     def settled(self, in_place: set[Value]) -> bool:
@@ -46,8 +46,6 @@ class Memory:
     def find_owned(self) -> None:
         """What is written into while a loop carries it, and what it is handed on from or to."""
         self.owned = set()
-        self.copied_at_start.clear()
-        self.copied_at_end.clear()
         written: set[Value] = set()
         for node in self.writes:
             base = node.arguments[0]
@@ -67,8 +65,27 @@ class Memory:
         self.reads = {}
         pushed = [(value, [self.plan.end]) for value in self.plan.pushed]
         for value, positions in [*self.plan.reads.items(), *pushed]:
-            for storage in self.storages(value):
-                self.reads.setdefault(storage, []).extend(positions)
+            for storage, yielded in self.ways_to(value):
+                self.reads.setdefault(storage, []).extend((read, *yielded) for read in positions)
+
+    def ways_to(self, value: Value) -> list[tuple[Value, tuple[int, ...]]]:
+        """The values whose memory this one may share, each with the positions at which branches yield it."""
+        found: dict[Value, list[tuple[int, ...]]] = {}
+        waiting: list[tuple[Value, tuple[int, ...]]] = [(value, ())]
+        while waiting:
+            current, yielded = waiting.pop()
+            root = storage_of(current)
+            if yielded in found.setdefault(root, []) or len(found[root]) > 8:
+                continue
+            found[root].append(yielded)
+            if root in self.owned:
+                continue
+            node = root.operation
+            ends = self.plan.branch_ends.get(node) if isinstance(node, Branch) else None
+            for side, origin in enumerate(origins_of(root) or ()):
+                if isinstance(origin, Value):
+                    waiting.append((origin, (*yielded, ends[side]) if ends else yielded))
+        return [(root, way) for root, ways in found.items() for way in (ways if len(ways) <= 8 else [()])]
 
     def storages(self, value: Value) -> frozenset[Value]:
         """Every value whose memory this one may share."""
@@ -84,15 +101,30 @@ class Memory:
 
     def is_own(self, value: Value) -> bool:
         """Whether all memory this value may have was made by the program, and is no view of anything."""
-        return storage_of(value) is value and all(
-            root in self.owned or origins_of(root) is not None or is_fresh(root)
-            for root in self.storages(value)
-        )
+        seen: set[Value] = set()
+        waiting = [value]
+        while waiting:
+            current = waiting.pop()
+            if current in seen:
+                continue
+            seen.add(current)
+            if storage_of(current) is not current:
+                return False
+            origins = None if current in self.owned else origins_of(current)
+            if origins is not None:
+                waiting += [origin for origin in origins if isinstance(origin, Value)]
+            elif current not in self.owned and not is_fresh(current):
+                return False
+        return True
 
     def is_read_later(self, value: Value, position: int, elsewhere: tuple[tuple[int, int], ...]) -> bool:
-        """Whether any memory that `value` may share is read after `position`."""
+        """Whether any memory that `value` may share is read after `position`.
+
+        What only the other sides of the branches around read, or yield, does not count.
+        """
         return any(
-            read > position and not any(low < read <= high for low, high in elsewhere)
+            read[0] > position
+            and not any(low < place <= high for place in read for low, high in elsewhere)
             for storage in self.storages(value)
             for read in self.reads.get(storage, [])
         )
@@ -103,6 +135,8 @@ class Memory:
         assert isinstance(loop, Loop)
         made = {value for node in nodes_in(loop.body) for value in results_of(node)}
         for place, param in enumerate(loop.carried):
+            self.copied_at_start.discard(param)
+            self.copied_at_end.discard(param)
             if param not in self.owned:
                 continue
             others = [n for n in range(len(loop.carried)) if n != place]

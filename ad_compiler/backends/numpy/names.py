@@ -44,6 +44,7 @@ NOUNS = {
     "length": "length",
     "zeros_like": "zeros",
     "index_add": "spread",
+    "index_set": "updated",
     "format": "text",
     "float": "number",
 }
@@ -62,6 +63,7 @@ class Names:
         self.names: dict[Value, str] = {}
         self.holders: dict[str, list[Value]] = {}
         self.in_place: set[Value] = set()
+        self.becomes: dict[Value, Value] = {}  # what is overwritten -> by what
         self.reused: dict[Value, Value] = {}  # results that take the memory of an operand: `out=`
         self.forward_names: set[str] = set()
         self.wish: dict[Value, str] = {}
@@ -116,9 +118,14 @@ class Names:
             for inner in (step.then, step.otherwise, step.test, step.body):
                 self.find_wishes(inner)
             node = step.node
+            if isinstance(node, Loop):
+                for param, initial, result in zip(node.carried, node.initial, node.results, strict=True):
+                    if param in self.memory.owned - self.memory.copied_at_start and isinstance(initial, Value):
+                        self.becomes[initial] = result
             if isinstance(node, Operation) and node.result in self.in_place:
                 base = node.arguments[0]
                 name = node.result.name or self.wish.get(node.result)
+                self.becomes[base] = node.result
                 if name is not None and base.name is None:
                     self.wish[base] = name
 
@@ -206,15 +213,22 @@ class Names:
         def inside(read: int) -> bool:
             return position < read <= until or read > end
 
-        successors = {result}
-        while result in self.merged:
-            result = self.merged[result][0]
-            successors.add(result)
-        result = merged[0]
-        if not self.is_free(self.names[result], reverse, inside, {*successors, *self.base_of(value)}):
+        if not self.is_free(self.names[result], reverse, inside, {*self.base_of(value), *self.heirs(value)}):
             return False
         self.take(value, self.names[result])
         return True
+
+    def heirs(self, value: Value) -> set[Value]:
+        """What the variable of `value` will hold next: it is updated in place, or handed on."""
+        found: set[Value] = set()
+        current: Value | None = value
+        while current is not None:
+            handed = self.merged.get(current)
+            current = handed[0] if handed is not None else self.becomes.get(current)
+            if current is None or current in found:
+                break
+            found.add(current)
+        return found
 
     def base_of(self, value: Value) -> list[Value]:
         node = value.operation
@@ -233,7 +247,8 @@ class Names:
     def give(self, value: Value, wanted: str, reverse: bool, blocks: Blocks) -> None:
         """The wanted name, with a number where a value that has it is still read."""
         name, number = wanted, 0
-        while not self.is_free(name, reverse, blocks, set(self.base_of(value))):
+        ignored = {*self.base_of(value), *self.heirs(value)}
+        while not self.is_free(name, reverse, blocks, ignored):
             number += 1
             name = f"{wanted}_{number}"
         self.take(value, name)
@@ -258,12 +273,20 @@ class Names:
             wanted = value.name or next(
                 (s.name for s in (left, right) if isinstance(s, Value) and s.name), None
             )
+            wanted = wanted or self.name_before(left) or self.name_before(right) or "chosen"
             if not self.take_merged(value, step.end, step.reverse):
-                self.give(value, wanted or "chosen", step.reverse, lambda read: read > step.end)
+                self.give(value, wanted, step.reverse, lambda read: read > step.end)
             self.merge_into(value, left, step.then, step.end_then, step.end)
             self.merge_into(value, right, step.otherwise, step.end, step.end)
         self.steps(step.then)
         self.steps(step.otherwise)
+
+    def name_before(self, operand: Operand) -> str | None:
+        """The name of the variable that is updated in place to become `operand`, or of what it is already."""
+        while isinstance(operand, Value) and operand in self.in_place:
+            assert isinstance(operand.operation, Operation)
+            operand = operand.operation.arguments[0]
+        return self.names.get(operand) if isinstance(operand, Value) else None
 
     def merge_into(self, value: Value, side: Operand, steps: list[Step], until: int, end: int) -> None:
         """Note that `side`, if it is made by these steps, may be made in the variable of `value`."""
@@ -283,9 +306,13 @@ class Names:
         def blocks(read: int) -> bool:
             return read > step.position
 
-        for param, end, result in zip(node.carried, node.body.results, node.results, strict=True):
+        for param, initial, end, result in zip(
+            node.carried, node.initial, node.body.results, node.results, strict=True
+        ):
             primal = self.names.get(param.cotangent_of) if param.cotangent_of is not None else None
             wanted = result.name or param.name or (f"{primal}_bar" if primal else "carried")
+            if self.becomes.get(initial) is result:
+                wanted = self.names.get(initial, wanted)
             if not self.take_merged(result, step.position, step.reverse):
                 self.give(result, wanted, step.reverse, blocks)
             self.take(param, self.names[result])

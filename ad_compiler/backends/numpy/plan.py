@@ -65,6 +65,7 @@ class Plan:
     made: dict[Value, int]  # the position at which a value is made; inputs are not listed
     pushed: list[Value]  # values on tapes: they must stay as they are
     inputs: list[Value]  # parameters that are one number or array
+    branch_ends: dict[Node, tuple[int, int]]  # the positions at which the two sides yield
     end: int
 
 
@@ -80,6 +81,7 @@ class Planner:
         self.section: dict[Value, bool] = {}
         self.made: dict[Value, int] = {}
         self.pushed: list[Value] = []
+        self.branch_ends: dict[Node, tuple[int, int]] = {}
         self.sizes: dict[Value, int] = {}
         self.position = 0
 
@@ -112,6 +114,7 @@ class Planner:
             self.made,
             self.pushed,
             inputs,
+            self.branch_ends,
             self.position,
         )
 
@@ -257,6 +260,7 @@ class Planner:
         step.end = self.position
         for value in values_in(node.otherwise.results):
             self.record(value, self.position)
+        self.branch_ends[node] = (step.end_then, step.end)
         return step
 
     def record(self, value: Value, position: int) -> None:

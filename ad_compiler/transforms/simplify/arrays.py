@@ -19,10 +19,10 @@ def _write(name: str) -> Rewrite:
     """A number needs no broadcasting before it is written."""
 
     def rewrite(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
-        array, index, value = arguments
+        array, index, value, path = arguments
         stretched = made_by(value, "broadcast_to")
         if stretched and rank_of(stretched.arguments[0]) == 0:
-            return call(builder, name, array, index, stretched.arguments[0])
+            return call(builder, name, array, index, stretched.arguments[0], path)
         return NotImplemented
 
     return rewrite
