@@ -105,6 +105,7 @@ def lower_program(
         function.result = run_in(context, node, scope, node)
     context.scope = scope
     function.result = current(context, function.result)
+    context.newer = {}  # from here on every value is what it was when it was computed
     block.operations[:0] = context.checks.operations
     if not is_value(function.result):
         reason = "the function returns an iterator, or an object of a class that is no record"
