@@ -16,7 +16,7 @@ change one array or the other: then what the others hold is not known any more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import MethodType
 from typing import Any
 
@@ -240,13 +240,13 @@ def contents_of(container: Any) -> Contents | None:
 class Snapshot:
     """What all names and containers hold at one moment, and which arrays have been written into."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, also: Iterable[Any] = ()) -> None:
         self.context = context
         self.scopes = reachable_scopes(context)
         self.names = [dict(scope.names) for scope in self.scopes]
         self.containers: dict[int, tuple[Any, Contents]] = {}
-        for scope in self.scopes:
-            for container in containers_in(list(scope.names.values())):
+        for names in [*self.names, {"": [each for each in also if not isinstance(each, Scope)]}]:
+            for container in containers_in(list(names.values())):
                 contents = contents_of(container)
                 if contents is not None and id(container) not in context.outside:
                     self.containers[id(container)] = (container, contents)
@@ -375,5 +375,3 @@ def choices_between(context: Context, root: Value) -> list[Value]:
 
 def shape_like(context: Context, value: Value) -> tuple[Operand, ...]:
     return shape_values(context.builder, value)
-
-

@@ -271,7 +271,9 @@ def merge_containers(context: Context, branch: Branch, left: Operand, right: Ope
         if left is not right:
             return Undecided("the two branches give different kinds of values")
         memo[key] = left, right, left
-        for inner in (left.defaults, left.keyword_defaults) if isinstance(left, LocalFunction) else [left.__self__]:
+        for inner in (
+            (left.defaults, left.keyword_defaults) if isinstance(left, LocalFunction) else [left.__self__]
+        ):
             merge(context, branch, inner, inner, None)
         return left
     if type(left) is not type(right) or (isinstance(left, Record) and left.cls is not right.cls):

@@ -168,7 +168,9 @@ def _clear(context: Context, node: ast.AST, holder: Any) -> None:
 
 def _sort(context: Context, node: ast.AST, holder: list[Operand]) -> None:
     if any(True for _ in values_in(holder)):
-        raise context.refuse(node, "the order of the items is not known while compiling", "sort with `np.sort`")
+        raise context.refuse(
+            node, "the order of the items is not known while compiling", "sort with `np.sort`"
+        )
     holder.sort()
 
 

@@ -34,7 +34,9 @@ Writer = Callable[[Context, ast.AST, Arguments, Keywords], Operand]
 _AT = {np.add: ast.Add(), np.subtract: ast.Sub(), np.multiply: ast.Mult(), np.divide: ast.Div()}
 
 
-def bound(context: Context, node: ast.AST, names: str, positional: Arguments, keywords: Keywords) -> Arguments:
+def bound(
+    context: Context, node: ast.AST, names: str, positional: Arguments, keywords: Keywords
+) -> Arguments:
     """The arguments in the order of `names`; those after the bar are optional, and None if left out."""
     needed, _, optional = names.partition("|")
     listed = [*needed.split(), *optional.split()]
@@ -97,7 +99,9 @@ def fill_diagonal(context: Context, node: ast.AST, positional: Arguments, keywor
     array = array_given(context, node, target)
     rows, columns = (*shape_of(array), None, None)[:2]
     if rank_of(array) != 2 or rows is None or columns is None or not same_length(rows, columns):
-        raise context.refuse(node, "the diagonal of something else than a square matrix is filled", "use an index")
+        raise context.refuse(
+            node, "the diagonal of something else than a square matrix is filled", "use an index"
+        )
     count = length(context.builder, array, 0)
     places = operation(context, node, registry[np.arange], (count, None, None))
     write(context, node, array, (places, places), value)
@@ -136,7 +140,9 @@ def sort(context: Context, node: ast.AST, array: Value, positional: Arguments, k
     overwrite(context, node, array, ordered)
 
 
-def put_method(context: Context, node: ast.AST, array: Value, positional: Arguments, keywords: Keywords) -> None:
+def put_method(
+    context: Context, node: ast.AST, array: Value, positional: Arguments, keywords: Keywords
+) -> None:
     """`a.put(indices, values)`."""
     indices, values = bound(context, node, "indices values", positional, keywords)
     put(context, node, [array, indices, values], {})
@@ -192,5 +198,3 @@ def taken_out(
     if "out" in keywords:
         return keywords.pop("out"), where
     return positional.pop(), where
-
-

@@ -40,7 +40,13 @@ from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.operations import operation
 from ad_compiler.frontend.scope import Undecided
 from ad_compiler.ir import Operand, Operation, Record, Value, values_in
-from ad_compiler.rules.indexing import expanded_index, has_repetitions, is_array_index, is_basic, is_full_slice
+from ad_compiler.rules.indexing import (
+    expanded_index,
+    has_repetitions,
+    is_array_index,
+    is_basic,
+    is_full_slice,
+)
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.rules.structure import shape_values
@@ -95,7 +101,9 @@ def overwrite(context: Context, node: ast.AST, array: Value, result: Operand) ->
         if own.dtype.kind in "biu" and made.dtype.kind == "f":
             raise context.refuse(node, _REAL_INTO_WHOLE, "make it a float array")
         raise context.refuse(
-            node, f"NumPy does not write {made.dtype} into an array of {own.dtype}", "convert it with `astype`"
+            node,
+            f"NumPy does not write {made.dtype} into an array of {own.dtype}",
+            "convert it with `astype`",
         )
     is_new = (
         isinstance(result, Value)
@@ -127,7 +135,9 @@ def write_item(
         write_container(context, node, target, holder, lower(context, target.slice), value, op)
         return
     if not is_array(holder):
-        raise context.refuse(target, "an item of something else than an array is written", "write into an array")
+        raise context.refuse(
+            target, "an item of something else than an array is written", "write into an array"
+        )
     index = lower(context, target.slice)
     items = tuple(index) if isinstance(index, tuple) else (index,)
     if is_flat:
@@ -352,7 +362,9 @@ def check_unseen(context: Context, node: ast.AST, chosen: Value, other: Value) -
             if holds and not (scope is context.here and not is_read_from(context, node, name)):
                 mine = f"`{chosen.name}`" if chosen.name else "it"
                 raise context.refuse(
-                    node, f"which array {mine} is depends on a branch, and `{name}` may be the same", COPY_ADVICE
+                    node,
+                    f"which array {mine} is, is decided when the program runs, and `{name}` may be the same",
+                    COPY_ADVICE,
                 )
 
 
@@ -364,7 +376,9 @@ def writable(context: Context, node: ast.AST, array: Value) -> Value:
             break
         if is_read_only(seen):
             raise context.refuse(
-                node, f"`np.{seen.primitive.name}` gives a read-only view: NumPy does not write into it", COPY_ADVICE
+                node,
+                f"`np.{seen.primitive.name}` gives a read-only view: NumPy does not write into it",
+                COPY_ADVICE,
             )
         view = seen.arguments[0]
     first = reference_of(context, view)
