@@ -31,7 +31,7 @@ def scalar_classes(operand: Operand) -> set[type]:
         return {np.ndarray}
     if isinstance(node, Branch):
         return set().union(*map(scalar_classes, origins_of(operand) or ()))
-    if node is None:
+    if not isinstance(node, Operation):
         return {np.ndarray}
     if node.primitive.name == "select":
         return scalar_classes(node.arguments[1]) | scalar_classes(node.arguments[2])

@@ -6,8 +6,8 @@ both sides are.
 
 from __future__ import annotations
 
-from ad_compiler.analysis.types import ArrayType
-from ad_compiler.ir import UNBOUND, Operand, Operation, Value, origins_of
+from ad_compiler.analysis.types import ArrayType, ListType
+from ad_compiler.ir import UNBOUND, Operand, Operation, Value, origins_of, values_in
 from ad_compiler.rules.indexing import is_basic
 
 
@@ -42,7 +42,26 @@ def storages_of(value: Value) -> frozenset[Value]:
         if root not in found:
             found.add(root)
             waiting += [v for v in origins_of(root) or () if isinstance(v, Value)]
+            waiting += shared_with_list(root)
     return frozenset(found)
+
+
+def shared_with_list(value: Value) -> list[Value]:
+    """The arrays and lists that a list holds, or came from; the list that an item was taken from."""
+    node = value.operation
+    if not isinstance(node, Operation) or not (isinstance(value.type, ListType) or is_item(value)):
+        return []
+    return [each for each in values_in(node.arguments) if not is_number(each)]
+
+
+def is_item(value: Value) -> bool:
+    """Whether it is an item of a list: shared with it, and not to be written into."""
+    node = value.operation
+    return isinstance(node, Operation) and node.primitive.name == "list_item"
+
+
+def is_number(value: Value) -> bool:
+    return isinstance(value.type, ArrayType) and value.type.rank == 0
 
 
 def is_fresh(value: Value) -> bool:
@@ -59,6 +78,6 @@ def is_fresh(value: Value) -> bool:
         origins = origins_of(current)
         if origins is not None:
             waiting += origins
-        elif not isinstance(current.operation, Operation) or is_view(current.operation):
+        elif not isinstance(current.operation, Operation) or is_view(current.operation) or is_item(current):
             return False
     return True

@@ -21,10 +21,23 @@ from types import MethodType
 from typing import Any
 
 from ad_compiler.analysis.layout import Sharing, deciding_inputs, is_array, is_identity, sharing
+from ad_compiler.analysis.storage import is_item
+from ad_compiler.analysis.types import ListType
 from ad_compiler.builder import Builder
 from ad_compiler.frontend.context import Context
-from ad_compiler.frontend.scope import LocalFunction, Scope, Undecided, containers_in
-from ad_compiler.ir import Block, Branch, Iteration, Operand, Operation, Record, Value, map_values, values_in
+from ad_compiler.frontend.scope import LocalFunction, Scope, Undecided, containers_in, names_of_fields
+from ad_compiler.ir import (
+    Block,
+    Branch,
+    Iteration,
+    Operand,
+    Operation,
+    Record,
+    Value,
+    map_values,
+    origins_of,
+    values_in,
+)
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.structure import shape_values
@@ -105,14 +118,40 @@ def seen_as(context: Context, operation: Operation, base: Value) -> Value:
 
 def current(context: Context, operand: Operand) -> Operand:
     """An operand as it is now, where it may have been evaluated before a write."""
-    if not context.newer or not any(root_of(value) in context.newer for value in values_in(operand)):
+    if not context.newer or not any(is_stale(context, value) for value in values_in(operand)):
         return operand
     return map_values(lambda value: current_value(context, value), operand)
+
+
+def is_stale(context: Context, value: Value) -> bool:
+    root = root_of(value)
+    return root in context.newer or any(held in context.newer for held in arrays_behind(root))
+
+
+def arrays_behind(value: Value) -> set[Value]:
+    """The arrays that a list of run-time length holds, or that an item of one may be."""
+    found: set[Value] = set()
+    seen: set[Value] = set()
+    waiting = [value] if isinstance(value.type, ListType) or is_item(value) else []
+    while waiting:
+        each = waiting.pop()
+        if each in seen:
+            continue
+        seen.add(each)
+        if isinstance(each.type, ListType) or is_item(each):
+            node = each.operation
+            behind = node.arguments if isinstance(node, Operation) else origins_of(each) or ()
+            waiting += values_in(behind)
+        elif is_array(each):
+            found.add(root_of(each))
+    return found
 
 
 def current_value(context: Context, value: Value) -> Operand:
     root = root_of(value)
     newer = context.newer.get(root)
+    if newer is None and is_stale(context, value):
+        raise Refusal("an array in a list of run-time length was written into", COPY_ADVICE)
     if newer is None:
         return value
     if isinstance(newer, Undecided):
@@ -142,6 +181,9 @@ def supersede(context: Context, root: Value, newer: Value | Undecided) -> None:
     context.newer[root] = newer
 
     def rebound(value: Value) -> Operand:
+        if root in arrays_behind(root_of(value)):
+            reason = "an array in a list of run-time length was written into"
+            return Undecided(reason, advice=COPY_ADVICE)
         if root_of(value) is not root:
             return value
         if isinstance(newer, Undecided):
@@ -185,7 +227,7 @@ class Replacement:
                     fields[key] = moved
         elif isinstance(operand, Iteration):
             self.seen[id(operand)] = operand
-            for name in operand.__dataclass_fields__:
+            for name in names_of_fields(operand):
                 item = getattr(operand, name)
                 if (moved := self(item)) is not item:
                     setattr(operand, name, moved)
@@ -233,7 +275,7 @@ def contents_of(container: Any) -> Contents | None:
     if isinstance(container, (dict, Record)):
         return dict(container if isinstance(container, dict) else container.fields)
     if isinstance(container, Iteration):
-        return {name: getattr(container, name) for name in container.__dataclass_fields__}
+        return {name: getattr(container, name) for name in names_of_fields(container)}
     return None
 
 

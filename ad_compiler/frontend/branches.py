@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ad_compiler.analysis.joins import Different
 from ad_compiler.analysis.layout import is_array
 from ad_compiler.analysis.types import (
     ArrayType,
@@ -39,6 +40,7 @@ from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.scope import LocalFunction, Scope, Undecided
 from ad_compiler.ir import UNBOUND, Block, Branch, Iteration, Operand, Operation, Record, Value, map_values
 from ad_compiler.refusal import Refusal
+from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.shapes import rank_of, type_of
 
 _NUMBERS = (bool, int, float, np.generic)
@@ -126,8 +128,11 @@ def decided(context: Context, condition: Value, side: bool) -> tuple[Value, bool
     return condition, side
 
 
-def known_here(context: Context, condition: Operand) -> Operand:
+def known_here(context: Context, condition: Operand, node: ast.AST | None = None) -> Operand:
     """The condition, or its truth where we are inside of a branch on the same condition."""
+    from ad_compiler.frontend.lists import truth_of
+
+    condition = truth_of(context, node or context.here.source.node, condition)
     side = side_taken(context, condition) if isinstance(condition, Value) else None
     return condition if side is None else side
 
@@ -228,6 +233,8 @@ def is_container(operand: Operand) -> bool:
 def merge_operands(
     context: Context, branch: Branch, left: Operand, right: Operand, name: str | None
 ) -> Operand:
+    if is_any_list(left) and is_any_list(right):
+        return merge_lists(context, branch, left, right, name)
     if is_container(left) and is_container(right):
         return merge_containers(context, branch, left, right)
     if isinstance(left, Value) and isinstance(right, Value):
@@ -258,9 +265,57 @@ def merge_operands(
     return Undecided("the two branches give different kinds of values")
 
 
+def is_any_list(operand: Operand) -> bool:
+    return isinstance(operand, list) or is_list(operand)
+
+
+def merge_lists(context: Context, branch: Branch, left: Operand, right: Operand, name: str | None) -> Operand:
+    """One list for two; two names that hold one list on each side hold one list afterwards."""
+    from ad_compiler.frontend.lists import joined_list, lifted
+
+    if left is right and (isinstance(left, Value) or id(left) in context.outside):
+        return left
+    key = (id(branch), id(left), id(right))
+    if key in context.lists.chosen:
+        return context.lists.chosen[key]
+    merging = merging_of(context, branch)
+    ours = left
+    if isinstance(left, list) and merging is not None:
+        ours = list(merging.then.contents(left) or ())
+    if left is right:
+        context.lists.chosen[key] = left
+        context.lists.kept += [branch, left]
+        left[:] = [merge(context, branch, a, b, None) for a, b in zip(ours, right, strict=True)]
+        return left
+    merged: Operand
+    if isinstance(left, list) and isinstance(right, list) and len(ours) == len(right):
+        merged = [merge(context, branch, a, b, None) for a, b in zip(ours, right, strict=True)]
+    else:
+        try:
+            kind = joined_list(ours, right)
+        except (Refusal, Different) as error:
+            return Undecided(f"it is a list on both sides of a branch, but {error}")
+        merged = Value(kind, name)
+        merged.operation = branch
+        branch.results.append(merged)
+        for side, block in ((ours, branch.then), (right, branch.otherwise)):
+            with context.builder.inside(block):
+                block.results.append(lifted(context, context.here.source.node, side, kind.element))
+    context.lists.chosen[key] = merged
+    context.lists.same(merged, left, right)
+    context.lists.kept.append(branch)
+    return merged
+
+
+def merging_of(context: Context, branch: Branch) -> Merging | None:
+    """What the two sides of a branch have left behind, if it is the one lowered last."""
+    merging: Merging | None = context.merging
+    return merging if merging is not None and merging.branch is branch else None
+
+
 def merge_containers(context: Context, branch: Branch, left: Operand, right: Operand) -> Operand:
     """One container for two. What is the same object on both sides stays that object."""
-    merging = context.merging if context.merging and context.merging.branch is branch else None
+    merging = merging_of(context, branch)
     memo = {} if merging is None else merging.memo
     key = id(left), id(right)
     if left is right and id(left) in context.outside:
@@ -291,7 +346,7 @@ def merge_containers(context: Context, branch: Branch, left: Operand, right: Ope
     if isinstance(left, tuple):
         same = all(merged[place] is right[place] for place in merged)
         return right if same else tuple(merged.values())
-    fill(target, list(merged.values()) if isinstance(left, list) else merged)
+    fill(target, merged)
     return target
 
 

@@ -18,11 +18,12 @@ import ast
 import itertools
 import operator
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from ad_compiler.analysis.joins import Different, same_element
 from ad_compiler.analysis.layout import is_array
-from ad_compiler.analysis.types import INT, Type
+from ad_compiler.analysis.types import INT, Element, ListType, Type
 from ad_compiler.builder import key_of
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.aliases import (
@@ -36,10 +37,10 @@ from ad_compiler.frontend.aliases import (
     root_of,
     supersede,
 )
-from ad_compiler.frontend.branches import items_of, run_branches
+from ad_compiler.frontend.branches import is_any_list, items_of, run_branches
 from ad_compiler.frontend.carried import (
-    Different,
     as_result,
+    changed_lists,
     is_leaf,
     joined,
     kind_of,
@@ -50,6 +51,7 @@ from ad_compiler.frontend.carried import (
 from ad_compiler.frontend.context import Context, controls, lower
 from ad_compiler.frontend.courses import Course, course_of
 from ad_compiler.frontend.iteration import is_known, items
+from ad_compiler.frontend.lists import joined_list, lifted, lists_in, truth_of
 from ad_compiler.frontend.operations import describe_any, operation
 from ad_compiler.frontend.outcomes import BREAK, END, RETURN, Outcome, merged_outcome, tags_of
 from ad_compiler.frontend.raising import always_raises, raise_if
@@ -69,6 +71,8 @@ from ad_compiler.ir import (
     substitute,
     values_in,
 )
+from ad_compiler.refusal import Refusal
+from ad_compiler.rules.lists import is_list, joined_items
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of
 
@@ -123,7 +127,7 @@ def after_loop(
             raise_if(context, node, returns, False, [*node.orelse, *rest])
             return Outcome(RETURN, outcome.result)
         unreturned = Outcome(outcome.tag if len(tags) > 2 else min(tags), UNBOUND)
-        return in_statement(
+        ended: Outcome = in_statement(
             context,
             node,
             lambda: continue_on(
@@ -136,6 +140,7 @@ def after_loop(
                 ),
             ),
         )
+        return ended
     return after_end(context, node, outcome, tags, rest)
 
 
@@ -198,11 +203,17 @@ def unrolled(context: Context, node: ast.For, rest: Iterator[Operand]) -> Outcom
         leaves = operation(context, node, registry[operator.ne], (outcome.tag, END))
         if not isinstance(leaves, Value):
             return outcome
-        branch, left, right = run_branches(
-            context, node, leaves, lambda o=outcome: o, lambda: unrolled(context, node, rest)
-        )
-        return merged_outcome(context, node, branch, left, right)
+        return left_or_unrolled(context, node, leaves, outcome, rest)
     return Outcome(END)
+
+
+def left_or_unrolled(
+    context: Context, node: ast.For, leaves: Value, outcome: Outcome, rest: Iterator[Operand]
+) -> Outcome:
+    branch, left, right = run_branches(
+        context, node, leaves, lambda: outcome, lambda: unrolled(context, node, rest)
+    )
+    return merged_outcome(context, node, branch, left, right)
 
 
 @contextmanager
@@ -229,7 +240,8 @@ class LoopLowering:
         self.course = course
         self.before = Snapshot(context)
         self.start = self.after = self.before  # what names hold when a turn starts, and when it ends
-        self.holders: list[Any] = [*self.before.scopes, *[c for c, _ in self.before.containers.values()]]
+        containers = [each for each, _ in self.before.containers.values() if not isinstance(each, list)]
+        self.holders: list[Any] = [*self.before.scopes, *containers]
         self.stored = stored_names(node)
         self.memory: dict[Value, None] = {}  # arrays that a turn writes into
         self.lost: dict[Value, Undecided] = {}  # arrays that it may have written into
@@ -238,6 +250,10 @@ class LoopLowering:
             Place, tuple[Value, ...]
         ] = {}  # which arrays from outside a place may hold after a turn
         self.kinds: dict[Place, dict[int, Type]] = {}  # of the leaves of what a place holds, by their number
+        self.lists: dict[Place, Element] = {}  # places whose lists have another length in every turn
+        self.lifted: dict[int, Value] = {}  # lists from before the loop -> as one value
+        self.bound: dict[Place, Operand] = {}  # what a place is bound to when a turn starts
+        self.changes = len(context.lists.changes)  # of lists, before this loop
         self.different: dict[Place, str] = {}  # why what a place holds has no one kind
         self.inside: set[Value] = set()  # what a turn starts with, and makes
         self.test_inside = False  # the condition of a `while` writes: it is lowered with the body
@@ -245,13 +261,18 @@ class LoopLowering:
 
     def run(self) -> Outcome:
         carried = self.expected()
+        self.lift_changed(carried)
         for _ in range(MOST_ROUNDS):
+            carried |= self.other_places(carried)
             loop, params, memory = self.lower(carried)
             self.restore()
             more = self.changed(carried)
             grown = self.writes(loop, params, memory)
             fits = self.join(carried, params)
             if fits and not more and not grown:
+                if self.endless(loop) and not tags_of(self.outcome.tag) - {END}:
+                    reason = "this loop does not end"
+                    raise self.context.refuse(self.node, reason, "leave it with `break` or `return`")
                 return self.finish(loop, carried, params, memory)
             carried |= more
         raise self.context.refuse(self.node, "the kinds of what this loop changes do not settle", _ONE_KIND)
@@ -260,19 +281,17 @@ class LoopLowering:
         """The places that the body binds, as far as its text tells."""
         here = self.context.here
         found: set[Place] = set()
-        updated = augmented_names(self.node)
-        for name in self.stored:
+        updated, bound = augmented_names(self.node), bound_names(self.node)
+        for name in self.stored | changed_lists(self.node):
             if not self.is_bound(here, name):
                 continue
             operand = self.before.names_of(here)[name]
-            if isinstance(operand, (list, dict)) and id(operand) in self.before.containers:
+            if isinstance(operand, dict) and id(operand) in self.before.containers:
                 number = self.number(operand)
-                contents = self.before.containers[id(operand)][1]
-                pairs = contents.items() if isinstance(contents, dict) else enumerate(contents)
-                found |= {(number, key) for key, item in pairs if is_leaf(item) and not is_array(item)}
-            if name in bound_names(self.node) and not (
-                name in updated and (is_array(operand) or is_held(operand))
-            ):
+                contents = self.before.names_of(here)[name]
+                found |= {(number, key) for key, item in contents.items() if is_leaf(item) and not is_array(item)}
+            in_place = is_array(operand) or isinstance(operand, (dict, Record, Iteration))
+            if is_any_list(operand) or (name in bound and not (name in updated and in_place)):
                 found.add((self.number(here), name))
         return found
 
@@ -298,8 +317,43 @@ class LoopLowering:
         assert contents is not None
         return contents.get(name, MISSING)
 
+    def content(self, snapshot: Snapshot, place: Place) -> Operand:
+        """What a place holds, lists with the items that they had then."""
+        return with_items_of(snapshot, self.held(snapshot, place))
+
     def initial(self, place: Place) -> Operand:
-        return self.held(self.before, place)
+        operand = self.held(self.before, place)
+        if place not in self.lists or isinstance(operand, Value):
+            return operand
+        if id(operand) not in self.lifted:
+            made = lifted(self.context, self.node, operand, self.lists[place])
+            made.name = place[1] if isinstance(place[1], str) else None
+            self.lifted[id(operand)] = made
+        return self.lifted[id(operand)]
+
+    def other_places(self, carried: set[Place]) -> set[Place]:
+        """The other places of the lists that these places hold."""
+        same: dict[int, set[Place]] = {}
+        for number, holder in enumerate(self.holders):
+            contents = self.before.names_of(holder) if isinstance(holder, Scope) else self.before.contents(holder)
+            for name, operand in items_of(holder, contents).items():
+                if is_any_list(operand) and id(operand) not in self.context.outside:
+                    same.setdefault(id(operand), set()).add((number, name))
+        found: set[Place] = set()
+        for places in same.values():
+            if places & carried:
+                found |= places
+            for place in places & self.lists.keys():
+                self.lists.update(dict.fromkeys(places, self.lists[place]))
+        return found
+
+    def lift_changed(self, carried: set[Place]) -> None:
+        """Lists with items, whose methods the body calls, are expected to change their length."""
+        for place in carried:
+            operand = self.held(self.before, place)
+            if isinstance(operand, list) and operand and place[1] in changed_lists(self.node):
+                with suppress(Refusal):
+                    self.lists[place] = joined_items(operand)
 
     def bind(self, place: Place, operand: Operand) -> None:
         number, name = place
@@ -320,9 +374,15 @@ class LoopLowering:
         builder = context.builder
         loop = Loop(Block(), statement=builder.statement, place=(context.here.source, node))
         params: dict[Place, Operand] = {}
+        shared: dict[int, Operand] = {}  # one list under two names stays one
         for place in self.in_order(carried):
             params[place] = self.params(place)
-            self.bind(place, map_values(lambda value: value, params[place]))
+            operand = map_values(lambda value: value, params[place])
+            if is_any_list(operand):
+                operand = shared.setdefault(id(self.initial(place)), operand)
+                params[place] = map_values(lambda value: value, operand)
+            self.bound[place] = operand
+            self.bind(place, operand)
         for place in self.vague:
             self.bind(
                 place, Undecided(f"which array `{place[1]}` is changes from turn to turn", advice=COPY_ADVICE)
@@ -342,7 +402,7 @@ class LoopLowering:
             with builder.inside(loop.condition):
                 self.enter(memory)
                 written = len(context.newer)
-                truth = in_statement(context, node, lambda: lower(context, test))
+                truth = in_statement(context, node, lambda: truth_of(context, test, lower(context, test)))
                 self.test_inside = len(context.newer) > written
             outside.restore()
             if isinstance(truth, Value) and rank_of(truth):
@@ -361,8 +421,6 @@ class LoopLowering:
             outcome = run(context, body)
             self.outcome = Outcome(outcome.tag, current(context, outcome.result))
             self.after = Snapshot(context, self.holders)
-        if self.endless(loop) and not tags_of(self.outcome.tag) - {END}:
-            raise context.refuse(node, "this loop does not end", "leave it with `break` or `return`")
         return loop, params, memory
 
     def enter(self, memory: dict[Value, Value]) -> None:
@@ -380,6 +438,8 @@ class LoopLowering:
         known = self.kinds.setdefault(place, {})
         initial = self.initial(place)
         name = place[1] if isinstance(place[1], str) and place[1].isidentifier() else None
+        if place in self.lists:
+            return Value(ListType(self.lists[place]), name)
 
         def param(operand: Operand) -> Value:
             kind = known.setdefault(len(made), kind_of(operand))
@@ -434,7 +494,7 @@ class LoopLowering:
             return is_array(start) and reference_of(context, start) is reference_of(context, now)
         if type(start) is tuple and type(now) is tuple and len(start) == len(now):
             return all(map(self.is_same, start, now))
-        return not isinstance(start, Value) and not is_held(start) and key_of(start) == key_of(now)
+        return not isinstance(start, Value) and not is_any_list(start) and not isinstance(start, (dict, Record, Iteration)) and key_of(start) == key_of(now)
 
     def writes(self, loop: Loop, params: dict[Place, Operand], memory: dict[Value, Value]) -> bool:
         """Note which arrays a turn has written into; whether there are new ones, or new doubts."""
@@ -503,6 +563,11 @@ class LoopLowering:
         for place in carried:
             kinds = self.kinds[place]
             places = itertools.count()
+            now = self.held(self.after, place)
+            if now is not self.bound[place] and is_any_list(now) and is_any_list(self.initial(place)):
+                fits = self.join_lists(place, params[place], now) and fits
+                if place in self.lists or place in self.different:
+                    continue
 
             def join(
                 param: Operand,
@@ -520,9 +585,26 @@ class LoopLowering:
                 return operand
 
             try:
-                map_leaves(join, params[place], self.initial(place), self.held(self.after, place))
+                map_leaves(join, params[place], self.initial(place), self.content(self.after, place))
             except Different as error:
                 self.different[place] = str(error)
+        return fits
+
+    def join_lists(self, place: Place, param: Operand, now: Operand) -> bool:
+        """The kind of the items of a list, if turns change its length; whether it was that already."""
+        initial = self.initial(place)
+        static = isinstance(param, list) and isinstance(now, list) and isinstance(initial, list)
+        if static and len(now) == len(initial):
+            return True
+        try:
+            element = joined_list(initial, param, now).element
+        except (Refusal, Different) as error:
+            self.different[place] = str(error)
+            return True
+        fits = place in self.lists and same_element(self.lists[place], element)
+        if not fits:
+            self.lifted.clear()
+        self.lists[place] = element
         return fits
 
     def finish(
@@ -535,23 +617,32 @@ class LoopLowering:
         """The loop with what it carries, and the names that hold its results."""
         context = self.context
         invariant: dict[Value, Operand] = {}
+        carried_before: dict[Value, Operand] = {}
+        lists_left: dict[int, Operand] = {}  # one list under two names stays one
         left: dict[Place, Operand] = {}
         shown: dict[Value, list[Value]] = {}  # the root that a turn ends with -> the results that show it
 
         def carry(param: Operand, initial: Operand, operand: Operand) -> Operand:
             assert isinstance(param, Value)
+            if param in carried_before:
+                return carried_before[param]
+            if is_list(param):
+                with context.builder.inside(loop.body):
+                    operand = lifted(context, self.node, operand, self.lists.get(place))
             if operand is param:
-                invariant[param] = initial
+                invariant[param] = carried_before[param] = initial
                 param.loop = loop
                 return initial
             result = Value(as_result(param.type), param.name)
             result.immutable = param.immutable and not is_array(operand)
             loop.carry(param, initial, operand, result)
+            carried_before[param] = result
             if is_array(operand):
                 shown.setdefault(root_of(operand), []).append(result)
                 note_choice(context, result, (UNBOUND if self.turns_for_sure() else initial, UNBOUND))
             return result
 
+        self.check_lists()
         after_memory: dict[Value, Value] = {}
         for root, param in memory.items():
             end = self.after.latest(param)
@@ -564,7 +655,7 @@ class LoopLowering:
             after_memory[root] = result
             shown.setdefault(root_of(end), []).append(result)
         for place in self.in_order(set(params)):
-            now = self.held(self.after, place)
+            now = self.content(self.after, place)
             try:
                 if now is MISSING:
                     raise Different("it is deleted")
@@ -574,7 +665,8 @@ class LoopLowering:
                     raise Different(self.different[place])
                 if place in self.vague:
                     raise Different("it is one array or another, and they are written into")
-                left[place] = map_leaves(carry, params[place], self.initial(place), now)
+                operand = map_leaves(carry, params[place], self.initial(place), now)
+                left[place] = lists_left.setdefault(id(self.bound[place]), operand)
             except Different as error:
                 left[place] = Undecided(f"`{place[1]}` changes from turn to turn: {error}")
                 self.check_unread(loop, place, params[place], str(error))
@@ -595,6 +687,36 @@ class LoopLowering:
             self.replace(loop, invariant)
         context.builder.append(loop)
         return outcome
+
+    def check_lists(self) -> None:
+        """Refuse a loop after whose turns two names may hold one list that did not before, or the reverse."""
+        identities = self.context.lists
+        changed = [old for old, _ in identities.changes[self.changes :]]
+        for name, operand in [entry for names in self.before.names for entry in names.items()]:
+            for each in lists_in(operand):
+                for place, param in self.bound.items():
+                    before = self.held(self.before, place)
+                    if any(old is param for old in changed) and each is not before:
+                        if identities.family(each) & identities.family(before):
+                            raise self.context.refuse(
+                                self.node,
+                                f"`{place[1]}` is changed in this loop, and `{name}` may hold the same list",
+                                "use one name for a list, or copy it: `list(xs)`",
+                            )
+        held = [
+            (place[1], param, self.held(self.after, place))
+            for place, param in self.bound.items()
+            if is_any_list(param)
+        ]
+        for (name, param, now), (other, second, then) in itertools.combinations(held, 2):
+            if (param is second) != (now is then) or (
+                now is not then and identities.family(now) & identities.family(then)
+            ):
+                raise self.context.refuse(
+                    self.node,
+                    f"`{name}` and `{other}` may be one list or two after a turn of this loop",
+                    "use one name for a list, or copy it: `list(xs)`",
+                )
 
     def turns_for_sure(self) -> bool:
         """Whether there is at least one turn, whatever the numbers are."""
@@ -684,16 +806,20 @@ class LoopLowering:
                 )
 
 
+def with_items_of(snapshot: Snapshot, operand: Operand) -> Operand:
+    """The operand, its lists with the items that they had at that moment."""
+    if isinstance(operand, list):
+        return [with_items_of(snapshot, item) for item in snapshot.contents(operand) or ()]
+    if type(operand) is tuple:
+        return tuple([with_items_of(snapshot, item) for item in operand])
+    return operand
+
+
 def taking_over(root: Value) -> Value:
     """A value that stands for an array after writes into it."""
     result = Value(root.type, root.name)
     result.memory_of = root
     return result
-
-
-def is_held(operand: Operand) -> bool:
-    """Whether an operand is an object that can be changed in place."""
-    return isinstance(operand, (list, dict, Record, Iteration))
 
 
 def augmented_names(node: ast.AST) -> set[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -53,6 +53,10 @@ class LocalFunction:
         return getattr(self.node, "name", "lambda")
 
 
+def names_of_fields(iteration: Iteration) -> list[str]:
+    return [each.name for each in fields(iteration)]
+
+
 def containers_in(operand: Operand) -> Iterator[Any]:
     """The lists, dicts, records, iterators and local functions that an operand is made of, each once."""
     seen: set[int] = set()
@@ -74,7 +78,7 @@ def containers_in(operand: Operand) -> Iterator[Any]:
         elif isinstance(each, (dict, Record)):
             waiting += (each if isinstance(each, dict) else each.fields).values()
         elif isinstance(each, Iteration):
-            waiting += [getattr(each, name) for name in each.__dataclass_fields__]
+            waiting += [getattr(each, name) for name in names_of_fields(each)]
         else:
             waiting += [each.defaults, each.keyword_defaults]
 

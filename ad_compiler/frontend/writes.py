@@ -21,6 +21,7 @@ from typing import TypeGuard
 import numpy as np
 
 from ad_compiler.analysis.layout import Sharing, is_array, is_identity, is_read_only
+from ad_compiler.analysis.storage import is_item
 from ad_compiler.analysis.types import same_shape
 from ad_compiler.frontend.aliases import (
     COPY_ADVICE,
@@ -36,6 +37,7 @@ from ad_compiler.frontend.aliases import (
     supersede,
     viewing,
 )
+from ad_compiler.frontend import lists
 from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.operations import operation
 from ad_compiler.frontend.scope import Undecided
@@ -47,6 +49,7 @@ from ad_compiler.rules.indexing import (
     is_basic,
     is_full_slice,
 )
+from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.rules.structure import shape_values
@@ -57,13 +60,16 @@ _REAL_INTO_WHOLE = "a real number is written into an array of whole numbers"
 
 def augment_name(context: Context, node: ast.AugAssign, target: ast.Name) -> None:
     """`name op= e`: a rebinding for numbers, a write for arrays, a change in place for lists."""
-    from ad_compiler.frontend.containers import augment_container
+    from ad_compiler.frontend.containers import augment_dict
     from ad_compiler.frontend.expressions import BINARY, apply_binary
 
     held = lower(context, target_as_load(target))
     operand = lower(context, node.value)
-    if isinstance(held, (list, dict)):
-        held = augment_container(context, node, held, node.op, operand)
+    if isinstance(held, list) or is_list(held):
+        lists.augment(context, node, held, operand)
+        return
+    if isinstance(held, dict):
+        held = augment_dict(context, node, held, node.op, operand)
         context.here.names[target.id] = held
         return
     held = current(context, held)
@@ -131,7 +137,10 @@ def write_item(
     is_flat = isinstance(target.value, ast.Attribute) and target.value.attr == "flat"
     inner = target.value.value if is_flat and isinstance(target.value, ast.Attribute) else target.value
     holder = lower(context, inner)
-    if isinstance(holder, (list, dict, tuple, Record)):
+    if isinstance(holder, list) or is_list(holder):
+        lists.write(context, target, holder, value, op)
+        return
+    if isinstance(holder, (dict, tuple, Record)):
         write_container(context, node, target, holder, lower(context, target.slice), value, op)
         return
     if not is_array(holder):
@@ -370,6 +379,8 @@ def check_unseen(context: Context, node: ast.AST, chosen: Value, other: Value) -
 
 def writable(context: Context, node: ast.AST, array: Value) -> Value:
     """The array, which may be written into."""
+    if is_item(root_of(array)):
+        raise context.refuse(node, "an item of a list of run-time length is written in place", COPY_ADVICE)
     view = array
     while (seen := viewing(view)) is not None:
         if settled(context, seen) is Sharing.COPY:

@@ -51,6 +51,7 @@ UPDATES = ("index_add", "index_set")
 _SHAPE_ONLY = frozenset({"zeros_like", "ones_like", "full_like", "length", "size"})
 _CHEAP = frozenset(
     {"lt", "le", "gt", "ge", "eq", "ne", "not", "length", "size", "and_", "or_", "neg"}
+    | {"list_item", "list_length"}
 )
 _WHOLE = frozenset({"add", "sub", "mul", "floordiv", "mod", "min", "max"})
 
@@ -112,7 +113,9 @@ class Recorder:
             for number in self.function.indices.values():
                 if number not in read or number in made or loop.index not in sources(number):
                     continue
-                chain = dict.fromkeys(v for v in sources(number) if v not in made and loop.index in sources(v))
+                chain = dict.fromkeys(
+                    v for v in sources(number) if v not in made and loop.index in sources(v)
+                )
                 missing = [v.operation for v in chain if isinstance(v.operation, Operation)]
                 made.update(chain)
                 loop.body.operations[:0] = missing
@@ -200,9 +203,7 @@ class Recorder:
         """Whether a value of a block around this one will be at hand there."""
         return value in self.function.indices
 
-    def save(
-        self, block: Block, saved: list[Value], known: dict[Value, Operand], outermost: Loop
-    ) -> Node:
+    def save(self, block: Block, saved: list[Value], known: dict[Value, Operand], outermost: Loop) -> Node:
         """Append the saved values to a tape in `block`; the node that takes them off again."""
         recorded = Value(TAPE, "tape")
         recorded.operation = Operation(registry["tape"], (), recorded)
@@ -259,14 +260,22 @@ class Recorder:
         result.immutable = node.result.immutable
         arguments = map_values(lambda v: known.get(v, indices.get(v, v)), node.arguments)
         result.operation = Operation(
-            node.primitive, arguments, result, node.statement, node.place, node.method, node.equations
+            node.primitive,
+            arguments,
+            result,
+            node.statement,
+            node.place,
+            node.method,
+            equations=node.equations,
         )
         known[node.result] = result
         return result.operation
 
     def use_other_templates(self, mirror: Block, here: set[Value]) -> None:
         """`np.zeros_like(a)`, for the shape of `a` alone, takes another array of that shape."""
-        at_hand = [value for node in nodes_in(self.reverse) if isinstance(node, Loop) for value in node.carried]
+        at_hand = [
+            value for node in nodes_in(self.reverse) if isinstance(node, Loop) for value in node.carried
+        ]
         for node in nodes_in(mirror):
             if not isinstance(node, Operation) or node.primitive.name not in _SHAPE_ONLY:
                 continue
