@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import same_shape, unifying, unifying_for_now
+from ad_compiler.analysis.types import ArrayType, same_shape, unifying, unifying_for_now
 from ad_compiler.ir import Block, Node, Operand, Operation, Record, Statement, Value, values_in
 
 if TYPE_CHECKING:
@@ -37,10 +37,13 @@ class Builder:
         self.generated = False
         self.keeping = False  # what may raise an exception is kept, even if nobody reads it
         self.own: set[Value] = set()  # made by generated code
+        self.current: Callable[[Any], Any] | None = None  # what operands of the user's code have become
         self._known: list[dict[Any, Operand]] = [{}]
 
     def call(self, primitive: Primitive, arguments: tuple[Operand, ...], method: bool = False) -> Operand:
         """The result of an operation: a new value, one computed before, or a number."""
+        if self.current is not None and not self.generated:
+            arguments = self.current(arguments)
         arguments = self.with_arrays(primitive, arguments)
         if primitive.name == "index_set":
             primitive, arguments = self.as_addition(primitive, arguments)
@@ -65,7 +68,7 @@ class Builder:
         self.keep(result)
         if self.generated:
             self.own.add(result)
-        if shared:
+        if shared and (self.generated or not makes_memory(result.operation)):
             self._known[-1][primitive, key_of(arguments)] = result
         return result
 
@@ -103,29 +106,36 @@ class Builder:
             return type(operand)(self.as_array(item, depth - 1) for item in operand)
         return self.call(registry[np.array], (operand, None))
 
+    def know(self, table: dict[Any, Operand]) -> None:
+        """Go on with this table of what is computed in the outermost block."""
+        self._known = [table]
+
     def as_addition(
         self, primitive: Primitive, arguments: tuple[Operand, ...]
     ) -> tuple[Primitive, tuple[Operand, ...]]:
         """`a[i] = a[i] + e` is `a[i] += e`, whose derivative leaves the cotangent of `a` alone."""
         from ad_compiler.rules.notation import registry
 
-        array, index, value = arguments
+        array, index, value, path = arguments
         node = value.operation if isinstance(value, Value) else None
-        if not isinstance(node, Operation) or node.primitive.name not in ("add", "sub"):
+        if path or not isinstance(node, Operation) or node.primitive.name not in ("add", "sub"):
             return primitive, arguments
         first, second = node.arguments
         read = first.operation if isinstance(first, Value) else None
         if not isinstance(read, Operation) or read.primitive.name != "getitem":
             return primitive, arguments
+        from ad_compiler.rules.indexing import has_repetitions
         from ad_compiler.rules.shapes import type_of
 
-        if key_of(read.arguments) != key_of((array, index)) or not same_shape(
-            type_of(value).shape, type_of(first).shape
+        if (
+            has_repetitions(index)
+            or key_of(read.arguments) != key_of((array, index))
+            or not same_shape(type_of(value).shape, type_of(first).shape)
         ):
             return primitive, arguments
         if node.primitive.name == "sub":
             second = self.call(registry[operator.neg], (second,))
-        return registry["index_add"], (array, index, second)
+        return registry["index_add"], (array, index, second, path)
 
     def append(self, node: Node) -> None:
         self.block.operations.append(node)
@@ -150,6 +160,14 @@ class Builder:
             yield
         finally:
             self.generated = before
+
+
+def makes_memory(operation: Operation) -> bool:
+    """Whether the result is an array of its own: one that is equal to another is still not the same."""
+    from ad_compiler.analysis.layout import Sharing, sharing
+
+    kind = operation.result.type
+    return isinstance(kind, ArrayType) and kind.rank > 0 and sharing(operation) is not Sharing.VIEW
 
 
 REAL_ARITHMETIC = {"add", "sub", "mul", "truediv", "lt", "le", "gt", "ge", "eq", "ne"}

@@ -47,10 +47,12 @@ class Value:
 
     __slots__ = (
         "access",
+        "contiguous",
         "cotangent_of",
         "holds_zeros",
         "immutable",
         "loop",
+        "memory_of",
         "name",
         "operation",
         "outside",
@@ -65,6 +67,8 @@ class Value:
         self.loop: Loop | None = None  # of which it is the index, or a value that a turn starts with
         self.holds_zeros = False  # a cotangent carried by a loop, whose elements may not all be selected
         self.immutable = False  # an input that is one of NumPy's scalars, not an array of rank 0
+        self.contiguous = False  # an input that is checked to be contiguous when the program runs
+        self.memory_of: Value | None = None  # the value that was in its memory before a write
         self.outside: str | None = None  # its name, if it is a number read from a global or a cell
         self.cotangent_of: Value | None = None  # of a value that the user gave no name
 

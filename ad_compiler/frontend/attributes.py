@@ -11,15 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from ad_compiler.analysis.layout import is_array
 from ad_compiler.analysis.types import ArrayType, python_type
 from ad_compiler.frontend import lists
 from ad_compiler.frontend.calls import call_operand
+from ad_compiler.frontend.containers import change, is_changing
 from ad_compiler.frontend.context import Capture, Context
 from ad_compiler.frontend.inputs import has_inputs, is_named_tuple
 from ad_compiler.frontend.lists import CHANGING
 from ad_compiler.frontend.objects import MISSING, Super, record_attribute, replace, super_attribute
-from ad_compiler.frontend.scope import LocalFunction
-from ad_compiler.frontend.writes import add_at
+from ad_compiler.frontend.scope import LocalFunction, containers_in
+from ad_compiler.frontend.write_calls import METHODS, taken_out, write_at
+from ad_compiler.frontend.writes import write_out
 from ad_compiler.ir import Iteration, Operand, Record, Value
 from ad_compiler.refusal import NeedsConstant, Refusal
 from ad_compiler.rules.lists import is_list
@@ -63,6 +66,7 @@ def read_attribute(context: Context, owner: Any, name: str) -> Operand:
         if isinstance(obj, (MethodType, BuiltinMethodType)):
             return obj  # made anew by every read; the class of the owner is checked
         return context.found(origin.location, f"{origin.path}.{name}", obj)
+    context.outside.update({id(inner): inner for inner in containers_in(obj)})
     if has_inputs(obj):
         raise Refusal(f"the attribute `{name}` cannot be read again at call time", "pass it as an argument")
     return obj
@@ -126,14 +130,18 @@ def call_method(
         if any(isinstance(item, Value) for item in [*owner, *positional]):
             raise context.refuse(node, f"`{name}` is not known while compiling", "compare the elements")
         return getattr(owner, name)(*positional)
+    if isinstance(owner, dict) and is_changing(name):
+        return change(context, node, owner, name, positional, keywords)
+    if isinstance(owner, dict) and name == "copy":
+        return dict(owner)
     if isinstance(owner, (list, dict)):
-        raise context.refuse(node, f"`.{name}` changes a {type(owner).__name__} in place", "build a new one")
+        raise context.refuse(node, f"`.{name}` of a {type(owner).__name__} is not known", "use its items")
     if isinstance(owner, str):
         if any(isinstance(item, Value) for item in positional):
             raise context.refuse(node, "text made of numbers is not known while compiling", "use an f-string")
         return getattr(owner, name)(*positional, **keywords)
-    if owner is np.add and name == "at":
-        add_at(context, node, positional)
+    if isinstance(owner, np.ufunc) and name == "at":
+        write_at(context, node, owner, positional)
         return None
     if isinstance(owner, Record) and name in ("_replace", "_asdict") and is_named_tuple(owner.cls):
         return dict(owner.fields) if name == "_asdict" else replace(context, node, [owner], keywords)
@@ -158,6 +166,13 @@ def array_method(
     context.builder.place = (context.here.source, node)
     if isinstance(owner.type, ArrayType) and owner.type.python:
         raise context.refuse(node, f"a Python {owner.type} has no method `{name}`", f"use `np.{name}`")
+    if name in METHODS and is_array(owner):
+        METHODS[name](context, node, owner, positional, keywords)
+        return None
+    if "out" in keywords:
+        out, where = taken_out(context, node, None, positional, keywords)
+        result = array_method(context, node, owner, name, positional, keywords)
+        return write_out(context, node, out, result, where)
     function = np.reshape if name == "reshape" and keywords else _METHOD_EXPANSIONS.get(name)
     if function is not None:
         return call_operand(context, node, function, [owner, *positional], keywords)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
+from types import MethodType
 from typing import Any
 
 import numpy as np
 
 from ad_compiler.analysis.joins import Different
+from ad_compiler.analysis.layout import is_array
 from ad_compiler.analysis.types import (
     ArrayType,
     Axis,
@@ -21,9 +24,21 @@ from ad_compiler.analysis.types import (
     same_length,
 )
 from ad_compiler.builder import key_of
+from ad_compiler.frontend.aliases import (
+    Snapshot,
+    contents_of,
+    current,
+    fill,
+    made_in,
+    merge_memory,
+    note_choice,
+    reference_of,
+    replace_storage,
+    viewing,
+)
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.scope import LocalFunction, Scope, Undecided
-from ad_compiler.ir import UNBOUND, Block, Branch, Operand, Operation, Record, Value, map_values
+from ad_compiler.ir import UNBOUND, Block, Branch, Iteration, Operand, Operation, Record, Value, map_values
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.shapes import rank_of, type_of
@@ -63,20 +78,28 @@ def run_branches(
         )
     builder = context.builder
     branch = Branch(condition, Block(), Block(), [], builder.statement, (context.here.source, node))
-    scopes = scopes_around(context.here)
-    before = [dict(scope.names) for scope in scopes]
+    before = Snapshot(context)
     with builder.inside(branch.then), on_side(context, condition, True):
-        left = then()
-    after_then = [dict(scope.names) for scope in scopes]
-    for scope, names in zip(scopes, before, strict=True):
-        scope.names.clear()
-        scope.names.update(names)
+        left = at_end(context, then())
+    after_then = Snapshot(context)
+    before.restore()
     with builder.inside(branch.otherwise), on_side(context, condition, False):
-        right = otherwise()
-    for scope, names in zip(scopes, after_then, strict=True):
-        merge_names(context, branch, scope, names)
+        right = at_end(context, otherwise())
     builder.append(branch)
+    merge_memory(context, branch, before, after_then)
+    context.merging = Merging(branch, before, after_then)
+    for scope in before.scopes:
+        merge_names(context, branch, scope, after_then.names_of(scope))
     return branch, left, right
+
+
+def at_end(context: Context, result: Any) -> Any:
+    """What one side comes to, as it is at its end."""
+    from ad_compiler.frontend.outcomes import Outcome
+
+    if isinstance(result, Outcome):
+        return Outcome(result.tag, current(context, result.result))
+    return current(context, result)
 
 
 @contextmanager
@@ -136,7 +159,24 @@ def on_this_side(context: Context, undecided: Undecided, name: str) -> Operand:
         operand = on_this_side(context, operand, name)
     if isinstance(operand, (Undecided, LocalFunction)):
         return undecided
-    return map_values(lambda value: carried_out(branch, side, value, name), operand)
+    inside = set(made_in(branch.then if side else branch.otherwise))
+
+    def outside(part: Operand) -> Operand:
+        """A value made on this side as it is after the branch: views are taken again of what they show."""
+        if not isinstance(part, Value) or part not in inside:
+            return current(context, part)
+        seen = viewing(part)
+        if seen is None and part in context.newer:
+            return current(context, part)
+        if seen is None:
+            result = carried_out(branch, side, part, name)
+            if is_array(part):
+                replace_storage(context, part, result)
+            return result
+        arguments = map_values(outside, seen.arguments)
+        return context.builder.call(seen.primitive, arguments, seen.method)
+
+    return map_values(outside, operand)
 
 
 def carried_out(branch: Branch, side: bool, value: Value, name: str) -> Value:
@@ -161,17 +201,33 @@ def scopes_around(scope: Scope | None) -> list[Scope]:
     return result
 
 
+class Merging:
+    """What two sides of a branch leave behind, container by container."""
+
+    def __init__(self, branch: Branch, before: Snapshot, then: Snapshot) -> None:
+        self.branch = branch
+        self.before = before
+        self.then = then
+        self.memo: dict[tuple[int, int], tuple[Operand, Operand, Operand]] = {}
+
+
 def merge_names(context: Context, branch: Branch, scope: Scope, then_names: dict[str, Operand]) -> None:
     for name in [*then_names, *(n for n in scope.names if n not in then_names)]:
         missing = Undecided(f"`{name}` is bound in one branch only")
         left, right = then_names.get(name, missing), scope.names.get(name, missing)
-        scope.names[name] = left if left is right else merge(context, branch, left, right, name)
+        scope.names[name] = merge(context, branch, left, right, name)
 
 
 def merge(context: Context, branch: Branch, left: Operand, right: Operand, name: str | None) -> Operand:
     """One operand for two: a result of the branch where they differ."""
+    if left is right and not is_container(left):
+        return left
     merged = merge_operands(context, branch, left, right, name)
     return Undecided(merged.reason, branch, left, right) if isinstance(merged, Undecided) else merged
+
+
+def is_container(operand: Operand) -> bool:
+    return isinstance(operand, (tuple, list, dict, Record, Iteration, LocalFunction, MethodType))
 
 
 def merge_operands(
@@ -179,6 +235,15 @@ def merge_operands(
 ) -> Operand:
     if is_any_list(left) and is_any_list(right):
         return merge_lists(context, branch, left, right, name)
+    if is_container(left) and is_container(right):
+        return merge_containers(context, branch, left, right)
+    if isinstance(left, Value) and isinstance(right, Value):
+        reference = reference_of(context, left)
+        if left is not right and reference is reference_of(context, right):
+            try:
+                return current(context, reference)  # the same array, written into on one side or both
+            except Refusal as refusal:
+                return Undecided(refusal.reason, advice=refusal.advice)
     if key_of(left) == key_of(right):
         return left
     if isinstance(left, (Value, *_NUMBERS)) and isinstance(right, (Value, *_NUMBERS)):
@@ -190,17 +255,8 @@ def merge_operands(
         branch.results.append(result)
         branch.then.results.append(left)
         branch.otherwise.results.append(right)
+        note_choice(context, result, (left, right))
         return result
-    if type(left) is type(right):
-        if isinstance(left, (tuple, list)) and len(left) == len(right):
-            return type(left)(merge(context, branch, a, b, None) for a, b in zip(left, right, strict=True))
-        if isinstance(left, dict) and list(left) == list(right):
-            return {key: merge(context, branch, left[key], right[key], None) for key in left}
-        if isinstance(left, Record) and left.cls is right.cls:
-            fields = {
-                key: merge(context, branch, left.fields[key], right.fields[key], None) for key in left.fields
-            }
-            return Record(left.cls, fields)
     for side in (left, right):
         if isinstance(side, Undecided):
             return side
@@ -217,29 +273,93 @@ def merge_lists(context: Context, branch: Branch, left: Operand, right: Operand,
     """One list for two; two names that hold one list on each side hold one list afterwards."""
     from ad_compiler.frontend.lists import joined_list, lifted
 
+    if left is right and (isinstance(left, Value) or id(left) in context.outside):
+        return left
     key = (id(branch), id(left), id(right))
     if key in context.lists.chosen:
         return context.lists.chosen[key]
-    merged: Operand
+    merging = merging_of(context, branch)
+    ours = left
+    if isinstance(left, list) and merging is not None:
+        ours = list(merging.then.contents(left) or ())
     if left is right:
+        context.lists.chosen[key] = left
+        context.lists.kept += [branch, left]
+        left[:] = [merge(context, branch, a, b, None) for a, b in zip(ours, right, strict=True)]
         return left
-    if isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
-        merged = [merge(context, branch, a, b, None) for a, b in zip(left, right, strict=True)]
+    merged: Operand
+    if isinstance(left, list) and isinstance(right, list) and len(ours) == len(right):
+        merged = [merge(context, branch, a, b, None) for a, b in zip(ours, right, strict=True)]
     else:
         try:
-            kind = joined_list(left, right)
+            kind = joined_list(ours, right)
         except (Refusal, Different) as error:
             return Undecided(f"it is a list on both sides of a branch, but {error}")
         merged = Value(kind, name)
         merged.operation = branch
         branch.results.append(merged)
-        for side, block in ((left, branch.then), (right, branch.otherwise)):
+        for side, block in ((ours, branch.then), (right, branch.otherwise)):
             with context.builder.inside(block):
                 block.results.append(lifted(context, context.here.source.node, side, kind.element))
     context.lists.chosen[key] = merged
     context.lists.same(merged, left, right)
     context.lists.kept.append(branch)
     return merged
+
+
+def merging_of(context: Context, branch: Branch) -> Merging | None:
+    """What the two sides of a branch have left behind, if it is the one lowered last."""
+    merging: Merging | None = context.merging
+    return merging if merging is not None and merging.branch is branch else None
+
+
+def merge_containers(context: Context, branch: Branch, left: Operand, right: Operand) -> Operand:
+    """One container for two. What is the same object on both sides stays that object."""
+    merging = merging_of(context, branch)
+    memo = {} if merging is None else merging.memo
+    key = id(left), id(right)
+    if left is right and id(left) in context.outside:
+        return left
+    if key in memo:
+        return memo[key][2]
+    if isinstance(left, (LocalFunction, MethodType)):
+        if left is not right:
+            return Undecided("the two branches give different kinds of values")
+        memo[key] = left, right, left
+        for inner in (
+            (left.defaults, left.keyword_defaults) if isinstance(left, LocalFunction) else [left.__self__]
+        ):
+            merge(context, branch, inner, inner, None)
+        return left
+    if type(left) is not type(right) or (isinstance(left, Record) and left.cls is not right.cls):
+        return Undecided("the two branches give different kinds of values")
+    before = contents_of(left) if merging is None else merging.then.contents(left)
+    ours, theirs = items_of(left, before), items_of(right, contents_of(right))
+    if list(ours) != list(theirs):
+        return Undecided("the two branches give containers of different structure")
+    target = left if left is right else emptied(left)
+    memo[key] = left, right, target
+    if left is not right and not isinstance(left, (tuple, Record)) and merging is not None:
+        if any(id(side) in merging.before.containers for side in (left, right)):
+            context.chosen_containers.append((target, left, right))
+    merged = {place: merge(context, branch, ours[place], theirs[place], None) for place in ours}
+    if isinstance(left, tuple):
+        same = all(merged[place] is right[place] for place in merged)
+        return right if same else tuple(merged.values())
+    fill(target, merged)
+    return target
+
+
+def items_of(container: Operand, contents: Any) -> dict[Any, Operand]:
+    items = container if isinstance(container, tuple) else contents
+    return items if isinstance(items, dict) else dict(enumerate(items))
+
+
+def emptied(container: Operand) -> Operand:
+    """A container of the same kind, to be filled."""
+    if isinstance(container, Record):
+        return Record(container.cls, {}, container.access)
+    return copy(container) if isinstance(container, (Iteration, tuple)) else type(container)()
 
 
 def merge_types(left: Operand, right: Operand) -> Type | Undecided:

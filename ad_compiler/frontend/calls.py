@@ -18,9 +18,10 @@ from ad_compiler.frontend.builtin_calls import BUILTINS
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.objects import MISSING, call_object, construct
 from ad_compiler.frontend.operations import describe_any, operation
-from ad_compiler.frontend.scope import LocalFunction, Scope
+from ad_compiler.frontend.scope import LocalFunction, Scope, containers_in
 from ad_compiler.frontend.source import read_source
 from ad_compiler.frontend.statements import run_body
+from ad_compiler.frontend.write_calls import WRITERS, taken_out, takes_out
 from ad_compiler.frontend.writes import write_out
 from ad_compiler.gate import Gate
 from ad_compiler.ir import Operand, Shortcut, Value
@@ -30,6 +31,7 @@ from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import compile_time, elementwise, expansions, registry, signature_of
 from ad_compiler.rules.shapes import type_of
 
+BUILTINS.update(WRITERS)
 MAX_DEPTH = 100
 _ENDLESS = "this recursion does not end while compiling: what ends it is known at run time only"
 
@@ -76,6 +78,10 @@ def call_operand(
             callee = _IN_RULES[callee]
         if context.in_rule == "math." and all(is_python_number(x) for x in positional):
             callee = getattr(math, _MATH_NAMES.get(callee, getattr(callee, "__name__", "")), callee)
+        if takes_out(callee, positional, keywords) and not context.in_rule:
+            out, where = taken_out(context, node, callee, positional, keywords)
+            result = call_operand(context, node, callee, positional, keywords)
+            return write_out(context, node, out, result, where)
         if callee in compile_time:
             return callee(*positional, **keywords)
         if callee in expansions:
@@ -87,11 +93,7 @@ def call_operand(
                     node, f"this call does not fit: {error}", "check the arguments"
                 ) from None
         if callee in registry:
-            written = keywords.pop("out", None) if isinstance(callee, np.ufunc) else None
-            result = call_primitive(context, node, callee, positional, keywords)
-            if written is not None and isinstance(node, ast.Call):
-                write_out(context, node, result)
-            return result
+            return call_primitive(context, node, callee, positional, keywords)
     if isinstance(callee, type):
         return construct(context, node, callee, positional, keywords)
     result = call_object(context, node, callee, positional, keywords)
@@ -184,6 +186,7 @@ def scope_of_call(
     scope = Scope(source, function)
     arguments = source.node.args
     defaults = list(function.__defaults__ or ())
+    context.outside.update({id(inner): inner for inner in containers_in(defaults[:])})
     by_keyword = [(function.__kwdefaults__ or {}).get(a.arg, MISSING) for a in arguments.kwonlyargs]
     scope.names = bind(
         context, node, function.__name__, arguments, positional, keywords, defaults, by_keyword

@@ -23,7 +23,7 @@ from ad_compiler.builder import Builder
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.identities import Lists
 from ad_compiler.frontend.inputs import describe_input, has_inputs, is_dataclass_instance
-from ad_compiler.frontend.scope import AnyLocation, Location, Scope
+from ad_compiler.frontend.scope import AnyLocation, Location, Scope, containers_in
 from ad_compiler.ir import Block, Operand, Record, Shortcut, Value
 from ad_compiler.refusal import Refusal
 
@@ -47,6 +47,13 @@ class Context:
         self.names_taken: set[str] = set()
         self.records: dict[type, str | None] = {}  # classes of named tuples among the arguments -> where
         self.unfinished: list[tuple[Record, Block]] = []  # objects whose `__init__` runs, and where
+        self.newer: dict[Value, Any] = {}  # arrays that were written into -> what they are now (`aliases`)
+        self.older: dict[Value, Value] = {}  # the same backwards, for views too
+        self.choices: dict[Value, tuple[Value, ...]] = {}  # what a branch chose -> the arrays it may be
+        self.merging: Any = None  # what the branch lowered last leaves behind (`branches`)
+        self.chosen_containers: list[tuple[Any, Any, Any]] = []  # chosen by a branch -> the two they may be
+        self.outside: dict[int, Any] = {}  # lists and dicts that are not the function's own
+        self.checks = Block()  # of the arguments, before anything else runs
         self.shortcuts: dict[Value, Shortcut] = {}  # over the user's own gates
         self.written: set[Value] = set()  # arrays that were written into, as they were before
         self.lists = Lists()
@@ -75,6 +82,7 @@ class Context:
             if isinstance(operand, Value):
                 operand.outside = name
             self.captures[key] = Capture(name, location, path, operand, obj)
+            self.outside.update({id(inner): inner for inner in containers_in(operand)})
             self.remember(location, path, obj)
         return self.captures[key].operand
 
@@ -96,6 +104,8 @@ class Context:
 
     def remember(self, location: AnyLocation, path: str, obj: Any) -> None:
         """Note how an object, and what stands in a container, is reached from a name."""
+        if isinstance(obj, (list, dict)):
+            self.outside[id(obj)] = obj
         if isinstance(obj, (tuple, list)):
             for place, item in enumerate(obj):
                 self.remember(location, f"{path}[{place}]", item)

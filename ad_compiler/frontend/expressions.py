@@ -10,6 +10,7 @@ import numpy as np
 
 from ad_compiler.analysis.types import STRING, ArrayType
 from ad_compiler.frontend import attributes, lists
+from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.branches import choose, on_this_side
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context, Given, handles, lower
@@ -71,16 +72,15 @@ def name(context: Context, node: ast.Name) -> Operand:
         if isinstance(operand, Undecided):
             operand = on_this_side(context, operand, node.id)
         if isinstance(operand, Undecided):
-            raise context.refuse(node, f"what `{node.id}` is here is not known: {operand.reason}", _ONE_KIND)
-        return operand
+            raise context.refuse(
+                node, f"what `{node.id}` is here is not known: {operand.reason}", operand.advice
+            )
+        return current(context, operand)
     outermost = context.here
     location = locate(outermost.function, node.id)
     if location is None:
         raise context.refuse(node, f"the name `{node.id}` is not defined", "define it before it is used")
     return context.read(location)
-
-
-_ONE_KIND = "give it one kind of value (type, rank) on every path"
 
 
 @handles(ast.BinOp)
@@ -258,9 +258,20 @@ def dictionary(context: Context, node: ast.Dict) -> Operand:
 
 @handles(ast.Subscript)
 def subscript(context: Context, node: ast.Subscript) -> Operand:
-    container = lower(context, node.value)
+    if isinstance(node.value, ast.Attribute) and node.value.attr == "flat":
+        container = flat_elements(context, node.value)
+    else:
+        container = lower(context, node.value)
     index = lower(context, node.slice)
     return attributes.item(context, node, container, index)
+
+
+def flat_elements(context: Context, node: ast.Attribute) -> Operand:
+    """What `a.flat[...]` selects from: the elements in order, as a copy."""
+    owner = lower(context, node.value)
+    if not isinstance(owner, Value):
+        return attributes.get(context, node, owner, "flat")
+    return operation(context, node, registry[np.ndarray.flatten], (owner, "C"), method=True)
 
 
 @handles(ast.Slice)
@@ -303,7 +314,9 @@ def arguments_of(context: Context, node: ast.Call) -> tuple[list[Operand], dict[
             raise context.refuse(
                 keyword.value, "what `**` unpacks is not known while compiling", "name the arguments"
             )
-    return positional, keywords
+    return [current(context, each) for each in positional], {
+        name: current(context, each) for name, each in keywords.items()
+    }
 
 
 @handles(ast.NamedExpr)

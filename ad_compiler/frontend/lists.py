@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.joins import joined_element
-from ad_compiler.analysis.storage import is_item, storages_of
 from ad_compiler.analysis.types import ArrayType, Element, ListType, Path
 from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.operations import elements_of, operation
@@ -214,26 +213,19 @@ def write(
     """`xs[index] = value`, or `xs[index] op= value`."""
     from ad_compiler.frontend import attributes
     from ad_compiler.frontend.expressions import BINARY, apply_binary
-    from ad_compiler.frontend.writes import is_array
+    from ad_compiler.frontend.writes import is_array, update
 
     index = lower(context, target.slice)
     operand = lower(context, value) if op is not None and isinstance(value, ast.expr) else value
     if op is not None:
         old = attributes.item(context, target, xs, index)
-        if (isinstance(old, Value) and is_array(old) and type_of(old).rank) or isinstance(
-            old, (list, dict, Record)
-        ):
+        if is_array(old):
+            update(context, target, old, op, operand)  # the list holds the array that is written into
+            return
+        if isinstance(old, (list, dict, Record)):
             raise context.refuse(target, "an item of a list is written in place", "assign a new item")
         operand = apply_binary(context, target, BINARY[type(op)], old, operand)
     set_item(context, target, xs, index, operand)
-
-
-def check_item_write(context: Context, node: ast.AST, name: str, array: Value) -> None:
-    """Refuse a write into an array that a list holds."""
-    if any(is_list(each) or is_item(each) for each in storages_of(array)):
-        raise context.refuse(
-            node, f"`{name}` is an item of a list, and written in place", "write into a copy: `.copy()`"
-        )
 
 
 def sum_of(context: Context, node: ast.AST, function: Any, left: Operand, right: Operand) -> Operand:
@@ -328,21 +320,23 @@ def lists_in(operand: Operand) -> Iterator[Operand]:
 
 def holders(context: Context) -> Iterator[tuple[str, Operand]]:
     """All names that are bound now, and what they hold."""
-    from ad_compiler.frontend.writes import active_scopes
+    from ad_compiler.frontend.aliases import reachable_scopes
 
-    for scope in active_scopes(context):
+    for scope in reachable_scopes(context):
         yield from scope.names.items()
 
 
 def replace(context: Context, node: ast.AST, old: Operand, new: Operand) -> None:
     """Bind to the changed list what held the list before."""
-    from ad_compiler.frontend.writes import active_scopes
+    from ad_compiler.frontend.aliases import reachable_scopes
 
-    for capture in context.captures.values():
-        if any(each is old for each in lists_in(capture.operand)):
-            raise context.refuse(
-                node, "a list from outside of the function is changed", "copy it: `list(xs)`"
-            )
+    if id(old) in context.outside:
+        raise context.refuse(
+            node,
+            "a list from outside of the function, a global for instance, is changed: "
+            "a side effect that a derivative cannot follow",
+            "make a copy of it, `list(xs)`, change that, and return it",
+        )
     own = context.lists.family(old)
     for name, operand in holders(context):
         for each in lists_in(operand):
@@ -369,17 +363,16 @@ def replace(context: Context, node: ast.AST, old: Operand, new: Operand) -> None
             items = [swap(item) for item in operand]
             if any(a is not b for a, b in zip(items, operand, strict=True)):
                 result = type(operand)(items)
-        elif isinstance(operand, dict):
-            entries = {key: swap(item) for key, item in operand.items()}
-            if any(entries[key] is not operand[key] for key in operand):
-                result = entries
-        elif isinstance(operand, Record) and any(each is old for each in lists_in(operand)):
-            raise context.refuse(node, "a list in an object is changed in place", "make a new object")
+        elif isinstance(operand, (dict, Record)):
+            swapped[id(operand)] = operand
+            fields = operand if isinstance(operand, dict) else operand.fields
+            for key, item in fields.items():
+                fields[key] = swap(item)
         context.lists.kept.append(operand)
         swapped[id(operand)] = result
         return result
 
-    for scope in active_scopes(context):
+    for scope in reachable_scopes(context):
         for name, operand in scope.names.items():
             scope.names[name] = swap(operand)
     if not found and not isinstance(getattr(node, "func", None), ast.Attribute):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import Iteration, Operand, Record, Value
+from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import Primitive
 from ad_compiler.rules.shapes import describe, rank_of
 
@@ -26,6 +28,8 @@ def evaluate(context: Context, node: ast.AST, function: Any, *operands: Operand)
     """What Python itself gives, on operands known while compiling."""
     try:
         return function(*operands)
+    except (Unsupported, Refusal):
+        raise
     except Exception as error:
         raise context.refuse(node, f"this fails with {type(error).__name__}: {error}", "correct it") from None
 

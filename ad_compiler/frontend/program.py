@@ -23,6 +23,7 @@ import ad_compiler.frontend.matching
 import ad_compiler.frontend.protecting
 import ad_compiler.rules  # noqa: F401 -- registers the rules
 from ad_compiler.builder import Builder
+from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.calls import inline, run_in
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.inputs import describe_input, real_type
@@ -33,6 +34,7 @@ from ad_compiler.ir import Block, Function, Operand, Parameter, Record, Value, m
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import type_of
+from ad_compiler.transforms.share import share
 
 
 @dataclass(eq=False, slots=True)
@@ -59,6 +61,7 @@ def lower_program(
     block = Block()
     builder = Builder(block)
     context = Context(builder, constants)
+    builder.current = lambda operand: current(context, operand)
     node = source.node
     scope = Scope(source, primal)
     context.scope = scope
@@ -91,7 +94,7 @@ def lower_program(
             if name in wanted:
                 structure = as_reals(builder, structure, name)
                 differentiated[name] = structure
-            operands[name] = structure
+            operands[name] = map_values(lambda value: value, structure)  # the program may change containers
     except Refusal as refusal:
         raise source.refuse(node, refusal.reason, refusal.advice) from None
     function = Function(getattr(primal, "__name__", "f"), parameters, block)
@@ -101,6 +104,9 @@ def lower_program(
         scope.names.update(operands)
         function.result = run_in(context, node, scope, node)
     context.scope = scope
+    function.result = current(context, function.result)
+    context.newer = {}  # from here on every value is what it was when it was computed
+    block.operations[:0] = context.checks.operations
     if not is_value(function.result):
         reason = "the function returns an iterator, or an object of a class that is no record"
         raise source.refuse(node, reason, "return numbers, arrays, tuples, lists, dicts or dataclasses")
@@ -110,6 +116,7 @@ def lower_program(
         for capture in context.captures.values()
         if any(True for _ in values_in(capture.operand))  # else it is a constant by now
     ]
+    share(function, context)
     return Lowered(function, differentiated, context)
 
 

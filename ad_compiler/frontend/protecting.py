@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from ad_compiler.frontend.containers import delete_item
 from ad_compiler.frontend.context import Context, Given, handles, lower, rewrites
 from ad_compiler.frontend.scope import Scope
 from ad_compiler.ir import Operand, Record, Value
@@ -290,6 +291,9 @@ def at_expression(node: ast.expr, like: ast.AST) -> ast.expr:
 @handles(ast.Delete)
 def delete(context: Context, node: ast.Delete) -> None:
     for target in node.targets:
+        if isinstance(target, ast.Subscript):
+            delete_item(context, target, lower(context, target.value), lower(context, target.slice))
+            continue
         if not isinstance(target, ast.Name):
             raise context.refuse(target, "a part of a container or an object is deleted", "build a new one")
         if target.id not in context.here.names:

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import STRING
-from ad_compiler.frontend.branches import on_side, scopes_around
+from ad_compiler.frontend.aliases import Snapshot
+from ad_compiler.frontend.branches import on_side
 from ad_compiler.frontend.context import Context, handles, lower
 from ad_compiler.frontend.operations import operation
 from ad_compiler.ir import Block, Branch, Operation, Value
@@ -58,8 +59,7 @@ def raise_if(context: Context, node: ast.stmt, condition: Value, side: bool, bod
     place = (context.here.source, node)
     branch = Branch(condition, Block(), Block(), [], builder.statement, place)
     builder.statement = outer
-    scopes = scopes_around(context.here)
-    before = [dict(scope.names) for scope in scopes]
+    before = Snapshot(context)
     with builder.inside(branch.then), on_side(context, condition, True):
         around, context.guard = context.guard, branch.then
         try:
@@ -68,9 +68,7 @@ def raise_if(context: Context, node: ast.stmt, condition: Value, side: bool, bod
             pass
         finally:
             context.guard = around
-    for scope, names in zip(scopes, before, strict=True):
-        scope.names.clear()
-        scope.names.update(names)
+    before.restore()
     builder.append(branch)
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import ast
 import builtins
-from dataclasses import dataclass, field
-from types import FunctionType
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from types import FunctionType, MethodType
 from typing import Any
 
 from ad_compiler.frontend.source import Source
-from ad_compiler.ir import Branch, Operand
+from ad_compiler.ir import Branch, Iteration, Operand, Record
 
 
 @dataclass(eq=False, slots=True)
@@ -52,6 +53,36 @@ class LocalFunction:
         return getattr(self.node, "name", "lambda")
 
 
+def names_of_fields(iteration: Iteration) -> list[str]:
+    return [each.name for each in fields(iteration)]
+
+
+def containers_in(operand: Operand) -> Iterator[Any]:
+    """The lists, dicts, records, iterators and local functions that an operand is made of, each once."""
+    seen: set[int] = set()
+    waiting = [operand]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, tuple) and type(each) is tuple:
+            waiting += each
+            continue
+        if isinstance(each, MethodType):
+            waiting.append(each.__self__)
+            continue
+        if not isinstance(each, (list, dict, Record, Iteration, LocalFunction)) or id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        if isinstance(each, list):
+            waiting += each
+        elif isinstance(each, (dict, Record)):
+            waiting += (each if isinstance(each, dict) else each.fields).values()
+        elif isinstance(each, Iteration):
+            waiting += [getattr(each, name) for name in names_of_fields(each)]
+        else:
+            waiting += [each.defaults, each.keyword_defaults]
+
+
 @dataclass(frozen=True, slots=True)
 class Undecided:
     """A name whose meaning depends on a branch taken at run time, in a way that cannot be merged.
@@ -63,6 +94,7 @@ class Undecided:
     branch: Branch | None = None
     then: Operand = None
     otherwise: Operand = None
+    advice: str = "give it one kind of value (type, rank) on every path"
 
 
 @dataclass(frozen=True, slots=True)

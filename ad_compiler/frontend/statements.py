@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ad_compiler.analysis.types import STRING
+from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.branches import known_here, run_branches
 from ad_compiler.frontend.context import (
     CONTROL,
@@ -215,6 +216,7 @@ _ATTRIBUTE = (
 def assign(context: Context, target: ast.expr, operand: Operand) -> None:
     """Bind a target: a name, a tuple of targets, an item of a local array."""
     if isinstance(target, ast.Name):
+        operand = current(context, operand)
         if isinstance(operand, Value) and operand.name is None and not context.builder.generated:
             operand.name = target.id
         context.here.names[target.id] = operand

@@ -2,7 +2,8 @@
 
 The cotangent of `a[i]` is zero but at `i`; where an index is repeated, the contributions add up. Three
 operations of the program's own stand for this: `index_add(a, i, v)` and `index_set(a, i, v)` are `a`
-after `a[i] += v` (every repetition counted) and after `a[i] = v`.
+after `a[i] += v` (every repetition counted) and after `a[i] = v`. Where the write goes through views, as in
+`a.T[i] = v`, they are the `path` to what is indexed: steps of an operation and its other arguments.
 """
 
 from __future__ import annotations
@@ -233,23 +234,37 @@ def without_new_axes(index: Any) -> tuple[Any, ...]:
     return tuple(0 if item is None else item for item in index)
 
 
-def written_type(a: Any, index: Any, value: Any) -> ArrayType:
-    kind = type_of(a)
-    target = getitem_type(a, index).shape
+def written_type(a: Any, index: Any, value: Any, path: Any = ()) -> ArrayType:
+    target = getitem_type(part_of(a, path), index).shape
     if rank_of(value) > len(target):
         raise Refusal("a value of higher rank than the indexed part is written", "write a value that fits")
-    return kind
+    return type_of(a)
+
+
+def part_of(a: Any, path: Any) -> Any:
+    """What an array is seen as through views: an operand of the right type."""
+    for primitive, *arguments in path:
+        a = Value(primitive.infer(a, *arguments))
+    return a
+
+
+@expansion()
+def part(builder: Builder, a: Operand, path: Any) -> Operand:
+    """The view of an array that a path leads to."""
+    for primitive, *arguments in path:
+        a = builder.call(primitive, (a, *arguments))
+    return a
 
 
 @rule("index_add", infer=written_type, differentiable=("a", "value"))
-def index_add_rule(a: Any, index: Any, value: Any, *, g: Any) -> Any:
-    return g, sum_to_shape(g[index], value)
+def index_add_rule(a: Any, index: Any, value: Any, path: Any = (), *, g: Any) -> Any:
+    return g, sum_to_shape(part(g, path)[index], value)
 
 
 @rule("index_set", infer=written_type, differentiable=("a", "value"))
-def index_set_rule(a: Any, index: Any, value: Any, *, g: Any) -> Any:
-    overwritten = sum_to_shape(g[index], value)  # read first: then the zero can be written in place
-    return index_set(g, index, 0.0), overwritten
+def index_set_rule(a: Any, index: Any, value: Any, path: Any = (), *, g: Any) -> Any:
+    overwritten = sum_to_shape(part(g, path)[index], value)  # read first: then zeros can be written in place
+    return index_set(g, index, 0.0, path), overwritten
 
 
 @expansion()
@@ -260,13 +275,13 @@ def sum_to_shape(builder: Builder, g: Operand, x: Operand) -> Operand:
 
 
 @expansion()
-def index_add(builder: Builder, a: Operand, index: Operand, value: Operand) -> Operand:
-    return builder.call(registry["index_add"], (a, index, value))
+def index_add(builder: Builder, a: Operand, index: Operand, value: Operand, path: Any = ()) -> Operand:
+    return builder.call(registry["index_add"], (a, index, value, path))
 
 
 @expansion()
-def index_set(builder: Builder, a: Operand, index: Operand, value: Operand) -> Operand:
-    return builder.call(registry["index_set"], (a, index, value))
+def index_set(builder: Builder, a: Operand, index: Operand, value: Operand, path: Any = ()) -> Operand:
+    return builder.call(registry["index_set"], (a, index, value, path))
 
 
 @expansion(slice)
@@ -384,5 +399,5 @@ def overlapped(builder: Builder, x: Operand, windows: Any, g: Operand) -> Operan
             )
             index[place] = slice(offset, stop, None)
         layer = builder.call(registry["getitem"], (g, (*[slice(None)] * rank, *tap)))
-        result = builder.call(registry["index_add"], (result, tuple(index), layer))
+        result = builder.call(registry["index_add"], (result, tuple(index), layer, ()))
     return result

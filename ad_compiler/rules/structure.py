@@ -13,6 +13,7 @@ from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import at_compile_time, constant, expansion, linear, registry, rule
 from ad_compiler.rules.shapes import (
+    bool_type,
     broadcast_to_type,
     describe,
     expand_dims_type,
@@ -152,6 +153,14 @@ def length_type(a: Any, axis: int) -> ArrayType:
 
 @constant("length", infer=length_type, cheap=True)
 def length_of(a: Any, axis: Any) -> None: ...
+
+
+@constant("is_contiguous", infer=bool_type)
+def is_contiguous(a: Any) -> None: ...
+
+
+@constant(np.shares_memory, infer=bool_type)
+def shares_memory(a: Any, b: Any) -> None: ...
 
 
 @constant("size", infer=int_type, cheap=True)

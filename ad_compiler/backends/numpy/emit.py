@@ -166,17 +166,18 @@ class Writer:
 
     def update(self, node: Operation, name: str) -> list[str]:
         """`index_set` and `index_add`: a write, into a copy where the array is still needed as it was."""
-        array, index, value = node.arguments
+        array, index, value, path = node.arguments
         lines = []
         if node.result not in self.names.in_place or self.names.names[array] != name:
             lines.append(f"{name} = {self.printer.at_least(array, 15)}.copy()")
-        place = f"{name}[{self.printer.index(index)}]"
+        target = self.printer.part(name, array, path)
+        place = f"{target}[{self.printer.index(index)}]"
         written = self.printer.text(value)
         if node.primitive.name == "index_set" or (is_zeros(array) and not has_repetitions(index)):
             lines.append(f"{place} = {written}")
         elif has_repetitions(index):
             key = self.printer.key(index[0] if len(index) == 1 else index)
-            lines.append(f"np.add.at({name}, {key}, {written})")
+            lines.append(f"np.add.at({target}, {key}, {written})")
         else:
             negated = self.inlined_negation(value)
             lines.append(

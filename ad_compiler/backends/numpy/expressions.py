@@ -195,6 +195,15 @@ class Expressions:
             "," if len(index) == 1 and isinstance(index[0], tuple) else ""
         )
 
+    def part(self, name: str, array: Value, path: tuple[Operand, ...]) -> str:
+        """The view of the array called `name` that a path leads to: `a.T`, `a[1:]`."""
+        root = seen = Value(array.type)
+        for primitive, *arguments in path:
+            base, seen = seen, Value(primitive.infer(seen, *arguments))
+            seen.operation = Operation(primitive, (base, *arguments), seen)
+        printer = Expressions(lambda value: name if value is root else self.name_of(value))
+        return printer.at_least(seen, Precedence.ATOM)
+
     def key(self, index: Operand) -> str:
         """An index as an object of its own: slices spelled out."""
         if isinstance(index, tuple):
@@ -359,6 +368,10 @@ def _raise(printer: Expressions, node: Operation) -> Text:
     return f"raise {module}{error.__name__}({', '.join(map(printer.text, arguments))})", Precedence.TERNARY
 
 
+def _is_contiguous(printer: Expressions, node: Operation) -> Text:
+    return f"{printer.at_least(node.arguments[0], Precedence.ATOM)}.flags.c_contiguous", Precedence.ATOM
+
+
 def _print(printer: Expressions, node: Operation) -> Text:
     arguments, keywords = node.arguments
     parts = [
@@ -394,6 +407,7 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "assert": _assert,
     "print": _print,
     "require": _require,
+    "is_contiguous": _is_contiguous,
     "raise": _raise,
     "tape": lambda printer, node: ("[]", Precedence.ATOM),
     "tape_copy": lambda printer, node: (f"{printer.text(node.arguments[0])}.copy()", Precedence.ATOM),

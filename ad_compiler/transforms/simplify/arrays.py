@@ -21,10 +21,10 @@ def _write(name: str) -> Rewrite:
     """A number needs no broadcasting before it is written."""
 
     def rewrite(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
-        array, index, value = arguments
+        array, index, value, path = arguments
         stretched = made_by(value, "broadcast_to")
         if stretched and rank_of(stretched.arguments[0]) == 0:
-            return call(builder, name, array, index, stretched.arguments[0])
+            return call(builder, name, array, index, stretched.arguments[0], path)
         return NotImplemented
 
     return rewrite
@@ -92,8 +92,8 @@ def total_over(builder: Builder, a: Operand, axis: int, keepdims: bool = False) 
 
 def scatter_sum(builder: Builder, scatter: Operation, axis: int, keepdims: Any) -> Operand:
     """Zeros with `v[i]` written into row i, `a[np.arange(n), columns] += v`: their sums by row are `v`."""
-    array, index, value = scatter.arguments
-    if not made_by(array, "zeros_like") or rank_of(array) != 2 or len(index) != 2:
+    array, index, value, path = scatter.arguments
+    if path or not made_by(array, "zeros_like") or rank_of(array) != 2 or len(index) != 2:
         return NotImplemented
     other = 1 - axis
     counted = made_by(index[other], "arange")

@@ -1,0 +1,419 @@
+"""Names that share memory: what a write into an array changes.
+
+There are no references in the graph: values are immutable, and two operands share memory if and only if
+they are views of one *root*, the value whose memory it is. A write through a view makes a new root, and
+every name and every element of a container that holds the old root, or a view of it, is bound anew: to
+the new root, or to the same view of that.
+
+    a = np.sin(x)           a = sin(x)
+    row = a[1]              row = getitem(a, (1,))
+    row[0] = e       ->     a' = index_set(a, (1, 0), e);  row' = getitem(a', (1,))
+
+What the compiler holds without a name (an operand whose neighbour is still being evaluated) is looked up
+when it is used (`current`). Where a branch chooses which array a name means, a write through the name may
+change one array or the other: then what the others hold is not known any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from types import MethodType
+from typing import Any
+
+from ad_compiler.analysis.layout import Sharing, deciding_inputs, is_array, is_identity, sharing
+from ad_compiler.analysis.storage import is_item
+from ad_compiler.analysis.types import ListType
+from ad_compiler.builder import Builder
+from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.scope import LocalFunction, Scope, Undecided, containers_in, names_of_fields
+from ad_compiler.ir import (
+    Block,
+    Branch,
+    Iteration,
+    Operand,
+    Operation,
+    Record,
+    Value,
+    map_values,
+    origins_of,
+    values_in,
+)
+from ad_compiler.refusal import Refusal
+from ad_compiler.rules.notation import registry
+from ad_compiler.rules.structure import shape_values
+
+COPY_ADVICE = "write into a copy: `.copy()`"
+
+
+def root_of(value: Value) -> Value:
+    """The value whose memory this one shows, through views only: not through branches and loops."""
+    while (operation := viewing(value)) is not None:
+        value = operation.arguments[0]
+    return value
+
+
+def viewing(value: Value) -> Operation | None:
+    """The operation that makes a value as a view, or perhaps as one."""
+    operation = value.operation
+    if not isinstance(operation, Operation) or sharing(operation) is Sharing.COPY:
+        return None
+    return operation
+
+
+def settled(context: Context, operation: Operation) -> Sharing:
+    """Whether an operation gives a view or a copy; arguments are checked to be contiguous to decide it."""
+    found = sharing(operation)
+    if found is not Sharing.UNKNOWN:
+        return found
+    inputs = deciding_inputs(operation)
+    if inputs is None:
+        raise Refusal(
+            f"whether `{operation.primitive.name}` gives a view or a copy here is not known while compiling",
+            "write with an index of the array itself, or make a copy first: `.copy()`",
+        )
+    checks = Builder(context.checks)
+    for value in sorted(inputs, key=lambda each: each.access or ""):
+        value.contiguous = True
+        contiguous = checks.call(registry["is_contiguous"], (value,))
+        message = (
+            f"{value.access} must be C-contiguous: whether a part of it is a view depends on it "
+            "(pass np.ascontiguousarray of it)"
+        )
+        checks.call(registry["require"], (checks.call(registry["not"], (contiguous,)), message))
+    return sharing(operation)
+
+
+def rederived(context: Context, value: Value, old_root: Value, new_root: Value) -> Operand:
+    """The same view of another root; the value itself where it turns out to be a copy."""
+    if value is old_root:
+        return new_root
+    operation = value.operation
+    assert isinstance(operation, Operation)
+    base = operation.arguments[0]
+    moved = rederived(context, base, old_root, new_root)
+    if moved is base or settled(context, operation) is Sharing.COPY:
+        return value
+    result = moved if is_identity(operation) else seen_as(context, operation, moved)
+    if result.name is None:
+        result.name = value.name
+    if result is not value:
+        context.older.setdefault(result, value)
+    return result
+
+
+def seen_as(context: Context, operation: Operation, base: Value) -> Value:
+    """The result of the same operation on another array."""
+    if operation.primitive.name == "reshape":
+        while isinstance(base.operation, Operation) and base.operation.primitive.name == "reshape":
+            base = base.operation.arguments[0]
+            if base.type.shape == operation.result.type.shape:
+                return base
+    builder = context.builder
+    before, builder.place = builder.place, operation.place
+    result = builder.call(operation.primitive, (base, *operation.arguments[1:]), operation.method)
+    builder.place = before
+    assert isinstance(result, Value)
+    return result
+
+
+def current(context: Context, operand: Operand) -> Operand:
+    """An operand as it is now, where it may have been evaluated before a write."""
+    if not context.newer or not any(is_stale(context, value) for value in values_in(operand)):
+        return operand
+    return map_values(lambda value: current_value(context, value), operand)
+
+
+def is_stale(context: Context, value: Value) -> bool:
+    root = root_of(value)
+    return root in context.newer or any(held in context.newer for held in arrays_behind(root))
+
+
+def arrays_behind(value: Value) -> set[Value]:
+    """The arrays that a list of run-time length holds, or that an item of one may be."""
+    found: set[Value] = set()
+    seen: set[Value] = set()
+    waiting = [value] if isinstance(value.type, ListType) or is_item(value) else []
+    while waiting:
+        each = waiting.pop()
+        if each in seen:
+            continue
+        seen.add(each)
+        if isinstance(each.type, ListType) or is_item(each):
+            node = each.operation
+            behind = node.arguments if isinstance(node, Operation) else origins_of(each) or ()
+            waiting += values_in(behind)
+        elif is_array(each):
+            found.add(root_of(each))
+    return found
+
+
+def current_value(context: Context, value: Value) -> Operand:
+    root = root_of(value)
+    newer = context.newer.get(root)
+    if newer is None and is_stale(context, value):
+        raise Refusal("an array in a list of run-time length was written into", COPY_ADVICE)
+    if newer is None:
+        return value
+    if isinstance(newer, Undecided):
+        raise Refusal(newer.reason, newer.advice)
+    latest = current_value(context, newer)
+    assert isinstance(latest, Value)
+    return rederived(context, value, root, latest)
+
+
+def reference_of(context: Context, value: Value) -> Value:
+    """The value that a name was bound to before all writes: equal for what is the same object."""
+    while value in context.older:
+        value = context.older[value]
+    return value
+
+
+def replace_storage(context: Context, old_root: Value, new_root: Value) -> None:
+    """Bind every name and every element that shows `old_root` to the same view of `new_root`."""
+    context.older.setdefault(new_root, old_root)
+    if new_root.memory_of is None and root_of(new_root) is new_root:
+        new_root.memory_of = old_root
+    supersede(context, old_root, new_root)
+
+
+def supersede(context: Context, root: Value, newer: Value | Undecided) -> None:
+    """What shows `root` is a view of `newer` from now on."""
+    context.newer[root] = newer
+
+    def rebound(value: Value) -> Operand:
+        if root in arrays_behind(root_of(value)):
+            reason = "an array in a list of run-time length was written into"
+            return Undecided(reason, advice=COPY_ADVICE)
+        if root_of(value) is not root:
+            return value
+        if isinstance(newer, Undecided):
+            return newer
+        try:
+            return rederived(context, value, root, newer)
+        except Refusal as refusal:
+            return Undecided(refusal.reason, advice=refusal.advice)
+
+    replaced = Replacement(rebound)
+    for scope in reachable_scopes(context):
+        for name, operand in scope.names.items():
+            scope.names[name] = replaced(operand)
+
+
+class Replacement:
+    """Replaces values in operands; lists, dicts and records are changed where they are."""
+
+    def __init__(self, function: Callable[[Value], Operand]) -> None:
+        self.function = function
+        self.seen: dict[int, Operand] = {}
+
+    def __call__(self, operand: Operand) -> Operand:
+        if isinstance(operand, Value):
+            return self.function(operand)
+        if isinstance(operand, tuple) and type(operand) is tuple:
+            items = tuple(map(self, operand))
+            return operand if all(a is b for a, b in zip(items, operand, strict=True)) else items
+        if id(operand) in self.seen:
+            return operand
+        if isinstance(operand, list):
+            self.seen[id(operand)] = operand
+            changed = [self(item) for item in operand]
+            if any(a is not b for a, b in zip(changed, operand, strict=True)):
+                operand[:] = changed
+        elif isinstance(operand, (dict, Record)):
+            self.seen[id(operand)] = operand
+            fields = operand if isinstance(operand, dict) else operand.fields
+            for key, item in fields.items():
+                if (moved := self(item)) is not item:
+                    fields[key] = moved
+        elif isinstance(operand, Iteration):
+            self.seen[id(operand)] = operand
+            for name in names_of_fields(operand):
+                item = getattr(operand, name)
+                if (moved := self(item)) is not item:
+                    setattr(operand, name, moved)
+        elif isinstance(operand, LocalFunction):
+            self.seen[id(operand)] = operand
+            self(operand.defaults)
+            self(operand.keyword_defaults)
+        elif isinstance(operand, MethodType):
+            self(operand.__self__)
+        return operand
+
+
+def active_scopes(context: Context) -> list[Scope]:
+    """The scopes of the function that runs, of the functions around it, and of its callers."""
+    scopes: list[Scope] = []
+    for start in [context.here, *context.callers]:
+        scope: Scope | None = start
+        while scope is not None:
+            if scope not in scopes:
+                scopes.append(scope)
+            scope = scope.enclosing
+    return scopes
+
+
+def reachable_scopes(context: Context) -> list[Scope]:
+    """The active scopes, and those that local functions held by names see."""
+    scopes = active_scopes(context)
+    for scope in scopes:  # grows while it is walked
+        for inner in list(containers_in(list(scope.names.values()))):
+            if isinstance(inner, LocalFunction):
+                seen: Scope | None = inner.scope
+                while seen is not None and seen not in scopes:
+                    scopes.append(seen)
+                    seen = seen.enclosing
+    return scopes
+
+
+Contents = list[Operand] | dict[Any, Operand]
+
+
+def contents_of(container: Any) -> Contents | None:
+    """The items of a container that can change, copied."""
+    if isinstance(container, list):
+        return list(container)
+    if isinstance(container, (dict, Record)):
+        return dict(container if isinstance(container, dict) else container.fields)
+    if isinstance(container, Iteration):
+        return {name: getattr(container, name) for name in names_of_fields(container)}
+    return None
+
+
+class Snapshot:
+    """What all names and containers hold at one moment, and which arrays have been written into."""
+
+    def __init__(self, context: Context, also: Iterable[Any] = ()) -> None:
+        self.context = context
+        self.scopes = reachable_scopes(context)
+        self.names = [dict(scope.names) for scope in self.scopes]
+        self.containers: dict[int, tuple[Any, Contents]] = {}
+        for names in [*self.names, {"": [each for each in also if not isinstance(each, Scope)]}]:
+            for container in containers_in(list(names.values())):
+                contents = contents_of(container)
+                if contents is not None and id(container) not in context.outside:
+                    self.containers[id(container)] = (container, contents)
+        self.newer = dict(context.newer)
+        self.choices = dict(context.choices)
+
+    def restore(self) -> None:
+        for scope, names in zip(self.scopes, self.names, strict=True):
+            scope.names.clear()
+            scope.names.update(names)
+        for container, contents in self.containers.values():
+            fill(container, contents)
+        self.context.newer = dict(self.newer)
+        self.context.choices = dict(self.choices)
+
+    def names_of(self, scope: Scope) -> dict[str, Operand]:
+        return self.names[self.scopes.index(scope)] if scope in self.scopes else {}
+
+    def contents(self, container: Any) -> Contents | None:
+        """What a container held then: of one that was not there yet, what it holds."""
+        known = self.containers.get(id(container))
+        return contents_of(container) if known is None else known[1]
+
+    def latest(self, root: Value) -> Operand:
+        """What a root had become then."""
+        found: Operand = root
+        while isinstance(found, Value) and found in self.newer:
+            found = self.newer[found]
+        return found
+
+
+def fill(container: Any, contents: Contents) -> None:
+    """Make a container hold these items."""
+    if isinstance(container, list):
+        container[:] = contents
+        return
+    if isinstance(container, Iteration):
+        for name, item in dict(contents).items():
+            setattr(container, name, item)
+        return
+    fields = container if isinstance(container, dict) else container.fields
+    fields.clear()
+    fields.update(contents)
+
+
+def merge_memory(context: Context, branch: Branch, before: Snapshot, then: Snapshot) -> None:
+    """After a branch: one value for every array that either side has written into."""
+    otherwise = Snapshot.__new__(Snapshot)
+    otherwise.newer = context.newer
+    inside = {value for block in (branch.then, branch.otherwise) for value in made_in(block)}
+    merged = dict(before.newer)
+    context.choices = {**before.choices, **then.choices, **context.choices}
+    pairs: list[tuple[Value, Value, Value]] = []
+    for root in dict.fromkeys([*then.newer, *otherwise.newer]):
+        if root in before.newer or root in inside:
+            continue
+        left, right = then.latest(root), otherwise.latest(root)
+        undecided = next((side for side in (left, right) if isinstance(side, Undecided)), None)
+        if undecided is not None:
+            merged[root] = undecided
+            continue
+        if left is right:
+            merged[root] = left
+            continue
+        result = Value(root.type, root.name)
+        result.operation = branch
+        result.memory_of = root
+        branch.results.append(result)
+        branch.then.results.append(left)
+        branch.otherwise.results.append(right)
+        merged[root] = result
+        context.older[result] = root
+        pairs += [(side, root, result) for side in (left, right) if side is not root]
+    for side, _, result in pairs:
+        if root_of(side) is side:
+            merged.setdefault(side, result)
+    context.newer = merged
+
+
+def made_in(block: Block) -> Iterator[Value]:
+    """The values that are made in a block, those of inner blocks included."""
+    from ad_compiler.ir import Loop, nodes_in, results_of
+
+    for node in nodes_in(block):
+        yield from results_of(node)
+        if isinstance(node, Loop):
+            yield from node.carried
+            if node.index is not None:
+                yield node.index
+
+
+def note_choice(context: Context, chosen: Value, sides: tuple[Operand, Operand]) -> None:
+    """A branch or a loop has chosen which array `chosen` is."""
+    roots: dict[Value, None] = {}
+    for side in sides:
+        if is_array(side):
+            root = root_of(side)
+            roots.update(dict.fromkeys([root, *context.choices.get(root, ())]))
+    if roots:
+        context.choices[chosen] = tuple(roots)
+
+
+def latest_root(context: Context, root: Value) -> Value | None:
+    """The root that a root has become; None where that is not known any more."""
+    found: Operand = root
+    while isinstance(found, Value) and found in context.newer:
+        newer = context.newer[found]
+        found = root_of(newer) if isinstance(newer, Value) else newer
+    return found if isinstance(found, Value) else None
+
+
+def possible_roots(context: Context, chosen: Value) -> list[Value]:
+    """The other arrays that a chosen one may be."""
+    found = [latest_root(context, root) for root in context.choices.get(chosen, ())]
+    return [root for root in dict.fromkeys(found) if root is not None and root is not chosen]
+
+
+def choices_between(context: Context, root: Value) -> list[Value]:
+    """What may have been chosen to be this array."""
+    return [
+        chosen
+        for chosen in context.choices
+        if chosen is not root and chosen not in context.newer and root in possible_roots(context, chosen)
+    ]
+
+
+def shape_like(context: Context, value: Value) -> tuple[Operand, ...]:
+    return shape_values(context.builder, value)
