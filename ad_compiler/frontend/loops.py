@@ -38,7 +38,7 @@ from ad_compiler.frontend.carried import (
 from ad_compiler.frontend.context import Context, controls, lower
 from ad_compiler.frontend.courses import Course, course_of
 from ad_compiler.frontend.iteration import is_known, items
-from ad_compiler.frontend.lists import joined_list, lifted, lists_in, truth_of
+from ad_compiler.frontend.lists import check_items, check_iterated, joined_list, lifted, lists_in, truth_of
 from ad_compiler.frontend.operations import describe_any, operation
 from ad_compiler.frontend.outcomes import BREAK, END, RETURN, Outcome, merged_outcome, tags_of
 from ad_compiler.frontend.raising import always_raises, raise_if
@@ -75,11 +75,16 @@ def run_for(context: Context, node: ast.For, rest: list[ast.stmt]) -> Outcome | 
 
     def turns() -> Outcome:
         operand = lower(context, node.iter)
+        changes = len(context.lists.changes)
         course = course_of(context, node.iter, operand)
+        outcome = None
         if course is not None:
-            return run_course(context, node, course)
-        if is_known(operand):
-            return unrolled(context, node, items(context, node.iter, operand))
+            outcome = run_course(context, node, course)
+        elif is_known(operand):
+            outcome = unrolled(context, node, items(context, node.iter, operand))
+        if outcome is not None:
+            check_iterated(context, node, operand, changes)
+            return outcome
         raise context.refuse(
             node.iter,
             f"a loop runs over {describe_any(operand)}",
@@ -429,13 +434,11 @@ class LoopLowering:
         """The loop with what it carries, and the names that hold its results."""
         context = self.context
         invariant: dict[Value, Operand] = {}
-        carried_lists: dict[Value, Value] = {}
+        lists: dict[int, Operand] = {}  # what is left of one list is one list, under all of its names
         late: list[tuple[Scope, str, Operand]] = []
 
         def carry(param: Operand, initial: Operand, operand: Operand) -> Operand:
             assert isinstance(param, Value)
-            if param in carried_lists:
-                return carried_lists[param]
             if is_list(param):
                 with context.builder.inside(loop.body):
                     operand = lifted(context, self.node, operand, self.lists.get(key))
@@ -448,8 +451,6 @@ class LoopLowering:
             result = Value(as_result(param.type), param.name)
             result.immutable = param.immutable and not is_array(operand)
             loop.carry(param, initial, operand, result)
-            if is_list(param):
-                carried_lists[param] = result
             return result
 
         self.check_lists(params, after)
@@ -463,7 +464,11 @@ class LoopLowering:
                     raise Different(now.reason)
                 if key in self.different:
                     raise Different(self.different[key])
-                left = map_leaves(carry, params[key], self.initial(key), now)
+                left = lists.get(id(params[key]))
+                if left is None:
+                    left = map_leaves(carry, params[key], self.initial(key), now)
+                if is_any_list(left):
+                    lists[id(params[key])] = left
             except Different as error:
                 left = Undecided(f"`{name}` changes from turn to turn: {error}")
                 self.check_unread(loop, key, params[key], str(error))
@@ -480,22 +485,28 @@ class LoopLowering:
         if invariant:
             self.replace(loop, invariant)
         context.builder.append(loop)
+        check_items(context, self.node, loop)
         return outcome
 
     def check_lists(self, params: dict[Key, Operand], after: list[dict[str, Operand]]) -> None:
         """Refuse a loop after whose turns two names may hold one list that did not before, or the reverse."""
         identities = self.context.lists
         changed = [old for old, _ in identities.changes[self.changes :]]
-        for name, operand in [entry for names in self.before for entry in names.items()]:
-            for each in lists_in(operand):
-                for key, param in params.items():
-                    if any(old is param for old in changed) and each is not self.before_of(key):
-                        if identities.family(each) & identities.family(self.before_of(key)):
-                            raise self.context.refuse(
-                                self.node,
-                                f"`{key[1]}` is changed in this loop, and `{name}` may hold the same list",
-                                "use one name for a list, or copy it: `list(xs)`",
-                            )
+        places: list[tuple[str, Operand, Operand]] = []  # where lists are held: in a turn, and before
+        for scope, names in zip(self.scopes, self.before, strict=True):
+            for name, operand in names.items():
+                inside = lists_in(params.get((scope, name)))
+                places += [(name, next(inside, None), each) for each in lists_in(operand)]
+        for name, param, before in places:
+            if not any(param is old for old in changed):
+                continue
+            for other, second, each in places:
+                if second is not param and identities.family(before) & identities.family(each):
+                    raise self.context.refuse(
+                        self.node,
+                        f"a list of `{name}` is changed in this loop, and `{other}` may hold the same list",
+                        "use one name for a list, or copy it: `list(xs)`",
+                    )
         held = [
             (key[1], params[key], after[self.scopes.index(key[0])].get(key[1]))
             for key in params
