@@ -117,11 +117,8 @@ def apply(
     """What a method returns, and the list that it leaves."""
     if isinstance(xs, Value):
         return apply_to_value(context, node, xs, name, positional)
-    if any(isinstance(each, Value) for each in positional) and name in ("pop", "insert", "remove"):
-        if name != "insert" or isinstance(positional[0], Value):
-            raise context.refuse(
-                node, "which item is meant is not known while compiling", "use a constant index"
-            )
+    if name in ("pop", "insert") and any(isinstance(each, Value) for each in positional[:1]):
+        raise context.refuse(node, "which item is meant is not known while compiling", "use a constant index")
     if name in ("sort", "remove"):
         raise context.refuse(node, f"`.{name}` changes a list in place", "build a new one")
     changed = list(xs)
@@ -394,7 +391,9 @@ def check_iterated(context: Context, node: ast.For, operand: Operand, changes: i
     for old, where in context.lists.changes[changes:]:
         if any(own & context.lists.family(old) for own in mine):
             line = context.here.source.text(node)
-            raise context.refuse(where, f"a list is changed that a loop runs over: `{line}`", "run over a copy")
+            raise context.refuse(
+                where, f"a list is changed that a loop runs over: `{line}`", "run over a copy"
+            )
 
 
 def check_items(context: Context, node: ast.stmt, loop: Loop) -> None:
@@ -447,7 +446,9 @@ def reads_whole(node: ast.AST, name: str) -> bool:
     if isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.value, ast.Name):
         return isinstance(node, ast.Subscript) and reads_whole(node.slice, name)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len":
-        return any(reads_whole(argument, name) for argument in node.args if not isinstance(argument, ast.Name))
+        return any(
+            reads_whole(argument, name) for argument in node.args if not isinstance(argument, ast.Name)
+        )
     return any(reads_whole(child, name) for child in ast.iter_child_nodes(node))
 
 

@@ -296,7 +296,7 @@ class LoopLowering:
     def lift_changed(self, carried: set[Key]) -> None:
         """Lists with items, whose methods the body calls, are expected to change their length."""
         for key in carried:
-            scope, name = key
+            _, name = key
             operand = self.before_of(key)
             if isinstance(operand, list) and operand and name in changed_lists(self.node):
                 with suppress(Refusal):

@@ -16,7 +16,7 @@ import ast
 from collections.abc import Iterator
 from typing import TypeGuard
 
-from ad_compiler.analysis.storage import is_item, is_fresh, storage_of, storages_of
+from ad_compiler.analysis.storage import is_fresh, is_item, storage_of, storages_of
 from ad_compiler.analysis.types import ArrayType, Shape, may_be_one, same_length, same_shape, unify
 from ad_compiler.frontend import lists
 from ad_compiler.frontend.branches import scopes_around
