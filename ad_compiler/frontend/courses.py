@@ -32,6 +32,7 @@ class Course:
 
     bounds: tuple[Operand, Operand, Operand]
     item: Item
+    arrays: frozenset[Value] = frozenset()  # what the items are read from
 
 
 def course_of(context: Context, node: ast.AST, operand: Operand) -> Course | None:

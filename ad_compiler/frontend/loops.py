@@ -15,6 +15,7 @@ range is short and known, the loop is run through item by item too.
 from __future__ import annotations
 
 import ast
+import dataclasses
 import itertools
 import operator
 from collections.abc import Iterator
@@ -79,7 +80,8 @@ def run_for(context: Context, node: ast.For, rest: list[ast.stmt]) -> Outcome | 
         course = course_of(context, node.iter, operand)
         outcome = None
         if course is not None:
-            outcome = run_course(context, node, course)
+            arrays = frozenset(values_in(operand))
+            outcome = run_course(context, node, dataclasses.replace(course, arrays=arrays))
         elif is_known(operand):
             outcome = unrolled(context, node, items(context, node.iter, operand))
         if outcome is not None:
@@ -533,6 +535,13 @@ class LoopLowering:
             if (owner, other) != (scope, name)
             and any(storages_of(v) & storages_of(array) for v in values_in(operand))
         ]
+        iterated = self.course.arrays if self.course is not None else ()
+        if any(storages_of(value) & storages_of(array) for value in iterated):
+            raise context.refuse(
+                self.node,
+                f"this loop runs over `{name}` and writes into it",
+                "run over a copy: `.copy()`",
+            )
         if others or storage_of(array) is not array:
             reason = (
                 f"`{others[0]}` holds the same array" if others else f"`{name}` is a view of another array"

@@ -403,6 +403,7 @@ KEEP_LISTS = (
     lists_exchanged,
     list_in_a_loop_in_a_loop,
     copy_chosen_by_a_branch,
+    queue,
     lists_added_and_sliced,
 )  # their derivatives hold lists of lists, or choose between lists
 REFUSED = [
