@@ -64,11 +64,8 @@ def call_operand(
     if isinstance(callee, MethodType) and isinstance(callee.__func__, FunctionType):
         return inline(context, node, callee.__func__, [callee.__self__, *positional], keywords)
     if is_hashable(callee):
-        if (
-            not context.in_rule
-            and any(map(is_list, positional))
-            and (callee in registry or callee in expansions)
-        ):
+        known = callee in registry or callee in expansions
+        if known and not context.in_rule and any(map(is_list, positional)):
             positional = lists.given(context, node, callee, positional)
             if callee in lists.STACKING and "dtype" not in keywords and not keywords.get("axis"):
                 return positional[0]

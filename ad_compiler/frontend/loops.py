@@ -51,7 +51,7 @@ from ad_compiler.frontend.carried import (
 from ad_compiler.frontend.context import Context, controls, lower
 from ad_compiler.frontend.courses import Course, course_of
 from ad_compiler.frontend.iteration import is_known, items
-from ad_compiler.frontend.lists import joined_list, lifted, lists_in, truth_of
+from ad_compiler.frontend.lists import check_items, check_iterated, joined_list, lifted, lists_in, truth_of
 from ad_compiler.frontend.operations import describe_any, operation
 from ad_compiler.frontend.outcomes import BREAK, END, RETURN, Outcome, merged_outcome, tags_of
 from ad_compiler.frontend.raising import always_raises, raise_if
@@ -90,11 +90,16 @@ def run_for(context: Context, node: ast.For, rest: list[ast.stmt]) -> Outcome | 
 
     def turns() -> Outcome:
         operand = lower(context, node.iter)
+        changes = len(context.lists.changes)
         course = course_of(context, node.iter, operand)
+        outcome = None
         if course is not None:
-            return run_course(context, node, course)
-        if is_known(operand):
-            return unrolled(context, node, items(context, node.iter, operand))
+            outcome = run_course(context, node, course)
+        elif is_known(operand):
+            outcome = unrolled(context, node, items(context, node.iter, operand))
+        if outcome is not None:
+            check_iterated(context, node, operand, changes)
+            return outcome
         raise context.refuse(
             node.iter,
             f"a loop runs over {describe_any(operand)}",
@@ -695,23 +700,28 @@ class LoopLowering:
         self.note_results(shown, after_memory)
         if invariant:
             self.replace(loop, invariant)
+        check_items(context, self.node, loop)
         return outcome
 
     def check_lists(self) -> None:
         """Refuse a loop after whose turns two names may hold one list that did not before, or the reverse."""
         identities = self.context.lists
         changed = [old for old, _ in identities.changes[self.changes :]]
-        for name, operand in [entry for names in self.before.names for entry in names.items()]:
-            for each in lists_in(operand):
-                for place, param in self.bound.items():
-                    before = self.held(self.before, place)
-                    if any(old is param for old in changed) and each is not before:
-                        if identities.family(each) & identities.family(before):
-                            raise self.context.refuse(
-                                self.node,
-                                f"`{place[1]}` is changed in this loop, and `{name}` may hold the same list",
-                                "use one name for a list, or copy it: `list(xs)`",
-                            )
+        places: list[tuple[str, Operand, Operand]] = []  # where lists are held: in a turn, and before
+        for number, names in enumerate(self.before.names):
+            for name, operand in names.items():
+                inside = lists_in(self.bound.get((number, name)))
+                places += [(name, next(inside, None), each) for each in lists_in(operand)]
+        for name, param, before in places:
+            if not any(param is old for old in changed):
+                continue
+            for other, second, each in places:
+                if second is not param and identities.family(before) & identities.family(each):
+                    raise self.context.refuse(
+                        self.node,
+                        f"a list of `{name}` is changed in this loop, and `{other}` may hold the same list",
+                        "use one name for a list, or copy it: `list(xs)`",
+                    )
         held = [
             (place[1], param, self.held(self.after, place))
             for place, param in self.bound.items()
