@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ad_compiler.analysis.types import unifying, unifying_for_now
-from ad_compiler.ir import Block, Branch, Operand, Operation, Record, Statement, Value
+from ad_compiler.ir import Block, Node, Operand, Operation, Record, Statement, Value
 
 if TYPE_CHECKING:
     import ast
@@ -59,8 +59,8 @@ class Builder:
             self._known[-1][key] = result
         return result
 
-    def append(self, branch: Branch) -> None:
-        self.block.operations.append(branch)
+    def append(self, node: Node) -> None:
+        self.block.operations.append(node)
 
     @contextmanager
     def inside(self, block: Block) -> Iterator[Block]:
@@ -73,6 +73,16 @@ class Builder:
         finally:
             self._known.pop()
             self.block = outer
+
+    @contextmanager
+    def separately(self, block: Block) -> Iterator[None]:
+        """Write into the body of another function, which shares no operations with this one."""
+        known, self._known = self._known, [{}]
+        try:
+            with self.inside(block):
+                yield
+        finally:
+            self._known = known
 
     @contextmanager
     def generating(self) -> Iterator[None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 
 class Refusal(Exception):
     """Raised where a rule or a type says no; becomes `Unsupported` at the expression being lowered."""
@@ -21,3 +23,15 @@ class NeedsConstant(Exception):
     def __init__(self, access: str) -> None:
         super().__init__(access)
         self.access = access
+
+
+class RecursionFound(Exception):
+    """A function cannot be inlined, for it calls itself without an end: lowering starts again."""
+
+    def __init__(self, function: Hashable) -> None:
+        super().__init__(function)
+        self.function = function
+
+
+class ResultUnknown(Exception):
+    """What a recursive call returns is asked for before its kind is known."""

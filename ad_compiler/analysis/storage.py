@@ -7,7 +7,17 @@ both sides are.
 from __future__ import annotations
 
 from ad_compiler.analysis.types import ArrayType
-from ad_compiler.ir import UNBOUND, Operand, Operation, Value, origins_of
+from ad_compiler.ir import (
+    UNBOUND,
+    Call,
+    Operand,
+    Operation,
+    PullbackCall,
+    Value,
+    arguments_of,
+    origins_of,
+    values_in,
+)
 from ad_compiler.rules.indexing import is_basic
 
 
@@ -41,8 +51,16 @@ def storages_of(value: Value) -> frozenset[Value]:
         root = storage_of(waiting.pop())
         if root not in found:
             found.add(root)
-            waiting += [v for v in origins_of(root) or () if isinstance(v, Value)]
+            waiting += values_in(shared_with(root))
     return frozenset(found)
+
+
+def shared_with(value: Value) -> Operand:
+    """The operands whose memory it may be: what control flow chooses it from, or what a call is given."""
+    node = value.operation
+    if isinstance(node, (Call, PullbackCall)):
+        return [v for v in values_in(arguments_of(node)) if isinstance(v.type, ArrayType) and v.type.rank]
+    return origins_of(value) or ()
 
 
 def is_fresh(value: Value) -> bool:

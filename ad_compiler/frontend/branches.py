@@ -23,8 +23,10 @@ from ad_compiler.builder import key_of
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.scope import LocalFunction, Scope, Undecided
 from ad_compiler.ir import UNBOUND, Block, Branch, Operand, Operation, Record, Value, map_values
+from ad_compiler.refusal import ResultUnknown
 from ad_compiler.rules.shapes import rank_of, type_of
 
+UNKNOWN = object()
 _NUMBERS = (bool, int, float, np.generic)
 
 
@@ -63,17 +65,34 @@ def run_branches(
     scopes = scopes_around(context.here)
     before = [dict(scope.names) for scope in scopes]
     with builder.inside(branch.then), on_side(context, condition, True):
-        left = then()
+        left = known_result(then)
     after_then = [dict(scope.names) for scope in scopes]
     for scope, names in zip(scopes, before, strict=True):
         scope.names.clear()
         scope.names.update(names)
     with builder.inside(branch.otherwise), on_side(context, condition, False):
-        right = otherwise()
+        right = known_result(otherwise)
+    if left is UNKNOWN and right is UNKNOWN:
+        raise ResultUnknown
     for scope, names in zip(scopes, after_then, strict=True):
-        merge_names(context, branch, scope, names)
+        if left is UNKNOWN:
+            continue
+        if right is UNKNOWN:
+            scope.names.clear()
+            scope.names.update(names)
+        else:
+            merge_names(context, branch, scope, names)
+    left, right = (right if left is UNKNOWN else left), (left if right is UNKNOWN else right)
     builder.append(branch)
     return branch, left, right
+
+
+def known_result(side: Callable[[], Any]) -> Any:
+    """What a side of a branch comes to; `UNKNOWN` where that asks for what a recursive call returns."""
+    try:
+        return side()
+    except ResultUnknown:
+        return UNKNOWN
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from ad_compiler.frontend.scope import AnyLocation, Location, Scope
 from ad_compiler.ir import Operand, Record, Shortcut, Value
 from ad_compiler.refusal import Refusal
 
+if TYPE_CHECKING:
+    from ad_compiler.frontend.recursion import Activation, Recursion
+
 
 class Context:
     """Everything a handler may need: the builder, the scope, and what is read from outside."""
@@ -36,6 +39,9 @@ class Context:
         self.constants = constants
         self.depth = 0
         self.callers: list[Scope] = []
+        self.recursive: frozenset[Hashable] = frozenset()  # functions that call themselves without an end
+        self.recursions: list[Recursion] = []  # of those, the ones that are being lowered
+        self.activations: list[Activation] = []  # the calls that are being inlined
         self.taken: list[tuple[Value, bool]] = []  # conditions of the branches around, and the side
         self.captures: dict[tuple[Any, ...], Capture] = {}
         self.constants_read: dict[tuple[Any, ...], Capture] = {}

@@ -313,7 +313,7 @@ def follows(operand: Operand, start: Value, used: Counter[Value]) -> bool:
         place = node.results.index(operand)
         reads = Counter(all_reads(node.body))
         return follows(node.initial[place], start, used) and passes_on(node, place, reads)
-    if node is None or node.primitive.name not in ("add", "sub", "index_add"):
+    if not isinstance(node, Operation) or node.primitive.name not in ("add", "sub", "index_add"):
         return False
     summands = node.arguments[:2] if node.primitive.name == "add" else node.arguments[:1]
     for summand in summands:

@@ -39,6 +39,7 @@ from ad_compiler.ir import (
     nodes_in,
     results_of,
     substitute,
+    turn_values,
     values_in,
 )
 from ad_compiler.rules.indexing import is_basic
@@ -288,10 +289,6 @@ def all_blocks(block: Block) -> Iterator[Block]:
     for node in block.operations:
         for inner in blocks_of(node):
             yield from all_blocks(inner)
-
-
-def turn_values(loop: Loop) -> list[Value]:
-    return [*loop.carried, *([] if loop.index is None else [loop.index])]
 
 
 def made_in(block: Block) -> Iterator[Value]:

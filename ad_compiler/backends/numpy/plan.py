@@ -16,6 +16,7 @@ from ad_compiler.backends.numpy.expressions import Expressions
 from ad_compiler.ir import (
     Block,
     Branch,
+    Call,
     Function,
     Loop,
     Node,
@@ -218,6 +219,8 @@ class Planner:
                     self.record(value, self.position)
                 if isinstance(node, Operation) and node.primitive.name == "push":
                     self.pushed += values_in(node.arguments[1])
+                if isinstance(node, Call):  # what its pullback remembers
+                    self.pushed += values_in((node.arguments, node.results))
             for value in results_of(node):
                 self.made[value] = self.position
         return result
