@@ -6,6 +6,8 @@ both sides are.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.ir import (
     UNBOUND,
@@ -59,8 +61,39 @@ def shared_with(value: Value) -> Operand:
     """The operands whose memory it may be: what control flow chooses it from, or what a call is given."""
     node = value.operation
     if isinstance(node, (Call, PullbackCall)):
+        if is_fresh(value):
+            return ()
         return [v for v in values_in(arguments_of(node)) if isinstance(v.type, ArrayType) and v.type.rank]
     return origins_of(value) or ()
+
+
+def returned_by(call: Call | PullbackCall) -> list[Operand]:
+    """What a call returns, in terms of the function called; None where that is not known or no array alone."""
+    made = call if isinstance(call, Call) else call.pullback.operation
+    if not isinstance(made, Call):
+        return [None] * len(call.results)
+    returned = made.function.result if made is call else made.function.reverse_result
+    roots = [set(chosen_from(operand)) for operand in returned]
+    return [
+        *(
+            None if any(own & other for other in roots if other is not own) else operand
+            for own, operand in zip(roots, returned, strict=True)
+        ),
+        None,  # the pullback
+    ]
+
+
+def chosen_from(operand: Operand) -> Iterator[Value]:
+    """The values that an operand may be, or be a view of, as control flow goes."""
+    seen: set[Value] = set()
+    waiting = [operand]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, Value) and current not in seen:
+            seen.add(current)
+            root = storage_of(current)
+            yield root
+            waiting += origins_of(root) or ()
 
 
 def is_fresh(value: Value) -> bool:
@@ -77,6 +110,9 @@ def is_fresh(value: Value) -> bool:
         origins = origins_of(current)
         if origins is not None:
             waiting += origins
+        elif isinstance(current.operation, (Call, PullbackCall)):
+            returned = returned_by(current.operation)
+            waiting.append(returned[current.operation.results.index(current)])
         elif not isinstance(current.operation, Operation) or is_view(current.operation):
             return False
     return True

@@ -61,6 +61,7 @@ class ReverseSweep:
         self.carried_cotangents: dict[Value, Value] = {}  # cotangents that loops carry -> of which value
         self.unselected: set[Value] = set()  # values whose carried cotangents may hold zeros of `where`
         self.entered: list[Function] = []  # functions called that are being differentiated
+        self.reached: set[Value] = set()  # their parameters that get a cotangent
         self.numpy_scalars: set[Value] = set()  # numbers whose carried cotangents are not Python's own
 
     def run(self, forward: Block, seeds: Iterable[tuple[Value, Operand]]) -> Cotangents:

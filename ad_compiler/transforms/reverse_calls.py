@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ad_compiler.analysis.types import ArrayType, ObjectType
 from ad_compiler.analysis.zeros import may_hold_unselected
-from ad_compiler.ir import Block, Call, Function, Operand, PullbackCall, Value
+from ad_compiler.ir import Block, Call, Function, Operand, PullbackCall, Value, functions_called, values_in
 from ad_compiler.rules.shapes import type_of
 from ad_compiler.transforms.cotangents import Cotangents, finished, is_zero, name_cotangent
 
@@ -34,14 +34,14 @@ def reverse_call(sweep: ReverseSweep, call: Call, cotangents: Cotangents) -> Non
     for result, operand, seed in zip(call.results, function.result, seeds, strict=False):
         if operand in sweep.active:
             if seed is None or may_hold_unselected(seed):
-                note_zeros(sweep, function, operand)
+                note(sweep.unselected, operand, function)
             given.append(finished(sweep.context, result, seed))
     differentiate_function(sweep, function)
     pullback = pullback_of(call)
     contributions: list[tuple[Value, Value]] = []
     pulled = PullbackCall(pullback, given, [], call.statement, call.place)
     for parameter, argument in zip(function.parameters, call.arguments, strict=True):
-        if parameter.structure not in sweep.active:
+        if parameter.structure not in sweep.reached:
             continue
         kind = type_of(parameter.structure)
         shape = type_of(argument).shape if isinstance(argument, Value) else ()
@@ -51,6 +51,7 @@ def reverse_call(sweep: ReverseSweep, call: Call, cotangents: Cotangents) -> Non
         pulled.results.append(cotangent)
         if isinstance(argument, Value):
             name_cotangent(argument, cotangent)
+            cotangent.name = cotangent.name or f"{parameter.name}_bar"
             contributions.append((argument, cotangent))
     builder.append(pulled)
     for argument, cotangent in contributions:
@@ -66,25 +67,30 @@ def pullback_of(call: Call) -> Value:
     return call.results[-1]
 
 
-def note_zeros(sweep: ReverseSweep, function: Function, value: Value) -> None:
-    """The cotangent of `value` may hold zeros of what was not selected: differentiate with that in mind."""
-    if value not in sweep.unselected:
-        sweep.unselected.add(value)
+def note(known: set[Value], value: Value, function: Function) -> None:
+    """Know one thing more of a parameter or result: the function has to be differentiated with it in mind."""
+    if value not in known:
+        known.add(value)
         function.reverse = None
 
 
 def differentiate_function(sweep: ReverseSweep, function: Function) -> None:
     """Add the reverse sweep to a function, if it has none.
 
-    A call of the function by itself finds it begun. Where that shows zeros that were not expected, it is
-    begun again.
+    At first no parameter is taken to be reached by a cotangent, and none to hold the zeros of `where`.
+    Where a round shows more, the next one goes by that.
     """
     if function.reverse is not None or function in sweep.entered:
         return
     sweep.entered.append(function)
     while function.reverse is None:
         function.reverse = Block()
+        reached, unselected = len(sweep.reached), set(sweep.unselected)
         add_reverse(sweep, function, function.reverse)
+        if len(sweep.reached) > reached:  # zeros may have stood for cotangents that were not known
+            sweep.unselected.intersection_update(unselected)
+            for called in [function, *functions_called(function)]:
+                called.reverse = None
     sweep.entered.remove(function)
 
 
@@ -93,6 +99,7 @@ def add_reverse(sweep: ReverseSweep, function: Function, block: Block) -> None:
     statement = builder.statement
     cotangents: Cotangents = {}
     function.seed = []
+    results: list[Operand] = []
     with builder.separately(block):
         for operand in function.result:
             if operand in sweep.active:
@@ -102,12 +109,16 @@ def add_reverse(sweep: ReverseSweep, function: Function, block: Block) -> None:
                 sweep.add(cotangents, operand, seed)
         sweep.block(function.forward, cotangents)
         builder.statement = None
-        wanted = [each.structure for each in function.parameters if each.structure in sweep.active]
-        function.reverse_result = [finished(context, value, cotangents.get(value)) for value in wanted]
+        for value in values_in([parameter.structure for parameter in function.parameters]):
+            cotangent = cotangents.get(value)
+            if cotangent is not None and not is_zero(cotangent):
+                note(sweep.reached, value, function)
+                if may_hold_unselected(cotangent):
+                    note(sweep.unselected, value, function)
+            if value in sweep.reached:
+                results.append(finished(context, value, cotangent))
     builder.statement = statement
-    for value, cotangent in zip(wanted, function.reverse_result, strict=True):
-        if may_hold_unselected(cotangent):
-            note_zeros(sweep, function, value)
+    function.reverse_result = results
     function.mirrors, function.indices = sweep.mirrors, sweep.indices
 
 
@@ -119,4 +130,5 @@ def seed_of(value: Value, taken: set[str | None]) -> Value:
         number += 1
         name = f"{wanted}_{number}"
     seed = Value(ArrayType(type_of(value).dtype, type_of(value).shape), name, name)
+    seed.cotangent_of = value
     return seed
