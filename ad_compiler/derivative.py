@@ -69,6 +69,7 @@ class Specialisation:
             guard=guard,
             miss=self.miss,
             namespace=self.namespace,
+            objects=any(read.path for read in [*self.captures, *self.fixed]),
         )
         primal: Any = inspect.unwrap(owner.request.primal)
         function.__defaults__ = primal.__defaults__

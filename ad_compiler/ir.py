@@ -82,6 +82,7 @@ class Operation:
     statement: Statement | None = None
     place: tuple[Source, ast.AST] | None = None
     method: bool = False  # written as a method: `x.sum()`
+    kept: bool = False  # it may raise what the program would catch, so it is computed in any case
     equations: tuple[Equation, ...] = ()  # lengths that NumPy finds equal when it runs this
 
     def __repr__(self) -> str:
@@ -390,7 +391,10 @@ def origins_of(value: Value) -> tuple[Operand, ...] | None:
     loop = node if isinstance(node, Loop) else value.loop
     if loop is None or value is loop.index:
         return None
-    place = (loop.results if loop is node else loop.carried).index(value)
+    listed = loop.results if loop is node else loop.carried
+    if value not in listed:
+        return None  # of a loop that is still being made
+    place = listed.index(value)
     return loop.initial[place], loop.body.results[place]
 
 

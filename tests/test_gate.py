@@ -217,7 +217,7 @@ def test_emitted_code_names_no_helper() -> None:
         "    logaddexp = np.logaddexp(0, X @ w)\n"
         "\n"
         "    # d(return np.sum(softplus(X @ w)))\n"
-        "    w_bar = X.T @ -np.expm1(-logaddexp)\n"
+        "    w_bar = X.T.dot(-np.expm1(-logaddexp))\n"
         "    return logaddexp.sum(), w_bar\n"
     )
     assert_gradient_matches_finite_differences(f, (w, X), (0, 1))

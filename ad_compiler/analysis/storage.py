@@ -70,9 +70,11 @@ def shared_with(value: Value) -> Operand:
 def returned_by(call: Call | PullbackCall) -> list[Operand]:
     """What a call returns, in terms of the function called; None where that is not known or no array alone."""
     made = call if isinstance(call, Call) else call.pullback.operation
-    if not isinstance(made, Call):
+    returned = None
+    if isinstance(made, Call):
+        returned = made.function.result if made is call else made.function.reverse_result
+    if returned is None:
         return [None] * len(call.results)
-    returned = made.function.result if made is call else made.function.reverse_result
     roots = [set(chosen_from(operand)) for operand in returned]
     return [
         *(

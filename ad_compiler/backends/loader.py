@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 import itertools
 import math
+import re
+import time
 from collections.abc import Mapping
 from types import FunctionType
 from typing import Any
@@ -24,7 +26,21 @@ IMPORTS = "import numpy as np\n"
 def module_text(source: str) -> str:
     """The source as a module of its own: what it imports, and the function."""
     lines = IMPORTS + ("import math\n" if "math." in source else "")
+    if re.search(r"\btime\.\w+\(\)", source):
+        lines += "import time\n"
     return f"{lines}\n\n{source}"
+
+
+def guarded_reads(lines: list[str], guard: str, miss: str) -> list[str]:
+    """Reads of attributes and items, which may be there no longer, and the guard."""
+    return [
+        "try:",
+        *[f"    {line}" for line in lines],
+        f"    _ad_current = {guard}",
+        "except (AttributeError, LookupError, TypeError):",
+        "    _ad_current = False",
+        f"if not _ad_current: return {miss}",
+    ]
 
 
 def load(
@@ -35,11 +51,13 @@ def load(
     guard: str | None,
     miss: str,
     namespace: Mapping[str, Any],
+    objects: bool = False,
 ) -> FunctionType:
     """The function `name` of a module text.
 
     `reads` gives, for the parameters that stand for globals and cells, the expression that reads them;
-    they are no parameters of the loaded function. Where `guard` does not hold, the call `miss` answers.
+    they are no parameters of the loaded function; with `objects` there are attributes and items among
+    them, which another call may not find. Where `guard` does not hold, the call `miss` answers.
     """
     filename = f"<ad_compiler {name} {next(_counter)}>"
     tree = ast.parse(text, filename)
@@ -54,7 +72,10 @@ def load(
     arguments.kw_defaults = [default for _, default in kept]
     lines = [f"{parameter} = {expression}" for parameter, expression in reads.items()]
     if guard is not None and guard != "True":
-        lines.append(f"if not ({guard}): return {miss}")
+        if objects:
+            lines = guarded_reads(lines, guard, miss)
+        else:
+            lines.append(f"if not ({guard}): return {miss}")
     prologue = ast.parse("\n".join(lines)).body
     for node in prologue:
         for inner in ast.walk(node):
@@ -69,6 +90,7 @@ def load(
         "__name__": f"ad_compiler.generated.{name}",
         "np": np,
         "math": math,
+        "time": time,
         **namespace,
     }
     exec(compile(tree, filename, "exec"), module)

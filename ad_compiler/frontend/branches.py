@@ -20,13 +20,12 @@ from ad_compiler.analysis.types import (
     same_length,
 )
 from ad_compiler.builder import key_of
-from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.context import UNKNOWN, Context
 from ad_compiler.frontend.scope import LocalFunction, Scope, Undecided
 from ad_compiler.ir import UNBOUND, Block, Branch, Operand, Operation, Record, Value, map_values
 from ad_compiler.refusal import ResultUnknown
 from ad_compiler.rules.shapes import rank_of, type_of
 
-UNKNOWN = object()
 _NUMBERS = (bool, int, float, np.generic)
 
 

@@ -40,6 +40,11 @@ def _isinstance(
     context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
 ) -> Operand:
     operand, classes = positional
+    return is_instance(operand, classes)
+
+
+def is_instance(operand: Operand, classes: Any) -> bool:
+    """Python's `isinstance`, of an operand."""
     wanted = classes if isinstance(classes, tuple) else (classes,)
     if isinstance(operand, Value):
         cls = class_of(operand)

@@ -151,8 +151,21 @@ def inline(
     keywords: dict[str, Operand],
 ) -> Operand:
     """Run the body of a Python function over the operands."""
+    scope = scope_of_call(context, node, function, positional, keywords)
+    return run_in(context, node, scope, scope.source.node)
+
+
+def scope_of_call(
+    context: Context,
+    node: ast.AST,
+    function: FunctionType,
+    positional: list[Operand],
+    keywords: dict[str, Operand],
+    generator: bool = False,
+) -> Scope:
+    """The scope of a Python function, its parameters bound."""
     try:
-        source = read_source(function)
+        source = read_source(function, generator)
     except Unsupported as error:
         raise context.refuse(
             node, f"`{function.__name__}` cannot be read: {error.reason}", error.advice
@@ -164,7 +177,7 @@ def inline(
     scope.names = bind(
         context, node, function.__name__, arguments, positional, keywords, defaults, by_keyword
     )
-    return run_in(context, node, scope, source.node)
+    return scope
 
 
 def inline_local(
@@ -270,6 +283,7 @@ def run_inlined(
 ) -> Operand:
     """The result of a function's body, written right where the call stands."""
     caller = context.here
+    protected, context.in_protected = context.in_protected, context.builder.keeping
     context.callers.append(caller)
     context.scope = scope
     context.depth += 1
@@ -283,6 +297,7 @@ def run_inlined(
         context.scope = caller
         raise endless(context, node) from None
     finally:
+        context.in_protected = protected
         context.depth -= 1
         context.scope = caller
         context.callers.pop()

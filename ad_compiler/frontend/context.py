@@ -23,11 +23,14 @@ from ad_compiler.builder import Builder
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.inputs import describe_input, has_inputs, is_dataclass_instance
 from ad_compiler.frontend.scope import AnyLocation, Location, Scope
-from ad_compiler.ir import Operand, Record, Shortcut, Value
+from ad_compiler.ir import Block, Operand, Record, Shortcut, Value
 from ad_compiler.refusal import Refusal
 
 if TYPE_CHECKING:
     from ad_compiler.frontend.recursion import Activation, Recursion
+
+
+UNKNOWN = object()  # what a function that calls itself returns, before a round has told
 
 
 class Context:
@@ -43,14 +46,15 @@ class Context:
         self.recursions: list[Recursion] = []  # of those, the ones that are being lowered
         self.activations: list[Activation] = []  # the calls that are being inlined
         self.taken: list[tuple[Value, bool]] = []  # conditions of the branches around, and the side
+        self.protected: set[ast.AST] = set()  # what stands in a `try` that has handlers
+        self.in_protected = False  # the call that is being inlined stands in one
+        self.guard: Block | None = None  # what a guard does before it raises
         self.captures: dict[tuple[Any, ...], Capture] = {}
         self.constants_read: dict[tuple[Any, ...], Capture] = {}
         self.origins: dict[int, Capture] = {}  # objects read from outside, and how each is reached
         self.names_taken: set[str] = set()
         self.records: dict[type, str | None] = {}  # classes of named tuples among the arguments -> where
-        self.unfinished: list[
-            tuple[Record, int]
-        ] = []  # objects whose `__init__` runs, and in how many branches
+        self.unfinished: list[tuple[Record, Block]] = []  # objects whose `__init__` runs, and where
         self.shortcuts: dict[Value, Shortcut] = {}  # over the user's own gates
         self.written: set[Value] = set()  # arrays that were written into, as they were before
         self.wanted: tuple[int, frozenset[int]] | None = None  # depth and items of the tuple returned there
@@ -60,6 +64,11 @@ class Context:
     def here(self) -> Scope:
         assert self.scope is not None
         return self.scope
+
+    @property
+    def result_unknown(self) -> bool:
+        """Whether it is not known yet what a function that calls itself returns."""
+        return bool(self.recursions) and self.recursions[-1].result is UNKNOWN
 
     def refuse(self, node: ast.AST, reason: str, advice: str) -> Unsupported:
         return self.here.source.refuse(node, reason, advice)
@@ -138,6 +147,7 @@ Handler = Callable[[Context, Any], Any]
 EXPRESSIONS: dict[type[ast.expr], Handler] = {}
 STATEMENTS: dict[type[ast.stmt], Handler] = {}
 CONTROL: dict[type[ast.stmt], Callable[[Context, Any, list[ast.stmt]], Any]] = {}
+REWRITES: dict[type[ast.stmt], Callable[[Context, Any], list[ast.stmt]]] = {}
 
 
 def handles(*classes: type[ast.AST]) -> Callable[[Handler], Handler]:
@@ -160,6 +170,26 @@ def controls(*classes: type[ast.stmt]) -> Callable[[Handler], Handler]:
         return handler
 
     return register
+
+
+def rewrites(*classes: type[ast.stmt]) -> Callable[[Handler], Handler]:
+    """Register a handler that gives simpler statements for one."""
+
+    def register(handler: Any) -> Any:
+        REWRITES.update(dict.fromkeys(classes, handler))
+        return handler
+
+    return register
+
+
+class Given(ast.expr):
+    """An expression that is an operand already: what rewritten statements hold."""
+
+    _fields = ()
+
+    def __init__(self, operand: Operand) -> None:
+        super().__init__()
+        self.operand = operand
 
 
 def lower(context: Context, node: ast.expr) -> Operand:
@@ -196,20 +226,7 @@ UNSUPPORTED: dict[type[ast.AST], tuple[str, str]] = {
     ast.Await: ("asynchronous code cannot be differentiated", "await the result before, and pass it in"),
     ast.Yield: ("a generator cannot be differentiated", "return the values together"),
     ast.YieldFrom: ("a generator cannot be differentiated", "return the values together"),
-    ast.Try: ("`try` is not differentiated yet", "check the condition before, outside of the function"),
-    ast.With: ("`with` is not differentiated yet", "enter the context around the call of the gradient"),
-    ast.Raise: (
-        "this `raise` is not differentiated yet",
-        "write `if ...: raise ValueError(...)`, or use `assert`",
-    ),
-    ast.Global: ("writing a global is a side effect that a derivative cannot follow", "return the value"),
-    ast.Nonlocal: (
-        "writing an outer variable is a side effect that a derivative cannot follow",
-        "return the value",
-    ),
-    ast.Delete: ("`del` is not differentiated yet", "leave the name alone"),
     ast.ClassDef: ("a class is defined inside of a differentiated function", "define it outside"),
-    ast.Match: ("`match` is not differentiated yet", "write `if` and `elif`"),
     ast.AsyncFor: ("asynchronous code cannot be differentiated", "await the result before, and pass it in"),
     ast.AsyncWith: ("asynchronous code cannot be differentiated", "await the result before, and pass it in"),
     ast.AsyncFunctionDef: (

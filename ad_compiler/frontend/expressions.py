@@ -12,7 +12,7 @@ from ad_compiler.analysis.types import STRING, ArrayType
 from ad_compiler.frontend import attributes
 from ad_compiler.frontend.branches import choose, on_this_side
 from ad_compiler.frontend.calls import call_operand
-from ad_compiler.frontend.context import Context, handles, lower
+from ad_compiler.frontend.context import Context, Given, handles, lower
 from ad_compiler.frontend.objects import is_value
 from ad_compiler.frontend.operations import describe_any, elements_of, evaluate, operation
 from ad_compiler.frontend.scope import Undecided, locate
@@ -55,6 +55,11 @@ COMPARE: dict[type[ast.cmpop], Any] = {
 @handles(ast.Constant)
 def constant_expression(context: Context, node: ast.Constant) -> Operand:
     return node.value
+
+
+@handles(Given)
+def given(context: Context, node: Given) -> Operand:
+    return node.operand
 
 
 @handles(ast.Name)
@@ -260,6 +265,15 @@ def attribute(context: Context, node: ast.Attribute) -> Operand:
 
 @handles(ast.Call)
 def call(context: Context, node: ast.Call) -> Operand:
+    positional, keywords = arguments_of(context, node)
+    if isinstance(node.func, ast.Attribute):
+        owner = lower(context, node.func.value)
+        return attributes.call_method(context, node, owner, node.func.attr, positional, keywords)
+    return call_operand(context, node, lower(context, node.func), positional, keywords)
+
+
+def arguments_of(context: Context, node: ast.Call) -> tuple[list[Operand], dict[str, Operand]]:
+    """The arguments of a call, those unpacked from containers included."""
     positional: list[Operand] = []
     for argument in node.args:
         if isinstance(argument, ast.Starred):
@@ -277,10 +291,7 @@ def call(context: Context, node: ast.Call) -> Operand:
             raise context.refuse(
                 keyword.value, "what `**` unpacks is not known while compiling", "name the arguments"
             )
-    if isinstance(node.func, ast.Attribute):
-        owner = lower(context, node.func.value)
-        return attributes.call_method(context, node, owner, node.func.attr, positional, keywords)
-    return call_operand(context, node, lower(context, node.func), positional, keywords)
+    return positional, keywords
 
 
 @handles(ast.NamedExpr)

@@ -39,6 +39,7 @@ from ad_compiler.frontend.courses import Course, course_of
 from ad_compiler.frontend.iteration import is_known, items
 from ad_compiler.frontend.operations import describe_any, operation
 from ad_compiler.frontend.outcomes import BREAK, END, RETURN, Outcome, merged_outcome, tags_of
+from ad_compiler.frontend.raising import always_raises, raise_if
 from ad_compiler.frontend.scope import Scope, Undecided
 from ad_compiler.frontend.statements import assign, continue_on, has_exits, in_statement, run, run_to_end
 from ad_compiler.frontend.writes import active_scopes, is_array
@@ -54,6 +55,7 @@ from ad_compiler.ir import (
     substitute,
     values_in,
 )
+from ad_compiler.refusal import ResultUnknown
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of
 
@@ -76,7 +78,9 @@ def run_for(context: Context, node: ast.For, rest: list[ast.stmt]) -> Outcome | 
         if is_known(operand):
             return unrolled(context, node, items(context, node.iter, operand))
         raise context.refuse(
-            node.iter, f"a loop runs over {describe_any(operand)}", "run over a range, an array or a container"
+            node.iter,
+            f"a loop runs over {describe_any(operand)}",
+            "run over a range, an array or a container",
         )
 
     return after_loop(context, node, in_statement(context, node, turns), rest)
@@ -101,6 +105,9 @@ def after_loop(
         return outcome
     if RETURN in tags:
         returns = in_statement(context, node, lambda: is_tag(context, node, outcome, RETURN))
+        if tags == {RETURN, END} and always_raises([*node.orelse, *rest]):
+            raise_if(context, node, returns, False, [*node.orelse, *rest])
+            return Outcome(RETURN, outcome.result)
         unreturned = Outcome(outcome.tag if len(tags) > 2 else min(tags), UNBOUND)
         return in_statement(
             context,
@@ -110,8 +117,9 @@ def after_loop(
                 node,
                 returns,
                 lambda: Outcome(RETURN, outcome.result),
-                lambda: after_end(context, node, unreturned, tags - {RETURN}, rest)
-                or run_to_end(context, rest),
+                lambda: (
+                    after_end(context, node, unreturned, tags - {RETURN}, rest) or run_to_end(context, rest)
+                ),
             ),
         )
     return after_end(context, node, outcome, tags, rest)
@@ -126,6 +134,9 @@ def after_end(
     if tags == {END}:
         return run_to_end(context, [*node.orelse, *rest])
     broke = in_statement(context, node, lambda: is_tag(context, node, outcome, BREAK))
+    if always_raises(node.orelse):
+        raise_if(context, node, broke, False, node.orelse)
+        return None
     if has_exits(node.orelse):
         return continue_on(
             context,
@@ -205,6 +216,15 @@ class LoopLowering:
         self.outcome = Outcome(END)
 
     def run(self) -> Outcome:
+        try:
+            return self.settle()
+        except ResultUnknown:  # what no turn at all comes to tells what a recursion returns
+            if isinstance(self.node, ast.While) and is_true(self.node.test):
+                raise
+            self.restore()
+            return Outcome(END)
+
+    def settle(self) -> Outcome:
         here = self.context.here
         carried: set[Key] = {(here, name) for name in self.stored if self.is_bound(here, name)}
         for _ in range(MOST_ROUNDS):
@@ -216,9 +236,7 @@ class LoopLowering:
             if fits and not more:
                 return self.finish(loop, carried, params, after)
             carried |= more
-        raise self.context.refuse(
-            self.node, "the kinds of what this loop changes do not settle", _ONE_KIND
-        )
+        raise self.context.refuse(self.node, "the kinds of what this loop changes do not settle", _ONE_KIND)
 
     def is_bound(self, scope: Scope, name: str) -> bool:
         """Whether it is known what a name is before the loop."""
@@ -268,6 +286,8 @@ class LoopLowering:
                 assign(context, node.target, self.course.item(loop.index))
             self.outcome = run(context, body)
         if self.endless(loop) and not tags_of(self.outcome.tag) - {END}:
+            if context.result_unknown:
+                raise ResultUnknown
             raise context.refuse(node, "this loop does not end", "leave it with `break` or `return`")
         return loop, params
 
@@ -301,9 +321,7 @@ class LoopLowering:
             if (scope, name) not in carried and self.is_bound(scope, name) and now.get(name) is not operand
         }
 
-    def join(
-        self, carried: set[Key], params: dict[Key, Operand], after: list[dict[str, Operand]]
-    ) -> bool:
+    def join(self, carried: set[Key], params: dict[Key, Operand], after: list[dict[str, Operand]]) -> bool:
         """Join the kinds after a turn to those before; whether they were that already."""
         self.different.clear()
         fits = True

@@ -78,7 +78,10 @@ def construct(
         return construct_dataclass(context, node, cls, positional, keywords)
     elif is_plain_class(cls):
         record = Record(cls, {})
-        initialise(context, node, record, cls.__init__, positional, keywords)  # type: ignore[misc]
+        if isinstance(cls.__init__, FunctionType):  # type: ignore[misc]
+            initialise(context, node, record, cls.__init__, positional, keywords)  # type: ignore[misc]
+        elif positional or keywords:
+            raise context.refuse(node, f"`{cls.__name__}` takes no arguments", "give none")
         return record
     else:
         raise context.refuse(node, f"an instance of the class `{cls.__name__}` is made", SIMPLE)
@@ -100,7 +103,7 @@ def initialise(
     """Run a method that may set attributes of a new object."""
     from ad_compiler.frontend.calls import inline
 
-    context.unfinished.append((record, len(context.taken)))
+    context.unfinished.append((record, context.builder.block))
     try:
         inline(context, node, method, [record, *positional], keywords)
     finally:
@@ -151,7 +154,8 @@ def is_plain_class(cls: type) -> bool:
     """Whether making an instance is to run an `__init__` written in Python."""
     return (
         type(cls) is type
-        and isinstance(inspect.getattr_static(cls, "__init__", None), FunctionType)
+        and cls.__module__ != "builtins"
+        and (isinstance(cls.__init__, FunctionType) or cls.__init__ is object.__init__)  # type: ignore[misc]
         and all(
             inspect.getattr_static(cls, name) is vars(object)[name]
             for name in ("__new__", "__setattr__", "__getattribute__")
@@ -163,11 +167,11 @@ def is_plain_class(cls: type) -> bool:
 
 def set_attribute(context: Context, node: ast.AST, owner: Operand, name: str, operand: Operand) -> bool:
     """`self.name = ...` in `__init__`; False where it is no object that is being made here."""
-    for record, depth in context.unfinished:
+    for record, block in context.unfinished:
         if record is owner:
             found = inspect.getattr_static(record.cls, name, None)
-            if len(context.taken) != depth:
-                reason = "an attribute is set in a branch that is taken at run time"
+            if context.builder.block is not block:
+                reason = "an attribute is set in a branch that is taken at run time, or in a loop"
                 raise context.refuse(node, reason, "choose the value first, and set the attribute once")
             if hasattr(type(found), "__set__"):
                 return False

@@ -19,6 +19,8 @@ import numpy as np
 import ad_compiler.frontend.comprehensions
 import ad_compiler.frontend.expressions
 import ad_compiler.frontend.loops
+import ad_compiler.frontend.matching
+import ad_compiler.frontend.protecting
 import ad_compiler.rules  # noqa: F401 -- registers the rules
 from ad_compiler.builder import Builder
 from ad_compiler.frontend.calls import inline, run_in

@@ -42,7 +42,7 @@ from ad_compiler.frontend.carried import (
     map_leaves,
     same_kind,
 )
-from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.context import UNKNOWN, Context
 from ad_compiler.frontend.scope import Scope
 from ad_compiler.frontend.writes import active_scopes, is_array
 from ad_compiler.ir import (
@@ -69,7 +69,6 @@ MOST_ROUNDS = 12  # of lowering a body until the kinds fit: dtypes and lengths c
 UPDATES = ("index_add", "index_set")
 ENDLESS = "this recursion does not end while compiling: what ends it is known at run time only"
 Body = Callable[[Scope], Operand]
-_UNKNOWN = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,7 @@ class Recursion:
         self.key = key
         self.arguments = dict(scope.names)
         self.kinds: dict[int, Type] = {}  # of the arguments that are parameters, by their number
-        self.result: Operand = _UNKNOWN  # its structure, on values of the kinds it may have
+        self.result: Operand = UNKNOWN  # its structure, on values of the kinds it may have
         self.settled = False
         self.function = Function("", [], Block())
         self.parameters: dict[int, Value] = {}
@@ -213,10 +212,10 @@ class Recursion:
         except Different as error:
             raise self.context.refuse(
                 node,
-                f"`{self.name}` calls itself with arguments of another structure: {error}",
+                f"`{self.name}` calls itself with arguments of another structure: {reworded(error)}",
                 "give every call arguments of one structure",
             ) from None
-        if self.result is _UNKNOWN:
+        if self.result is UNKNOWN:
             raise ResultUnknown
         return self.called(node, scope.names)
 
@@ -238,7 +237,7 @@ class Recursion:
 
     def join_result(self, result: Operand) -> None:
         """What is returned, joined to what was returned before; `settled` says whether it was the same."""
-        if self.result is _UNKNOWN:
+        if self.result is UNKNOWN:
             self.result = map_values(lambda value: Value(value.type), result)
             self.settled = False
 
@@ -256,7 +255,7 @@ class Recursion:
         except Different as error:
             raise self.context.refuse(
                 self.node,
-                f"what `{self.name}` returns has no one kind: {error}",
+                f"what `{self.name}` returns has no one kind: {reworded(error)}",
                 "return one kind of value",
             ) from None
         self.function.result = [
@@ -373,6 +372,10 @@ def add_parameters(function: Function, values: list[Value], access: str | None =
         names.add(name)
         value.access = name
         function.parameters.append(Parameter(name, value, "positional"))
+
+
+def reworded(error: Different) -> str:
+    return str(error).replace("after a turn", "in another call")
 
 
 def changed(names: dict[str, Operand], before: dict[str, Operand]) -> bool:

@@ -118,7 +118,7 @@ class Source:
         )
 
 
-def read_source(function: Callable[..., object]) -> Source:
+def read_source(function: Callable[..., object], generator: bool = False) -> Source:
     """The text of a Python function; raises `Unsupported` where there is none.
 
     A function made by a decorator is read as it is: having a `__wrapped__` does not say that it
@@ -136,7 +136,8 @@ def read_source(function: Callable[..., object]) -> Source:
     if node is None:
         raise _without_text(plain, found=bool(module.lines))
     source = Source(plain, cast(ast.FunctionDef, node), filename, module.lines)
-    if plain.__code__.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR):
+    deferred = CO_COROUTINE | CO_ASYNC_GENERATOR | (0 if generator else CO_GENERATOR)
+    if plain.__code__.co_flags & deferred:
         raise _deferred(source)
     return source
 

@@ -19,10 +19,20 @@ from typing import Any
 
 from ad_compiler.analysis.types import STRING
 from ad_compiler.frontend.branches import known_here, run_branches
-from ad_compiler.frontend.context import CONTROL, STATEMENTS, UNSUPPORTED, Context, controls, handles, lower
+from ad_compiler.frontend.context import (
+    CONTROL,
+    REWRITES,
+    STATEMENTS,
+    UNSUPPORTED,
+    Context,
+    controls,
+    handles,
+    lower,
+)
 from ad_compiler.frontend.objects import set_attribute
 from ad_compiler.frontend.operations import elements_of, operation
 from ad_compiler.frontend.outcomes import BREAK, END, RETURN, Outcome, merged_outcome
+from ad_compiler.frontend.raising import always_raises, raise_if
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.frontend.writes import augment_name, write_item
 from ad_compiler.ir import Operand, Statement, Value
@@ -57,6 +67,10 @@ def run(context: Context, body: list[ast.stmt]) -> Outcome:
             if outcome is not None:
                 return outcome
             continue
+        rewrite = REWRITES.get(type(node))
+        if rewrite is not None:
+            simpler = in_statement(context, node, lambda n=node, r=rewrite: r(context, n))
+            return run(context, [*simpler, *body[position + 1 :]])
         handler = STATEMENTS.get(type(node))
         if handler is None:
             reason, advice = UNSUPPORTED.get(
@@ -69,15 +83,16 @@ def run(context: Context, body: list[ast.stmt]) -> Outcome:
 
 def in_statement(context: Context, node: ast.stmt, action: Any) -> Any:
     """Run `action`; the operations it appends belong to this statement."""
-    before = context.builder.statement
+    before, keeping = context.builder.statement, context.builder.keeping
     if not context.in_rule:
         context.builder.statement = Statement(context.here.source, node)
+        context.builder.keeping = context.in_protected or node in context.protected
     try:
         return action()
     except Refusal as refusal:
         raise context.refuse(node, refusal.reason, refusal.advice) from None
     finally:
-        context.builder.statement = before
+        context.builder.statement, context.builder.keeping = before, keeping
 
 
 def returned(context: Context, node: ast.Return) -> Operand:
@@ -99,9 +114,10 @@ def run_if(context: Context, node: ast.If, rest: list[ast.stmt]) -> Outcome | No
     condition = known_here(context, in_statement(context, node, lambda: lower(context, node.test)))
     if not isinstance(condition, Value):
         return run_to_end(context, [*(node.body if condition else node.orelse), *rest])
-    if is_guard(node):
-        in_statement(context, node, lambda: guard(context, node, condition))
-        return None
+    for side, body, other in ((True, node.body, node.orelse), (False, node.orelse, node.body)):
+        if always_raises([*body, *rest]):
+            raise_if(context, node, condition, side, [*body, *rest])
+            return run_to_end(context, [*other, *rest])
     if not has_exits([node]):
         in_statement(
             context,
@@ -152,26 +168,6 @@ def has_exits(body: list[ast.stmt], in_loop: bool = False) -> bool:
             if has_exits(part.body, in_loop):
                 return True
     return False
-
-
-def is_guard(node: ast.If) -> bool:
-    """`if condition: raise ValueError("message")`."""
-    (first, *rest) = node.body
-    if rest or node.orelse or not isinstance(first, ast.Raise) or not isinstance(first.exc, ast.Call):
-        return False
-    call = first.exc
-    return (
-        isinstance(call.func, ast.Name)
-        and call.func.id == "ValueError"
-        and len(call.args) == 1
-        and not call.keywords
-    )
-
-
-def guard(context: Context, node: ast.If, condition: Value) -> None:
-    first = node.body[0]
-    assert isinstance(first, ast.Raise) and isinstance(first.exc, ast.Call)
-    operation(context, node, registry["require"], (condition, lower(context, first.exc.args[0])))
 
 
 @handles(ast.Expr)

@@ -2,6 +2,7 @@
 
 from ad_compiler.rules import (
     arithmetic,
+    clocks,
     creation,
     derived,
     einsum,
@@ -19,6 +20,7 @@ from ad_compiler.rules import (
 
 __all__ = [
     "arithmetic",
+    "clocks",
     "creation",
     "derived",
     "einsum",

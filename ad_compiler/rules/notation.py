@@ -34,6 +34,11 @@ Infer = Callable[..., Type]
 RuleFunction = Callable[..., Any]
 
 
+_TOTAL = frozenset(
+    ["add", "sub", "mul", "neg", "pos", "abs", "lt", "le", "gt", "ge", "eq", "ne", "not", "length", "size"]
+)
+
+
 @dataclass(eq=False, slots=True)
 class Primitive:
     """An operation of the program.
@@ -63,6 +68,11 @@ class Primitive:
     keywords: bool = True  # parameters with defaults are written as keywords
     positional: int | None = None  # how many parameters are in NumPy's own order; the others need names
     method: str | None = None  # its name as a method of arrays
+
+    @property
+    def may_raise(self) -> bool:
+        """Whether it may raise an exception for some numbers, as Python's division does by zero."""
+        return self.name not in _TOTAL and not (self.kind == "elementwise" and self.text.startswith("np."))
 
     def bind(self, positional: Sequence[Any], keywords: dict[str, Any]) -> tuple[Any, ...]:
         """The arguments in the order of the parameters, defaults filled in; `Refusal` otherwise."""
@@ -110,6 +120,7 @@ expansions: dict[Any, Callable[..., Any]] = {}
 
 _MODULE_TEXTS = {
     "math": "math.",
+    "time": "time.",
     "numpy": "np.",
     "numpy.linalg": "np.linalg.",
     "_operator": "",

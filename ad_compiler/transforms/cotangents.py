@@ -8,7 +8,7 @@ import numpy as np
 
 from ad_compiler.analysis.classes import scalar_classes
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import Operand, Operation, Value, map_values
+from ad_compiler.ir import UNBOUND, Operand, Operation, Value, map_values, origins_of
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 
@@ -41,7 +41,14 @@ def leaf_name(access: str | None) -> str | None:
 
 
 def zero_like(context: Context, value: Value) -> Operand:
-    return 0.0 if rank_of(value) == 0 else context.builder.call(registry[np.zeros_like], (value, None))
+    if rank_of(value) == 0 or may_be_unbound(value):
+        return 0.0  # of what is unbound nobody reads the zero
+    return context.builder.call(registry[np.zeros_like], (value, None))
+
+
+def may_be_unbound(value: Value) -> bool:
+    """Whether it is a value of a loop or a branch that may never have been computed."""
+    return any(origin is UNBOUND for origin in origins_of(value) or ())
 
 
 # What a gradient may be at run time: NumPy's double is a Python float.

@@ -42,7 +42,7 @@ def _mark(block: Block, live: set[Value], kept: set[Node], inside: bool) -> bool
     needed = False
     for node in reversed(block.operations):
         if isinstance(node, Operation):
-            alive = node.result in live or node.primitive.effect or checks_alone(node, inside)
+            alive = node.result in live or node.primitive.effect or node.kept or checks_alone(node, inside)
             if alive:
                 live.update(values_in(node.arguments))
         elif isinstance(node, Branch):

@@ -35,7 +35,13 @@ from ad_compiler.ir import Block, Branch, Call, Function, Loop, Operand, Operati
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.rules.structure import sum_to_shape_of
-from ad_compiler.transforms.cotangents import Cotangents, is_zero, name_cotangent, zero_like
+from ad_compiler.transforms.cotangents import (
+    Cotangents,
+    is_zero,
+    may_be_unbound,
+    name_cotangent,
+    zero_like,
+)
 from ad_compiler.transforms.reverse_calls import reverse_call
 from ad_compiler.transforms.reverse_loops import reverse_loop
 
@@ -250,7 +256,7 @@ class ReverseSweep:
         """The cotangent of an outer value after a branch: zero on a side that did not touch it."""
         sides = []
         for side, block in ((left, mirror.then), (right, mirror.otherwise)):
-            if side is None or rank_of(side) != rank_of(value):
+            if side is None or (rank_of(side) != rank_of(value) and not may_be_unbound(value)):
                 with self.builder.inside(block):
                     zero = zero_like(self.context, value)
                     side = zero if side is None else self.builder.call(registry[operator.add], (zero, side))

@@ -139,7 +139,10 @@ class Recorder:
             if value in self.again and isinstance(value.operation, Operation):
                 start.append(self.repeat(value.operation, known))
         substitute(mirror, known)
-        mirror.operations[:0] = start
+        numbers = set(values_in(list(self.function.indices.values())))
+        places = [n for n, node in enumerate(mirror.operations) if numbers & set(results_of(node))]
+        place = places[-1] + 1 if places else 0  # after what computes the loop variable
+        mirror.operations[place:place] = start
 
     def choose(self, wanted: list[Value], here: set[Value]) -> list[Value]:
         """The values to be saved; the others of the wanted ones, and what they need, are in `self.again`."""

@@ -27,5 +27,5 @@ def huber_grad(residual, width):
         width_bar = total - size_bar
         residual_bar = 0.0
     # d(size = abs(residual))
-    residual_bar += size_bar * np.sign(residual) if size_bar != 0 else 0.0
+    residual_bar += size_bar * np.sign(residual) if size_bar != 0.0 else 0.0
     return residual_bar, width_bar

@@ -25,7 +25,7 @@ def conv_net_loss_value_and_grad(params, images, y, regularisation=0.001):
     total_1 = data_loss + regularisation * squared_weights
 
     # d(squared_weights = np.sum(params.filters**2) + np.sum(params.output_weights**2))
-    product = 2 * regularisation
+    product = 2.0 * regularisation
     output_weights_bar = product * params.output_weights
     filters_bar = product * params.filters
     # d(return np.mean(losses))
@@ -37,8 +37,8 @@ def conv_net_loss_value_and_grad(params, images, y, regularisation=0.001):
     shifted_bar[arange, y] += negated
     # d(return pooled @ params.output_weights + params.output_bias)
     output_bias_bar = shifted_bar.sum(axis=0)
-    pooled_bar = shifted_bar @ params.output_weights.T
-    output_weights_bar += pooled.T @ shifted_bar
+    pooled_bar = shifted_bar.dot(params.output_weights.T)
+    output_weights_bar += pooled.T.dot(shifted_bar)
     # d(pooled: FloatArray = np.max(blocks, axis=(2, 4)).reshape(n, -1))
     largest_bar = np.reshape(pooled_bar, (y.shape[0], largest.shape[1], largest.shape[2], h))
     equal = blocks == largest[:, :, None, :, None]

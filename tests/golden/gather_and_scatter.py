@@ -10,9 +10,9 @@ def gather_and_scatter_grad(table, rows, columns):
     counts[:2] = counts[:2] * 3.0
 
     # d(return np.sum(picked * picked) + np.sum(np.sin(crossed)) + np.sum(counts**2))
-    counts_bar = 2 * counts
+    counts_bar = 2.0 * counts
     crossed_bar = np.cos(crossed)
-    picked_bar = 2 * picked
+    picked_bar = 2.0 * picked
     # d(counts[:2] *= 3.0)
     counts_bar_1 = counts_bar.copy()
     counts_bar_1[:2] = 0.0

@@ -11,7 +11,7 @@ def hinge_loss_value_and_grad(W, X, y, regularisation=0.001):
     data_loss = margins.sum() / y.shape[0] - 1.0
 
     # d(return data_loss + regularisation * np.sum(W * W))
-    W_bar = 2 * (regularisation * W)
+    W_bar = 2.0 * (regularisation * W)
     # d(data_loss = np.sum(margins) / len(y) - 1.0)
     quotient = 1 / y.shape[0]
     # d(margins: FloatArray = np.maximum(0.0, scores - right_scores[:, np.newaxis] + 1.0))
@@ -20,5 +20,5 @@ def hinge_loss_value_and_grad(W, X, y, regularisation=0.001):
     # d(right_scores = scores[np.arange(len(y)), y])
     total_bar[arange, y] += right_scores_bar
     # d(scores = X @ W)
-    W_bar += X.T @ total_bar
+    W_bar += X.T.dot(total_bar)
     return data_loss + regularisation * (W * W).sum(), W_bar

@@ -7,7 +7,7 @@ def sigmoid_neuron_grad(w0, w1, w2, x0, x1):
     quotient = 1.0 / (1.0 + math.exp(-(w0 * x0 + w1 * x1 + w2)))
 
     # d(return 1.0 / (1.0 + math.exp(-(w0 * x0 + w1 * x1 + w2))))
-    w2_bar = (1 - quotient) * quotient
+    w2_bar = (1.0 - quotient) * quotient
     w1_bar = w2_bar * x1
     x1_bar = w2_bar * w1
     w0_bar = w2_bar * x0

@@ -17,7 +17,7 @@ def softmax_net_loss_value_and_grad(params, X, y, regularisation=0.001):
     total_2 = data_loss + regularisation * squared_weights
 
     # d(squared_weights = np.sum(params.hidden_weights**2) + np.sum(params.output_weights**2))
-    product = 2 * regularisation
+    product = 2.0 * regularisation
     output_weights_bar = product * params.output_weights
     hidden_weights_bar = product * params.hidden_weights
     # d(return np.mean(losses))
@@ -29,10 +29,10 @@ def softmax_net_loss_value_and_grad(params, X, y, regularisation=0.001):
     shifted_bar[arange, y] += negated
     # d(return hidden @ params.output_weights + params.output_bias)
     output_bias_bar = shifted_bar.sum(axis=0)
-    hidden_bar = shifted_bar @ params.output_weights.T
-    output_weights_bar += hidden.T @ shifted_bar
+    hidden_bar = shifted_bar.dot(params.output_weights.T)
+    output_weights_bar += hidden.T.dot(shifted_bar)
     # d(hidden = np.maximum(0.0, X @ params.hidden_weights + params.hidden_bias))
     total_bar = np.where(total == 0.0, 0.5 * hidden_bar, np.where(total < 0.0, 0.0, hidden_bar))
     hidden_bias_bar = total_bar.sum(axis=0)
-    hidden_weights_bar += X.T @ total_bar
+    hidden_weights_bar += X.T.dot(total_bar)
     return total_2, type(params)(hidden_weights_bar, hidden_bias_bar, output_weights_bar, output_bias_bar)

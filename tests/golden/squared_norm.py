@@ -6,8 +6,8 @@ def squared_norm_value_and_grad(W, x):
     y = W @ x
 
     # d(return np.sum(y * y))
-    y_bar = 2 * y
+    y_bar = 2.0 * y
     # d(y = W @ x)
     W_bar = np.outer(y_bar, x)
-    x_bar = W.T @ y_bar
+    x_bar = W.T.dot(y_bar)
     return (y * y).sum(), (W_bar, x_bar)

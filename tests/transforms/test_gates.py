@@ -107,7 +107,7 @@ SIGMOIDS = [
 @pytest.mark.parametrize("expression", SIGMOIDS[:-1])
 def test_sigmoid_is_one_gate_however_it_is_written(expression: str) -> None:
     f = function_from_source(f"def f(z):\n    y = {expression}\n    return y\n")
-    assert statements(grad(f).source_for(0.3))[-2:] == ["z_bar = (1 - y) * y", "return z_bar"]
+    assert statements(grad(f).source_for(0.3))[-2:] == ["z_bar = (1.0 - y) * y", "return z_bar"]
     assert grad(f)(0.3) == pytest.approx(0.24445831169074586, rel=1e-15)
 
 
@@ -138,7 +138,7 @@ def test_sigmoid_of_arrays() -> None:
         """
     )
     W, x = np.arange(6.0).reshape(2, 3) / 6, np.array([1.0, -2.0, 0.5])
-    assert "(1 - y) * y" in grad(f).source_for(W, x)
+    assert "(1.0 - y) * y" in grad(f).source_for(W, x)
     assert_gradient_matches_finite_differences(f, (W, x), (0, 1))
     single = grad(f)(W.astype(np.float32), x.astype(np.float32))
     assert single.dtype == np.float32
@@ -177,7 +177,7 @@ def test_no_overflow_where_the_result_is_finite(expression: str, limits: tuple[f
 )
 def test_value_read_by_another_is_not_inside_a_gate(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     f = function_from_source(f"def f(x):\n    {text}\n")
-    assert "(1 - " not in grad(f).source_for(0.3)
+    assert "(1.0 - " not in grad(f).source_for(0.3)
     assert_gradient_matches_finite_differences(f, (0.3,), (0,))
 
 
@@ -192,7 +192,7 @@ def test_result_of_the_function_is_not_inside_a_gate() -> None:
     value, gradient = value_and_grad(f, has_aux=True)(0.3)
     assert value[1] == math.exp(-0.3)
     assert gradient == pytest.approx(0.24445831169074586)
-    assert "(1 - " not in value_and_grad(f, has_aux=True).source_for(0.3)
+    assert "(1.0 - " not in value_and_grad(f, has_aux=True).source_for(0.3)
 
 
 def test_other_input_is_not_inside_a_gate() -> None:
@@ -212,14 +212,14 @@ def test_gates_inside_branches() -> None:
             return y
         """
     )
-    assert grad(f).source_for(0.3).count("(1 - ") == 2
+    assert grad(f).source_for(0.3).count("(1.0 - ") == 2
     for at in (0.3, -0.3):
         assert_gradient_matches_finite_differences(f, (at,), (0,))
 
 
 def test_gates_around_gates() -> None:
     f = function_from_expression("1 / (1 + np.exp(-(3 * (1 / (1 + np.exp(-x))) + 1)))")
-    assert grad(f).source_for(0.3).count("(1 - ") == 2
+    assert grad(f).source_for(0.3).count("(1.0 - ") == 2
     assert_gradient_matches_finite_differences(f, (0.3,), (0,))
 
 

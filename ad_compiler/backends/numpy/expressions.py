@@ -352,6 +352,12 @@ def _require(printer: Expressions, node: Operation) -> Text:
     return f"if {printer.text(failed)}:\n    raise ValueError({printer.text(message)})", Precedence.TERNARY
 
 
+def _raise(printer: Expressions, node: Operation) -> Text:
+    error, *arguments = node.arguments
+    module = "np.linalg." if error is np.linalg.LinAlgError else ""
+    return f"raise {module}{error.__name__}({', '.join(map(printer.text, arguments))})", Precedence.TERNARY
+
+
 def _print(printer: Expressions, node: Operation) -> Text:
     arguments, keywords = node.arguments
     parts = [
@@ -387,6 +393,7 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "assert": _assert,
     "print": _print,
     "require": _require,
+    "raise": _raise,
     "tape": lambda printer, node: ("[]", Precedence.ATOM),
     "tape_copy": lambda printer, node: (f"{printer.text(node.arguments[0])}.copy()", Precedence.ATOM),
     "push": _push,

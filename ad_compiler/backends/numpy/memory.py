@@ -101,10 +101,21 @@ class Memory:
 
     def is_own(self, value: Value) -> bool:
         """Whether all memory this value may have was made by the program, and is no view of anything."""
-        return storage_of(value) is value and all(
-            root in self.owned or origins_of(root) is not None or is_fresh(root)
-            for root in self.storages(value)
-        )
+        seen: set[Value] = set()
+        waiting = [value]
+        while waiting:
+            current = waiting.pop()
+            if current in seen:
+                continue
+            seen.add(current)
+            if storage_of(current) is not current:
+                return False
+            origins = None if current in self.owned else origins_of(current)
+            if origins is not None:
+                waiting += [origin for origin in origins if isinstance(origin, Value)]
+            elif current not in self.owned and not is_fresh(current):
+                return False
+        return True
 
     def is_read_later(self, value: Value, position: int, elsewhere: tuple[tuple[int, int], ...]) -> bool:
         """Whether any memory that `value` may share is read after `position`.

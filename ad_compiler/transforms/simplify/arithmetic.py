@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import same_shape
+from ad_compiler.analysis.types import Shape, is_one, same_length, same_shape
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand
 from ad_compiler.rules.shapes import rank_of, shape_of, type_of
@@ -30,9 +30,17 @@ def without_broadcast(a: Operand, b: Operand) -> tuple[Operand, Operand]:
         if operation is None:
             continue
         inner = operation.arguments[0]
-        if same_shape(shape_of(second), shape_of(first)) and not made_by(second, "broadcast_to"):
+        if covers(shape_of(second), shape_of(first)) and not made_by(second, "broadcast_to"):
             return (inner, second) if first is a else (second, inner)
     return a, b
+
+
+def covers(shape: Shape, other: Shape) -> bool:
+    """Whether an array of the `other` shape, broadcast with one of this shape, takes this shape."""
+    last = shape[len(shape) - len(other) :]
+    return len(other) <= len(shape) and all(
+        is_one(n) or same_length(m, n) for m, n in zip(last, other, strict=True)
+    )
 
 
 def without_leading_axes(a: Operand, b: Operand) -> tuple[Operand, Operand]:
@@ -151,6 +159,8 @@ def add(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     negated = made_by(b, "neg")
     if negated:
         return call(builder, operator.sub, a, negated.arguments[0])
+    if isinstance(b, (int, float)) and b < 0:
+        return call(builder, operator.sub, a, -b)
     both = both_broadcast(builder, operator.add, a, b)
     if both is not None:
         return both

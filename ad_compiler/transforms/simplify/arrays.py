@@ -10,8 +10,10 @@ import numpy as np
 from ad_compiler.analysis.types import same_shape
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Operation, Value
+from ad_compiler.rules.indexing import getitem_type
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import broadcast_to_type, rank_of, reshape_type, shape_of, type_of
+from ad_compiler.rules.structure import length
 from ad_compiler.transforms.simplify.table import Rewrite, call, is_number, made_by, rewrites, simplifications
 
 
@@ -74,11 +76,42 @@ def total(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
             operator.neg,
             builder.call(registry[np.sum], (negated.arguments[0], axis, keepdims), True),
         )
-    matrices = made_by(a, "matmul")
+    matrices = made_by(a, "matmul", "dot")
     if matrices:
         return matmul_sum(builder, matrices, axis, keepdims)
+    scatter = made_by(a, "index_add")
+    if scatter and isinstance(axis, int):
+        return scatter_sum(builder, scatter, axis % rank_of(a), keepdims)
     product = made_by(a, "mul")
     return NotImplemented if product is None else product_sum(builder, product, axis, keepdims)
+
+
+def total_over(builder: Builder, a: Operand, axis: int, keepdims: bool = False) -> Operand:
+    return builder.call(registry[np.sum], (a, axis, keepdims), True)
+
+
+def scatter_sum(builder: Builder, scatter: Operation, axis: int, keepdims: Any) -> Operand:
+    """Zeros with `v[i]` written into row i, `a[np.arange(n), columns] += v`: their sums by row are `v`."""
+    array, index, value = scatter.arguments
+    if not made_by(array, "zeros_like") or rank_of(array) != 2 or len(index) != 2:
+        return NotImplemented
+    other = 1 - axis
+    counted = made_by(index[other], "arange")
+    rows = (shape_of(array)[other],)
+    if (
+        counted is None
+        or counted.arguments[1] is not None
+        or not same_shape(shape_of(counted.result), rows)
+        or not same_shape(getitem_type(array, index).shape, rows)
+        or type_of(value).dtype != type_of(array).dtype
+    ):
+        return NotImplemented
+    if keepdims and rank_of(value):
+        value = call(builder, np.expand_dims, value, axis)
+    lengths = [length(builder, array, other)]
+    if keepdims:
+        lengths.insert(axis, 1)
+    return call(builder, np.broadcast_to, value, tuple(lengths))
 
 
 def matmul_sum(builder: Builder, matrices: Operation, axis: Any, keepdims: Any) -> Operand:
@@ -87,12 +120,16 @@ def matmul_sum(builder: Builder, matrices: Operation, axis: Any, keepdims: Any) 
     rank = rank_of(matrices.result)
     if rank < 2 or rank_of(a) < 2 or rank_of(b) < 2 or axis not in (rank - 1, rank - 2):
         return NotImplemented
+    if matrices.primitive.name == "dot" and rank > 2:
+        return NotImplemented  # `np.dot` pairs every matrix of one with every matrix of the other
+    if rank == 2 and not keepdims:  # a product with a vector
+        if axis == 1:
+            return builder.call(registry[np.dot], (a, total_over(builder, b, 1)), True)
+        return builder.call(registry[np.dot], (total_over(builder, a, 0), b), True)
     if axis == rank - 1:
-        right = builder.call(registry[np.sum], (b, rank_of(b) - 1, True), True)
-        summed = call(builder, operator.matmul, a, right)
+        summed = call(builder, operator.matmul, a, total_over(builder, b, rank_of(b) - 1, True))
     else:
-        left = builder.call(registry[np.sum], (a, rank_of(a) - 2, True), True)
-        summed = call(builder, operator.matmul, left, b)
+        summed = call(builder, operator.matmul, total_over(builder, a, rank_of(a) - 2, True), b)
     if keepdims:
         return summed
     index = [slice(None)] * rank
