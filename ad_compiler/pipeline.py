@@ -74,6 +74,9 @@ def compile_program(request: Request, arguments: Mapping[str, Any], constants: f
     inputs = list(values_in(lowered.differentiated))
     function.shortcuts = find_gates(lowered, inputs)
     differentiate(request, source, lowered)
+    for called in functions_called(function):
+        remove_dead_code(called.blocks, (called.result, called.reverse_result), inside=True)
+    close_all(function)
     show("differentiate", function)
     clean(lowered)
     for each in [function, *functions_called(function)]:
@@ -90,9 +93,6 @@ def compile_program(request: Request, arguments: Mapping[str, Any], constants: f
 def clean(lowered: Lowered) -> None:
     """Remove dead code, but not the errors it would have raised."""
     function = lowered.function
-    for called in functions_called(function):
-        remove_dead_code(called.blocks, (called.result, called.reverse_result), inside=True)
-    close_all(function)
     before = operations_in(function.forward)
     remove_dead_code(function.blocks, (function.result, function.reverse_result))
     insert_checks(function, dead_checks(before, function))

@@ -135,6 +135,7 @@ class Recursion:
         self.key = key
         self.arguments = dict(scope.names)
         self.kinds: dict[int, Type] = {}  # of the arguments that are parameters, by their number
+        self.arrays: set[int] = set()  # of those, the ones that may be arrays in memory
         self.result: Operand = UNKNOWN  # its structure, on values of the kinds it may have
         self.settled = False
         self.function = Function("", [], Block())
@@ -143,6 +144,8 @@ class Recursion:
         def note(place: int, argument: Operand) -> None:
             if isinstance(argument, Value):
                 self.kinds[place] = argument.type
+            if is_array(argument):
+                self.arrays.add(place)
 
         self.each_argument(note, self.arguments)
 
@@ -178,7 +181,11 @@ class Recursion:
         self.parameters = {}
         scopes = active_scopes(context)
         before = [dict(scope.names) for scope in scopes]
-        names = self.each_argument(self.parameter, self.arguments)
+        names: dict[str, Operand] = {}
+        for name, operand in self.each_argument(self.parameter, self.arguments).items():
+            names[name] = operand
+            for value in values_in(operand):
+                value.name = name if operand is value else value.name or name
         scope = Scope(self.scope.source, self.scope.function, names, self.scope.enclosing)
         context.recursions.append(self)
         try:
@@ -201,7 +208,7 @@ class Recursion:
         if place not in self.kinds:
             return argument
         value = Value(self.kinds[place], argument.name if isinstance(argument, Value) else None)
-        value.immutable = not is_array(argument)
+        value.immutable = place not in self.arrays
         self.parameters[place] = value
         return value
 
@@ -227,8 +234,10 @@ class Recursion:
         else:
             kind = self.kinds[place]
         wider = self.joined(kind, given)
-        if place not in self.kinds or not same_kind(wider, kind):
+        if place not in self.kinds or not same_kind(wider, kind) or is_array(given) > (place in self.arrays):
             self.settled = False
+        if is_array(given):
+            self.arrays.add(place)
         self.kinds[place] = wider
         return given
 
@@ -238,17 +247,20 @@ class Recursion:
     def join_result(self, result: Operand) -> None:
         """What is returned, joined to what was returned before; `settled` says whether it was the same."""
         if self.result is UNKNOWN:
-            self.result = map_values(lambda value: Value(value.type), result)
+            self.result = map_values(like, result)
             self.settled = False
 
         def join(known: Operand, now: Operand) -> Operand:
             if not isinstance(known, Value) and key_of(known) == key_of(now):
                 return known
             kind = self.joined(kind_of(known), now)
-            if isinstance(known, Value) and same_kind(kind, known.type):
+            immutable = not is_array(known) and not is_array(now)
+            if isinstance(known, Value) and same_kind(kind, known.type) and known.immutable == immutable:
                 return known
             self.settled = False
-            return Value(kind)
+            value = Value(kind)
+            value.immutable = immutable
+            return value
 
         try:
             self.result = map_leaves(join, self.result, result)
@@ -278,6 +290,7 @@ class Recursion:
 
         def made(value: Value) -> Value:
             result = Value(self.at_call(value.type, lengths))
+            result.immutable = value.immutable
             result.operation = call
             call.results.append(result)
             return result
@@ -331,6 +344,13 @@ class Recursion:
         add_parameters(function, own)
         close(self.context.shortcuts, function, outside, [call])
         return arguments
+
+
+def like(value: Value) -> Value:
+    """A value that stands for any of this kind."""
+    result = Value(value.type)
+    result.immutable = not is_array(value)
+    return result
 
 
 def close(

@@ -23,6 +23,8 @@ from ad_compiler.ir import (
     Value,
     arguments_of,
     blocks_of,
+    functions_called,
+    nodes_in,
     values_in,
 )
 
@@ -51,7 +53,7 @@ def _mark(block: Block, live: set[Value], kept: set[Node], inside: bool) -> bool
             alive = True
             live.add(node.tape)
         elif isinstance(node, (Call, PullbackCall)):
-            alive = any(result in live for result in node.results)
+            alive = any(result in live for result in node.results) or must_run(node)
             if alive:
                 live.update(values_in(arguments_of(node)))
         else:
@@ -60,6 +62,15 @@ def _mark(block: Block, live: set[Value], kept: set[Node], inside: bool) -> bool
             kept.add(node)
             needed = True
     return needed
+
+
+def must_run(call: Call | PullbackCall) -> bool:
+    """Whether a call does or may find something that the user would miss: a check, a message."""
+    return isinstance(call, Call) and any(
+        isinstance(node, Operation) and (node.primitive.effect or node.kept)
+        for function in (call.function, *functions_called(call.function))
+        for node in nodes_in(function.forward)
+    )
 
 
 def checks_alone(node: Operation, inside: bool) -> bool:
