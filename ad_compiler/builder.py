@@ -8,13 +8,14 @@ expressions are kept as written.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import unifying, unifying_for_now
+from ad_compiler.analysis.types import same_shape, unifying, unifying_for_now
 from ad_compiler.ir import Block, Node, Operand, Operation, Record, Statement, Value, values_in
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Builder:
     def call(self, primitive: Primitive, arguments: tuple[Operand, ...], method: bool = False) -> Operand:
         """The result of an operation: a new value, one computed before, or a number."""
         arguments = self.with_arrays(primitive, arguments)
+        if primitive.name == "index_set":
+            primitive, arguments = self.as_addition(primitive, arguments)
         if self.generated:
             simplified = simplify(self, primitive, arguments)
             if simplified is not NotImplemented:
@@ -99,6 +102,30 @@ class Builder:
         if depth:
             return type(operand)(self.as_array(item, depth - 1) for item in operand)
         return self.call(registry[np.array], (operand, None))
+
+    def as_addition(
+        self, primitive: Primitive, arguments: tuple[Operand, ...]
+    ) -> tuple[Primitive, tuple[Operand, ...]]:
+        """`a[i] = a[i] + e` is `a[i] += e`, whose derivative leaves the cotangent of `a` alone."""
+        from ad_compiler.rules.notation import registry
+
+        array, index, value = arguments
+        node = value.operation if isinstance(value, Value) else None
+        if not isinstance(node, Operation) or node.primitive.name not in ("add", "sub"):
+            return primitive, arguments
+        first, second = node.arguments
+        read = first.operation if isinstance(first, Value) else None
+        if not isinstance(read, Operation) or read.primitive.name != "getitem":
+            return primitive, arguments
+        from ad_compiler.rules.shapes import type_of
+
+        if key_of(read.arguments) != key_of((array, index)) or not same_shape(
+            type_of(value).shape, type_of(first).shape
+        ):
+            return primitive, arguments
+        if node.primitive.name == "sub":
+            second = self.call(registry[operator.neg], (second,))
+        return registry["index_add"], (array, index, second)
 
     def append(self, node: Node) -> None:
         self.block.operations.append(node)

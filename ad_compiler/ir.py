@@ -379,6 +379,14 @@ def nodes_in(block: Block) -> Iterator[Node]:
             yield from nodes_in(inner)
 
 
+def all_blocks(block: Block) -> Iterator[Block]:
+    """A block, and those inside of its nodes."""
+    yield block
+    for node in block.operations:
+        for inner in blocks_of(node):
+            yield from all_blocks(inner)
+
+
 def origins_of(value: Value) -> tuple[Operand, ...] | None:
     """The operands that control flow chooses a value from; None for what an operation makes.
 

@@ -6,8 +6,9 @@
     4 differentiate  transforms/differentiate.py   the chain rule, backwards (simplified as it is built)
     5 dead code      transforms/dead_code.py       what neither sweep needs
     6 tape           transforms/tape.py            what the reverse sweep needs of the turns of loops
-    7 emit           backends/numpy/emit.py        the graph to Python source
-    8 load           backends/loader.py            source to a function
+    7 protect        transforms/protect.py         copies of parts of arrays, where whole ones would be copied
+    8 emit           backends/numpy/emit.py        the graph to Python source
+    9 load           backends/loader.py            source to a function
 
 Types are inferred while lowering, and identities and common subexpressions are applied while building
 (`builder.py`), so neither is a step of its own.
@@ -36,6 +37,7 @@ from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.differentiate import ReverseSweep
 from ad_compiler.transforms.gates import find_gates
 from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in
+from ad_compiler.transforms.protect import protect_views
 from ad_compiler.transforms.tape import record
 
 Mode = Literal["grad", "value_and_grad", "vjp"]
@@ -81,6 +83,7 @@ def compile_program(request: Request, arguments: Mapping[str, Any], constants: f
     clean(lowered)
     for each in [function, *functions_called(function)]:
         record(each, repeated=request.mode == "vjp")
+        protect_views(each)
     show("tape", function)
     name = primal_name(request.primal)
     function.name = f"{name}_{SUFFIX[request.mode]}"

@@ -48,7 +48,16 @@ def zero_like(context: Context, value: Value) -> Operand:
 
 def may_be_unbound(value: Value) -> bool:
     """Whether it is a value of a loop or a branch that may never have been computed."""
-    return any(origin is UNBOUND for origin in origins_of(value) or ())
+    seen: set[Value] = set()
+    waiting: list[Operand] = [value]
+    while waiting:
+        current = waiting.pop()
+        if current is UNBOUND:
+            return True
+        if isinstance(current, Value) and current not in seen:
+            seen.add(current)
+            waiting += origins_of(current) or ()
+    return False
 
 
 # What a gradient may be at run time: NumPy's double is a Python float.

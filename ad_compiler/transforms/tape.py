@@ -33,6 +33,7 @@ from ad_compiler.ir import (
     Operation,
     Pop,
     Value,
+    all_blocks,
     blocks_of,
     inputs_of,
     map_values,
@@ -102,6 +103,20 @@ class Recorder:
         for node in self.function.forward.operations:
             if not isinstance(node, (Operation, Loop)):
                 self.loops_in(node)
+        self.complete_indices()
+
+    def complete_indices(self) -> None:
+        """Compute a loop variable, where it is read and is not simply the one of the mirror image."""
+        made = {value for node in nodes_in(self.reverse) for value in results_of(node)}
+        for loop in [node for node in nodes_in(self.reverse) if isinstance(node, Loop)]:
+            read = set(reads_in(loop.body))
+            for number in self.function.indices.values():
+                if number not in read or number in made or loop.index not in sources(number):
+                    continue
+                chain = dict.fromkeys(v for v in sources(number) if v not in made and loop.index in sources(v))
+                missing = [v.operation for v in chain if isinstance(v.operation, Operation)]
+                made.update(chain)
+                loop.body.operations[:0] = missing
 
     def loops_in(self, node: Node) -> None:
         for block in blocks_of(node):
@@ -245,7 +260,7 @@ class Recorder:
         result.immutable = node.result.immutable
         arguments = map_values(lambda v: known.get(v, indices.get(v, v)), node.arguments)
         result.operation = Operation(
-            node.primitive, arguments, result, None, node.place, node.method, node.equations
+            node.primitive, arguments, result, node.statement, node.place, node.method, node.equations
         )
         known[node.result] = result
         return result.operation
@@ -264,6 +279,16 @@ class Recorder:
                 if other in around and has_shape_of(other, template):
                     node.arguments = (other, *node.arguments[1:])
                     break
+
+
+def sources(number: Operand) -> list[Value]:
+    """What a loop variable is computed from in a turn, and itself, in order."""
+    if not isinstance(number, Value):
+        return []
+    node = number.operation
+    if not isinstance(node, Operation) or node.primitive.name not in ("add", "sub", "mul", "neg"):
+        return [number]
+    return [*(each for value in values_in(node.arguments) for each in sources(value)), number]
 
 
 def has_shape_of(value: Value, template: Value) -> bool:
@@ -285,13 +310,6 @@ def carried_around(block: Block, wanted: Block) -> set[Value]:
                 own = set(node.carried) if isinstance(node, Loop) else set()
                 return own if inner is wanted else own | carried_around(inner, wanted)
     return set()
-
-
-def all_blocks(block: Block) -> Iterator[Block]:
-    yield block
-    for node in block.operations:
-        for inner in blocks_of(node):
-            yield from all_blocks(inner)
 
 
 def made_in(block: Block) -> Iterator[Value]:

@@ -218,7 +218,8 @@ class Expressions:
                 and isinstance(item.operation, Operation)
                 and is_length(item.operation)
             }
-            for array in arrays:
+            kept = any(isinstance(item, Value) and self.name_of(item) is not None for item in shape)
+            for array in () if kept else arrays:  # a length that has a variable outlives the array's
                 if rank_of(array) == len(shape) and all(
                     is_length_of(item, array, i) for i, item in enumerate(shape)
                 ):

@@ -27,6 +27,7 @@ from ad_compiler.ir import (
     Value,
     arguments_of,
     blocks_of,
+    inputs_of,
     results_of,
     values_in,
 )
@@ -85,6 +86,7 @@ class Planner:
         self.branch_ends: dict[Node, tuple[int, int]] = {}
         self.sizes: dict[Value, int] = {}
         self.position = 0
+        self.widest = WIDTH
 
     def plan(self) -> Plan:
         function = self.function
@@ -94,7 +96,8 @@ class Planner:
         outputs = (function.result, function.reverse_result)
         for value in values_in(outputs):
             self.read(value, None, None)
-        for block in blocks:
+        for block, widest in zip(blocks, (WIDTH, WIDTH * 3 // 4), strict=False):
+            self.widest = widest  # the user's own expressions are as long as the user wrote them
             self.inline(block)
         self.shorten_return(outputs)
         forward = self.steps(function.forward, False)
@@ -146,6 +149,28 @@ class Planner:
             self.keep_updated(node)
             if self.is_inlined(node, block):
                 self.inlined.add(node.result)
+        self.read_before_update(block)
+
+    def read_before_update(self, block: Block) -> None:
+        """What reads an array that is updated is not written into an expression behind the update."""
+        places = {node.result: n for n, node in enumerate(block.operations) if isinstance(node, Operation)}
+        for place, update in enumerate(block.operations):
+            if not isinstance(update, Operation) or update.primitive.name not in UPDATES:
+                continue
+            later = [value for node in block.operations[place + 1 :] for value in inputs_of(node)]
+            for value in [*later, *values_in(block.results)]:
+                if places.get(value, place) < place:
+                    self.keep_reads(value, update.arguments[0], places, place)
+
+    def keep_reads(self, value: Value, base: Operand, places: dict[Value, int], place: int) -> None:
+        node = value.operation
+        if value not in self.inlined or not isinstance(node, Operation):
+            return
+        if base in node.arguments:
+            self.inlined.discard(value)
+        for inner in values_in(node.arguments):
+            if places.get(inner, place) < place:
+                self.keep_reads(inner, base, places, place)
 
     def shorten_return(self, outputs: Operand) -> None:
         """Where the `return` line would be too long, what it returns gets lines of its own."""
@@ -164,7 +189,7 @@ class Planner:
             return False
         if primitive.cheap and node.result.name is None and self.text_length(node) < 30:
             return True
-        return self.read_once_here(node.result, block, node) and self.text_length(node) <= WIDTH * 3 // 4
+        return self.read_once_here(node.result, block, node) and self.text_length(node) <= self.widest
 
     def read_once_here(self, value: Value, block: Block, node: Node) -> bool:
         if self.uses[value] != 1 or value.name is not None:
