@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from ad_compiler.errors import Unsupported
+
 
 class Refusal(Exception):
     """Raised where a rule or a type says no; becomes `Unsupported` at the expression being lowered."""
@@ -34,4 +36,11 @@ class RecursionFound(Exception):
 
 
 class ResultUnknown(Exception):
-    """What a recursive call returns is asked for before its kind is known."""
+    """What a recursive call returns is asked for before its kind is known.
+
+    Where no other way through the function tells it, `refusal` is what to say.
+    """
+
+    def __init__(self, refusal: Unsupported) -> None:
+        super().__init__(refusal)
+        self.refusal = refusal

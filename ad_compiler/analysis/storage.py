@@ -68,7 +68,7 @@ def shared_with(value: Value) -> Operand:
 
 
 def returned_by(call: Call | PullbackCall) -> list[Operand]:
-    """What a call returns, in terms of the function called; None where that is not known or no array alone."""
+    """What a call returns, in terms of the function called; None where it is not known, or returned twice."""
     made = call if isinstance(call, Call) else call.pullback.operation
     returned = None
     if isinstance(made, Call):

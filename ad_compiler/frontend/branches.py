@@ -20,7 +20,7 @@ from ad_compiler.analysis.types import (
     same_length,
 )
 from ad_compiler.builder import key_of
-from ad_compiler.frontend.context import UNKNOWN, Context
+from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.scope import LocalFunction, Scope, Undecided
 from ad_compiler.ir import UNBOUND, Block, Branch, Operand, Operation, Record, Value, map_values
 from ad_compiler.refusal import ResultUnknown
@@ -71,27 +71,26 @@ def run_branches(
         scope.names.update(names)
     with builder.inside(branch.otherwise), on_side(context, condition, False):
         right = known_result(otherwise)
-    if left is UNKNOWN and right is UNKNOWN:
-        raise ResultUnknown
+    if isinstance(left, ResultUnknown) and isinstance(right, ResultUnknown):
+        raise left
     for scope, names in zip(scopes, after_then, strict=True):
-        if left is UNKNOWN:
-            continue
-        if right is UNKNOWN:
+        if isinstance(right, ResultUnknown):
             scope.names.clear()
             scope.names.update(names)
-        else:
+        elif not isinstance(left, ResultUnknown):
             merge_names(context, branch, scope, names)
-    left, right = (right if left is UNKNOWN else left), (left if right is UNKNOWN else right)
     builder.append(branch)
-    return branch, left, right
+    if isinstance(left, ResultUnknown):
+        return branch, right, right
+    return branch, left, left if isinstance(right, ResultUnknown) else right
 
 
 def known_result(side: Callable[[], Any]) -> Any:
-    """What a side of a branch comes to; `UNKNOWN` where that asks for what a recursive call returns."""
+    """What a side of a branch comes to; where it asks for what a recursive call returns, the exception."""
     try:
         return side()
-    except ResultUnknown:
-        return UNKNOWN
+    except ResultUnknown as unknown:
+        return unknown
 
 
 @contextmanager

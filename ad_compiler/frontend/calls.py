@@ -263,9 +263,8 @@ def run_in(context: Context, node: ast.AST, scope: Scope, callee: ast.FunctionDe
     """The result of a function's body in its own scope."""
     activation = activation_of(scope, callee)
     if activation.function in context.recursive:
-        name = getattr(callee, "name", "function")
         return call_recursive(
-            context, node, scope, name, lambda inner: run_inlined(context, node, inner, callee), activation.function
+            context, node, scope, callee, lambda inner: run_inlined(context, node, inner, callee)
         )
     if activation in context.activations:
         raise RecursionFound(activation.function)

@@ -63,6 +63,7 @@ LONGEST_UNROLLED = 64  # turns
 MOST_ROUNDS = 12  # of lowering a body until the kinds fit: dtypes and lengths can be joined a few times only
 UNKNOWN = "known while compiling"  # every refusal for want of a constant says so
 Key = tuple[Scope, str]
+_ENDLESS = "this loop does not end", "leave it with `break` or `return`"
 _ONE_KIND = "give it one kind of value before the loop, and keep it"
 
 
@@ -287,8 +288,8 @@ class LoopLowering:
             self.outcome = run(context, body)
         if self.endless(loop) and not tags_of(self.outcome.tag) - {END}:
             if context.result_unknown:
-                raise ResultUnknown
-            raise context.refuse(node, "this loop does not end", "leave it with `break` or `return`")
+                raise ResultUnknown(context.refuse(node, *_ENDLESS))
+            raise context.refuse(node, *_ENDLESS)
         return loop, params
 
     def endless(self, loop: Loop) -> bool:

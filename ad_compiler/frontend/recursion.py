@@ -23,6 +23,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
+from types import FunctionType
 
 from ad_compiler.analysis.storage import storages_of
 from ad_compiler.analysis.types import (
@@ -43,7 +44,7 @@ from ad_compiler.frontend.carried import (
     same_kind,
 )
 from ad_compiler.frontend.context import UNKNOWN, Context
-from ad_compiler.frontend.scope import Scope
+from ad_compiler.frontend.scope import LocalFunction, Scope
 from ad_compiler.frontend.writes import active_scopes, is_array
 from ad_compiler.ir import (
     Block,
@@ -99,9 +100,10 @@ def activation_of(scope: Scope, callee: ast.FunctionDef | ast.Lambda) -> Activat
 
 
 def call_recursive(
-    context: Context, node: ast.AST, scope: Scope, name: str, body: Body, key: Hashable
+    context: Context, node: ast.AST, scope: Scope, callee: ast.FunctionDef | ast.Lambda, body: Body
 ) -> Operand:
     """The result of a function that is known to call itself; its arguments are the names of `scope`."""
+    key, name = key_of_function(scope, callee), getattr(callee, "name", "function")
     lowering = next(
         (
             each
@@ -191,8 +193,8 @@ class Recursion:
         try:
             with context.builder.separately(self.function.forward):
                 result = self.body(scope)
-        except ResultUnknown:
-            raise context.refuse(self.node, ENDLESS, "rewrite it without recursion") from None
+        except ResultUnknown as unknown:
+            raise unknown.refusal from None
         finally:
             context.recursions.pop()
         if any(changed(each.names, names) for each, names in zip(scopes, before, strict=True)):
@@ -223,7 +225,7 @@ class Recursion:
                 "give every call arguments of one structure",
             ) from None
         if self.result is UNKNOWN:
-            raise ResultUnknown
+            raise ResultUnknown(self.context.refuse(node, ENDLESS, "rewrite it without recursion"))
         return self.called(node, scope.names)
 
     def join_argument(self, place: int, first: Operand, given: Operand) -> Operand:
@@ -246,6 +248,10 @@ class Recursion:
 
     def join_result(self, result: Operand) -> None:
         """What is returned, joined to what was returned before; `settled` says whether it was the same."""
+        if holds_function(result):
+            raise self.context.refuse(
+                self.node, f"`{self.name}` calls itself, and returns a function", "return numbers and arrays"
+            )
         if self.result is UNKNOWN:
             self.result = map_values(like, result)
             self.settled = False
@@ -318,14 +324,15 @@ class Recursion:
         block = self.function.forward
         made = made_in(block)
         bases = [
-            node.arguments[0]
+            (node.arguments[0], node.place)
             for node in nodes_in(block)
             if isinstance(node, Operation) and node.primitive.name in UPDATES
         ]
-        for value in [*written, *bases]:
+        for value, place in [*bases, *((value, None) for value in written)]:
             if isinstance(value, Value) and not storages_of(value) <= made:
-                raise self.context.refuse(
-                    self.node,
+                source, node = place or (self.context.here.source, self.node)
+                raise source.refuse(
+                    node,
                     f"`{self.name}` calls itself, and writes into an array that it is given",
                     "write into a copy, and return it",
                 )
@@ -344,6 +351,12 @@ class Recursion:
         add_parameters(function, own)
         close(self.context.shortcuts, function, outside, [call])
         return arguments
+
+
+def holds_function(operand: Operand) -> bool:
+    if isinstance(operand, (tuple, list)):
+        return any(map(holds_function, operand))
+    return isinstance(operand, (LocalFunction, FunctionType))
 
 
 def like(value: Value) -> Value:
