@@ -45,6 +45,7 @@ from ad_compiler.frontend.carried import (
 )
 from ad_compiler.frontend.context import UNKNOWN, Context
 from ad_compiler.frontend.scope import LocalFunction, Scope
+from ad_compiler.frontend.source import Source
 from ad_compiler.frontend.writes import active_scopes, is_array
 from ad_compiler.ir import (
     Block,
@@ -140,6 +141,7 @@ class Recursion:
         self.arrays: set[int] = set()  # of those, the ones that may be arrays in memory
         self.result: Operand = UNKNOWN  # its structure, on values of the kinds it may have
         self.settled = False
+        self.calls: list[tuple[Source, ast.AST, dict[str, Operand]]] = []  # of the function by itself
         self.function = Function("", [], Block())
         self.parameters: dict[int, Value] = {}
 
@@ -181,6 +183,7 @@ class Recursion:
         context = self.context
         self.function = Function(self.name, [], Block())
         self.parameters = {}
+        self.calls.clear()
         scopes = active_scopes(context)
         before = [dict(scope.names) for scope in scopes]
         names: dict[str, Operand] = {}
@@ -203,7 +206,20 @@ class Recursion:
                 f"`{self.name}` calls itself, and changes what other functions hold",
                 "return what it makes",
             )
+        for source, node, given in self.calls:
+            self.join_arguments(source, node, given)
         self.join_result(result)
+
+    def join_arguments(self, source: Source, node: ast.AST, given: dict[str, Operand]) -> None:
+        """The kinds that fit a call, too; lengths that its body found equal are told apart again by now."""
+        try:
+            self.each_argument(self.join_argument, self.arguments, given)
+        except Different as error:
+            raise source.refuse(
+                node,
+                f"`{self.name}` calls itself with arguments of another kind: {reworded(error)}",
+                "give every call arguments of one kind",
+            ) from None
 
     def parameter(self, place: int, argument: Operand) -> Operand:
         """What stands for an argument: itself, if every call is given the same constant."""
@@ -217,13 +233,14 @@ class Recursion:
     def call(self, node: ast.AST, scope: Scope) -> Operand:
         """A call of the function by itself."""
         try:
-            self.each_argument(self.join_argument, self.arguments, scope.names)
+            self.each_argument(lambda place, first, given: given, self.arguments, scope.names)
         except Different as error:
             raise self.context.refuse(
                 node,
                 f"`{self.name}` calls itself with arguments of another structure: {reworded(error)}",
                 "give every call arguments of one structure",
             ) from None
+        self.calls.append((self.context.here.source, node, dict(scope.names)))
         if self.result is UNKNOWN:
             raise ResultUnknown(self.context.refuse(node, ENDLESS, "rewrite it without recursion"))
         return self.called(node, scope.names)

@@ -245,6 +245,16 @@ def number_updated_later(x, n):
     return y
 
 
+def lengths_found_equal(x, y, n):
+    """The body finds the lengths of its two arguments equal, and the next call is given others."""
+    if n <= 0:
+        return (x + y) * x
+    inner = lengths_found_equal(np.where(x > 0.1, y, 1.3), x + 1.3, n - 1)
+    for _ in range(2):
+        inner = lengths_found_equal(y + 0.7, np.sin(inner), n - 1)
+    return inner * y
+
+
 EXAMPLES: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (power, (1.2, 4)),
     (power, (1.2, 0)),
@@ -281,6 +291,7 @@ EXAMPLES: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (view_overwritten_later, (V, 2)),
     (result_overwritten_later, (V, 3)),
     (number_updated_later, (V, 3)),
+    (lambda x, y, n: np.sum(lengths_found_equal(x, y, n)), (V, V[::-1] * 0.3, 2)),
 ]
 
 
@@ -390,6 +401,20 @@ REFUSED = [
         (1.5, 3),
         "`f` calls itself with arguments of another structure: it has 0 items first, and 1 in another call",
         "give every call arguments of one structure",
+    ),
+    Refused(
+        "a number that becomes an array",
+        """
+        def f(x, n, total=0.0):
+            if n == 0:
+                return np.sum(total)
+            return f(x, n - 1, total + x * x * n)
+                   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        """,
+        (V, 3),
+        "`f` calls itself with arguments of another kind: it is a number first, and an array of rank 1 "
+        "in another call",
+        "give every call arguments of one kind",
     ),
     Refused(
         "two recursions that call each other and themselves",
