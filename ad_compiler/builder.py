@@ -87,7 +87,7 @@ class Builder:
         return tuple(
             [
                 self.as_array(argument, 1 if name == "arrays" else 0)
-                if name in primitive.differentiable and name not in ("items", "subscripts")
+                if name in primitive.differentiable and name not in ("item", "items", "subscripts")
                 else argument
                 for name, argument in zip(names, arguments, strict=True)
             ]

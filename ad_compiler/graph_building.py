@@ -30,19 +30,23 @@ from ad_compiler.graph import Edge, Graph, Node, Wire, abbreviated
 from ad_compiler.ir import (
     Block,
     Branch,
+    Loop,
     Operand,
     Operation,
     Record,
     Value,
+    inputs_of,
     results_of,
     values_in,
 )
+from ad_compiler.ir import Node as IrNode
 from ad_compiler.pipeline import Request, check_scalar, pairs, primal_name, seed_structure
 from ad_compiler.refusal import NeedsConstant
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.transforms.cotangents import Cotangents
 from ad_compiler.transforms.differentiate import ReverseSweep
+from ad_compiler.transforms.tape import record
 
 Recorded = tuple[Value, Operand, Block]  # a value, what is known of it, and the block that knows it
 
@@ -160,6 +164,8 @@ class Evaluation:
         values, gradients = exported(function.forward, known), exported(function.reverse, pulled)
         function.result, function.reverse_result = list(values.values()), list(gradients.values())
         function.name = f"{primal_name(request.primal)}_graph"
+        function.mirrors, function.indices = sweep.mirrors, sweep.indices
+        record(function, repeated=False)
         self.function = function
         self.captures = lowered.context.captures.values()
         self.active = sweep.active
@@ -213,7 +219,7 @@ def made_in(block: Block) -> list[Recorded]:
     for node in block.operations:
         if isinstance(node, Branch):
             found += made_in(node.then) + made_in(node.otherwise)
-        if isinstance(node, Branch) or not node.primitive.effect:
+        if not isinstance(node, Operation) or not node.primitive.effect:
             found += [(result, result, block) for result in results_of(node)]
     return found
 
@@ -282,7 +288,9 @@ class GraphBuilder:
         for node in block.operations:
             if isinstance(node, Branch):
                 self.branch(node, graph)
-            elif node.result not in self.wires:
+            elif isinstance(node, Loop):
+                self.loop(node, graph)
+            elif isinstance(node, Operation) and node.result not in self.wires:
                 self.operation(node, graph)
 
     def operation(self, node: Operation, graph: Graph) -> None:
@@ -305,6 +313,16 @@ class GraphBuilder:
         wires = tuple([self.wire(result, made) for result in node.results])
         graph.nodes.append(Node(made, "branch", "if", wires, sides[0], sides[1], line_of(node)))
 
+    def loop(self, node: Loop, graph: Graph) -> None:
+        """A loop is drawn as one gate: what it reads of the values around it, and what it leaves."""
+        made = self.new_id()
+        for value in dict.fromkeys(inputs_of(node)):
+            if value in self.makers:
+                self.read(value, made, graph)
+        wires = tuple([self.wire(result, made) for result in node.results])
+        label = "while" if node.bounds is None else "for"
+        graph.nodes.append(Node(made, "operation", label, wires, line=line_of(node)))
+
     def read(self, operand: Operand, target: str, graph: Graph) -> None:
         """An edge; what is known while compiling gets a node of its own."""
         if isinstance(operand, Value):
@@ -316,7 +334,7 @@ class GraphBuilder:
         graph.edges.append(Edge(made, target, wire))
 
 
-def line_of(node: Operation | Branch) -> int | None:
+def line_of(node: IrNode) -> int | None:
     return None if node.place is None else getattr(node.place[1], "lineno", None)
 
 

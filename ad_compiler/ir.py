@@ -144,7 +144,7 @@ class Loop:
     def keep(self, places: list[int]) -> None:
         """Carry only these of the values."""
         for listed in (self.carried, self.initial, self.body.results, self.results):
-            listed[:] = [listed[place] for place in places]  # type: ignore[index]
+            listed[:] = [listed[place] for place in places]
 
 
 @dataclass(eq=False, slots=True)

@@ -37,7 +37,8 @@ def _visit(block: Block, active: set[Value], blocked: frozenset[Value], entered:
             for result, *sides in zip(node.results, node.then.results, node.otherwise.results, strict=True):
                 _join(result, sides, active)
         elif (
-            node.result.type.differentiable
+            isinstance(node, Operation)
+            and node.result.type.differentiable
             and node.result not in blocked
             and any(v in active for v in differentiable_inputs(node))
         ):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ad_compiler.analysis.types import ArrayType
+from ad_compiler.analysis.types import ArrayType, ListType
 from ad_compiler.ir import (
     UNBOUND,
     Call,
@@ -54,6 +54,7 @@ def storages_of(value: Value) -> frozenset[Value]:
         if root not in found:
             found.add(root)
             waiting += values_in(shared_with(root))
+            waiting += shared_with_list(root)
     return frozenset(found)
 
 
@@ -63,7 +64,7 @@ def shared_with(value: Value) -> Operand:
     if isinstance(node, (Call, PullbackCall)):
         if is_fresh(value):
             return ()
-        return [v for v in values_in(arguments_of(node)) if isinstance(v.type, ArrayType) and v.type.rank]
+        return [each for each in values_in(arguments_of(node)) if not is_number(each)]
     return origins_of(value) or ()
 
 
@@ -98,6 +99,24 @@ def chosen_from(operand: Operand) -> Iterator[Value]:
             waiting += origins_of(root) or ()
 
 
+def shared_with_list(value: Value) -> list[Value]:
+    """The arrays and lists that a list holds, or came from; the list that an item was taken from."""
+    node = value.operation
+    if not isinstance(node, Operation) or not (isinstance(value.type, ListType) or is_item(value)):
+        return []
+    return [each for each in values_in(node.arguments) if not is_number(each)]
+
+
+def is_item(value: Value) -> bool:
+    """Whether it is an item of a list: shared with it, and not to be written into."""
+    node = value.operation
+    return isinstance(node, Operation) and node.primitive.name == "list_item"
+
+
+def is_number(value: Value) -> bool:
+    return isinstance(value.type, ArrayType) and value.type.rank == 0
+
+
 def is_fresh(value: Value) -> bool:
     """Whether the value's memory was made by the program, and is no view of anything."""
     seen: set[Value] = set()
@@ -115,6 +134,6 @@ def is_fresh(value: Value) -> bool:
         elif isinstance(current.operation, (Call, PullbackCall)):
             returned = returned_by(current.operation)
             waiting.append(returned[current.operation.results.index(current)])
-        elif not isinstance(current.operation, Operation) or is_view(current.operation):
+        elif not isinstance(current.operation, Operation) or is_view(current.operation) or is_item(current):
             return False
     return True

@@ -212,7 +212,37 @@ class ObjectType:
         return self.name
 
 
-Type = ArrayType | ObjectType
+@dataclass(frozen=True, eq=False, slots=True)
+class ListType:
+    """A Python list whose length is known at run time only; all of its elements are of one kind.
+
+    An element is a number, an array, or a tuple of elements.
+    """
+
+    element: Element
+
+    @property
+    def differentiable(self) -> bool:
+        return any(leaf.differentiable for _, leaf in leaves_of(self.element))
+
+    def __str__(self) -> str:
+        return f"list[{self.element}]"
+
+
+Element = ArrayType | tuple["Element", ...]
+Path = tuple[int, ...]  # which part of an element: `(1, 0)` is `item[1][0]`
+
+
+def leaves_of(element: Element, path: Path = ()) -> Iterator[tuple[Path, ArrayType]]:
+    """The numbers and arrays of an element, and where they stand in it."""
+    if isinstance(element, tuple):
+        for place, part in enumerate(element):
+            yield from leaves_of(part, (*path, place))
+    else:
+        yield path, element
+
+
+Type = ArrayType | ObjectType | ListType
 
 BOOL = ArrayType(np.dtype(bool), (), True)
 INT = ArrayType(np.dtype(np.int64), (), True)

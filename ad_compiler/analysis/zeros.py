@@ -10,7 +10,7 @@ from ad_compiler.ir import Loop, Operand, Operation, Value, origins_of, values_i
 from ad_compiler.rules.shapes import type_of
 
 _CHOOSING = frozenset({"select", "where"})
-_SOURCES = _CHOOSING | {"index_add", "index_set", "zeros_like"}
+_SOURCES = _CHOOSING | {"index_add", "index_set", "zeros_like", "list_zeros"}
 _TRANSPARENT = frozenset(
     {
         "mul",
@@ -26,6 +26,9 @@ _TRANSPARENT = frozenset(
         "squeeze",
     }
     | {"expand_dims", "broadcast_to", "astype", "flip", "ravel", "copy"}
+    | {"list_of", "list_append", "list_rest", "list_item", "list_set", "list_copy", "list_stack", "list_sum"}
+    | {"list_concatenate", "list_repeat", "list_rows", "list_full", "list_split", "list_add", "list_extend"}
+    | {"list_slice"}
 )
 
 

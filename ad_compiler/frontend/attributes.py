@@ -11,15 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType
+from ad_compiler.analysis.types import ArrayType, python_type
+from ad_compiler.frontend import lists
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Capture, Context
 from ad_compiler.frontend.inputs import has_inputs, is_named_tuple
+from ad_compiler.frontend.lists import CHANGING
 from ad_compiler.frontend.objects import MISSING, Super, record_attribute, replace, super_attribute
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.frontend.writes import add_at
 from ad_compiler.ir import Iteration, Operand, Record, Value
 from ad_compiler.refusal import NeedsConstant, Refusal
+from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import expansions, methods, registry
 from ad_compiler.rules.shapes import rank_of, type_of
 
@@ -110,6 +113,8 @@ def call_method(
 ) -> Operand:
     """`owner.name(...)`."""
     assert isinstance(node.func, ast.Attribute)
+    if is_list(owner) or (isinstance(owner, list) and name in (*CHANGING, "copy")):
+        return lists.method(context, node, owner, name, positional, keywords)
     if isinstance(owner, Value):
         return array_method(context, node, owner, name, positional, keywords)
     if isinstance(owner, dict) and name in ("items", "keys", "values", "get"):
@@ -156,6 +161,8 @@ def array_method(
     function = np.reshape if name == "reshape" and keywords else _METHOD_EXPANSIONS.get(name)
     if function is not None:
         return call_operand(context, node, function, [owner, *positional], keywords)
+    if name == "tolist" and rank_of(owner) == 1 and not positional:
+        return context.builder.call(registry["list_rows"], (owner, python_type(type_of(owner).dtype)))
     primitive = methods.get(name)
     if primitive is None:
         raise context.refuse(
@@ -171,6 +178,10 @@ def array_method(
 
 def item(context: Context, node: ast.Subscript, container: Operand, index: Operand) -> Operand:
     """`container[index]`."""
+    if is_list(container):
+        return lists.subscript(context, node, container, index)
+    if isinstance(container, list) and isinstance(index, Value) and index.access is None:
+        return lists.subscript(context, node, lists.lifted(context, node, container), index)
     if isinstance(container, Value):
         if rank_of(container) == 0 and type_of(container).python:
             raise context.refuse(node, "a number is indexed", "index an array")

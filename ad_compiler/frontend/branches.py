@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ad_compiler.analysis.joins import Different
 from ad_compiler.analysis.types import (
     ArrayType,
     Axis,
@@ -23,7 +24,8 @@ from ad_compiler.builder import key_of
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.scope import LocalFunction, Scope, Undecided
 from ad_compiler.ir import UNBOUND, Block, Branch, Operand, Operation, Record, Value, map_values
-from ad_compiler.refusal import ResultUnknown
+from ad_compiler.refusal import Refusal, ResultUnknown
+from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.shapes import rank_of, type_of
 
 _NUMBERS = (bool, int, float, np.generic)
@@ -119,8 +121,11 @@ def decided(context: Context, condition: Value, side: bool) -> tuple[Value, bool
     return condition, side
 
 
-def known_here(context: Context, condition: Operand) -> Operand:
+def known_here(context: Context, condition: Operand, node: ast.AST | None = None) -> Operand:
     """The condition, or its truth where we are inside of a branch on the same condition."""
+    from ad_compiler.frontend.lists import truth_of
+
+    condition = truth_of(context, node or context.here.source.node, condition)
     side = side_taken(context, condition) if isinstance(condition, Value) else None
     return condition if side is None else side
 
@@ -188,6 +193,8 @@ def merge(context: Context, branch: Branch, left: Operand, right: Operand, name:
 def merge_operands(
     context: Context, branch: Branch, left: Operand, right: Operand, name: str | None
 ) -> Operand:
+    if is_any_list(left) and is_any_list(right):
+        return merge_lists(context, branch, left, right, name)
     if key_of(left) == key_of(right):
         return left
     if isinstance(left, (Value, *_NUMBERS)) and isinstance(right, (Value, *_NUMBERS)):
@@ -216,6 +223,39 @@ def merge_operands(
     if left is None or right is None:
         return Undecided("one of the two branches gives None")
     return Undecided("the two branches give different kinds of values")
+
+
+def is_any_list(operand: Operand) -> bool:
+    return isinstance(operand, list) or is_list(operand)
+
+
+def merge_lists(context: Context, branch: Branch, left: Operand, right: Operand, name: str | None) -> Operand:
+    """One list for two; two names that hold one list on each side hold one list afterwards."""
+    from ad_compiler.frontend.lists import joined_list, lifted
+
+    key = (id(branch), id(left), id(right))
+    if key in context.lists.chosen:
+        return context.lists.chosen[key]
+    merged: Operand
+    if left is right:
+        return left
+    if isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        merged = [merge(context, branch, a, b, None) for a, b in zip(left, right, strict=True)]
+    else:
+        try:
+            kind = joined_list(left, right)
+        except (Refusal, Different) as error:
+            return Undecided(f"it is a list on both sides of a branch, but {error}")
+        merged = Value(kind, name)
+        merged.operation = branch
+        branch.results.append(merged)
+        for side, block in ((left, branch.then), (right, branch.otherwise)):
+            with context.builder.inside(block):
+                block.results.append(lifted(context, context.here.source.node, side, kind.element))
+    context.lists.chosen[key] = merged
+    context.lists.same(merged, left, right)
+    context.lists.kept.append(branch)
+    return merged
 
 
 def merge_types(left: Operand, right: Operand) -> Type | Undecided:

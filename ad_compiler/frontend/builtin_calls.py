@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import STRING, ObjectType
+from ad_compiler.analysis.types import STRING, ListType, ObjectType
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.folds import FOLDS
 from ad_compiler.frontend.iteration import MAKERS
+from ad_compiler.frontend.lists import length_of
 from ad_compiler.frontend.objects import OBJECTS, has_attribute, is_value
 from ad_compiler.frontend.operations import operation
 from ad_compiler.ir import Iteration, Operand, Record, Value
+from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import constant, registry
 from ad_compiler.rules.shapes import rank_of, shape_of
 from ad_compiler.rules.structure import length
@@ -27,6 +29,8 @@ def _length(
     context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
 ) -> Operand:
     (operand,) = positional
+    if is_list(operand):
+        return length_of(context, node, operand)
     if isinstance(operand, Value):
         if rank_of(operand) == 0:
             raise context.refuse(node, "a number has no length", "use an array")
@@ -68,6 +72,8 @@ def _type(
 def class_of(value: Value) -> type:
     if isinstance(value.type, ObjectType):
         return str
+    if isinstance(value.type, ListType):
+        return list
     if value.type.python:
         return {"b": bool, "i": int, "f": float, "c": complex}[value.type.dtype.kind]
     return np.ndarray if shape_of(value) else value.type.dtype.type

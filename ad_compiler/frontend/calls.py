@@ -14,6 +14,7 @@ import numpy as np
 
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.errors import Unsupported
+from ad_compiler.frontend import lists
 from ad_compiler.frontend.builtin_calls import BUILTINS
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.objects import MISSING, call_object, construct
@@ -27,6 +28,7 @@ from ad_compiler.gate import Gate
 from ad_compiler.ir import Operand, Shortcut, Value
 from ad_compiler.refusal import RecursionFound, Refusal
 from ad_compiler.rules.arithmetic import maximum, minimum
+from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import compile_time, elementwise, expansions, registry, signature_of
 from ad_compiler.rules.shapes import type_of
 
@@ -61,6 +63,16 @@ def call_operand(
     if isinstance(callee, MethodType) and isinstance(callee.__func__, FunctionType):
         return inline(context, node, callee.__func__, [callee.__self__, *positional], keywords)
     if is_hashable(callee):
+        if (
+            not context.in_rule
+            and any(map(is_list, positional))
+            and (callee in registry or callee in expansions)
+        ):
+            positional = lists.given(context, node, callee, positional)
+            if callee in lists.STACKING and "dtype" not in keywords and not keywords.get("axis"):
+                return positional[0]
+            if callee in lists.STACKING[2:]:
+                raise context.refuse(node, "items of a list are joined along another axis", "use `np.array`")
         if context.in_rule and callee in _IN_RULES:
             callee = _IN_RULES[callee]
         if context.in_rule == "math." and all(is_python_number(x) for x in positional):

@@ -14,27 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import (
-    ArrayType,
-    Axis,
-    Length,
-    ObjectType,
-    Type,
-    may_be_one,
-    python_type,
-    representative,
-    same_length,
-)
+from ad_compiler.analysis.joins import Different, joined_axis, joined_element, same_element, settled
+from ad_compiler.analysis.types import ArrayType, ListType, Type, python_type, same_length
 from ad_compiler.builder import key_of
 from ad_compiler.frontend.branches import named_rank
 from ad_compiler.ir import Operand, Record, Value
 from ad_compiler.rules.shapes import type_of
 
 NUMBERS = (bool, int, float, np.generic)
-
-
-class Different(Exception):
-    """Two structures that cannot be one: `str(error)` says how."""
 
 
 def is_leaf(operand: Operand) -> bool:
@@ -84,8 +71,10 @@ def joined(kind: Type, operand: Operand, initial: Operand) -> Type:
     A sum of arrays may start with a number: what is added to it in the first turn makes it an array.
     """
     other = kind_of(operand)
-    if isinstance(kind, ObjectType) or isinstance(other, ObjectType):
-        raise Different("text changes from turn to turn")
+    if isinstance(kind, ListType) and isinstance(other, ListType):
+        return ListType(joined_element(kind.element, other.element))
+    if not isinstance(kind, ArrayType) or not isinstance(other, ArrayType):
+        raise Different(f"it is a {kind} first, and a {other} after a turn")
     if kind.rank == 0 and other.rank and not isinstance(initial, Value):
         return ArrayType(np.result_type(kind.dtype, other.dtype), other.shape)
     if kind.rank != other.rank:
@@ -99,41 +88,34 @@ def joined(kind: Type, operand: Operand, initial: Operand) -> Type:
     return ArrayType(np.result_type(*dtypes), shape)
 
 
-def joined_axis(a: Axis, b: Axis) -> Axis:
-    a = representative(a)
-    if same_length(a, b) or (is_any(a) and may_be_one(a) >= may_be_one(b)):
-        return a
-    return any_length(may_be_one(a) or may_be_one(b))
-
-
-def any_length(may_be_one: bool) -> Length:
-    """A length that may differ from turn to turn."""
-    return Length(("turn", object()), may_be_one)
-
-
-def is_any(axis: Axis) -> bool:
-    return isinstance(axis, Length) and isinstance(axis.key, tuple) and axis.key[0] == "turn"
-
-
 def same_kind(a: Type, b: Type) -> bool:
-    if isinstance(a, ObjectType) or isinstance(b, ObjectType):
+    if isinstance(a, ListType) and isinstance(b, ListType):
+        return same_element(a.element, b.element)
+    if not isinstance(a, ArrayType) or not isinstance(b, ArrayType):
         return a == b
-    return (
-        a.dtype == b.dtype and a.python == b.python and all(map(same_length, a.shape, b.shape))
-    )
+    return a.dtype == b.dtype and a.python == b.python and all(map(same_length, a.shape, b.shape))
 
 
 def as_result(kind: Type) -> Type:
     """The kind of what is left after the loop: a length that changed is a length of its own."""
-    if isinstance(kind, ObjectType):
-        return kind
-    shape = tuple([any_length(may_be_one(axis)) if is_any(axis) else axis for axis in kind.shape])
-    return ArrayType(kind.dtype, shape, kind.python)
+    return settled(kind) if isinstance(kind, ArrayType) else kind
+
+
+def changed_lists(node: ast.AST) -> set[str]:
+    """The names of lists whose methods are called that change their length."""
+    return {
+        call.func.value.id
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr in ("append", "extend", "pop", "clear", "insert")
+        and isinstance(call.func.value, ast.Name)
+    }
 
 
 def stored_names(node: ast.AST) -> set[str]:
     """The names that a statement binds, inner functions and comprehensions left out."""
-    return {name for name in stores(node)}
+    return set(stores(node))
 
 
 def stores(node: ast.AST) -> Iterator[str]:

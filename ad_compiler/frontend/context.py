@@ -21,6 +21,7 @@ import numpy as np
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.builder import Builder
 from ad_compiler.errors import Unsupported
+from ad_compiler.frontend.identities import Lists
 from ad_compiler.frontend.inputs import describe_input, has_inputs, is_dataclass_instance
 from ad_compiler.frontend.scope import AnyLocation, Location, Scope
 from ad_compiler.ir import Block, Operand, Record, Shortcut, Value
@@ -57,6 +58,7 @@ class Context:
         self.unfinished: list[tuple[Record, Block]] = []  # objects whose `__init__` runs, and where
         self.shortcuts: dict[Value, Shortcut] = {}  # over the user's own gates
         self.written: set[Value] = set()  # arrays that were written into, as they were before
+        self.lists = Lists()
         self.wanted: tuple[int, frozenset[int]] | None = None  # depth and items of the tuple returned there
         self.in_rule: str | None = None  # the spelling of the module a rule stands for: "np." or "math."
 
@@ -146,7 +148,8 @@ def follow(obj: Any, path: str) -> Any:
 Handler = Callable[[Context, Any], Any]
 EXPRESSIONS: dict[type[ast.expr], Handler] = {}
 STATEMENTS: dict[type[ast.stmt], Handler] = {}
-CONTROL: dict[type[ast.stmt], Callable[[Context, Any, list[ast.stmt]], Any]] = {}
+Control = Callable[[Context, Any, list[ast.stmt]], Any]
+CONTROL: dict[type[ast.stmt], Control] = {}
 REWRITES: dict[type[ast.stmt], Callable[[Context, Any], list[ast.stmt]]] = {}
 
 
@@ -162,10 +165,10 @@ def handles(*classes: type[ast.AST]) -> Callable[[Handler], Handler]:
     return register
 
 
-def controls(*classes: type[ast.stmt]) -> Callable[[Handler], Handler]:
+def controls(*classes: type[ast.stmt]) -> Callable[[Control], Control]:
     """Register a handler of statements that may take over what follows them in their list."""
 
-    def register(handler: Any) -> Any:
+    def register(handler: Control) -> Control:
         CONTROL.update(dict.fromkeys(classes, handler))
         return handler
 

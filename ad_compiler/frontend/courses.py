@@ -1,8 +1,8 @@
 """What a loop runs over when its length is known at run time only: a range, and the item of each turn.
 
-    for i in range(n)              for i in range(0, n, 1)
-    for row in A            ->     for k in range(0, len(A), 1):  row = A[k]
-    for x, y in zip(u, v)          for k in range(0, min(len(u), len(v)), 1):  x, y = u[k], v[k]
+for i in range(n)              for i in range(0, n, 1)
+for row in A            ->     for k in range(0, len(A), 1):  row = A[k]
+for x, y in zip(u, v)          for k in range(0, min(len(u), len(v)), 1):  x, y = u[k], v[k]
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from typing import Any
 
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.iteration import Enumerated, Mapped, Reversed, RunTimeRange, Zipped, called
+from ad_compiler.frontend.lists import item_at, length_of
 from ad_compiler.ir import Iteration, Operand, Value
+from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of
 from ad_compiler.rules.structure import length
@@ -30,6 +32,7 @@ class Course:
 
     bounds: tuple[Operand, Operand, Operand]
     item: Item
+    arrays: frozenset[Value] = frozenset()  # what the items are read from
 
 
 def course_of(context: Context, node: ast.AST, operand: Operand) -> Course | None:
@@ -43,7 +46,7 @@ def course_of(context: Context, node: ast.AST, operand: Operand) -> Course | Non
         return Course((operand.start, operand.stop, operand.step), lambda index: index)
     if isinstance(operand, RunTimeRange):
         return Course((operand.start, operand.stop, operand.step), lambda index: index)
-    if isinstance(operand, Value) and rank_of(operand) > 0:
+    if is_sequence(operand):
         count, item = counted(context, node, operand)
         return Course((0, count, 1), item)
     if isinstance(operand, Reversed) and has_course(operand.inner):
@@ -57,7 +60,12 @@ def has_course(operand: Operand) -> bool:
         return bool(operand.parts) and all(map(has_course, operand.parts))
     if isinstance(operand, (Enumerated, Reversed)):
         return has_course(operand.inner)
-    return isinstance(operand, (range, RunTimeRange)) or (isinstance(operand, Value) and rank_of(operand) > 0)
+    return isinstance(operand, (range, RunTimeRange)) or is_sequence(operand)
+
+
+def is_sequence(operand: Operand) -> bool:
+    """Whether it is an array, or a list of run-time length."""
+    return is_list(operand) or (isinstance(operand, Value) and rank_of(operand) > 0)
 
 
 def backwards(context: Context, node: ast.AST, inner: Operand) -> Course | None:
@@ -74,6 +82,8 @@ def backwards(context: Context, node: ast.AST, inner: Operand) -> Course | None:
 
 def counted(context: Context, node: ast.AST, operand: Operand) -> tuple[Operand, Item]:
     """How many items there are, and the item of a number from 0."""
+    if is_list(operand):
+        return length_of(context, node, operand), lambda k: item_at(context, node, operand, k)
     if isinstance(operand, Value):
         context.builder.place = (context.here.source, node)
         return length(context.builder, operand, 0), lambda k: element(context, node, operand, k)

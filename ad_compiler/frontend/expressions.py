@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import STRING, ArrayType
-from ad_compiler.frontend import attributes
+from ad_compiler.frontend import attributes, lists
 from ad_compiler.frontend.branches import choose, on_this_side
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context, Given, handles, lower
@@ -19,6 +19,7 @@ from ad_compiler.frontend.scope import Undecided, locate
 from ad_compiler.frontend.statements import assign, local_function
 from ad_compiler.ir import Operand, Record, Value
 from ad_compiler.refusal import Refusal
+from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import constant, registry
 from ad_compiler.rules.shapes import rank_of
 
@@ -97,6 +98,11 @@ def is_number(operand: Operand) -> bool:
 
 
 def apply_binary(context: Context, node: ast.AST, function: Any, left: Operand, right: Operand) -> Operand:
+    made = lists.sum_of(context, node, function, left, right)
+    if made is not None:
+        return made
+    if (is_list(left) and is_numpy(right)) or (is_list(right) and is_numpy(left)):
+        left, right = lists.given(context, node, function, [left, right])
     if not isinstance(left, Value) and not isinstance(right, Value):
         if (
             is_number(left)
@@ -117,6 +123,11 @@ def apply_binary(context: Context, node: ast.AST, function: Any, left: Operand, 
     return operation(context, node, primitive, (left, right))
 
 
+def is_numpy(operand: Operand) -> bool:
+    """Whether an operand is an array or one of NumPy's numbers, which makes an array of a list."""
+    return isinstance(operand, Value) and isinstance(operand.type, ArrayType) and not operand.type.python
+
+
 def is_whole(operand: Operand) -> bool:
     return isinstance(operand, (bool, int, np.integer))
 
@@ -130,7 +141,7 @@ def all_python(*operands: Operand) -> bool:
 
 @handles(ast.UnaryOp)
 def unary(context: Context, node: ast.UnaryOp) -> Operand:
-    operand = lower(context, node.operand)
+    operand = lists.truth_of(context, node, lower(context, node.operand))
     if isinstance(node.op, ast.Not):
         if isinstance(operand, Value):
             return operation(context, node, registry["not"], (operand,))
@@ -201,6 +212,7 @@ def boolean_rest(context: Context, node: ast.BoolOp, values: list[ast.expr]) -> 
     first = lower(context, values[0])
     if len(values) == 1:
         return first
+    first = lists.truth_of(context, values[0], first)
     if isinstance(node.op, ast.And):
         return choose(context, node, first, lambda: boolean_rest(context, node, values[1:]), lambda: first)
     return choose(context, node, first, lambda: first, lambda: boolean_rest(context, node, values[1:]))

@@ -18,9 +18,11 @@ import numpy as np
 from ad_compiler.frontend.branches import choose
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.iteration import candidates, check_iterable, constantly, is_known, items
+from ad_compiler.frontend.lists import copied
 from ad_compiler.frontend.operations import elements_of, operation
 from ad_compiler.frontend.rewriting import Rewriting
 from ad_compiler.ir import Iteration, Operand, Record, Value
+from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 
@@ -36,6 +38,9 @@ def total(context: Context, node: ast.AST, positional: Arguments, keywords: Keyw
     result: Operand = start[0] if start else keywords.get("start", 0)
     check_iterable(context, node, container)
     if not is_known(container):
+        if is_list(container):
+            summed = operation(context, node, registry["list_sum"], (container,))
+            return apply_binary(context, node, operator.add, result, summed) if start or keywords else summed
         if isinstance(container, Value):
             raise context.refuse(node, "`sum` loops over an array", "use `np.sum`")
         rewriting = Rewriting(context, node, container)
@@ -131,6 +136,10 @@ def extremum(function: Any) -> Callable[..., Operand]:
             found = positional
         else:
             check_iterable(context, node, positional[0])
+            if is_list(positional[0]) and key is None and "default" not in keywords:
+                stacked = operation(context, node, registry["list_stack"], (positional[0],))
+                reduction = registry[getattr(np, function.__name__)]
+                return operation(context, node, reduction, reduction.bind([stacked], {}))
             if not is_known(positional[0]):
                 reason = f"`{function.__name__}` runs over items whose number is not known while compiling"
                 advice = f"use `np.{function.__name__}` of an array"
@@ -180,6 +189,10 @@ def sequence(cls: type) -> Callable[..., Operand]:
         if not positional:
             return cls()
         (container,) = positional
+        if cls is list and is_list(container):
+            return copied(context, node, container)
+        if cls is list and isinstance(container, Value) and rank_of(container) and not is_known(container):
+            return operation(context, node, registry["list_rows"], (container, None))
         if cls is list and isinstance(container, Iteration) and not is_known(container):
             from ad_compiler.frontend.comprehensions import listed
 

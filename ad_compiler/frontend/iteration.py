@@ -24,6 +24,7 @@ from ad_compiler.analysis.types import representative
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.scope import Scope
 from ad_compiler.ir import Iteration, Operand, Record, Value
+from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, shape_of
 
@@ -110,6 +111,8 @@ def known_items(context: Context, node: ast.AST, operand: Operand) -> list[Opera
 
 def is_known(operand: Operand) -> bool:
     """Whether the items can be told one by one while compiling."""
+    if is_list(operand):
+        return False
     if isinstance(operand, Value):
         return rank_of(operand) > 0 and isinstance(representative(shape_of(operand)[0]), int)
     if isinstance(operand, (Zipped, Mapped)):
@@ -308,7 +311,7 @@ def check_iterable(context: Context, node: ast.AST, operand: Operand) -> None:
     """Refuse what is no container."""
     from ad_compiler.frontend.operations import describe_any
 
-    if isinstance(operand, Value) and rank_of(operand) > 0:
+    if is_list(operand) or (isinstance(operand, Value) and rank_of(operand) > 0):
         return
     if is_known(operand) or isinstance(operand, Iteration):
         return

@@ -15,18 +15,20 @@ range is short and known, the loop is run through item by item too.
 from __future__ import annotations
 
 import ast
+import dataclasses
 import itertools
 import operator
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
+from ad_compiler.analysis.joins import Different, same_element
 from ad_compiler.analysis.storage import storage_of, storages_of
-from ad_compiler.analysis.types import INT, Type
+from ad_compiler.analysis.types import INT, Element, ListType, Type
 from ad_compiler.errors import Unsupported
-from ad_compiler.frontend.branches import run_branches
+from ad_compiler.frontend.branches import is_any_list, run_branches
 from ad_compiler.frontend.carried import (
-    Different,
     as_result,
+    changed_lists,
     is_leaf,
     joined,
     kind_of,
@@ -37,6 +39,7 @@ from ad_compiler.frontend.carried import (
 from ad_compiler.frontend.context import Context, controls, lower
 from ad_compiler.frontend.courses import Course, course_of
 from ad_compiler.frontend.iteration import is_known, items
+from ad_compiler.frontend.lists import joined_list, lifted, lists_in, truth_of
 from ad_compiler.frontend.operations import describe_any, operation
 from ad_compiler.frontend.outcomes import BREAK, END, RETURN, Outcome, merged_outcome, tags_of
 from ad_compiler.frontend.raising import always_raises, raise_if
@@ -55,7 +58,8 @@ from ad_compiler.ir import (
     substitute,
     values_in,
 )
-from ad_compiler.refusal import ResultUnknown
+from ad_compiler.refusal import Refusal, ResultUnknown
+from ad_compiler.rules.lists import is_list, joined_items
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of
 
@@ -75,7 +79,8 @@ def run_for(context: Context, node: ast.For, rest: list[ast.stmt]) -> Outcome | 
         operand = lower(context, node.iter)
         course = course_of(context, node.iter, operand)
         if course is not None:
-            return run_course(context, node, course)
+            arrays = frozenset(values_in(operand))
+            return run_course(context, node, dataclasses.replace(course, arrays=arrays))
         if is_known(operand):
             return unrolled(context, node, items(context, node.iter, operand))
         raise context.refuse(
@@ -110,7 +115,7 @@ def after_loop(
             raise_if(context, node, returns, False, [*node.orelse, *rest])
             return Outcome(RETURN, outcome.result)
         unreturned = Outcome(outcome.tag if len(tags) > 2 else min(tags), UNBOUND)
-        return in_statement(
+        ended: Outcome = in_statement(
             context,
             node,
             lambda: continue_on(
@@ -123,6 +128,7 @@ def after_loop(
                 ),
             ),
         )
+        return ended
     return after_end(context, node, outcome, tags, rest)
 
 
@@ -185,11 +191,17 @@ def unrolled(context: Context, node: ast.For, rest: Iterator[Operand]) -> Outcom
         leaves = operation(context, node, registry[operator.ne], (outcome.tag, END))
         if not isinstance(leaves, Value):
             return outcome
-        branch, left, right = run_branches(
-            context, node, leaves, lambda o=outcome: o, lambda: unrolled(context, node, rest)
-        )
-        return merged_outcome(context, node, branch, left, right)
+        return left_or_unrolled(context, node, leaves, outcome, rest)
     return Outcome(END)
+
+
+def left_or_unrolled(
+    context: Context, node: ast.For, leaves: Value, outcome: Outcome, rest: Iterator[Operand]
+) -> Outcome:
+    branch, left, right = run_branches(
+        context, node, leaves, lambda: outcome, lambda: unrolled(context, node, rest)
+    )
+    return merged_outcome(context, node, branch, left, right)
 
 
 @contextmanager
@@ -213,7 +225,10 @@ class LoopLowering:
         self.before = [dict(scope.names) for scope in self.scopes]
         self.stored = stored_names(node)
         self.kinds: dict[Key, dict[int, Type]] = {}  # of the leaves of what a name holds, by their number
+        self.lists: dict[Key, Element] = {}  # names whose lists have another length in every turn
+        self.lifted: dict[int, Value] = {}  # lists from before the loop -> as one value
         self.different: dict[Key, str] = {}  # why what a name holds has no one kind
+        self.changes = len(context.lists.changes)  # of lists, before this loop
         self.outcome = Outcome(END)
 
     def run(self) -> Outcome:
@@ -227,14 +242,21 @@ class LoopLowering:
 
     def settle(self) -> Outcome:
         here = self.context.here
-        carried: set[Key] = {(here, name) for name in self.stored if self.is_bound(here, name)}
+        changing = self.stored | changed_lists(self.node)
+        carried: set[Key] = {(here, name) for name in changing if self.is_bound(here, name)}
+        self.lift_changed(carried)
         for _ in range(MOST_ROUNDS):
+            carried |= self.other_names(carried)
             loop, params = self.lower(carried)
             after = [dict(scope.names) for scope in self.scopes]
             self.restore()
             more = self.changed(carried, after)
             fits = self.join(carried, params, after)
             if fits and not more:
+                if self.endless(loop) and not tags_of(self.outcome.tag) - {END}:
+                    if self.context.result_unknown:
+                        raise ResultUnknown(self.context.refuse(self.node, *_ENDLESS))
+                    raise self.context.refuse(self.node, *_ENDLESS)
                 return self.finish(loop, carried, params, after)
             carried |= more
         raise self.context.refuse(self.node, "the kinds of what this loop changes do not settle", _ONE_KIND)
@@ -250,19 +272,57 @@ class LoopLowering:
             scope.names.clear()
             scope.names.update(names)
 
-    def initial(self, key: Key) -> Operand:
+    def before_of(self, key: Key) -> Operand:
         scope, name = key
         return self.before[self.scopes.index(scope)][name]
+
+    def initial(self, key: Key) -> Operand:
+        operand = self.before_of(key)
+        if key not in self.lists or isinstance(operand, Value):
+            return operand
+        if id(operand) not in self.lifted:
+            made = lifted(self.context, self.node, operand, self.lists[key])
+            made.name = key[1]
+            self.lifted[id(operand)] = made
+        return self.lifted[id(operand)]
+
+    def other_names(self, carried: set[Key]) -> set[Key]:
+        """The other names of the lists that these names hold."""
+        same: dict[int, set[Key]] = {}
+        for scope, names in zip(self.scopes, self.before, strict=True):
+            for name, operand in names.items():
+                if is_any_list(operand):
+                    same.setdefault(id(operand), set()).add((scope, name))
+        found: set[Key] = set()
+        for keys in same.values():
+            if keys & carried:
+                found |= keys
+            for key in keys & self.lists.keys():
+                self.lists.update(dict.fromkeys(keys, self.lists[key]))
+        return found
+
+    def lift_changed(self, carried: set[Key]) -> None:
+        """Lists with items, whose methods the body calls, are expected to change their length."""
+        for key in carried:
+            scope, name = key
+            operand = self.before_of(key)
+            if isinstance(operand, list) and operand and name in changed_lists(self.node):
+                with suppress(Refusal):
+                    self.lists[key] = joined_items(operand)
 
     def lower(self, carried: set[Key]) -> tuple[Loop, dict[Key, Operand]]:
         """One try: the body on values of the kinds known so far."""
         context, node = self.context, self.node
         builder = context.builder
+        shared: dict[int, Operand] = {}  # one list under two names stays one
         loop = Loop(Block(), statement=builder.statement, place=(context.here.source, node))
         params: dict[Key, Operand] = {}
         for key in sorted(carried, key=lambda each: (self.scopes.index(each[0]), each[1])):
             scope, name = key
-            params[key] = scope.names[name] = self.params(key)
+            operand = self.params(key)
+            if is_any_list(operand):
+                operand = shared.setdefault(id(self.initial(key)), operand)
+            params[key] = scope.names[name] = operand
         for name in self.stored:
             if not self.is_bound(context.here, name):
                 context.here.names[name] = Undecided(f"`{name}` may not be bound before this turn")
@@ -273,7 +333,7 @@ class LoopLowering:
         if test is not None and not any(isinstance(part, ast.NamedExpr) for part in ast.walk(test)):
             loop.condition = Block()
             with builder.inside(loop.condition):
-                truth = in_statement(context, node, lambda: lower(context, test))
+                truth = in_statement(context, node, lambda: truth_of(context, test, lower(context, test)))
             if isinstance(truth, Value) and rank_of(truth):
                 raise context.refuse(test, "the truth of an array is ambiguous", "use `.any()` or `.all()`")
             loop.condition.results.append(truth)
@@ -286,10 +346,6 @@ class LoopLowering:
             if self.course is not None and isinstance(node, ast.For):
                 assign(context, node.target, self.course.item(loop.index))
             self.outcome = run(context, body)
-        if self.endless(loop) and not tags_of(self.outcome.tag) - {END}:
-            if context.result_unknown:
-                raise ResultUnknown(context.refuse(node, *_ENDLESS))
-            raise context.refuse(node, *_ENDLESS)
         return loop, params
 
     def endless(self, loop: Loop) -> bool:
@@ -299,6 +355,8 @@ class LoopLowering:
         """Values that stand for what a name holds when a turn starts."""
         known = self.kinds.setdefault(key, {})
         _, name = key
+        if key in self.lists:
+            return Value(ListType(self.lists[key]), name)
 
         def param(operand: Operand) -> Value:
             kind = known.setdefault(len(made), kind_of(operand))
@@ -331,6 +389,10 @@ class LoopLowering:
             now = after[self.scopes.index(scope)].get(name)
             kinds = self.kinds[key]
             places = itertools.count()
+            if now is not params[key] and is_any_list(now) and is_any_list(self.initial(key)):
+                fits = self.join_lists(key, params[key], now) and fits
+                if key in self.lists or key in self.different:
+                    continue
 
             def join(
                 param: Operand,
@@ -353,6 +415,23 @@ class LoopLowering:
                 self.different[key] = str(error)
         return fits
 
+    def join_lists(self, key: Key, param: Operand, now: Operand) -> bool:
+        """The kind of the items of a list, if turns change its length; whether it was that already."""
+        initial = self.initial(key)
+        static = isinstance(param, list) and isinstance(now, list) and isinstance(initial, list)
+        if static and len(now) == len(initial):
+            return True
+        try:
+            element = joined_list(initial, param, now).element
+        except (Refusal, Different) as error:
+            self.different[key] = str(error)
+            return True
+        fits = key in self.lists and same_element(self.lists[key], element)
+        if not fits:
+            self.lifted.clear()
+        self.lists[key] = element
+        return fits
+
     def finish(
         self,
         loop: Loop,
@@ -363,10 +442,16 @@ class LoopLowering:
         """The loop with what it carries, and the names that hold its results."""
         context = self.context
         invariant: dict[Value, Operand] = {}
-        late: list[Callable[[], None]] = []
+        carried_lists: dict[Value, Value] = {}
+        late: list[tuple[Scope, str, Operand]] = []
 
         def carry(param: Operand, initial: Operand, operand: Operand) -> Operand:
             assert isinstance(param, Value)
+            if param in carried_lists:
+                return carried_lists[param]
+            if is_list(param):
+                with context.builder.inside(loop.body):
+                    operand = lifted(context, self.node, operand, self.lists.get(key))
             if param in context.written and isinstance(initial, Value):
                 self.check_alone(scope, name, initial)
             if operand is param:
@@ -376,8 +461,11 @@ class LoopLowering:
             result = Value(as_result(param.type), param.name)
             result.immutable = param.immutable and not is_array(operand)
             loop.carry(param, initial, operand, result)
+            if is_list(param):
+                carried_lists[param] = result
             return result
 
+        self.check_lists(params, after)
         for key in params:
             scope, name = key
             now = after[self.scopes.index(scope)].get(name)
@@ -392,20 +480,49 @@ class LoopLowering:
             except Different as error:
                 left = Undecided(f"`{name}` changes from turn to turn: {error}")
                 self.check_unread(loop, key, params[key], str(error))
-            late.append(lambda scope=scope, name=name, left=left: scope.names.update({name: left}))
+            late.append((scope, name, left))
         here = context.here
         now = after[self.scopes.index(here)]
         for name in sorted(self.stored):
             if name in now and not self.is_bound(here, name):
                 left = self.bound_inside(loop, name, now[name])
-                late.append(lambda name=name, left=left: here.names.update({name: left}))
+                late.append((here, name, left))
         outcome = self.leaving(loop)
-        for bind in late:
-            bind()
+        for scope, name, left in late:
+            scope.names[name] = left
         if invariant:
             self.replace(loop, invariant)
         context.builder.append(loop)
         return outcome
+
+    def check_lists(self, params: dict[Key, Operand], after: list[dict[str, Operand]]) -> None:
+        """Refuse a loop after whose turns two names may hold one list that did not before, or the reverse."""
+        identities = self.context.lists
+        changed = [old for old, _ in identities.changes[self.changes :]]
+        for name, operand in [entry for names in self.before for entry in names.items()]:
+            for each in lists_in(operand):
+                for key, param in params.items():
+                    if any(old is param for old in changed) and each is not self.before_of(key):
+                        if identities.family(each) & identities.family(self.before_of(key)):
+                            raise self.context.refuse(
+                                self.node,
+                                f"`{key[1]}` is changed in this loop, and `{name}` may hold the same list",
+                                "use one name for a list, or copy it: `list(xs)`",
+                            )
+        held = [
+            (key[1], params[key], after[self.scopes.index(key[0])].get(key[1]))
+            for key in params
+            if is_any_list(params[key])
+        ]
+        for (name, param, now), (other, second, then) in itertools.combinations(held, 2):
+            if (param is second) != (now is then) or (
+                now is not then and identities.family(now) & identities.family(then)
+            ):
+                raise self.context.refuse(
+                    self.node,
+                    f"`{name}` and `{other}` may be one list or two after a turn of this loop",
+                    "use one name for a list, or copy it: `list(xs)`",
+                )
 
     def check_alone(self, scope: Scope, name: str, array: Value) -> None:
         """Refuse a loop that writes into an array which other names hold, or which is a view."""
@@ -415,10 +532,20 @@ class LoopLowering:
             other
             for owner, names in zip(self.scopes, self.before, strict=True)
             for other, operand in names.items()
-            if (owner, other) != (scope, name) and any(storages_of(v) & storages_of(array) for v in values_in(operand))
+            if (owner, other) != (scope, name)
+            and any(storages_of(v) & storages_of(array) for v in values_in(operand))
         ]
+        iterated = self.course.arrays if self.course is not None else ()
+        if any(storages_of(value) & storages_of(array) for value in iterated):
+            raise context.refuse(
+                self.node,
+                f"this loop runs over `{name}` and writes into it",
+                "run over a copy: `.copy()`",
+            )
         if others or storage_of(array) is not array:
-            reason = f"`{others[0]}` holds the same array" if others else f"`{name}` is a view of another array"
+            reason = (
+                f"`{others[0]}` holds the same array" if others else f"`{name}` is a view of another array"
+            )
             raise context.refuse(
                 self.node,
                 f"`{name}` is written in place in this loop, and {reason}",

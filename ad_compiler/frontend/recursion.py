@@ -25,19 +25,19 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from types import FunctionType
 
+from ad_compiler.analysis.joins import Different, any_length
 from ad_compiler.analysis.storage import storages_of
 from ad_compiler.analysis.types import (
     ArrayType,
     Axis,
     Length,
+    ListType,
     Type,
     may_be_one,
     representative,
 )
 from ad_compiler.builder import key_of
 from ad_compiler.frontend.carried import (
-    Different,
-    any_length,
     joined,
     kind_of,
     map_leaves,
@@ -354,10 +354,22 @@ class Recursion:
                     "write into a copy, and return it",
                 )
 
+    def check_lists(self, made: set[Value]) -> None:
+        """Refuse lists whose length is known at run time only, unless the function makes and keeps them."""
+        given = [value for value in reads_in(self.function) if value not in made]
+        for value in [*given, *self.parameters.values(), *values_in(self.result)]:
+            if isinstance(value.type, ListType):
+                raise self.context.refuse(
+                    self.node,
+                    f"`{self.name}` calls itself, and is given or returns a list that grows",
+                    "give it arrays and numbers, and return those",
+                )
+
     def finish(self) -> Operand:
         """The function with its parameters, and the call that was to be lowered."""
         function = self.function
         made = made_in(function.forward)
+        self.check_lists(made)
         own = list(self.parameters.values())
         outside = [
             value for value in dict.fromkeys(reads_in(function)) if value not in made and value not in own

@@ -63,7 +63,7 @@ def run(context: Context, body: list[ast.stmt]) -> Outcome:
             return Outcome(END)
         control = CONTROL.get(type(node))
         if control is not None:
-            outcome = control(context, node, body[position + 1 :])
+            outcome: Outcome | None = control(context, node, body[position + 1 :])
             if outcome is not None:
                 return outcome
             continue
@@ -127,7 +127,7 @@ def run_if(context: Context, node: ast.If, rest: list[ast.stmt]) -> Outcome | No
             ),
         )
         return None
-    return in_statement(
+    outcome: Outcome = in_statement(
         context,
         node,
         lambda: continue_on(
@@ -138,6 +138,7 @@ def run_if(context: Context, node: ast.If, rest: list[ast.stmt]) -> Outcome | No
             lambda: run_to_end(context, [*node.orelse, *rest]),
         ),
     )
+    return outcome
 
 
 def continue_on(

@@ -16,14 +16,16 @@ import ast
 from collections.abc import Iterator
 from typing import TypeGuard
 
-from ad_compiler.analysis.storage import is_fresh, storage_of, storages_of
+from ad_compiler.analysis.storage import is_fresh, is_item, storage_of, storages_of
 from ad_compiler.analysis.types import ArrayType, Shape, may_be_one, same_length, same_shape, unify
+from ad_compiler.frontend import lists
 from ad_compiler.frontend.branches import scopes_around
 from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.operations import operation
 from ad_compiler.frontend.scope import Scope
 from ad_compiler.ir import Branch, Operand, Value, values_in
 from ad_compiler.rules.indexing import has_repetitions, is_basic
+from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import type_of
 
@@ -36,8 +38,9 @@ def augment_name(context: Context, node: ast.AugAssign, target: ast.Name) -> Non
 
     current = lower(context, target_as_load(target))
     operand = lower(context, node.value)
-    if isinstance(current, list):
-        raise context.refuse(node, "a list is extended in place", "build a new one: `a = [*a, ...]`")
+    if isinstance(current, list) or is_list(current):
+        lists.augment(context, node, current, operand)
+        return
     if is_array(current):
         check_owned(context, node, target.id, current)
     result = apply_binary(context, node, BINARY[type(node.op)], current, operand)
@@ -58,8 +61,8 @@ def is_array(operand: Operand) -> bool:
     """Whether an operand may be an array in memory (results of rank 0 are NumPy's immutable scalars)."""
     if not isinstance(operand, Value) or not isinstance(operand.type, ArrayType) or operand.type.python:
         return False
-    if operand.type.rank > 0:
-        return True
+    if operand.type.rank > 0 or is_item(operand):
+        return operand.type.rank > 0
     node = operand.operation
     if isinstance(node, Branch):
         place = node.results.index(operand)
@@ -83,6 +86,9 @@ def write_item(
         raise context.refuse(target, "a part of a container or of a view is written in place", _ADVICE)
     name = target.value.id
     array = lower(context, target_as_load(target.value))
+    if isinstance(array, list) or is_list(array):
+        lists.write(context, target, array, value, op)
+        return
     if isinstance(array, (list, dict, tuple)) or not isinstance(array, Value):
         kind = "container" if isinstance(array, (list, dict, tuple)) else type(array).__name__
         raise context.refuse(target, f"an item of a {kind} is written in place", "build a new one")
@@ -153,6 +159,7 @@ def check_owned(context: Context, node: ast.AST, name: str, array: Value) -> Non
         reason = f"`{name}` is a view of another array, which this write changes too"
         raise context.refuse(node, f"an in-place write cannot be differentiated here: {reason}", _ADVICE)
     context.written.add(array)
+    lists.check_item_write(context, node, name, array)
     storages = storages_of(array)
     for scope in active_scopes(context):
         for other, operand in scope.names.items():

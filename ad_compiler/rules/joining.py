@@ -133,6 +133,8 @@ def split(builder: Builder, a: Operand, sections: Any, axis: Any = 0) -> Operand
             products = [builder.call(registry[operator.mul], (i, width)) for i in range(2, sections)]
             inner = [width, *products] if sections > 1 else []
         bounds = [None, *inner, None]
+    elif place == 0 and rank_of(sections) == 1:
+        return builder.call(registry["list_sections"], (a, sections))
     else:
         raise Refusal("the sections of `np.split` are not known while compiling", "write them as constants")
     return [

@@ -176,7 +176,8 @@ def python_operator_type(function: Any, types: Sequence[ArrayType]) -> ArrayType
         return python_type(np.result_type(*[t.dtype for t in types], np.float64))
     if function in _WHOLE and any(t.dtype.kind == "f" for t in types):
         raise Refusal(
-            f"`{function.__name__.strip('_')}` is given a real number", "use whole numbers, or `np.logical_and` and its like"
+            f"`{function.__name__.strip('_')}` is given a real number",
+            "use whole numbers, or `np.logical_and` and its like",
         )
     dtype = np.result_type(*[t.dtype for t in types])
     if dtype.kind == "b" and function not in (operator.and_, operator.or_, operator.xor):

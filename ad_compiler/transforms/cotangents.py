@@ -9,6 +9,7 @@ import numpy as np
 from ad_compiler.analysis.classes import scalar_classes
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import UNBOUND, Operand, Operation, Value, map_values, origins_of
+from ad_compiler.rules.lists import is_list, zeros
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 
@@ -41,6 +42,8 @@ def leaf_name(access: str | None) -> str | None:
 
 
 def zero_like(context: Context, value: Value) -> Operand:
+    if is_list(value):
+        return zeros(context.builder, value)
     if rank_of(value) == 0 or may_be_unbound(value):
         return 0.0  # of what is unbound nobody reads the zero
     return context.builder.call(registry[np.zeros_like], (value, None))

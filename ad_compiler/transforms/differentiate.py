@@ -26,12 +26,14 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.activity import active_values
-from ad_compiler.analysis.types import ArrayType
+from ad_compiler.analysis.types import ArrayType, Type
 from ad_compiler.analysis.zeros import may_hold_zeros
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.calls import inline
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import Block, Branch, Call, Function, Loop, Operand, Operation, Shortcut, Value, values_in
+from ad_compiler.rules import lists
+from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.rules.structure import sum_to_shape_of
@@ -86,7 +88,9 @@ class ReverseSweep:
         if is_zero(contribution):
             return
         known = cotangents.get(value)
-        if known is not None:
+        if is_list(value):
+            contribution = lists.added(self.builder, known, contribution)
+        elif known is not None:
             contribution = self.builder.call(registry[operator.add], (known, contribution))
         cotangents[value] = contribution
 
@@ -102,8 +106,7 @@ class ReverseSweep:
             if isinstance(node, Call):
                 reverse_call(self, node, cotangents)
                 continue
-            if not isinstance(node, Operation):
-                continue
+            assert isinstance(node, Operation)
             if node.result in self.inputs:
                 continue  # a whole number made real: differentiated as what it became
             cotangent = cotangents.pop(node.result, None)
@@ -256,11 +259,17 @@ class ReverseSweep:
         """The cotangent of an outer value after a branch: zero on a side that did not touch it."""
         sides = []
         for side, block in ((left, mirror.then), (right, mirror.otherwise)):
-            if side is None or (rank_of(side) != rank_of(value) and not may_be_unbound(value)):
+            fits = is_list(value) or may_be_unbound(value)
+            if side is None or (not fits and rank_of(side) != rank_of(value)):
                 with self.builder.inside(block):
                     zero = zero_like(self.context, value)
                     side = zero if side is None else self.builder.call(registry[operator.add], (zero, side))
             sides.append(side)
+        if is_list(value):
+            for side, block in zip(sides, (mirror.then, mirror.otherwise), strict=True):
+                block.results.append(side)
+            self.merged(mirror, cotangents, value, lists.like_type(value))
+            return
         kinds = [type_of(side) for side in sides]
         python = all(kind.python for kind in kinds)
         dtype = np.result_type(*[kind.dtype for kind in kinds])
@@ -269,7 +278,10 @@ class ReverseSweep:
                 with self.builder.inside(block):
                     side = self.builder.call(registry[np.ndarray.astype], (side, dtype), method=True)
             block.results.append(side)
-        merged = Value(ArrayType(dtype, type_of(value).shape, python))
+        self.merged(mirror, cotangents, value, ArrayType(dtype, type_of(value).shape, python))
+
+    def merged(self, mirror: Branch, cotangents: Cotangents, value: Value, kind: Type) -> None:
+        merged = Value(kind)
         merged.operation = mirror
         name_cotangent(value, merged)
         mirror.results.append(merged)

@@ -16,11 +16,11 @@ from ad_compiler.analysis.storage import is_view
 from ad_compiler.ir import (
     Block,
     Function,
+    Operand,
     Operation,
     Value,
     all_blocks,
     inputs_of,
-    map_values,
     substitute,
     values_in,
 )
@@ -71,9 +71,9 @@ def copy_views(block: Block, place: int, base: object) -> int:
         copied.operation = Operation(
             registry[np.copy], (view.result,), copied, view.statement, view.place, True
         )
-        known = {view.result: copied}
-        behind = Block(block.operations[block.operations.index(view) + 1 :], block.results)
+        known: dict[Value, Operand] = {view.result: copied}
+        behind = Block(block.operations[block.operations.index(view) + 1 :], list(block.results))
         substitute(behind, known)
-        block.results[:] = map_values(lambda v, k=known: k.get(v, v), behind.results)
+        block.results[:] = behind.results
         block.operations.insert(block.operations.index(view) + 1, copied.operation)
     return len(views)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ad_compiler.analysis.activity import differentiable_inputs
-from ad_compiler.analysis.types import INT, ArrayType, same_shape
+from ad_compiler.analysis.types import INT, ArrayType, Type, same_shape
 from ad_compiler.analysis.zeros import may_hold_unselected
 from ad_compiler.builder import key_of
 from ad_compiler.ir import (
@@ -38,6 +38,8 @@ from ad_compiler.ir import (
     substitute,
     values_in,
 )
+from ad_compiler.rules import lists
+from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.transforms.cotangents import (
@@ -64,9 +66,7 @@ def reverse_loop(sweep: ReverseSweep, loop: Loop, cotangents: Cotangents) -> Non
 class Mirror:
     """Builds the mirror image of one loop."""
 
-    def __init__(
-        self, sweep: ReverseSweep, loop: Loop, seeds: list[Operand], cotangents: Cotangents
-    ) -> None:
+    def __init__(self, sweep: ReverseSweep, loop: Loop, seeds: list[Operand], cotangents: Cotangents) -> None:
         self.sweep = sweep
         self.builder = sweep.builder
         self.loop = loop
@@ -122,7 +122,9 @@ class Mirror:
             else:
                 self.cotangents[value] = mirror.results[place]
         changing = [place for place, value in enumerate(mirror.carried) if value not in kept]
-        ends = [(loop.initial[place], mirror.results[mirror.carried.index(params[place])]) for place in params]
+        ends = [
+            (loop.initial[place], mirror.results[mirror.carried.index(params[place])]) for place in params
+        ]
         mirror.keep(changing)
         indices = self.index(mirror)
         sweep.indices |= indices
@@ -133,9 +135,7 @@ class Mirror:
         for place in unchanged:
             sweep.add(self.cotangents, loop.initial[place], self.seeds[place])
 
-    def attempt(
-        self, unchanged: set[int]
-    ) -> tuple[Loop, Cotangents, dict[int, Value], dict[Value, Value]]:
+    def attempt(self, unchanged: set[int]) -> tuple[Loop, Cotangents, dict[int, Value], dict[Value, Value]]:
         """One try: the mirror image, the cotangents at the start of a turn, and what is carried for them."""
         loop, builder = self.loop, self.builder
         mirror = Loop(Block(), backwards=True, statement=loop.statement, place=loop.place)
@@ -168,6 +168,9 @@ class Mirror:
         for param, initial in before:
             end = ends[param]
             source = end if param in totals.values() else None
+            if is_list(param):
+                mirror.carry(param, initial, end, Value(param.type, param.name))
+                continue
             kind = type_of(initial if isinstance(initial, Value) else param)
             shape = type_of(source).shape if source is not None else kind.shape
             result = Value(ArrayType(kind.dtype, shape, type_of(param).python), param.name)
@@ -178,7 +181,7 @@ class Mirror:
         self,
         mirror: Loop,
         value: Value,
-        kind: ArrayType,
+        kind: Type,
         initial: Operand,
         before: list[tuple[Value, Operand]],
     ) -> Value:
@@ -193,7 +196,9 @@ class Mirror:
         before.append((param, initial))
         return param
 
-    def cotangent_kind(self, value: Value, carried: Value) -> ArrayType:
+    def cotangent_kind(self, value: Value, carried: Value) -> Type:
+        if is_list(value):
+            return lists.like_type(value)
         kind = type_of(value)
         dtype = kind.dtype if kind.dtype.kind == "f" else type_of(carried).dtype
         return ArrayType(dtype, kind.shape, kind.python and carried not in self.sweep.numpy_scalars)
@@ -201,6 +206,8 @@ class Mirror:
     def materialised(self, cotangent: Operand, value: Value, like: Value | None) -> Operand:
         """A cotangent of the shape of `value`, whatever shorthand it is given in."""
         builder, context = self.builder, self.sweep.context
+        if is_list(value):
+            return zero_like(context, value) if cotangent is None else cotangent
         kind = type_of(value)
         template = value
         if like is not None and same_shape(type_of(like).shape, kind.shape):
@@ -222,7 +229,8 @@ class Mirror:
         settled = True
         for param, initial, end in zip(mirror.carried, mirror.initial, mirror.body.results, strict=True):
             value = sweep.carried_cotangents[param]
-            if type_of(param).python and not all(type_of(each).python for each in (initial, end)):
+            python = not is_list(param) and type_of(param).python
+            if python and not all(type_of(each).python for each in (initial, end)):
                 sweep.numpy_scalars.add(value)
                 settled = False
             if not param.holds_zeros and any(map(may_hold_unselected, (initial, end))):

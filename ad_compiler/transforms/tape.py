@@ -46,12 +46,14 @@ from ad_compiler.ir import (
 from ad_compiler.rules.indexing import is_basic
 from ad_compiler.rules.notation import constant, registry
 from ad_compiler.transforms.dead_code import remove_dead_code
+from ad_compiler.transforms.rollback import roll_back
 
 TAPE = ObjectType("list")
 UPDATES = ("index_add", "index_set")
 _SHAPE_ONLY = frozenset({"zeros_like", "ones_like", "full_like", "length", "size"})
 _CHEAP = frozenset(
     {"lt", "le", "gt", "ge", "eq", "ne", "not", "length", "size", "and_", "or_", "neg"}
+    | {"list_item", "list_length"}
 )
 _WHOLE = frozenset({"add", "sub", "mul", "floordiv", "mod", "min", "max"})
 
@@ -71,6 +73,7 @@ def push(recorded: Value, values: Operand) -> None: ...
 def record(function: Function, repeated: bool) -> None:
     """Put on tapes what the reverse sweep reads; `repeated` if it may run more than once (a pullback)."""
     if function.reverse is not None and any(isinstance(n, Loop) for n in nodes_in(function.forward)):
+        roll_back(function)
         Recorder(function, repeated).run()
         outputs = (function.result, function.reverse_result)
         remove_dead_code([function.forward, function.reverse], outputs)  # what need not be computed again
@@ -113,7 +116,9 @@ class Recorder:
             for number in self.function.indices.values():
                 if number not in read or number in made or loop.index not in sources(number):
                     continue
-                chain = dict.fromkeys(v for v in sources(number) if v not in made and loop.index in sources(v))
+                chain = dict.fromkeys(
+                    v for v in sources(number) if v not in made and loop.index in sources(v)
+                )
                 missing = [v.operation for v in chain if isinstance(v.operation, Operation)]
                 made.update(chain)
                 loop.body.operations[:0] = missing
@@ -144,7 +149,8 @@ class Recorder:
         if not wanted:
             return
         saved = self.choose(wanted, set(here))
-        known: dict[Value, Operand] = {}
+        indices = self.function.indices
+        known: dict[Value, Operand] = {value: indices[value] for value in here if value in indices}
         start: list[Node] = []
         if saved:
             start.append(self.save(block, saved, known, outermost))
@@ -171,7 +177,11 @@ class Recorder:
         keep = {
             base
             for base, parts in bases.items()
-            if base in wanted or sum(isinstance(p.type, ArrayType) and p.type.rank > 0 for p in parts) > 1
+            if base in wanted
+            or (
+                not self.updated & storages_of(base)
+                and sum(isinstance(p.type, ArrayType) and p.type.rank > 0 for p in parts) > 1
+            )
         }
         saved: dict[Value, None] = {}
 
@@ -201,9 +211,7 @@ class Recorder:
         """Whether a value of a block around this one will be at hand there."""
         return value in self.function.indices
 
-    def save(
-        self, block: Block, saved: list[Value], known: dict[Value, Operand], outermost: Loop
-    ) -> Node:
+    def save(self, block: Block, saved: list[Value], known: dict[Value, Operand], outermost: Loop) -> Node:
         """Append the saved values to a tape in `block`; the node that takes them off again."""
         recorded = Value(TAPE, "tape")
         recorded.operation = Operation(registry["tape"], (), recorded)
@@ -260,14 +268,22 @@ class Recorder:
         result.immutable = node.result.immutable
         arguments = map_values(lambda v: known.get(v, indices.get(v, v)), node.arguments)
         result.operation = Operation(
-            node.primitive, arguments, result, node.statement, node.place, node.method, node.equations
+            node.primitive,
+            arguments,
+            result,
+            node.statement,
+            node.place,
+            node.method,
+            equations=node.equations,
         )
         known[node.result] = result
         return result.operation
 
     def use_other_templates(self, mirror: Block, here: set[Value]) -> None:
         """`np.zeros_like(a)`, for the shape of `a` alone, takes another array of that shape."""
-        at_hand = [value for node in nodes_in(self.reverse) if isinstance(node, Loop) for value in node.carried]
+        at_hand = [
+            value for node in nodes_in(self.reverse) if isinstance(node, Loop) for value in node.carried
+        ]
         for node in nodes_in(mirror):
             if not isinstance(node, Operation) or node.primitive.name not in _SHAPE_ONLY:
                 continue

@@ -249,7 +249,7 @@ def lengths_found_equal(x, y, n):
     """The body finds the lengths of its two arguments equal, and the next call is given others."""
     if n <= 0:
         return (x + y) * x
-    inner = lengths_found_equal(np.where(x > 0.1, y, 1.3), x + 1.3, n - 1)
+    inner = lengths_found_equal(0.1 * np.where(x > -9.0, y, 1.3), 0.1 * x, n - 1)
     for _ in range(2):
         inner = lengths_found_equal(y + 0.7, np.sin(inner), n - 1)
     return inner * y

@@ -17,9 +17,10 @@ from __future__ import annotations
 
 from ad_compiler.backends.numpy.control import Control, Exit
 from ad_compiler.backends.numpy.expressions import Expressions
+from ad_compiler.backends.numpy.lists import changed
 from ad_compiler.backends.numpy.memory import IN_PLACE, Memory
 from ad_compiler.backends.numpy.names import Names
-from ad_compiler.backends.numpy.plan import UPDATES, Planner, Step, printer_for
+from ad_compiler.backends.numpy.plan import LIST_UPDATES, UPDATES, Planner, Step, printer_for
 from ad_compiler.ir import (
     Branch,
     Call,
@@ -194,6 +195,9 @@ class Writer:
         if node.primitive.effect:
             return self.printer.operation(node)[0].split("\n")
         name = self.names.names[node.result]
+        if node.primitive.name in LIST_UPDATES:
+            in_place = node.result in self.names.in_place and self.names.names[node.arguments[0]] == name
+            return changed(self.printer, node, name, in_place)
         if node.primitive.name in UPDATES:
             return self.update(node, name)
         if node.result in self.names.in_place:

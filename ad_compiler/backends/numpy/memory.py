@@ -9,9 +9,20 @@ is written into, the loop is made to own it: a copy in front of the loop instead
 from __future__ import annotations
 
 from ad_compiler.analysis.storage import is_fresh, shared_with, storage_of, storages_of
-from ad_compiler.analysis.types import ArrayType
+from ad_compiler.analysis.types import ArrayType, ListType
 from ad_compiler.backends.numpy.plan import UPDATES, Plan, Step
-from ad_compiler.ir import Block, Branch, Loop, Operand, Operation, Value, nodes_in, origins_of, results_of, values_in
+from ad_compiler.ir import (
+    Block,
+    Branch,
+    Loop,
+    Operand,
+    Operation,
+    Value,
+    nodes_in,
+    origins_of,
+    results_of,
+    values_in,
+)
 
 IN_PLACE = {"add": "+=", "sub": "-=", "mul": "*=", "truediv": "/="}
 
@@ -31,7 +42,9 @@ class Memory:
         self.owned: set[Value] = set()  # carried values, and what is left of them after the loop
         self.copied_at_start: set[Value] = set()
         self.copied_at_end: set[Value] = set()
-        self.reads: dict[Value, list[tuple[int, ...]]] = {}  # positions; with them where sides of branches yield
+        self.reads: dict[
+            Value, list[tuple[int, ...]]
+        ] = {}  # positions; with them where sides of branches yield
         self.find_owned()
 
     def settled(self, in_place: set[Value]) -> bool:
@@ -123,8 +136,7 @@ class Memory:
         What only the other sides of the branches around read, or yield, does not count.
         """
         return any(
-            read[0] > position
-            and not any(low < place <= high for place in read for low, high in elsewhere)
+            read[0] > position and not any(low < place <= high for place in read for low, high in elsewhere)
             for storage in self.storages(value)
             for read in self.reads.get(storage, [])
         )
@@ -169,4 +181,4 @@ def is_write(node: Operation) -> bool:
 
 
 def is_array(value: Value) -> bool:
-    return isinstance(value.type, ArrayType) and value.type.rank > 0
+    return isinstance(value.type, ListType) or (isinstance(value.type, ArrayType) and value.type.rank > 0)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import keyword
 from collections.abc import Callable, Iterable
 
-from ad_compiler.analysis.types import ArrayType, same_shape
-from ad_compiler.backends.numpy.memory import IN_PLACE, Memory
-from ad_compiler.backends.numpy.plan import UPDATES, Plan, Step
+from ad_compiler.analysis.types import ArrayType, ListType, Shape, may_be_one, same_length, same_shape
+from ad_compiler.backends.numpy.memory import IN_PLACE, Memory, is_array
+from ad_compiler.backends.numpy.plan import LIST_UPDATES, UPDATES, Plan, Step
 from ad_compiler.ir import Branch, Call, Loop, Operand, Operation, Pop, PullbackCall, Value, values_in
 
 # What generated code may call: everything else may be a variable, if the user called it so.
@@ -47,9 +47,26 @@ NOUNS = {
     "index_set": "updated",
     "format": "text",
     "float": "number",
+    "list_of": "items",
+    "list_append": "items",
+    "list_rest": "items",
+    "list_set": "items",
+    "list_extend": "items",
+    "list_repeat": "items",
+    "list_rows": "rows",
+    "list_item": "item",
+    "list_length": "length",
+    "list_stack": "stacked",
 }
 Blocks = Callable[[int], bool]  # whether a read of the name's holder at this position forbids the name
 REUSED_FROM_RANK = 3  # from here on arrays are large enough that memory of their own costs more than `out=`
+
+
+def fit(result: Shape, base: Shape) -> bool:
+    """Whether a result made from `base`, element by element, has its shape."""
+    return len(result) == len(base) and all(
+        same_length(a, b) or not (may_be_one(a) or may_be_one(b)) for a, b in zip(result, base, strict=True)
+    )
 
 
 class Names:
@@ -67,6 +84,7 @@ class Names:
         self.reused: dict[Value, Value] = {}  # results that take the memory of an operand: `out=`
         self.forward_names: set[str] = set()
         self.wish: dict[Value, str] = {}
+        self.yielded: dict[Value, list[Value]] = {}  # what branches and loops hand a value on as
         self.merged: dict[Value, tuple[Value, int, int]] = {}
 
     def assign(self) -> None:
@@ -118,14 +136,23 @@ class Names:
             for inner in (step.then, step.otherwise, step.test, step.body):
                 self.find_wishes(inner)
             node = step.node
+            if isinstance(node, (Branch, Loop)):
+                blocks = (node.body,) if isinstance(node, Loop) else (node.then, node.otherwise)
+                for block in blocks:
+                    for result, operand in zip(node.results, block.results, strict=True):
+                        if isinstance(operand, Value):
+                            self.yielded.setdefault(operand, []).append(result)
             if isinstance(node, Loop):
                 for param, initial, result in zip(node.carried, node.initial, node.results, strict=True):
-                    if param in self.memory.owned - self.memory.copied_at_start and isinstance(initial, Value):
+                    if param in self.memory.owned - self.memory.copied_at_start and isinstance(
+                        initial, Value
+                    ):
                         self.becomes[initial] = result
             if isinstance(node, Operation) and node.result in self.in_place:
                 base = node.arguments[0]
                 name = node.result.name or self.wish.get(node.result)
                 self.becomes[base] = node.result
+                self.yielded.setdefault(base, []).append(node.result)
                 if name is not None and base.name is None:
                     self.wish[base] = name
 
@@ -158,7 +185,9 @@ class Names:
         if name not in UPDATES and (name not in IN_PLACE or node.primitive.text):
             return False
         result_type, base_type = node.result.type, base.type
-        if not isinstance(result_type, ArrayType) or not isinstance(base_type, ArrayType):
+        if name not in LIST_UPDATES and not (
+            isinstance(result_type, ArrayType) and isinstance(base_type, ArrayType)
+        ):
             return False
         if base.name is not None and node.result.name is not None and base.name != node.result.name:
             return False
@@ -169,7 +198,8 @@ class Names:
         if self.memory.is_read_later(base, step.position, elsewhere):
             return False
         if name in UPDATES:
-            return self.memory.is_own(base) and base_type.rank > 0
+            return self.memory.is_own(base) and is_array(base)
+        assert isinstance(result_type, ArrayType) and isinstance(base_type, ArrayType)
         others = list(values_in(node.arguments[1:]))
         if any(self.memory.storages(value) & self.memory.storages(base) for value in others):
             return False
@@ -179,7 +209,7 @@ class Names:
             return (
                 base_type.rank == 0 and node.result.name is not None and base.name in (None, node.result.name)
             )
-        fits = result_type.dtype == base_type.dtype and same_shape(result_type.shape, base_type.shape)
+        fits = result_type.dtype == base_type.dtype and fit(result_type.shape, base_type.shape)
         return fits and self.memory.is_own(base)
 
     def steps(self, steps: list[Step]) -> None:
@@ -190,8 +220,7 @@ class Names:
             elif isinstance(node, Loop):
                 self.loop(step)
             elif isinstance(node, Pop):
-                for value in node.results:
-                    self.give(value, value.name or "saved", step.reverse, lambda read: read > step.position)
+                self.restored(node, step)
             elif isinstance(node, (Call, PullbackCall)):
                 self.call(node, step)
             elif not node.primitive.effect:
@@ -214,8 +243,12 @@ class Names:
             return
         self.give(value, self.wanted(node), step.reverse, lambda read: read > position)
 
+    def restored(self, node: Pop, step: Step) -> None:
+        for value in node.results:
+            self.give(value, value.name or "saved", step.reverse, lambda read: read > step.position)
+
     def take_merged(self, value: Value, position: int, reverse: bool) -> bool:
-        """Compute a value right into the variable in which a branch or a loop hands it on, if that is free."""
+        """Compute a value right into the variable in which a branch or loop hands it on, if that is free."""
         merged = self.merged.get(value)
         if merged is None:
             return False
@@ -232,13 +265,17 @@ class Names:
     def heirs(self, value: Value) -> set[Value]:
         """What the variable of `value` will hold next: it is updated in place, or handed on."""
         found: set[Value] = set()
-        current: Value | None = value
-        while current is not None:
+        waiting = [value]
+        while waiting:
+            current = waiting.pop()
             handed = self.merged.get(current)
-            current = handed[0] if handed is not None else self.becomes.get(current)
-            if current is None or current in found:
-                break
-            found.add(current)
+            following = [self.becomes.get(current) if handed is None else handed[0]]
+            if isinstance(current.type, ListType):
+                following += self.yielded.get(current, [])
+            for each in following:
+                if each is not None and each not in found:
+                    found.add(each)
+                    waiting.append(each)
         return found
 
     def base_of(self, value: Value) -> list[Value]:
@@ -334,11 +371,16 @@ class Names:
         self.steps(step.body)
 
     def index_name(self, step: Step) -> str:
+        assert isinstance(step.node, Loop)
         index = step.node.index
         assert index is not None
         if index not in self.plan.reads:
             return "_"
         if index.name not in (None, "_"):
             return str(index.name)
-        names = [name for name in "ijk" if self.is_free(name, step.reverse, lambda read: step.position < read, set())]
+        names = [
+            name
+            for name in "ijk"
+            if self.is_free(name, step.reverse, lambda read: step.position < read, set())
+        ]
         return names[0] if names else "index"

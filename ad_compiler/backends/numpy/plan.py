@@ -12,6 +12,7 @@ import ast
 from collections import Counter
 from dataclasses import dataclass, field
 
+from ad_compiler.analysis.types import ArrayType, ListType
 from ad_compiler.backends.numpy.expressions import Expressions
 from ad_compiler.ir import (
     Block,
@@ -28,12 +29,14 @@ from ad_compiler.ir import (
     arguments_of,
     blocks_of,
     inputs_of,
+    nodes_in,
     results_of,
     values_in,
 )
 
 WIDTH = 92
-UPDATES = ("index_add", "index_set")
+LIST_UPDATES = ("list_append", "list_rest", "list_set", "list_extend")
+UPDATES = ("index_add", "index_set", *LIST_UPDATES)
 
 
 @dataclass(eq=False, slots=True)
@@ -83,6 +86,7 @@ class Planner:
         self.section: dict[Value, bool] = {}
         self.made: dict[Value, int] = {}
         self.pushed: list[Value] = []
+        self.changing: set[Value] = set()  # lists that are changed: what is read of them is read before
         self.branch_ends: dict[Node, tuple[int, int]] = {}
         self.sizes: dict[Value, int] = {}
         self.position = 0
@@ -93,6 +97,11 @@ class Planner:
         blocks = [function.forward] + ([function.reverse] if function.reverse is not None else [])
         for block in blocks:
             self.count(block)
+            self.changing.update(
+                node.arguments[0]
+                for node in nodes_in(block)
+                if isinstance(node, Operation) and node.primitive.name in LIST_UPDATES
+            )
         outputs = (function.result, function.reverse_result)
         for value in values_in(outputs):
             self.read(value, None, None)
@@ -141,9 +150,12 @@ class Planner:
         for node in block.operations:
             for inner in blocks_of(node):
                 self.inline(inner)
-            if isinstance(node, Branch):
-                if self.is_expression(node) and self.read_once_here(node.results[0], block, node):
-                    self.inlined.add(node.results[0])
+            if (
+                isinstance(node, Branch)
+                and self.is_expression(node)
+                and self.read_once_here(node.results[0], block, node)
+            ):
+                self.inlined.add(node.results[0])
             if not isinstance(node, Operation):
                 continue
             self.keep_updated(node)
@@ -187,6 +199,8 @@ class Planner:
         primitive = node.primitive
         if primitive.effect or primitive.name in UPDATES:
             return False
+        if primitive.name == "list_item" and node.arguments[0] in self.changing:
+            return False
         if primitive.cheap and node.result.name is None and self.text_length(node) < 30:
             return True
         return self.read_once_here(node.result, block, node) and self.text_length(node) <= self.widest
@@ -219,11 +233,9 @@ class Planner:
         if len(branch.results) != 1 or (branch.place is not None and isinstance(branch.place[1], ast.If)):
             return False
         inner = [*branch.then.operations, *branch.otherwise.operations]
-        return all(
-            result in self.inlined
-            for node in inner
-            for result in results_of(node)
-        ) and not any(isinstance(node, (Loop, Pop)) for node in inner)
+        return all(result in self.inlined for node in inner for result in results_of(node)) and not any(
+            isinstance(node, (Loop, Pop)) for node in inner
+        )
 
     def steps(self, block: Block, reverse: bool) -> list[Step]:
         result = []
@@ -244,6 +256,8 @@ class Planner:
                     self.record(value, self.position)
                 if isinstance(node, Operation) and node.primitive.name == "push":
                     self.pushed += values_in(node.arguments[1])
+                elif isinstance(node, Operation) and isinstance(node.result.type, ListType):
+                    self.pushed += [v for v in values_in(node.arguments) if isinstance(v.type, ArrayType)]
                 if isinstance(node, Call):  # what its pullback remembers
                     self.pushed += values_in((node.arguments, node.results))
             for value in results_of(node):
