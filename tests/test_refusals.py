@@ -581,8 +581,6 @@ REFUSED = [
         "recursion without end",
         """
         def f(x):
-            if x < 1:
-                return x
             return x * f(x - 1)
                        ^^^^^^^^
         """,

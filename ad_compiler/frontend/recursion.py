@@ -83,7 +83,7 @@ class Activation:
 
 
 def key_of_function(scope: Scope, callee: ast.FunctionDef | ast.Lambda) -> Hashable:
-    return scope.function.__code__, getattr(callee, "lineno", 0), getattr(callee, "col_offset", 0)
+    return scope.function, getattr(callee, "lineno", 0), getattr(callee, "col_offset", 0)
 
 
 def activation_of(scope: Scope, callee: ast.FunctionDef | ast.Lambda) -> Activation:

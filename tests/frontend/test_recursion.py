@@ -451,3 +451,13 @@ def test_the_source_of_a_recursive_derivative_is_not_differentiated_again():
     again = function_from_source(function.source)
     with pytest.raises(Exception, match="calls itself, and returns a function"):
         grad(again)(1.5, 3)
+
+
+def test_two_closures_of_one_text_are_two_functions():
+    def scaled(factor, function):
+        def wrapper(x):
+            return factor * function(x)
+
+        return wrapper
+
+    assert grad(scaled(2.0, scaled(3.0, math.sin)))(0.0) == 6.0
