@@ -71,7 +71,7 @@ from ad_compiler.ir import (
     substitute,
     values_in,
 )
-from ad_compiler.refusal import Refusal
+from ad_compiler.refusal import Refusal, ResultUnknown
 from ad_compiler.rules.lists import is_list, joined_items
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of
@@ -81,6 +81,7 @@ MOST_ROUNDS = 12  # of lowering a body until the kinds fit: dtypes and lengths c
 UNKNOWN = "known while compiling"  # every refusal for want of a constant says so
 Place = tuple[int, Any]  # a scope or a container, by its number, and a name or an index in it
 MISSING = object()
+_ENDLESS = "this loop does not end", "leave it with `break` or `return`"
 _ONE_KIND = "give it one kind of value before the loop, and keep it"
 
 
@@ -265,6 +266,15 @@ class LoopLowering:
         self.outcome = Outcome(END)
 
     def run(self) -> Outcome:
+        try:
+            return self.settle()
+        except ResultUnknown:  # what no turn at all comes to tells what a recursion returns
+            if isinstance(self.node, ast.While) and is_true(self.node.test):
+                raise
+            self.restore()
+            return Outcome(END)
+
+    def settle(self) -> Outcome:
         carried = self.expected()
         self.lift_changed(carried)
         for _ in range(MOST_ROUNDS):
@@ -276,8 +286,9 @@ class LoopLowering:
             fits = self.join(carried, params)
             if fits and not more and not grown:
                 if self.endless(loop) and not tags_of(self.outcome.tag) - {END}:
-                    reason = "this loop does not end"
-                    raise self.context.refuse(self.node, reason, "leave it with `break` or `return`")
+                    if self.context.result_unknown:
+                        raise ResultUnknown(self.context.refuse(self.node, *_ENDLESS))
+                    raise self.context.refuse(self.node, *_ENDLESS)
                 return self.finish(loop, carried, params, memory)
             carried |= more
         raise self.context.refuse(self.node, "the kinds of what this loop changes do not settle", _ONE_KIND)

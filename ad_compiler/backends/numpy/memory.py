@@ -8,10 +8,21 @@ is written into, the loop is made to own it: a copy in front of the loop instead
 
 from __future__ import annotations
 
-from ad_compiler.analysis.storage import is_fresh, storage_of, storages_of
+from ad_compiler.analysis.storage import is_fresh, shared_with, storage_of, storages_of
 from ad_compiler.analysis.types import ArrayType, ListType
 from ad_compiler.backends.numpy.plan import UPDATES, Plan, Step
-from ad_compiler.ir import Block, Branch, Loop, Operand, Operation, Value, nodes_in, origins_of, results_of
+from ad_compiler.ir import (
+    Block,
+    Branch,
+    Loop,
+    Operand,
+    Operation,
+    Value,
+    nodes_in,
+    origins_of,
+    results_of,
+    values_in,
+)
 
 IN_PLACE = {"add": "+=", "sub": "-=", "mul": "*=", "truediv": "/="}
 
@@ -84,7 +95,7 @@ class Memory:
                 continue
             node = root.operation
             ends = self.plan.branch_ends.get(node) if isinstance(node, Branch) else None
-            for side, origin in enumerate(origins_of(root) or ()):
+            for side, origin in enumerate(shared_with(root)):
                 if isinstance(origin, Value):
                     waiting.append((origin, (*yielded, ends[side]) if ends else yielded))
         return [(root, way) for root, ways in found.items() for way in (ways if len(ways) <= 8 else [()])]
@@ -98,7 +109,7 @@ class Memory:
             if root not in found:
                 found.add(root)
                 if root not in self.owned:
-                    waiting += [v for v in origins_of(root) or () if isinstance(v, Value)]
+                    waiting += values_in(shared_with(root))
         return frozenset(found)
 
     def is_own(self, value: Value) -> bool:
