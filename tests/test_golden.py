@@ -169,7 +169,7 @@ def loops() -> list[Case]:
             "conjugate_gradients",
             conjugate_gradients.conjugate_gradients,
             (0, 1),
-            (positive, normal(4), 1e-9),
+            (positive, normal(4), 1e-2),
         ),
         Case("newton", solvers.newton_square_root, (0, 1), (2.0, 1.0)),
         Case("lstm", lstm.loss, (0, 1, 2, 3), (*(0.3 * weight for weight in weights), normal(5, 3))),

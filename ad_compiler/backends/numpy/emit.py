@@ -76,7 +76,7 @@ def emit(function: Function, pullback: str | None = None) -> str:
 
 def writer_for(function: Function, taken: list[str], separate_sections: bool) -> Writer:
     plan = Planner(function).plan()
-    names = Names(plan, Memory(plan, function.blocks), taken, separate_sections)
+    names = Names(plan, Memory(plan, function.blocks, separate_sections), taken, separate_sections)
     names.assign()
     return Writer(names, printer_for(plan, names.names))
 
