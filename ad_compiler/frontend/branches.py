@@ -339,7 +339,7 @@ def merge_containers(context: Context, branch: Branch, left: Operand, right: Ope
         return Undecided("the two branches give containers of different structure")
     target = left if left is right else emptied(left)
     memo[key] = left, right, target
-    if left is not right and not isinstance(left, (tuple, Record)) and merging is not None:
+    if left is not right and isinstance(left, dict) and merging is not None:
         if any(id(side) in merging.before.containers for side in (left, right)):
             context.chosen_containers.append((target, left, right))
     merged = {place: merge(context, branch, ours[place], theirs[place], None) for place in ours}

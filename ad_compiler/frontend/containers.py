@@ -10,6 +10,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
+from ad_compiler.analysis.layout import is_array
 from ad_compiler.frontend import lists
 from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.context import Context, lower
@@ -34,7 +35,7 @@ def write_container(
     """`holder[index] = value`, or `holder[index] op= value`, of a container that is no list."""
     from ad_compiler.frontend import attributes
     from ad_compiler.frontend.expressions import BINARY, apply_binary
-    from ad_compiler.frontend.writes import is_array, update
+    from ad_compiler.frontend.writes import update
 
     if not isinstance(holder, dict):
         kind = holder.cls.__name__ if isinstance(holder, Record) else type(holder).__name__
@@ -140,9 +141,7 @@ def _popitem(context: Context, node: ast.AST, holder: Dict) -> Operand:
     return evaluate(context, node, holder.popitem)
 
 
-def _update(
-    context: Context, node: ast.AST, holder: Dict, positional: Arguments, keywords: Dict
-) -> None:
+def _update(context: Context, node: ast.AST, holder: Dict, positional: Arguments, keywords: Dict) -> None:
     if positional and isinstance(positional[0], dict):
         holder.update(positional[0])
     elif positional:

@@ -289,7 +289,9 @@ class LoopLowering:
             if isinstance(operand, dict) and id(operand) in self.before.containers:
                 number = self.number(operand)
                 contents = self.before.names_of(here)[name]
-                found |= {(number, key) for key, item in contents.items() if is_leaf(item) and not is_array(item)}
+                found |= {
+                    (number, key) for key, item in contents.items() if is_leaf(item) and not is_array(item)
+                }
             in_place = is_array(operand) or isinstance(operand, (dict, Record, Iteration))
             if is_any_list(operand) or (name in bound and not (name in updated and in_place)):
                 found.add((self.number(here), name))
@@ -335,7 +337,9 @@ class LoopLowering:
         """The other places of the lists that these places hold."""
         same: dict[int, set[Place]] = {}
         for number, holder in enumerate(self.holders):
-            contents = self.before.names_of(holder) if isinstance(holder, Scope) else self.before.contents(holder)
+            contents = (
+                self.before.names_of(holder) if isinstance(holder, Scope) else self.before.contents(holder)
+            )
             for name, operand in items_of(holder, contents).items():
                 if is_any_list(operand) and id(operand) not in self.context.outside:
                     same.setdefault(id(operand), set()).add((number, name))
@@ -494,7 +498,12 @@ class LoopLowering:
             return is_array(start) and reference_of(context, start) is reference_of(context, now)
         if type(start) is tuple and type(now) is tuple and len(start) == len(now):
             return all(map(self.is_same, start, now))
-        return not isinstance(start, Value) and not is_any_list(start) and not isinstance(start, (dict, Record, Iteration)) and key_of(start) == key_of(now)
+        return (
+            not isinstance(start, Value)
+            and not is_any_list(start)
+            and not isinstance(start, (dict, Record, Iteration))
+            and key_of(start) == key_of(now)
+        )
 
     def writes(self, loop: Loop, params: dict[Place, Operand], memory: dict[Value, Value]) -> bool:
         """Note which arrays a turn has written into; whether there are new ones, or new doubts."""

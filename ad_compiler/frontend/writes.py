@@ -217,7 +217,6 @@ def put_flat(context: Context, node: ast.AST, array: Value, items: Index, operan
         write(context, node, array, items, operand)
         return
     check_kinds(context, node, array, operand)
-    check_places(context, node, items)
     flat = operation(context, node, registry[np.ndarray.flatten], (array, "C"), method=True)
     written = operation(context, node, registry["index_set"], (flat, items, operand, ()))
     shape = shape_values(context.builder, array)
@@ -232,23 +231,12 @@ def write(
     array = writable(context, node, current(context, array))
     operand = current(context, operand)
     check_kinds(context, node, array, operand)
-    if not added:
-        check_places(context, node, items)
     store(context, node, array, new_root(context, node, array, items, operand, added))
 
 
 def check_kinds(context: Context, node: ast.AST, array: Value, operand: Operand) -> None:
     if type_of(array).dtype.kind in "biu" and type_of(operand).dtype.kind == "f":
         raise context.refuse(node, _REAL_INTO_WHOLE, "make it a float array")
-
-
-def check_places(context: Context, node: ast.AST, items: Index) -> None:
-    if not is_basic(items) and has_repetitions(items):
-        raise context.refuse(
-            node,
-            "an index that may name an element twice is written: which value stays is not known",
-            "use np.add.at",
-        )
 
 
 def new_root(
