@@ -127,8 +127,10 @@ class Builder:
         from ad_compiler.rules.indexing import has_repetitions
         from ad_compiler.rules.shapes import type_of
 
-        if has_repetitions(index) or key_of(read.arguments) != key_of((array, index)) or not same_shape(
-            type_of(value).shape, type_of(first).shape
+        if (
+            has_repetitions(index)
+            or key_of(read.arguments) != key_of((array, index))
+            or not same_shape(type_of(value).shape, type_of(first).shape)
         ):
             return primitive, arguments
         if node.primitive.name == "sub":

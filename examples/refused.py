@@ -10,16 +10,17 @@ class Monitor:
 monitor = Monitor()
 
 
-def loop(x: np.ndarray):
-    total = 0.0
-    for row in x:
-        total = total + np.sin(row)
-    return total
+def loop(x: np.ndarray, steps: int):
+    for _ in range(steps):
+        x = x @ x
+    return np.sum(x)
 
 
 def write(x: np.ndarray):
-    x[0] = 0.0
-    return np.sum(x**2)
+    counts = np.zeros(3, dtype=int)
+    for i in range(3):
+        counts[i] = x[i]
+    return np.sum(counts * x)
 
 
 def unknown(x: np.ndarray):

@@ -23,14 +23,11 @@ from ad_compiler import Unsupported, grad, value_and_grad, vjp
 
 VECTOR = np.array([0.5, 1.5, 2.5])
 MATRIX = np.array([[1.0, 2.0], [3.0, 4.0]])
-WHOLE_ARRAYS = "write it with whole arrays: slices, broadcasting and reductions"
-FRESH_ARRAY = "build the result from whole arrays, or write into a fresh local array (`np.zeros`, `.copy()`)"
 HAS_A_RULE = "write it with NumPy functions that have one (the README lists them)"
 ONE_KIND = "give it one kind of value (type, rank) on every path"
 BOTH_ONE_KIND = "give both branches one kind of value (type, rank)"
 ANY_OR_ALL = "use `.any()` or `.all()`, or choose with `np.where`"
-IN_PLACE = "an in-place write cannot be differentiated here: "
-OF_THE_CALLER = "`{}` is an argument, or a view of one: writing into it would change the caller's array"
+CARRIED_KIND = "give it one kind of value before the loop, and keep it"
 REAL = "a complex number is met, and only real ones are differentiated"
 REAL_ADVICE = "compute with the real and the imaginary part as two numbers"
 SCALAR_ADVICE = "return a scalar (for instance a sum), or use `vjp`, which takes the cotangent of the result"
@@ -49,205 +46,273 @@ class Refused(NamedTuple):
 
 REFUSED = [
     Refused(
-        "for loop",
+        "set in a loop",
+        """
+        def f(x, y):
+            total = 0.0
+            for v in {x, y}:
+                     ^^^^^^
+                total = total / 2 + v
+            return total
+        """,
+        (1.0, 2.0),
+        "a set has no order and is not differentiated",
+        "use a tuple or a list",
+    ),
+    Refused(
+        "loop without an exit",
+        """
+        def f(x):
+            while True:
+            ^^^^^^^^^^^
+                x = 2 * x
+        """,
+        (1.0,),
+        "this loop does not end",
+        "leave it with `break` or `return`",
+    ),
+    Refused(
+        "rank changed by a loop of a helper",
+        """
+        def total(y, n):
+            for _ in range(n):
+            ^^^^^^^^^^^^^^^^^^
+                y = np.sum(y)
+            return y
+
+        def f(x, n):
+            return total(x, n)
+        """,
+        (VECTOR, 3),
+        "what `y` is must be known while compiling, and it changes from turn to turn: "
+        "it is an array of rank 1 first, and a number after a turn",
+        CARRIED_KIND,
+    ),
+    Refused(
+        "rank changed by a while loop",
+        """
+        def f(x):
+            while np.sum(x) > 1:
+            ^^^^^^^^^^^^^^^^^^^^
+                x = x[0]
+            return np.sum(x)
+        """,
+        (VECTOR,),
+        "what `x` is must be known while compiling, and it changes from turn to turn: "
+        "it is an array of rank 1 first, and a number after a turn",
+        CARRIED_KIND,
+    ),
+    Refused(
+        "structure changed by a loop",
+        """
+        def f(x, n):
+            y = x
+            for _ in range(n):
+                y = (y, x)
+            return y
+                   ^
+        """,
+        (1.0, 3),
+        "what `y` is here is not known: `y` changes from turn to turn: "
+        "it is a number first, and a tuple after a turn",
+        ONE_KIND,
+    ),
+    Refused(
+        "function changed by a loop",
+        """
+        def f(x, n):
+            wave = np.sin
+            for _ in range(n):
+            ^^^^^^^^^^^^^^^^^^
+                x = wave(x)
+                wave = np.cos
+            return x
+        """,
+        (1.0, 3),
+        "what `wave` is must be known while compiling, and it changes from turn to turn: "
+        "it is not a number or an array",
+        CARRIED_KIND,
+    ),
+    Refused(
+        "loop over a number",
         """
         def f(x):
             total = 0.0
-            for i in range(3):
-            ^^^^^^^^^^^^^^^^^^
-                total += x[i]
+            for v in x:
+                     ^
+                total += v
             return total
         """,
-        (VECTOR,),
-        "a `for` loop is not differentiated yet",
-        WHOLE_ARRAYS,
+        (1.0,),
+        "a loop runs over a float",
+        "run over a range, an array or a container",
     ),
     Refused(
-        "while loop",
+        "range of a real number",
+        """
+        def f(x):
+            y = 1.0
+            for _ in range(x):
+                     ^^^^^^^^
+                y *= x
+            return y
+        """,
+        (2.0,),
+        "a bound of a range is not a whole number",
+        "convert it with `int`",
+    ),
+    Refused(
+        "loop that returns arrays and numbers",
+        """
+        def f(x):
+            for v in x:
+            ^^^^^^^^^^^
+                if v > 1:
+                    return x
+            return np.sum(x)
+        """,
+        (VECTOR,),
+        "one branch gives an array of rank 1, the other a number",
+        BOTH_ONE_KIND,
+    ),
+    Refused(
+        "loop that may end without a return",
+        """
+        def f(x):
+            for v in x:
+            ^^^^^^^^^^^
+                if v > 1:
+                    return v
+        """,
+        (VECTOR,),
+        "one of the two branches gives None",
+        BOTH_ONE_KIND,
+    ),
+    Refused(
+        "truth of an array in a loop",
         """
         def f(x):
             while x < 10.0:
-            ^^^^^^^^^^^^^^^
+                  ^^^^^^^^
                 x = 2 * x
-            return x
+            return np.sum(x)
         """,
-        (1.0,),
-        "a `while` loop is not differentiated yet",
-        WHOLE_ARRAYS,
+        (VECTOR,),
+        "the truth of an array is ambiguous",
+        "use `.any()` or `.all()`",
     ),
     Refused(
-        "loop in a helper",
+        "attribute write in a loop",
         """
-        def power(x, n):
-            result = 1.0
-            for _ in range(n):
-            ^^^^^^^^^^^^^^^^^^
-                result = result * x
-            return result
+        class Log:
+            calls = 0
+
+        log = Log()
 
         def f(x):
-            return power(x, 3)
-        """,
-        (2.0,),
-        "a `for` loop is not differentiated yet",
-        WHOLE_ARRAYS,
-    ),
-    Refused(
-        "write to an argument",
-        """
-        def f(x):
-            x[0] = 2.0
-            ^^^^
-            return np.sum(x)
+            total = 0.0
+            for v in x:
+                log.calls += 1
+                ^^^^^^^^^^^^^^
+                total += v
+            return total
         """,
         (VECTOR,),
-        IN_PLACE + OF_THE_CALLER.format("x"),
-        FRESH_ARRAY,
+        "writing an attribute changes an object in place, which a derivative cannot follow",
+        "keep the value in a local name, and return it",
     ),
     Refused(
-        "augmented write to an argument",
+        "unknown function in a loop",
         """
         def f(x):
-            x += 1
-            ^^^^^^
-            return np.sum(x)
+            y = 0.0
+            while y < 10.0:
+                y += np.unwrap(x)[0]
+                     ^^^^^^^^^^^^
+            return y
         """,
         (VECTOR,),
-        IN_PLACE + OF_THE_CALLER.format("x"),
-        FRESH_ARRAY,
+        "`numpy.unwrap` has no derivative rule",
+        HAS_A_RULE,
     ),
     Refused(
-        "write through a view of an argument",
+        "complex number in a loop",
         """
         def f(x):
-            tail = x[1:]
-            tail[0] = 2.0
-            ^^^^^^^
-            return np.sum(x)
+            z = 0j
+                ^^
+            for v in x:
+                z = z * z + v
+            return abs(z)
         """,
         (VECTOR,),
-        IN_PLACE + OF_THE_CALLER.format("tail"),
-        FRESH_ARRAY,
+        REAL,
+        REAL_ADVICE,
     ),
     Refused(
-        "write through a view of a local array",
+        "generator of a local function",
+        """
+        def f(x):
+            def squares():
+                for v in x:
+                    yield v * v
+                    ^^^^^^^^^^^
+            return sum(squares())
+        """,
+        (VECTOR,),
+        "a generator cannot be differentiated",
+        "return the values together",
+    ),
+    Refused(
+        "real number written into whole ones",
+        """
+        def f(x):
+            counts = np.zeros(3, dtype=int)
+            counts[0] = x
+            ^^^^^^^^^
+            return x * np.sum(counts)
+        """,
+        (1.5,),
+        "a real number is written into an array of whole numbers",
+        "make it a float array",
+    ),
+    Refused(
+        "real number written into an argument of whole ones",
+        """
+        def f(x, counts):
+            for i in range(len(counts)):
+                counts[i] = i * x
+                ^^^^^^^^^
+            return x * np.sum(counts)
+        """,
+        (1.5, np.array([1, 2])),
+        "a real number is written into an array of whole numbers",
+        "make it a float array",
+    ),
+    Refused(
+        "shape written",
         """
         def f(x):
             y = 2 * x
-            tail = y[1:]
-            tail[0] = 2.0
+            y.shape = (3, 1)
             ^^^^^^^
             return np.sum(y)
         """,
         (VECTOR,),
-        IN_PLACE + "`tail` is a view of another array, which this write changes too",
-        FRESH_ARRAY,
+        "writing an attribute changes an object in place, which a derivative cannot follow",
+        "keep the value in a local name, and return it",
     ),
     Refused(
-        "write through a nested index",
+        "resizing in place",
         """
         def f(x):
             y = 2 * x
-            y[0][1] = 2.0
-            ^^^^^^^
-            return np.sum(y)
-        """,
-        (MATRIX,),
-        "a part of a container or of a view is written in place",
-        FRESH_ARRAY,
-    ),
-    Refused(
-        "write to an array with two names",
-        """
-        def f(x):
-            y = 2 * x
-            z = y
-            y[0] = 2.0
-            ^^^^
-            return np.sum(z)
-        """,
-        (VECTOR,),
-        IN_PLACE + "`z` holds the same array",
-        FRESH_ARRAY,
-    ),
-    Refused(
-        "write to an array held by a list",
-        """
-        def f(x):
-            y = 2 * x
-            parts = [x, y]
-            y[0] = 2.0
-            ^^^^
-            return np.sum(parts[1])
-        """,
-        (VECTOR,),
-        IN_PLACE + "`parts` holds the same array",
-        FRESH_ARRAY,
-    ),
-    Refused(
-        "helper that writes to its argument",
-        """
-        def clear(a):
-            a[0] = 0.0
-            ^^^^
-
-        def f(x):
-            y = 2 * x
-            clear(y)
-            return np.sum(y)
-        """,
-        (VECTOR,),
-        IN_PLACE + "`y` holds the same array",
-        FRESH_ARRAY,
-    ),
-    Refused(
-        "argument given as out",
-        """
-        def f(x):
-            np.exp(x, out=x)
-            ^^^^^^^^^^^^^^^^
-            return np.sum(x)
-        """,
-        (VECTOR,),
-        IN_PLACE + OF_THE_CALLER.format("x"),
-        FRESH_ARRAY,
-    ),
-    Refused(
-        "appending to a list",
-        """
-        def f(x):
-            parts = []
-            parts.append(x)
-            ^^^^^^^^^^^^^^^
-            return sum(parts)
-        """,
-        (1.0,),
-        "`.append` changes a list in place",
-        "build a new one",
-    ),
-    Refused(
-        "item of a dict argument",
-        """
-        def f(params):
-            params["w"] = 2 * params["w"]
+            y.resize(5)
             ^^^^^^^^^^^
-            return params["w"]
-        """,
-        ({"w": 1.0},),
-        "an item of a container is written in place",
-        "build a new one",
-    ),
-    Refused(
-        "sorting in place",
-        """
-        def f(x):
-            y = 2 * x
-            y.sort()
-            ^^^^^^^^
-            return y[0]
+            return np.sum(y)
         """,
         (VECTOR,),
-        "the method `sort` of an array cannot be differentiated",
+        "the method `resize` of an array cannot be differentiated",
         "use functions the README lists",
     ),
     Refused(
@@ -581,8 +646,6 @@ REFUSED = [
         "recursion without end",
         """
         def f(x):
-            if x < 1:
-                return x
             return x * f(x - 1)
                        ^^^^^^^^
         """,
@@ -840,26 +903,27 @@ def test_other_modes_refuse_the_same(make: Any, refused: Refused, tmp_path: Path
 
 
 def test_traceback_shows_the_line_with_a_caret(tmp_path: Path) -> None:
-    program = program_of(REFUSED[0].program, tmp_path)
-    error = refusal_of(lambda: grad(program.module.f)(VECTOR))
+    (refused,) = [refused for refused in REFUSED if refused.name == "rank changed by a while loop"]
+    program = program_of(refused.program, tmp_path)
+    error = refusal_of(lambda: grad(program.module.f)(*refused.args))
     assert "".join(traceback.format_exception_only(error)) == (
         f'  File "{program.path}", line {program.lineno}\n'
-        "    for i in range(3):\n"
-        "    ^^^^^^^^^^^^^^^^^^\n"
-        "ad_compiler.errors.Unsupported: a `for` loop is not differentiated yet\n"
-        f"    Instead: {WHOLE_ARRAYS}\n"
+        "    while np.sum(x) > 1:\n"
+        "    ^^^^^^^^^^^^^^^^^^^^\n"
+        f"ad_compiler.errors.Unsupported: {refused.reason}\n"
+        f"    Instead: {refused.advice}\n"
     )
 
 
 def test_a_refused_branch_that_is_not_taken_is_not_lowered() -> None:
-    def f(x, by_loop=False):
-        if by_loop:
-            for _ in range(3):
-                x = x * x
+    def f(x, over_a_set=False):
+        if over_a_set:
+            for v in {x, 2 * x}:
+                x = x * v
         return x * x
 
     assert grad(f)(3.0) == 6.0
-    assert "loop" in refusal_of(lambda: grad(f)(3.0, True)).reason
+    assert "a set" in refusal_of(lambda: grad(f)(3.0, True)).reason
 
 
 def test_a_refusal_for_one_kind_of_argument_leaves_the_others_alone() -> None:

@@ -64,7 +64,11 @@ def call_operand(
     if isinstance(callee, MethodType) and isinstance(callee.__func__, FunctionType):
         return inline(context, node, callee.__func__, [callee.__self__, *positional], keywords)
     if is_hashable(callee):
-        if not context.in_rule and any(map(is_list, positional)) and (callee in registry or callee in expansions):
+        if (
+            not context.in_rule
+            and any(map(is_list, positional))
+            and (callee in registry or callee in expansions)
+        ):
             positional = lists.given(context, node, callee, positional)
             if callee in lists.STACKING and "dtype" not in keywords and not keywords.get("axis"):
                 return positional[0]

@@ -17,7 +17,7 @@ from __future__ import annotations
 import ast
 import itertools
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -685,6 +685,7 @@ class LoopLowering:
             if name in now and not self.is_bound(here, name):
                 left[self.number(here), name] = self.bound_inside(loop, name, now[name], shown)
         outcome = self.leaving(loop, shown)
+        context.builder.append(loop)
         for place, operand in left.items():
             self.bind(place, operand)
         for root, result in after_memory.items():
@@ -694,7 +695,6 @@ class LoopLowering:
         self.note_results(shown, after_memory)
         if invariant:
             self.replace(loop, invariant)
-        context.builder.append(loop)
         return outcome
 
     def check_lists(self) -> None:

@@ -23,6 +23,7 @@ import numpy as np
 from ad_compiler.analysis.layout import Sharing, is_array, is_identity, is_read_only
 from ad_compiler.analysis.storage import is_item
 from ad_compiler.analysis.types import same_shape
+from ad_compiler.frontend import lists
 from ad_compiler.frontend.aliases import (
     COPY_ADVICE,
     choices_between,
@@ -37,7 +38,6 @@ from ad_compiler.frontend.aliases import (
     supersede,
     viewing,
 )
-from ad_compiler.frontend import lists
 from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.operations import operation
 from ad_compiler.frontend.scope import Undecided

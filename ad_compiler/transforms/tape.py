@@ -45,6 +45,7 @@ from ad_compiler.ir import (
 from ad_compiler.rules.indexing import is_basic
 from ad_compiler.rules.notation import constant, registry
 from ad_compiler.transforms.dead_code import remove_dead_code
+from ad_compiler.transforms.rollback import roll_back
 
 TAPE = ObjectType("list")
 UPDATES = ("index_add", "index_set")
@@ -71,6 +72,7 @@ def push(recorded: Value, values: Operand) -> None: ...
 def record(function: Function, repeated: bool) -> None:
     """Put on tapes what the reverse sweep reads; `repeated` if it may run more than once (a pullback)."""
     if function.reverse is not None and any(isinstance(n, Loop) for n in nodes_in(function.forward)):
+        roll_back(function)
         Recorder(function, repeated).run()
         outputs = (function.result, function.reverse_result)
         remove_dead_code([function.forward, function.reverse], outputs)  # what need not be computed again
@@ -146,7 +148,8 @@ class Recorder:
         if not wanted:
             return
         saved = self.choose(wanted, set(here))
-        known: dict[Value, Operand] = {}
+        indices = self.function.indices
+        known: dict[Value, Operand] = {value: indices[value] for value in here if value in indices}
         start: list[Node] = []
         if saved:
             start.append(self.save(block, saved, known, outermost))
@@ -173,7 +176,11 @@ class Recorder:
         keep = {
             base
             for base, parts in bases.items()
-            if base in wanted or sum(isinstance(p.type, ArrayType) and p.type.rank > 0 for p in parts) > 1
+            if base in wanted
+            or (
+                not self.updated & storages_of(base)
+                and sum(isinstance(p.type, ArrayType) and p.type.rank > 0 for p in parts) > 1
+            )
         }
         saved: dict[Value, None] = {}
 

@@ -14,11 +14,11 @@ def gather_and_scatter_grad(table, rows, columns):
     crossed_bar = np.cos(crossed)
     picked_bar = 2.0 * picked
     # d(counts[:2] *= 3.0)
-    counts_bar_1 = counts_bar.copy()
-    counts_bar_1[:2] = 0.0
-    counts_bar_1[:2] += 3.0 * counts_bar[:2]
+    part = counts_bar[:2].copy()
+    counts_bar[:2] = 0.0
+    counts_bar[:2] += 3.0 * part
     # d(np.add.at(counts, rows, picked[:, 0]))
-    picked_bar[:, 0] += counts_bar_1[rows]
+    picked_bar[:, 0] += counts_bar[rows]
     # d(crossed = table[1:, columns])
     table_bar = np.zeros_like(table)
     np.add.at(table_bar, (slice(1, None), columns), crossed_bar)

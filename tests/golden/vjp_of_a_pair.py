@@ -10,12 +10,12 @@ def polar_vjp(x, y):
         # d(angle = np.arctan2(y, x))
         hypot = np.hypot(y, x)
         y_bar = result_bar[1] * (x / hypot / hypot)
-        x_bar = result_bar[1] * (-y / hypot / hypot)
+        product = result_bar[1] * (y / hypot / hypot)
         # d(radius = np.sqrt(x * x + y * y))
         quotient = 0.5 * result_bar[0] / radius
         different = result_bar[0] != 0.0
         y_bar += np.where(different, 2.0 * (y * quotient), 0.0)
-        x_bar += np.where(different, 2.0 * (x * quotient), 0.0)
+        x_bar = np.where(different, 2.0 * (x * quotient), 0.0) - product
         return x_bar, y_bar
 
     return (radius, angle), pullback

@@ -10,7 +10,7 @@ from __future__ import annotations
 import keyword
 from collections.abc import Callable, Iterable
 
-from ad_compiler.analysis.types import ArrayType, ListType, same_shape
+from ad_compiler.analysis.types import ArrayType, ListType, Shape, may_be_one, same_length, same_shape
 from ad_compiler.backends.numpy.memory import IN_PLACE, Memory, is_array
 from ad_compiler.backends.numpy.plan import LIST_UPDATES, UPDATES, Plan, Step
 from ad_compiler.ir import Branch, Loop, Operand, Operation, Pop, Value, values_in
@@ -43,6 +43,7 @@ NOUNS = {
     "ge": "above",
     "length": "length",
     "zeros_like": "zeros",
+    "copy": "part",
     "index_add": "spread",
     "index_set": "updated",
     "format": "text",
@@ -60,6 +61,13 @@ NOUNS = {
 }
 Blocks = Callable[[int], bool]  # whether a read of the name's holder at this position forbids the name
 REUSED_FROM_RANK = 3  # from here on arrays are large enough that memory of their own costs more than `out=`
+
+
+def fit(result: Shape, base: Shape) -> bool:
+    """Whether a result made from `base`, element by element, has its shape."""
+    return len(result) == len(base) and all(
+        same_length(a, b) or not (may_be_one(a) or may_be_one(b)) for a, b in zip(result, base, strict=True)
+    )
 
 
 class Names:
@@ -202,7 +210,7 @@ class Names:
             return (
                 base_type.rank == 0 and node.result.name is not None and base.name in (None, node.result.name)
             )
-        fits = result_type.dtype == base_type.dtype and same_shape(result_type.shape, base_type.shape)
+        fits = result_type.dtype == base_type.dtype and fit(result_type.shape, base_type.shape)
         return fits and self.memory.is_own(base)
 
     def steps(self, steps: list[Step]) -> None:

@@ -12,6 +12,7 @@ import ast
 from collections import Counter
 from dataclasses import dataclass, field
 
+from ad_compiler.analysis.storage import storage_of
 from ad_compiler.analysis.types import ArrayType, ListType
 from ad_compiler.backends.numpy.expressions import Expressions
 from ad_compiler.ir import (
@@ -170,18 +171,18 @@ class Planner:
                 continue
             later = [value for node in block.operations[place + 1 :] for value in inputs_of(node)]
             for value in [*later, *values_in(block.results)]:
-                if places.get(value, place) < place:
-                    self.keep_reads(value, update.arguments[0], places, place)
+                self.keep_reads(value, update.arguments[0], places, place)
 
     def keep_reads(self, value: Value, base: Operand, places: dict[Value, int], place: int) -> None:
         node = value.operation
         if value not in self.inlined or not isinstance(node, Operation):
             return
-        if base in node.arguments:
+        inputs = list(values_in(node.arguments))
+        if places.get(value, place) < place and any(storage_of(inner) is base for inner in inputs):
             self.inlined.discard(value)
-        for inner in values_in(node.arguments):
-            if places.get(inner, place) < place:
-                self.keep_reads(inner, base, places, place)
+            return
+        for inner in inputs:
+            self.keep_reads(inner, base, places, place)
 
     def shorten_return(self, outputs: Operand) -> None:
         """Where the `return` line would be too long, what it returns gets lines of its own."""

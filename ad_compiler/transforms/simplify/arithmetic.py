@@ -88,7 +88,8 @@ def multiply(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
             return select_scaled(builder, condition, other, x, y)
     for one, other in ((a, b), (b, a)):
         chosen = made_by(one, "select")
-        if chosen and (is_number(chosen.arguments[1], 0) or is_number(chosen.arguments[2], 0)):
+        is_part = chosen and any(is_number(arm, 0) for arm in chosen.arguments[1:])
+        if chosen and is_part and rank_of(other) <= rank_of(one):
             condition, x, y = chosen.arguments
             return select_scaled(builder, condition, other, x, y)
     for one, other in ((a, b), (b, a)):
@@ -107,6 +108,9 @@ def multiply(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
         negated = made_by(one, "neg")
         if is_number(other) and negated:
             return call(builder, operator.mul, -other, negated.arguments[0])
+        if negated and negated.result in builder.own:  # outwards, where a sum takes it in
+            factors = [negated.arguments[0] if factor is one else factor for factor in (a, b)]
+            return call(builder, operator.neg, call(builder, operator.mul, *factors))
         expanded = made_by(one, "expand_dims")
         if is_number(other) and expanded:
             inner, axis = expanded.arguments
@@ -159,6 +163,9 @@ def add(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     negated = made_by(b, "neg")
     if negated:
         return call(builder, operator.sub, a, negated.arguments[0])
+    negated = made_by(a, "neg")
+    if negated and negated.result in builder.own:
+        return call(builder, operator.sub, b, negated.arguments[0])
     if isinstance(b, (int, float)) and b < 0:
         return call(builder, operator.sub, a, -b)
     both = both_broadcast(builder, operator.add, a, b)
@@ -175,6 +182,11 @@ def subtract(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
         return a - b
     if is_number(b, 0):
         return a
+    for one, other, function in ((b, a, operator.add), (a, b, operator.neg)):
+        negated = made_by(one, "neg")
+        if negated and negated.result in builder.own:
+            total = call(builder, operator.add, *((other, negated.arguments[0])[:: 1 if one is b else -1]))
+            return total if function is operator.add else call(builder, operator.neg, total)
     x, y = without_leading_axes(*without_broadcast(a, b))
     return call(builder, operator.sub, x, y) if x is not a or y is not b else NotImplemented
 
@@ -186,6 +198,9 @@ def divide(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
         return a
     if is_number(a) and is_number(b) and b != 0:
         return a / b
+    negated = made_by(a, "neg")
+    if negated and negated.result in builder.own:
+        return call(builder, operator.neg, call(builder, operator.truediv, negated.arguments[0], b))
     chosen = made_by(a, "select")
     if chosen and any(is_number(arm, 0) for arm in chosen.arguments[1:]):
         condition, x, y = chosen.arguments
