@@ -336,7 +336,7 @@ def merge_containers(context: Context, branch: Branch, left: Operand, right: Ope
     before = contents_of(left) if merging is None else merging.then.contents(left)
     ours, theirs = items_of(left, before), items_of(right, contents_of(right))
     if list(ours) != list(theirs):
-        return Undecided("the two branches give containers of different structure")
+        return Undecided("the two branches give different kinds of values: containers of other structure")
     target = left if left is right else emptied(left)
     memo[key] = left, right, target
     if left is not right and isinstance(left, dict) and merging is not None:

@@ -50,7 +50,7 @@ from ad_compiler.frontend.carried import (
 )
 from ad_compiler.frontend.context import Context, controls, lower
 from ad_compiler.frontend.courses import Course, course_of
-from ad_compiler.frontend.iteration import is_known, items
+from ad_compiler.frontend.iteration import CHANGED_WHILE_READ, is_known, items
 from ad_compiler.frontend.lists import joined_list, lifted, lists_in, truth_of
 from ad_compiler.frontend.operations import describe_any, operation
 from ad_compiler.frontend.outcomes import BREAK, END, RETURN, Outcome, merged_outcome, tags_of
@@ -92,7 +92,7 @@ def run_for(context: Context, node: ast.For, rest: list[ast.stmt]) -> Outcome | 
         operand = lower(context, node.iter)
         course = course_of(context, node.iter, operand)
         if course is not None:
-            return run_course(context, node, course)
+            return run_course(context, node, course, operand)
         if is_known(operand):
             return unrolled(context, node, items(context, node.iter, operand))
         raise context.refuse(
@@ -175,9 +175,9 @@ def is_tag(context: Context, node: ast.AST, outcome: Outcome, tag: int) -> Value
     return condition
 
 
-def run_course(context: Context, node: ast.For, course: Course) -> Outcome:
+def run_course(context: Context, node: ast.For, course: Course, iterated: Operand) -> Outcome:
     """A loop over a range; run through item by item where its numbers must be known."""
-    lowering = LoopLowering(context, node, course)
+    lowering = LoopLowering(context, node, course, iterated)
     try:
         return lowering.run()
     except Unsupported as error:
@@ -234,8 +234,15 @@ class LoopLowering:
     before has left of it.
     """
 
-    def __init__(self, context: Context, node: ast.For | ast.While, course: Course | None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        node: ast.For | ast.While,
+        course: Course | None,
+        iterated: Operand = None,
+    ) -> None:
         self.context = context
+        self.iterated = [value for value in values_in(iterated) if is_list(value)]
         self.node = node
         self.course = course
         self.before = Snapshot(context)
@@ -701,6 +708,14 @@ class LoopLowering:
         """Refuse a loop after whose turns two names may hold one list that did not before, or the reverse."""
         identities = self.context.lists
         changed = [old for old, _ in identities.changes[self.changes :]]
+        for place, param in self.bound.items():
+            mine = (
+                identities.family(self.held(self.before, place))
+                if any(o is param for o in changed)
+                else set()
+            )
+            if any(mine & identities.family(each) for each in self.iterated):
+                raise self.context.refuse(self.node, *CHANGED_WHILE_READ)
         for name, operand in [entry for names in self.before.names for entry in names.items()]:
             for each in lists_in(operand):
                 for place, param in self.bound.items():

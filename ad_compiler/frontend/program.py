@@ -209,7 +209,7 @@ def check_overlaps(context: Context, function: Function) -> None:
                 or type_of(first).dtype != type_of(second).dtype
             ):
                 continue
-            overlap = checks.call(registry[np.shares_memory], (first, second))
+            overlap = checks.call(registry["shares_memory"], (first, second))
             message = (
                 f"{first.access} and {second.access} share memory, and {written.access} is written into: "
                 "pass a copy"

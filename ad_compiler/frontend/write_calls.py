@@ -31,7 +31,12 @@ from ad_compiler.rules.structure import length
 Arguments = list[Operand]
 Keywords = dict[str, Operand]
 Writer = Callable[[Context, ast.AST, Arguments, Keywords], Operand]
-_AT: dict[Any, ast.operator] = {np.add: ast.Add(), np.subtract: ast.Sub(), np.multiply: ast.Mult(), np.divide: ast.Div()}
+_AT: dict[Any, ast.operator] = {
+    np.add: ast.Add(),
+    np.subtract: ast.Sub(),
+    np.multiply: ast.Mult(),
+    np.divide: ast.Div(),
+}
 
 
 def bound(
@@ -147,7 +152,7 @@ def sort(context: Context, node: ast.AST, array: Value, positional: Arguments, k
     axis, _, _ = bound(context, node, "| axis kind stable", positional, keywords)
     array = writable(context, node, current(context, array))
     ordered = operation(context, node, registry[np.sort], (array, -1 if axis is None else axis))
-    overwrite(context, node, array, ordered)
+    overwrite(context, node, array, ordered, ("the sorted array does not fit", "sort along an axis"))
 
 
 def put_method(

@@ -96,21 +96,18 @@ def update(context: Context, node: ast.AST, array: Value, op: ast.operator, oper
         add(context, node, array, (), op, operand)
         return
     result = apply_binary(context, node, BINARY[type(op)], array, operand)
-    overwrite(context, node, array, result)
+    misfit = ("the result of this write does not fit the array written into", "assign to a new name")
+    overwrite(context, node, array, result, misfit)
 
 
-def overwrite(context: Context, node: ast.AST, array: Value, result: Operand) -> None:
+def overwrite(
+    context: Context, node: ast.AST, array: Value, result: Operand, misfit: tuple[str, str]
+) -> None:
     """Write what a NumPy function has just computed into a whole array, as its `out=` does."""
     array = writable(context, node, array)
     own, made = type_of(array), type_of(result)
-    if not np.can_cast(made.dtype, own.dtype, "same_kind"):
-        if own.dtype.kind in "biu" and made.dtype.kind == "f":
-            raise context.refuse(node, _REAL_INTO_WHOLE, "make it a float array")
-        raise context.refuse(
-            node,
-            f"NumPy does not write {made.dtype} into an array of {own.dtype}",
-            "convert it with `astype`",
-        )
+    if not np.can_cast(made.dtype, own.dtype, "same_kind") or made.rank > own.rank:
+        raise context.refuse(node, *misfit)
     is_new = (
         isinstance(result, Value)
         and root_of(result) is result
@@ -400,7 +397,8 @@ def write_out(context: Context, node: ast.AST, array: Operand, result: Operand, 
         raise context.refuse(node, "`out=` is not an array", "give `out=` an array")
     if where is not True:
         result = operation(context, node, registry[np.where], (where, result, array))
-    overwrite(context, node, array, result)
+    misfit = ("the result does not fit the array given as `out=`", "leave `out=` out")
+    overwrite(context, node, array, result, misfit)
     return current(context, array)
 
 
