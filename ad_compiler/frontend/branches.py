@@ -33,7 +33,6 @@ from ad_compiler.frontend.aliases import (
     merge_memory,
     note_choice,
     reference_of,
-    replace_storage,
     viewing,
 )
 from ad_compiler.frontend.context import Context
@@ -169,10 +168,7 @@ def on_this_side(context: Context, undecided: Undecided, name: str) -> Operand:
         if seen is None and part in context.newer:
             return current(context, part)
         if seen is None:
-            result = carried_out(branch, side, part, name)
-            if is_array(part):
-                replace_storage(context, part, result)
-            return result
+            return current(context, carried_out(branch, side, part, name))
         arguments = map_values(outside, seen.arguments)
         return context.builder.call(seen.primitive, arguments, seen.method)
 
@@ -186,6 +182,7 @@ def carried_out(branch: Branch, side: bool, value: Value, name: str) -> Value:
         if own is value and foreign is UNBOUND:
             return result
     result = Value(value.type, name)
+    result.immutable = not is_array(value)
     result.operation = branch
     branch.results.append(result)
     mine.results.append(value)
