@@ -194,6 +194,9 @@ def supersede(context: Context, root: Value, newer: Value | Undecided) -> None:
         except Refusal as refusal:
             return Undecided(refusal.reason, advice=refusal.advice)
 
+    for older, value in list(context.newer.items()):
+        if older is not root and isinstance(value, Value) and root_of(value) is root and value is not root:
+            context.newer[older] = rebound(value)  # it had become a view of what is written into now
     replaced = Replacement(rebound)
     for scope in reachable_scopes(context):
         for name, operand in scope.names.items():
