@@ -13,23 +13,32 @@ if TYPE_CHECKING:
     from ad_compiler.pipeline import Mode
 
 Argnums = int | str | Sequence[int | str]
+Of = str | Sequence[str] | None
 
 
 @overload
 def grad(
-    fun: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = False, backend: str = "numpy"
+    fun: Callable[..., Any],
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    of: Of = None,
+    backend: str = "numpy",
 ) -> Derivative: ...
 @overload
 def grad(
-    fun: None = None, argnums: Argnums = 0, *, has_aux: bool = False, backend: str = "numpy"
+    fun: None = None, argnums: Argnums = 0, *, has_aux: bool = False, of: Of = None, backend: str = "numpy"
 ) -> Callable[[Callable[..., Any]], Derivative]: ...
-def grad(fun: Any = None, argnums: Argnums = 0, *, has_aux: bool = False, backend: str = "numpy") -> Any:
+def grad(
+    fun: Any = None, argnums: Argnums = 0, *, has_aux: bool = False, of: Of = None, backend: str = "numpy"
+) -> Any:
     """The gradient of a function that returns one number.
 
     `argnums` names the arguments to differentiate, by position or by name; a tuple of them gives a tuple
     of gradients. A gradient has the structure, shape and dtype of its argument; whole numbers count as
     reals. With `has_aux` the function returns `(value, aux)`, and so does the derivative:
-    `(gradient, aux)`. Works as a decorator, with or without arguments.
+    `(gradient, aux)`. Of a function that writes its result into an argument, name that in `of`: the gradient
+    is that of the sum of the array after the call. Works as a decorator, with or without arguments.
 
     Raises `Unsupported` (a `SyntaxError`) when the derivative is first called for a program that cannot be
     differentiated, `TypeError` for arguments that do not fit the function.
@@ -40,19 +49,24 @@ def grad(fun: Any = None, argnums: Argnums = 0, *, has_aux: bool = False, backen
     >>> square(3.0)
     6.0
     """
-    return decorated(fun, "grad", argnums, has_aux, backend)
+    return decorated(fun, "grad", argnums, has_aux, of, backend)
 
 
 @overload
 def value_and_grad(
-    fun: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = False, backend: str = "numpy"
+    fun: Callable[..., Any],
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    of: Of = None,
+    backend: str = "numpy",
 ) -> Derivative: ...
 @overload
 def value_and_grad(
-    fun: None = None, argnums: Argnums = 0, *, has_aux: bool = False, backend: str = "numpy"
+    fun: None = None, argnums: Argnums = 0, *, has_aux: bool = False, of: Of = None, backend: str = "numpy"
 ) -> Callable[[Callable[..., Any]], Derivative]: ...
 def value_and_grad(
-    fun: Any = None, argnums: Argnums = 0, *, has_aux: bool = False, backend: str = "numpy"
+    fun: Any = None, argnums: Argnums = 0, *, has_aux: bool = False, of: Of = None, backend: str = "numpy"
 ) -> Any:
     """As `grad`, but the derivative returns `(value, gradient)`.
 
@@ -61,15 +75,22 @@ def value_and_grad(
     >>> value_and_grad(square)(3.0)
     (9.0, 6.0)
     """
-    return decorated(fun, "value_and_grad", argnums, has_aux, backend)
+    return decorated(fun, "value_and_grad", argnums, has_aux, of, backend)
 
 
-def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, argnums: Argnums | None = None) -> Any:
+def vjp(
+    fun: Callable[..., Any],
+    *primals: Any,
+    has_aux: bool = False,
+    argnums: Argnums | None = None,
+    of: Of = None,
+) -> Any:
     """The value of `fun(*primals)`, and the pullback: the product of a cotangent with the Jacobian.
 
     The pullback takes a cotangent of the structure and shape of the value, and returns a tuple with a
     cotangent for every argument in `argnums` (default: for each of `primals`, None for one that holds
     no real numbers). It can be called any number of times. With `has_aux`, `(value, pullback, aux)`.
+    With `of`, the value is what that argument holds after the call (a tuple of names gives a tuple).
 
     >>> value, pullback = vjp(lambda x, y: (x * y, x + y), 2.0, 3.0)
     >>> value
@@ -79,14 +100,14 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, argnums: 
     """
     from ad_compiler.making import value_and_pullback
 
-    return value_and_pullback(fun, primals, argnums, has_aux)
+    return value_and_pullback(fun, primals, argnums, has_aux, of)
 
 
-def decorated(fun: Any, mode: Mode, argnums: Argnums, has_aux: bool, backend: str) -> Any:
+def decorated(fun: Any, mode: Mode, argnums: Argnums, has_aux: bool, of: Of, backend: str) -> Any:
     if backend != "numpy":
         raise ValueError(f"there is no backend {backend!r}; there is 'numpy'")
     from ad_compiler.making import derivative_of
 
     if fun is None:
-        return lambda function: derivative_of(function, mode, argnums, has_aux)
-    return derivative_of(fun, mode, argnums, has_aux)
+        return lambda function: derivative_of(function, mode, argnums, has_aux, of)
+    return derivative_of(fun, mode, argnums, has_aux, of)

@@ -244,7 +244,9 @@ class Derivative(functools.partial[Any]):
             from ad_compiler.making import derivative_of
 
             bound = MethodType(self.request.primal, instance)
-            made = derivative_of(bound, self.request.mode, self.argnums_given, self.request.has_aux)
+            made = derivative_of(
+                bound, self.request.mode, self.argnums_given, self.request.has_aux, self.request.of_given
+            )
             self._bound[id(instance)] = known = (instance, made)
         return known[1]
 
@@ -263,7 +265,13 @@ class Derivative(functools.partial[Any]):
             instance, name = self.primal.__self__, self.primal.__name__
             if getattr(instance, name, None) is self:
                 return getattr, (instance, name)
-        return derivative_of, (self.primal, self.request.mode, self.argnums_given, self.request.has_aux)
+        return derivative_of, (
+            self.primal,
+            self.request.mode,
+            self.argnums_given,
+            self.request.has_aux,
+            self.request.of_given,
+        )
 
     def __repr__(self) -> str:
         return f"<{self.request.mode} of {self.__qualname__}>"

@@ -21,18 +21,28 @@ from ad_compiler.pullback import Pullback
 Argnums = int | str | Sequence[int | str]
 
 
-def derivative_of(fun: Callable[..., Any], mode: Mode, argnums: Argnums, has_aux: bool) -> Derivative:
+def derivative_of(
+    fun: Callable[..., Any],
+    mode: Mode,
+    argnums: Argnums,
+    has_aux: bool,
+    of: str | Sequence[str] | None = None,
+) -> Derivative:
     """The derivative object of a function, made once for each function and set of options."""
+    if of is not None and not isinstance(of, str):
+        of = tuple(of)
     if not callable(fun):
         raise TypeError(f"a function is needed, not {type(fun).__name__}")
     given = tuple(argnums) if isinstance(argnums, (tuple, list)) else (argnums,)
     if not all(isinstance(number, (int, str)) for number in given):
         raise TypeError(f"argnums {argnums!r} must be a position, a name, or a tuple of these")
-    return _derivative_of(fun, mode, given if isinstance(argnums, (tuple, list)) else given[0], has_aux)
+    return _derivative_of(fun, mode, given if isinstance(argnums, (tuple, list)) else given[0], has_aux, of)
 
 
 @functools.lru_cache(maxsize=512)
-def _derivative_of(fun: Callable[..., Any], mode: Mode, argnums: Any, has_aux: bool) -> Derivative:
+def _derivative_of(
+    fun: Callable[..., Any], mode: Mode, argnums: Any, has_aux: bool, of: str | tuple[str, ...] | None
+) -> Derivative:
     if isinstance(fun, Derivative):
         raise TypeError(f"{fun!r} is a derivative already; differentiate the source it generates")
     bound_self = None
@@ -48,7 +58,22 @@ def _derivative_of(fun: Callable[..., Any], mode: Mode, argnums: Any, has_aux: b
     if not chosen or len(set(chosen)) != len(chosen):
         raise ValueError(f"argnums {argnums!r} must name at least one argument, and none twice")
     single = not isinstance(argnums, tuple)
-    request = Request(function, mode, chosen, single and mode != "vjp", has_aux, bound_self)
+    written = () if of is None else (of,) if isinstance(of, str) else of
+    if has_aux and written:
+        raise ValueError("`has_aux` is for a function that returns its result, `of` for one that writes it")
+    if of is not None and (not written or len(set(written)) != len(written)):
+        raise ValueError(f"of {of!r} must name at least one argument, and none twice")
+    written = tuple(name_of_argument(names, name, fun) for name in written)
+    request = Request(
+        function,
+        mode,
+        chosen,
+        single and mode != "vjp",
+        has_aux,
+        bound_self=bound_self,
+        of=written,
+        single_of=isinstance(of, str),
+    )
     return Derivative(fun, request, argnums)
 
 
@@ -65,16 +90,20 @@ def name_of_argument(names: list[str], number: int | str, fun: Any) -> str:
 
 
 def value_and_pullback(
-    fun: Callable[..., Any], primals: tuple[Any, ...], argnums: Argnums | None, has_aux: bool
+    fun: Callable[..., Any],
+    primals: tuple[Any, ...],
+    argnums: Argnums | None,
+    has_aux: bool,
+    of: str | Sequence[str] | None = None,
 ) -> Any:
     """What `vjp` returns."""
     if argnums is not None:
-        derivative, every = derivative_of(fun, "vjp", argnums, has_aux), None
+        derivative, every = derivative_of(fun, "vjp", argnums, has_aux, of), None
     else:
         bound = inspect.signature(fun).bind(*primals)
         every = list(bound.arguments)
         bound.apply_defaults()
-        derivative = with_all_reals(fun, bound.arguments, every, has_aux)
+        derivative = with_all_reals(fun, bound.arguments, every, has_aux, of)
     result, pullback = derivative(*primals)
     if has_aux:
         result, aux = result
@@ -83,7 +112,11 @@ def value_and_pullback(
 
 
 def with_all_reals(
-    fun: Callable[..., Any], arguments: dict[str, Any], given: Sequence[str], has_aux: bool
+    fun: Callable[..., Any],
+    arguments: dict[str, Any],
+    given: Sequence[str],
+    has_aux: bool,
+    of: str | Sequence[str] | None,
 ) -> Derivative:
     """The derivative for every argument in `given` that holds numbers.
 
@@ -93,7 +126,7 @@ def with_all_reals(
     reals = tuple(name for name in given if has_reals(arguments[name]))
     if not numbers:
         raise TypeError("none of the arguments holds a number to differentiate")
-    derivative = derivative_of(fun, "vjp", numbers, has_aux)
+    derivative = derivative_of(fun, "vjp", numbers, has_aux, of)
     if numbers == reals or not reals:
         return derivative
     key = tuple(kind_of(value, name) for name, value in arguments.items())
@@ -103,7 +136,9 @@ def with_all_reals(
             derivative.needs_whole_numbers[key] = False
         except Unsupported:
             derivative.needs_whole_numbers[key] = True
-    return derivative_of(fun, "vjp", reals, has_aux) if derivative.needs_whole_numbers[key] else derivative
+    return (
+        derivative_of(fun, "vjp", reals, has_aux, of) if derivative.needs_whole_numbers[key] else derivative
+    )
 
 
 def has_reals(obj: Any) -> bool:

@@ -26,7 +26,7 @@ from typing import Any, Literal
 from ad_compiler.analysis.shift import shift_maxima
 from ad_compiler.backends.numpy.emit import emit
 from ad_compiler.backends.numpy.names import RESERVED
-from ad_compiler.frontend.program import Lowered, lower_program
+from ad_compiler.frontend.program import Lowered, Results, lower_program
 from ad_compiler.frontend.recursion import close_all
 from ad_compiler.frontend.scope import Location
 from ad_compiler.frontend.source import Source, read_source
@@ -53,6 +53,16 @@ class Request:
     argnums: tuple[str, ...]
     single: bool  # one gradient, not a tuple of them
     has_aux: bool = False
+    of: tuple[str, ...] = ()  # the arguments that receive the results, of a function that returns none
+    single_of: bool = True  # one of them, not a tuple
+
+    @property
+    def of_given(self) -> str | tuple[str, ...] | None:
+        """As the user wrote it."""
+        if not self.of:
+            return None
+        return self.of[0] if self.single_of else self.of
+
     bound_self: tuple[str, Location] | None = None
 
 
@@ -70,7 +80,15 @@ class Program:
 def compile_program(request: Request, arguments: Mapping[str, Any], constants: frozenset[str]) -> Program:
     """Differentiate for arguments of these kinds; raises `Unsupported`."""
     source = read_source(request.primal)
-    lowered = lower_program(request.primal, source, arguments, request.argnums, constants, request.bound_self)
+    lowered = lower_program(
+        request.primal,
+        source,
+        arguments,
+        request.argnums,
+        constants,
+        request.bound_self,
+        results_of_call(request),
+    )
     show("lower", lowered.function)
     function = lowered.function
     inputs = list(values_in(lowered.differentiated))
@@ -91,6 +109,13 @@ def compile_program(request: Request, arguments: Mapping[str, Any], constants: f
     name_functions(function)
     text = emit(function, seed_name(lowered) if request.mode == "vjp" else None)
     return Program(request, text, function, lowered, function.name)
+
+
+def results_of_call(request: Request) -> Results | None:
+    """What the program computes, where that is not what the function returns."""
+    if not request.of:
+        return None
+    return Results(request.of, single=request.single_of, summed=request.mode != "vjp")
 
 
 def clean(lowered: Lowered) -> None:
@@ -124,10 +149,13 @@ def documentation(request: Request, name: str) -> str:
         if len(request.argnums) > 1
         else request.argnums
     )
+    written = " and ".join(request.of)
+    value = f"{written} after a call of {name}" if written else f"{name}"
+    total = f"the sum of {value}" if written else name
     what = {
-        "grad": f"Gradient of {name} with respect to {names}.",
-        "value_and_grad": f"Value of {name}, and its gradient with respect to {names}.",
-        "vjp": f"Value of {name}, and the pullback of cotangents to {names}.",
+        "grad": f"Gradient of {total} with respect to {names}.",
+        "value_and_grad": f"Value of {total}, and its gradient with respect to {names}.",
+        "vjp": f"Value of {value}, and the pullback of cotangents to {names}.",
     }
     return what[request.mode]
 

@@ -40,6 +40,7 @@ from ad_compiler.ir import (
 )
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import registry
+from ad_compiler.rules.shapes import type_of
 from ad_compiler.rules.structure import shape_values
 
 COPY_ADVICE = "write into a copy: `.copy()`"
@@ -106,7 +107,7 @@ def seen_as(context: Context, operation: Operation, base: Value) -> Value:
     if operation.primitive.name == "reshape":
         while isinstance(base.operation, Operation) and base.operation.primitive.name == "reshape":
             base = base.operation.arguments[0]
-            if base.type.shape == operation.result.type.shape:
+            if type_of(base).shape == type_of(operation.result).shape:
                 return base
     builder = context.builder
     before, builder.place = builder.place, operation.place
@@ -193,6 +194,9 @@ def supersede(context: Context, root: Value, newer: Value | Undecided) -> None:
         except Refusal as refusal:
             return Undecided(refusal.reason, advice=refusal.advice)
 
+    for older, value in list(context.newer.items()):
+        if older is not root and isinstance(value, Value) and root_of(value) is root and value is not root:
+            context.newer[older] = rebound(value)  # it had become a view of what is written into now
     replaced = Replacement(rebound)
     for scope in reachable_scopes(context):
         for name, operand in scope.names.items():

@@ -33,7 +33,6 @@ from ad_compiler.frontend.aliases import (
     merge_memory,
     note_choice,
     reference_of,
-    replace_storage,
     viewing,
 )
 from ad_compiler.frontend.context import Context
@@ -184,10 +183,7 @@ def on_this_side(context: Context, undecided: Undecided, name: str) -> Operand:
         if seen is None and part in context.newer:
             return current(context, part)
         if seen is None:
-            result = carried_out(branch, side, part, name)
-            if is_array(part):
-                replace_storage(context, part, result)
-            return result
+            return current(context, carried_out(branch, side, part, name))
         arguments = map_values(outside, seen.arguments)
         return context.builder.call(seen.primitive, arguments, seen.method)
 
@@ -201,6 +197,7 @@ def carried_out(branch: Branch, side: bool, value: Value, name: str) -> Value:
         if own is value and foreign is UNBOUND:
             return result
     result = Value(value.type, name)
+    result.immutable = not is_array(value)
     result.operation = branch
     branch.results.append(result)
     mine.results.append(value)
@@ -351,10 +348,10 @@ def merge_containers(context: Context, branch: Branch, left: Operand, right: Ope
     before = contents_of(left) if merging is None else merging.then.contents(left)
     ours, theirs = items_of(left, before), items_of(right, contents_of(right))
     if list(ours) != list(theirs):
-        return Undecided("the two branches give containers of different structure")
+        return Undecided("the two branches give different kinds of values: containers of other structure")
     target = left if left is right else emptied(left)
     memo[key] = left, right, target
-    if left is not right and not isinstance(left, (tuple, Record)) and merging is not None:
+    if left is not right and isinstance(left, dict) and merging is not None:
         if any(id(side) in merging.before.containers for side in (left, right)):
             context.chosen_containers.append((target, left, right))
     merged = {place: merge(context, branch, ours[place], theirs[place], None) for place in ours}

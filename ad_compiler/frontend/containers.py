@@ -10,6 +10,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
+from ad_compiler.analysis.layout import is_array
 from ad_compiler.frontend import lists
 from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.context import Context, lower
@@ -34,7 +35,7 @@ def write_container(
     """`holder[index] = value`, or `holder[index] op= value`, of a container that is no list."""
     from ad_compiler.frontend import attributes
     from ad_compiler.frontend.expressions import BINARY, apply_binary
-    from ad_compiler.frontend.writes import is_array, update
+    from ad_compiler.frontend.writes import update
 
     if not isinstance(holder, dict):
         kind = holder.cls.__name__ if isinstance(holder, Record) else type(holder).__name__

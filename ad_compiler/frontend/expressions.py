@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ad_compiler.analysis.layout import is_array
 from ad_compiler.analysis.types import STRING, ArrayType
 from ad_compiler.frontend import attributes, lists
-from ad_compiler.frontend.aliases import current
+from ad_compiler.frontend.aliases import current, reference_of
 from ad_compiler.frontend.branches import choose, on_this_side
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context, Given, handles, lower
@@ -170,9 +171,23 @@ def compare_rest(
     return choose(context, node, result, lambda: compare_rest(context, node, right, others), lambda: result)
 
 
+def is_same(context: Context, node: ast.AST, left: Operand, right: Operand) -> bool:
+    """`left is right`, where that is known."""
+    if left is right or not (is_array(left) and is_array(right)):
+        return left is right
+    first, second = reference_of(context, left), reference_of(context, right)
+    if first is not second and all(
+        value.access is not None or value in context.choices for value in (first, second)
+    ):
+        raise context.refuse(
+            node, "whether two names hold the same array is known at run time only", "compare the elements"
+        )
+    return first is second
+
+
 def compare_two(context: Context, node: ast.AST, op: ast.cmpop, left: Operand, right: Operand) -> Operand:
     if isinstance(op, (ast.Is, ast.IsNot)):
-        return (left is right) is isinstance(op, ast.Is)
+        return is_same(context, node, left, right) is isinstance(op, ast.Is)
     if isinstance(op, (ast.In, ast.NotIn)):
         if isinstance(left, Value) or not isinstance(right, (tuple, list, dict, str, set, frozenset, range)):
             raise context.refuse(

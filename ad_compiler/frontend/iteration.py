@@ -14,6 +14,7 @@ An iterator that is read a second time would be empty; that is hardly ever meant
 from __future__ import annotations
 
 import ast
+import itertools
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,11 @@ from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, shape_of
 
 WHICH_ITEMS = "which items are kept is not known while compiling"
+MOST_ITEMS = 10_000  # that a loop over a list is run through, if its body appends to it
+CHANGED_WHILE_READ = (
+    "a container that a loop runs over is changed in the loop, in a way that is known at run time only",
+    "run over a copy, `list(xs)`, or write the loop with `while`",
+)
 KEEP_ALL = "keep all of them, and choose with `... if ... else ...`"
 
 
@@ -150,8 +156,42 @@ def items(context: Context, node: ast.AST, operand: Operand) -> Iterator[Operand
                 raise context.refuse(node, WHICH_ITEMS, KEEP_ALL)
             if kept:
                 yield item()
+    elif isinstance(operand, list):
+        yield from items_of_list(context, node, operand)
+    elif isinstance(operand, dict):
+        yield from keys_of_dict(context, node, operand)
     else:
         yield from operand
+
+
+def items_of_list(context: Context, node: ast.AST, container: list[Operand]) -> Iterator[Operand]:
+    """The items of a list, which may be changed between two of them: a name of its own keeps track of it."""
+    names, known = context.here.names, len(context.lists.changes)
+    name = next(n for k in itertools.count() if (n := f"list of loop {k}") not in names)
+    names[name] = container
+    try:
+        for place in range(MOST_ITEMS):
+            held = names[name]
+            if not isinstance(held, list):
+                changes = context.lists.changes[known:]
+                own = [
+                    at for old, at in changes if context.lists.family(old) & context.lists.family(container)
+                ]
+                raise context.refuse(own[-1] if own else node, *CHANGED_WHILE_READ)
+            if place >= len(held):
+                return
+            yield held[place]
+        raise context.refuse(node, "this loop over a list does not end", "run over a copy: `list(xs)`")
+    finally:
+        names.pop(name, None)
+
+
+def keys_of_dict(context: Context, node: ast.AST, container: dict[Any, Operand]) -> Iterator[Operand]:
+    before = list(container)
+    for key in before:
+        yield key
+        if list(container) != before:
+            raise context.refuse(node, *CHANGED_WHILE_READ)
 
 
 def candidates(context: Context, node: ast.AST, operand: Operand) -> Iterator[Candidate]:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.joins import joined_element
+from ad_compiler.analysis.layout import is_array
 from ad_compiler.analysis.storage import storages_of
 from ad_compiler.analysis.types import ArrayType, Element, ListType, Path
 from ad_compiler.frontend.context import Context, lower
@@ -212,7 +213,7 @@ def write(
     """`xs[index] = value`, or `xs[index] op= value`."""
     from ad_compiler.frontend import attributes
     from ad_compiler.frontend.expressions import BINARY, apply_binary
-    from ad_compiler.frontend.writes import is_array, update
+    from ad_compiler.frontend.writes import update
 
     index = lower(context, target.slice)
     operand = lower(context, value) if op is not None and isinstance(value, ast.expr) else value
@@ -269,8 +270,6 @@ STACKING = (np.array, np.asarray, np.stack, np.vstack, np.concatenate, np.hstack
 
 def check_numbers(context: Context, node: ast.AST, item: Operand) -> None:
     """Refuse arrays without axes, which could be changed in a list, as numbers cannot."""
-    from ad_compiler.frontend.writes import is_array
-
     for value in values_in(item):
         if isinstance(value.type, ArrayType) and value.type.rank == 0 and is_array(value):
             raise context.refuse(node, "an array without axes may be put into a list", "make it a `float`")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import operator
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from types import FunctionType
@@ -22,19 +23,41 @@ import ad_compiler.frontend.loops
 import ad_compiler.frontend.matching
 import ad_compiler.frontend.protecting
 import ad_compiler.rules  # noqa: F401 -- registers the rules
+from ad_compiler.analysis.layout import is_array
 from ad_compiler.builder import Builder
 from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.calls import inline, run_in
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.inputs import describe_input, real_type
 from ad_compiler.frontend.objects import is_value
-from ad_compiler.frontend.scope import ArgumentLocation, Location, Scope
+from ad_compiler.frontend.operations import operation
+from ad_compiler.frontend.scope import ArgumentLocation, Location, Scope, Undecided
 from ad_compiler.frontend.source import Source, read_source
-from ad_compiler.ir import Block, Function, Operand, Parameter, Record, Value, map_values, values_in
+from ad_compiler.ir import (
+    Block,
+    Function,
+    Operand,
+    Parameter,
+    Record,
+    Value,
+    inputs_of,
+    map_values,
+    nodes_in,
+    values_in,
+)
 from ad_compiler.refusal import RecursionFound, Refusal
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import type_of
 from ad_compiler.transforms.share import share
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The arguments that a function writes its results into: their sum, or they themselves."""
+
+    names: tuple[str, ...]
+    single: bool
+    summed: bool
 
 
 @dataclass(eq=False, slots=True)
@@ -53,6 +76,7 @@ def lower_program(
     wanted: tuple[str, ...],
     constants: frozenset[str],
     bound_self: tuple[str, Location] | None,
+    results: Results | None = None,
 ) -> Lowered:
     """Lower `primal` for arguments of these kinds (`arguments` are examples, read for their types only).
 
@@ -61,7 +85,9 @@ def lower_program(
     recursive: frozenset[Hashable] = frozenset()
     while True:
         try:
-            return lower_once(primal, source, arguments, wanted, constants, bound_self, recursive)
+            return lower_once(
+                primal, source, arguments, wanted, constants, bound_self, results, recursive
+            )
         except RecursionFound as found:
             recursive |= {found.function}
 
@@ -73,6 +99,7 @@ def lower_once(
     wanted: tuple[str, ...],
     constants: frozenset[str],
     bound_self: tuple[str, Location] | None,
+    results: Results | None,
     recursive: frozenset[Hashable],
 ) -> Lowered:
     """Lower `primal`, given which functions call themselves without an end while compiling."""
@@ -116,6 +143,8 @@ def lower_once(
             operands[name] = map_values(lambda value: value, structure)  # the program may change containers
     except Refusal as refusal:
         raise source.refuse(node, refusal.reason, refusal.advice) from None
+    for name in results.names if results is not None else ():
+        scope.names[AFTER.format(name)] = operands[name]  # whatever the function binds the name itself to
     function = Function(getattr(primal, "__name__", "f"), parameters, block)
     if wrapped:
         function.result = inline(context, node, primal, *passed_on(listed, operands))
@@ -123,7 +152,10 @@ def lower_once(
         scope.names.update(operands)
         function.result = run_in(context, node, scope, node)
     context.scope = scope
+    if results is not None:
+        function.result = written_results(context, node, scope, results)
     function.result = current(context, function.result)
+    check_overlaps(context, function)
     context.newer = {}  # from here on every value is what it was when it was computed
     block.operations[:0] = context.checks.operations
     if not is_value(function.result):
@@ -152,6 +184,59 @@ def remember_objects(context: Context, access: str, structure: Operand) -> None:
             remember_objects(context, f"{access}.{name}", item)
     elif not isinstance(structure, Value):
         context.remember(ArgumentLocation(structure, access), "", structure)
+
+
+AFTER = "{} after the call"
+
+
+def written_results(context: Context, node: ast.AST, scope: Scope, results: Results) -> Operand:
+    """What the arguments hold that receive the results; or the sum of it."""
+    found: list[Operand] = []
+    for name in results.names:
+        operand = scope.names[AFTER.format(name)]
+        if isinstance(operand, Undecided):
+            reason = f"what `{name}` holds after the call is not known: {operand.reason}"
+            raise context.refuse(node, reason, operand.advice)
+        arrays = list(values_in(operand))
+        if not any(map(is_array, arrays)) or (results.summed and not isinstance(operand, Value)):
+            reason = f"`{name}` is not an array, so that the function cannot write its result into it"
+            raise context.refuse(node, reason, "name an array in `of=`")
+        if results.summed and type_of(operand).rank:
+            operand = operation(context, node, registry[np.sum], (operand, None, False), method=True)
+        found.append(operand)
+    if not results.summed:
+        return found[0] if results.single else tuple(found)
+    total = found[0]
+    for other in found[1:]:
+        total = operation(context, node, registry[operator.add], (total, other))
+    return total
+
+
+def check_overlaps(context: Context, function: Function) -> None:
+    """Refuse, when the program runs, arguments that share memory, where one of them is written into.
+
+    The emitted code works on a copy of it, so that the other would not see the write.
+    """
+    inputs = [value for each in function.parameters for value in values_in(each.structure) if is_array(value)]
+    inputs += [v for each in context.captures.values() for v in values_in(each.operand) if is_array(v)]
+    read = {value for node in nodes_in(function.forward) for value in inputs_of(node)}
+    read.update(values_in(function.result))
+    checks = Builder(context.checks)
+    for place, first in enumerate(inputs):
+        for second in inputs[place + 1 :]:
+            written = next((value for value in (first, second) if value in context.written), None)
+            if (
+                written is None
+                or not {first, second} <= read
+                or type_of(first).dtype != type_of(second).dtype
+            ):
+                continue
+            overlap = checks.call(registry["shares_memory"], (first, second))
+            message = (
+                f"{first.access} and {second.access} share memory, and {written.access} is written into: "
+                "pass a copy"
+            )
+            checks.call(registry["require"], (overlap, message))
 
 
 def records_in(structure: Operand) -> list[Record]:

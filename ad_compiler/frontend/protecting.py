@@ -24,7 +24,7 @@ import numpy as np
 
 from ad_compiler.frontend.containers import delete_item
 from ad_compiler.frontend.context import Context, Given, handles, lower, rewrites
-from ad_compiler.frontend.scope import Scope
+from ad_compiler.frontend.scope import Scope, Undecided
 from ad_compiler.ir import Operand, Record, Value
 
 Body = list[ast.stmt]
@@ -298,6 +298,11 @@ def delete(context: Context, node: ast.Delete) -> None:
             raise context.refuse(target, "a part of a container or an object is deleted", "build a new one")
         if target.id not in context.here.names:
             raise context.refuse(target, f"`{target.id}` is not a local name here", "delete local names only")
+        held = context.here.names[target.id]
+        if isinstance(held, Undecided) and held.branch is not None:
+            raise context.refuse(
+                target, f"what `{target.id}` is here is not known: {held.reason}", held.advice
+            )
         del context.here.names[target.id]
 
 

@@ -37,6 +37,7 @@ from ad_compiler.analysis.types import (
     representative,
 )
 from ad_compiler.builder import key_of
+from ad_compiler.frontend.aliases import active_scopes, is_array
 from ad_compiler.frontend.carried import (
     joined,
     kind_of,
@@ -46,7 +47,6 @@ from ad_compiler.frontend.carried import (
 from ad_compiler.frontend.context import UNKNOWN, Context
 from ad_compiler.frontend.scope import LocalFunction, Scope
 from ad_compiler.frontend.source import Source
-from ad_compiler.frontend.aliases import active_scopes, is_array
 from ad_compiler.ir import (
     Block,
     Call,

@@ -31,7 +31,12 @@ from ad_compiler.rules.structure import length
 Arguments = list[Operand]
 Keywords = dict[str, Operand]
 Writer = Callable[[Context, ast.AST, Arguments, Keywords], Operand]
-_AT = {np.add: ast.Add(), np.subtract: ast.Sub(), np.multiply: ast.Mult(), np.divide: ast.Div()}
+_AT: dict[Any, ast.operator] = {
+    np.add: ast.Add(),
+    np.subtract: ast.Sub(),
+    np.multiply: ast.Mult(),
+    np.divide: ast.Div(),
+}
 
 
 def bound(
@@ -72,9 +77,19 @@ def put(context: Context, node: ast.AST, positional: Arguments, keywords: Keywor
     """`np.put(a, indices, values)`."""
     target, indices, values = bound(context, node, "a ind v", positional, keywords)
     array = array_given(context, node, target)
-    if rank_of(values) and not same_shape(shape_of(indices), shape_of(values)):
+    unknown = rank_of(values) != rank_of(indices) or any(
+        isinstance(a, int) and isinstance(b, int) and a != b
+        for a, b in zip(shape_of(indices), shape_of(values), strict=False)
+    )
+    if rank_of(values) and unknown:
         raise context.refuse(
             node, "not as many values are put as there are places for them", "give one value for each place"
+        )
+    if rank_of(values) and has_repetitions((indices,)):
+        raise context.refuse(
+            node,
+            "values are put at places that may be named twice: which value stays is not known",
+            "write `a[places] = values`, where the last one stays, or use np.add.at",
         )
     put_flat(context, node, array, (indices,), values)
     return None
@@ -137,7 +152,7 @@ def sort(context: Context, node: ast.AST, array: Value, positional: Arguments, k
     axis, _, _ = bound(context, node, "| axis kind stable", positional, keywords)
     array = writable(context, node, current(context, array))
     ordered = operation(context, node, registry[np.sort], (array, -1 if axis is None else axis))
-    overwrite(context, node, array, ordered)
+    overwrite(context, node, array, ordered, ("the sorted array does not fit", "sort along an axis"))
 
 
 def put_method(

@@ -96,21 +96,18 @@ def update(context: Context, node: ast.AST, array: Value, op: ast.operator, oper
         add(context, node, array, (), op, operand)
         return
     result = apply_binary(context, node, BINARY[type(op)], array, operand)
-    overwrite(context, node, array, result)
+    misfit = ("the result of this write does not fit the array written into", "assign to a new name")
+    overwrite(context, node, array, result, misfit)
 
 
-def overwrite(context: Context, node: ast.AST, array: Value, result: Operand) -> None:
+def overwrite(
+    context: Context, node: ast.AST, array: Value, result: Operand, misfit: tuple[str, str]
+) -> None:
     """Write what a NumPy function has just computed into a whole array, as its `out=` does."""
     array = writable(context, node, array)
     own, made = type_of(array), type_of(result)
-    if not np.can_cast(made.dtype, own.dtype, "same_kind"):
-        if own.dtype.kind in "biu" and made.dtype.kind == "f":
-            raise context.refuse(node, _REAL_INTO_WHOLE, "make it a float array")
-        raise context.refuse(
-            node,
-            f"NumPy does not write {made.dtype} into an array of {own.dtype}",
-            "convert it with `astype`",
-        )
+    if not np.can_cast(made.dtype, own.dtype, "same_kind") or made.rank > own.rank:
+        raise context.refuse(node, *misfit)
     is_new = (
         isinstance(result, Value)
         and root_of(result) is result
@@ -217,7 +214,6 @@ def put_flat(context: Context, node: ast.AST, array: Value, items: Index, operan
         write(context, node, array, items, operand)
         return
     check_kinds(context, node, array, operand)
-    check_places(context, node, items)
     flat = operation(context, node, registry[np.ndarray.flatten], (array, "C"), method=True)
     written = operation(context, node, registry["index_set"], (flat, items, operand, ()))
     shape = shape_values(context.builder, array)
@@ -232,23 +228,12 @@ def write(
     array = writable(context, node, current(context, array))
     operand = current(context, operand)
     check_kinds(context, node, array, operand)
-    if not added:
-        check_places(context, node, items)
     store(context, node, array, new_root(context, node, array, items, operand, added))
 
 
 def check_kinds(context: Context, node: ast.AST, array: Value, operand: Operand) -> None:
     if type_of(array).dtype.kind in "biu" and type_of(operand).dtype.kind == "f":
         raise context.refuse(node, _REAL_INTO_WHOLE, "make it a float array")
-
-
-def check_places(context: Context, node: ast.AST, items: Index) -> None:
-    if not is_basic(items) and has_repetitions(items):
-        raise context.refuse(
-            node,
-            "an index that may name an element twice is written: which value stays is not known",
-            "use np.add.at",
-        )
 
 
 def new_root(
@@ -412,7 +397,8 @@ def write_out(context: Context, node: ast.AST, array: Operand, result: Operand, 
         raise context.refuse(node, "`out=` is not an array", "give `out=` an array")
     if where is not True:
         result = operation(context, node, registry[np.where], (where, result, array))
-    overwrite(context, node, array, result)
+    misfit = ("the result does not fit the array given as `out=`", "leave `out=` out")
+    overwrite(context, node, array, result, misfit)
     return current(context, array)
 
 

@@ -263,8 +263,29 @@ def index_add_rule(a: Any, index: Any, value: Any, path: Any = (), *, g: Any) ->
 
 @rule("index_set", infer=written_type, differentiable=("a", "value"))
 def index_set_rule(a: Any, index: Any, value: Any, path: Any = (), *, g: Any) -> Any:
-    overwritten = sum_to_shape(part(g, path)[index], value)  # read first: then zeros can be written in place
+    selected = last_written(part(g, path)[index], a, index, path)
+    overwritten = sum_to_shape(selected, value)  # read first: then zeros can be written in place
     return index_set(g, index, 0.0, path), overwritten
+
+
+@expansion()
+def last_written(builder: Builder, selected: Operand, a: Operand, index: Any, path: Any) -> Operand:
+    """What is selected, but only once where an index names an element again: the last value written stays."""
+    import operator
+
+    from ad_compiler.rules.structure import shape_values, size
+
+    if is_basic(index) or not has_repetitions(index):
+        return selected
+    numbers = builder.call(registry[np.arange], (size(builder, selected), None, None))
+    if rank_of(selected) > 1:
+        numbers = builder.call(registry[np.reshape], (numbers, shape_values(builder, selected)))
+    shape = shape_values(builder, part(builder, a, path))
+    blank = builder.call(registry[np.zeros], (shape, np.dtype(np.int64)))
+    written = builder.call(registry["index_set"], (blank, index, numbers, ()))
+    found = builder.call(registry["getitem"], (written, index))
+    is_last = builder.call(registry[operator.eq], (found, numbers))
+    return builder.call(registry["select"], (is_last, selected, 0.0))
 
 
 @expansion()

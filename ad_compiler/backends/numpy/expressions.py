@@ -372,6 +372,10 @@ def _is_contiguous(printer: Expressions, node: Operation) -> Text:
     return f"{printer.at_least(node.arguments[0], Precedence.ATOM)}.flags.c_contiguous", Precedence.ATOM
 
 
+def _shares_memory(printer: Expressions, node: Operation) -> Text:
+    return f"np.shares_memory({', '.join(map(printer.text, node.arguments))})", Precedence.ATOM
+
+
 def _print(printer: Expressions, node: Operation) -> Text:
     arguments, keywords = node.arguments
     parts = [
@@ -408,6 +412,7 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "print": _print,
     "require": _require,
     "is_contiguous": _is_contiguous,
+    "shares_memory": _shares_memory,
     "raise": _raise,
     "tape": lambda printer, node: ("[]", Precedence.ATOM),
     "tape_copy": lambda printer, node: (f"{printer.text(node.arguments[0])}.copy()", Precedence.ATOM),
