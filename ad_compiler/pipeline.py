@@ -31,6 +31,7 @@ from ad_compiler.frontend.recursion import close_all
 from ad_compiler.frontend.scope import Location
 from ad_compiler.frontend.source import Source, read_source
 from ad_compiler.ir import Function, Operand, Value, functions_called, map_values, values_in
+from ad_compiler.refusal import Refusal
 from ad_compiler.rules.shapes import describe, type_of
 from ad_compiler.transforms.cotangents import gradient_of
 from ad_compiler.transforms.dead_code import remove_dead_code
@@ -183,7 +184,12 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
     else:
         check_scalar(source, output)
         seeds = [(output, 1.0)] if isinstance(output, Value) else []
-    cotangents = sweep.run(function.forward, seeds)
+    try:
+        cotangents = sweep.run(function.forward, seeds)
+    except Refusal as refusal:
+        at = context.builder.statement
+        where, node = (source, source.node) if at is None else (at.source, at.node)
+        raise where.refuse(node, refusal.reason, refusal.advice) from None
     function.mirrors, function.indices = sweep.mirrors, sweep.indices
     context.builder.statement = None
     gradients = tuple(

@@ -31,7 +31,7 @@ def scalar_classes(operand: Operand) -> set[type]:
         return {np.ndarray}
     if isinstance(node, Branch):
         return set().union(*map(scalar_classes, origins_of(operand) or ()))
-    if isinstance(node, (Call, PullbackCall)) or (node is None and operand.cotangent_of is not None):
+    if isinstance(node, (Call, PullbackCall)):
         return {kind.dtype.type}
     if not isinstance(node, Operation):
         return {np.ndarray}

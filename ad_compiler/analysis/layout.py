@@ -129,7 +129,7 @@ def long_axes(value: Value) -> list[Axis]:
 
 
 def deciding_inputs(operation: Operation) -> frozenset[Value] | None:
-    """The inputs that must be contiguous for it to be known what an operation does; None if unknown then too."""
+    """The inputs that must be contiguous for it to be known what it does; None if unknown then too."""
     base = operation.arguments[0]
     found = contiguous_if(base)
     if found is not None:

@@ -47,6 +47,21 @@ class Length:
         return str(self.key)
 
 
+class Identity:
+    """Stands for one object in the key of a length: equal to itself only, and keeps it alive."""
+
+    __slots__ = ("of",)
+
+    def __init__(self, of: object) -> None:
+        self.of = of
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Identity) and other.of is self.of
+
+    def __hash__(self) -> int:
+        return id(self.of)
+
+
 Axis = int | Length
 Shape = tuple[Axis, ...]
 

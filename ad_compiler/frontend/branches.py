@@ -351,9 +351,9 @@ def merge_containers(context: Context, branch: Branch, left: Operand, right: Ope
         return Undecided("the two branches give different kinds of values: containers of other structure")
     target = left if left is right else emptied(left)
     memo[key] = left, right, target
-    if left is not right and isinstance(left, dict) and merging is not None:
-        if any(id(side) in merging.before.containers for side in (left, right)):
-            context.chosen_containers.append((target, left, right))
+    known = merging.before.containers if merging is not None else {}
+    if left is not right and isinstance(left, dict) and (id(left) in known or id(right) in known):
+        context.chosen_containers.append((target, left, right))
     merged = {place: merge(context, branch, ours[place], theirs[place], None) for place in ours}
     if isinstance(left, tuple):
         same = all(merged[place] is right[place] for place in merged)

@@ -85,9 +85,7 @@ def lower_program(
     recursive: frozenset[Hashable] = frozenset()
     while True:
         try:
-            return lower_once(
-                primal, source, arguments, wanted, constants, bound_self, results, recursive
-            )
+            return lower_once(primal, source, arguments, wanted, constants, bound_self, results, recursive)
         except RecursionFound as found:
             recursive |= {found.function}
 

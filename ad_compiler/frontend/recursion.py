@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from types import FunctionType
 
 from ad_compiler.analysis.joins import Different, any_length
+from ad_compiler.analysis.layout import is_array
 from ad_compiler.analysis.storage import storages_of
 from ad_compiler.analysis.types import (
     ArrayType,
@@ -37,7 +38,7 @@ from ad_compiler.analysis.types import (
     representative,
 )
 from ad_compiler.builder import key_of
-from ad_compiler.frontend.aliases import active_scopes, is_array
+from ad_compiler.frontend.aliases import active_scopes
 from ad_compiler.frontend.carried import (
     joined,
     kind_of,

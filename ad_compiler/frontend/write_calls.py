@@ -1,4 +1,4 @@
-"""NumPy's functions and methods that write: `np.copyto`, `np.put`, `a.fill`, `a.sort`, `np.add.at`, `out=`."""
+"""NumPy's functions and methods that write: `copyto`, `put`, `fill`, `sort`, `np.add.at`, `out=`."""
 
 from __future__ import annotations
 

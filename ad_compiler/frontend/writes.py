@@ -297,7 +297,7 @@ def rename(result: Operand, array: Value) -> None:
 
 
 def composed(step: Operation, items: Index) -> Index | None:
-    """The index that selects from the array what `items` select from `array[first]`; None if it is not one."""
+    """The index that selects from the array what `items` select from `array[first]`; None if none does."""
     base, first = step.arguments
     rank = rank_of(base)
     if any(item is None or is_array_index(item) for item in first):

@@ -67,7 +67,7 @@ def arange_type(start: Any, stop: Any = None, step: Any = None) -> ArrayType:
             return ArrayType(dtype, (axis,))
     if all(isinstance(bound, (int, np.integer)) for bound in bounds):
         return ArrayType(dtype, (len(range(*bounds)),))
-    return ArrayType(dtype, (Length(("arange", *map(id, bounds)), may_be_one=True),))
+    return ArrayType(dtype, (Length(("arange", *bounds), may_be_one=True),))
 
 
 @constant(np.arange, infer=arange_type, keywords=False)

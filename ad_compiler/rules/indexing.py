@@ -17,6 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view as numpy_windows
 from ad_compiler.analysis.types import (
     ArrayType,
     Axis,
+    Identity,
     Length,
     Shape,
     broadcast,
@@ -46,7 +47,7 @@ def is_mask(item: Operand) -> bool:
 
 def mask_length(mask: Operand) -> Length:
     """How many elements a mask selects: known only at run time."""
-    return Length(("mask", id(mask)), may_be_one=True)
+    return Length(("mask", Identity(mask)), may_be_one=True)
 
 
 def consumed_axes(item: Operand) -> int:
@@ -90,8 +91,7 @@ def slice_length(axis: Axis, item: slice) -> Axis:
             return shortened(axis, low - (stop or 0))
         if low == 0 and stop is not None and stop > 1 and not may_be_one(axis):
             return Length(("first", axis, stop))  # min(axis, stop), and axis is not 1
-    parts = tuple(id(b) if isinstance(b, Value) else b for b in (start, stop, step))
-    return Length(("slice", axis if isinstance(axis, int) else id(axis), parts), may_be_one=True)
+    return Length(("slice", axis, (start, stop, step)), may_be_one=True)
 
 
 def shortened(axis: Axis, by: int) -> Axis:

@@ -255,9 +255,7 @@ def product_of_axes(axes: Sequence[Axis], key: Any) -> Axis:
         return product
     if product == 1 and len(symbols) == 1:
         return symbols[0]
-    return Length(
-        ("product", product, *map(id, symbols)), may_be_one=any(map(may_be_one, symbols)) and product == 1
-    )
+    return Length(("product", product, *symbols), may_be_one=any(map(may_be_one, symbols)) and product == 1)
 
 
 def axis_from_operand(operand: Any) -> Axis:
@@ -275,7 +273,7 @@ def axis_from_operand(operand: Any) -> Axis:
         if isinstance(operation, Operation) and operation.primitive.name == "length":
             array, axis = operation.arguments
             return shape_of(array)[axis]
-        return Length(("value", id(operand)), may_be_one=True)
+        return Length(("value", operand), may_be_one=True)
     raise Refusal(f"{describe(operand)} stands where a length is needed", "pass an int")
 
 
@@ -389,7 +387,7 @@ def sum_of_axes(axes: Sequence[Axis]) -> Axis:
         return known
     if known == 0 and len(symbols) == 1:
         return symbols[0]
-    return Length(("sum", known, *map(id, symbols)), may_be_one=known <= 1)
+    return Length(("sum", known, *symbols), may_be_one=known <= 1)
 
 
 def number_type(*_: Any) -> ArrayType:

@@ -7,8 +7,10 @@ import re
 import numpy as np
 
 from ad_compiler.analysis.classes import scalar_classes
+from ad_compiler.analysis.types import Length, representative
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import UNBOUND, Operand, Operation, Value, map_values, origins_of
+from ad_compiler.ir import UNBOUND, Branch, Operand, Operation, Value, map_values, origins_of
+from ad_compiler.refusal import Refusal
 from ad_compiler.rules.lists import is_list, zeros
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
@@ -46,22 +48,41 @@ def zero_like(context: Context, value: Value) -> Operand:
         return zeros(context.builder, value)
     if rank_of(value) == 0:
         return 0.0
-    if may_be_unbound(value):  # then nobody reads the zero, and its shape does not matter
-        return context.builder.call(registry[np.zeros], ((1,) * rank_of(value), type_of(value).dtype))
+    if may_be_unbound(value):
+        shape = known_shape(context, value)
+        if shape is not None:
+            return context.builder.call(registry[np.zeros], (shape, type_of(value).dtype))
+        if may_be_unbound(value, in_loops=True):
+            name = f"`{value.name}`" if value.name else "an array"
+            raise Refusal(f"{name} is bound in a loop only, and read behind it", "bind it before the loop")
     return context.builder.call(registry[np.zeros_like], (value, None))
 
 
-def may_be_unbound(value: Value) -> bool:
-    """Whether it is a value of a loop or a branch that may never have been computed."""
+def known_shape(context: Context, value: Value) -> tuple[Operand, ...] | None:
+    """The shape of a value, without reading it, where that can be told from the inputs."""
+    axes = [representative(axis) for axis in type_of(value).shape]
+    if any(isinstance(axis, Length) and axis.origin is None for axis in axes):
+        return None
+    origins = [axis.origin if isinstance(axis, Length) else None for axis in axes]
+    pairs = zip(axes, origins, strict=True)
+    return tuple([context.builder.call(registry["length"], at) if at else axis for axis, at in pairs])
+
+
+def may_be_unbound(value: Value, *, in_loops: bool = False) -> bool:
+    """Whether it is a value of a loop, or of a branch, that may never have been computed."""
     seen: set[Value] = set()
     waiting: list[Operand] = [value]
     while waiting:
         current = waiting.pop()
-        if current is UNBOUND:
+        if not isinstance(current, Value) or current in seen:
+            continue
+        seen.add(current)
+        origins = origins_of(current) or ()
+        if any(origin is UNBOUND for origin in origins) and not (
+            in_loops and isinstance(current.operation, Branch)
+        ):
             return True
-        if isinstance(current, Value) and current not in seen:
-            seen.add(current)
-            waiting += origins_of(current) or ()
+        waiting += origins
     return False
 
 

@@ -14,6 +14,7 @@ writes and loops of them alone.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -186,7 +187,8 @@ def take_back(chain: Chain, mirror: Block, state: Value, function: Function) -> 
     place = places[-1] + 1 if places else 0
     for number, (node, made, inner) in reversed(list(enumerate(chain.links))):
         image = mirror_of(node, mirror, function) if isinstance(node, Loop) else None
-        place = read_parts(chain, mirror, made, state, place, lambda n, i=image: is_behind(mirror, n, i))
+        is_late = functools.partial(is_behind, mirror, image)
+        place = read_parts(chain, mirror, made, state, place, is_late)
         if inner is not None:
             assert image is not None
             after = Value(state.type, state.name)
@@ -210,7 +212,7 @@ def take_back(chain: Chain, mirror: Block, state: Value, function: Function) -> 
     return state
 
 
-def is_behind(mirror: Block, node: Node, image: Loop | None) -> bool:
+def is_behind(mirror: Block, image: Loop | None, node: Node) -> bool:
     """Whether a node runs after the array has changed again: in or behind the next mirror image."""
     return image is None or mirror.operations.index(node) >= mirror.operations.index(image)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,7 +116,7 @@ def helper_that_appends(x):
     def push(stack, v):
         stack.append(v * 2)
 
-    xs = []
+    xs: list[Any] = []
     for i in range(len(x)):
         push(xs, x[i] ** 2)
     return sum(xs)
@@ -225,7 +226,7 @@ def recursion_that_appends(x):
         if i < 3:
             visit(i + 1, acc)
 
-    acc = []
+    acc: list[Any] = []
     visit(0, acc)
     return sum(acc)
 
@@ -337,7 +338,7 @@ def item_written_in_place(x):
 
 
 def list_replaced_in_a_branch(x):
-    xs = []
+    xs: list[Any] = []
     ys = xs
     for i in range(3):
         xs.append(x[i])
@@ -407,16 +408,16 @@ KEEP_LISTS = (
     lists_added_and_sliced,
 )  # their derivatives hold lists of lists, or choose between lists
 REFUSED = [
-    (array_written_in_the_next_turn, "written in place in a later turn"),
-    (array_written_after_it_was_appended, "`xs` holds the same array"),
+    (array_written_in_the_next_turn, "which array `xs` is changes from turn to turn"),
+    (array_written_after_it_was_appended, "stands where a number or an array is needed"),
     (list_that_grows_while_it_is_read, "a loop runs over"),
     (name_given_to_another_list, "may be one list or two"),
     (name_chosen_by_a_branch, "`ys` may hold the list"),
     (list_in_a_dict, "`d` may hold the same list"),
     (read_and_changed_at_once, "is read in the statement"),
-    (item_written_in_place, "`v` is an item of a list"),
+    (item_written_in_place, "an item of a list of run-time length is written in place"),
     (list_replaced_in_a_branch, "may hold the list"),
-    (item_updated_in_place, "an item of a list is written"),
+    (item_updated_in_place, "an item of a list of run-time length is written in place"),
     (one_list_twice_in_a_list, "may hold the same list"),
     (one_list_twice_in_a_dict, "may hold the same list"),
 ]

@@ -406,19 +406,6 @@ REFUSED = [
         "define it before it is used",
     ),
     Refused(
-        "an item is deleted",
-        """
-        def f(x):
-            values = [x, x]
-            del values[0]
-                ^^^^^^^^^
-            return values[0]
-        """,
-        (1.0,),
-        "a part of a container or an object is deleted",
-        "build a new one",
-    ),
-    Refused(
         "nonlocal",
         """
         def f(x):

@@ -24,7 +24,9 @@ def jacobi_grad(A, B, steps):
     for _ in reversed(range(steps)):
         saved, saved_1 = tape.pop()
         # d(A[1:-1, 1:-1] = 0.2 * (B[1:-1, 1:-1] + B[1:-1, :-2] + B[1:-1, 2:] + B[2:, 1:-1] + B[:-2,...)
-        product_1_bar = (A_bar[1:-1, 1:-1].sum(axis=0, keepdims=True) if saved_1.shape[0] == 1 else A_bar[1:-1, 1:-1]).sum(axis=1, keepdims=True) if saved_1.shape[1] == 1 else (A_bar[1:-1, 1:-1].sum(axis=0, keepdims=True) if saved_1.shape[0] == 1 else A_bar[1:-1, 1:-1])
+        part = A_bar[1:-1, 1:-1]
+        sum_where_broadcast = part.sum(axis=0, keepdims=True) if saved_1.shape[0] == 1 else part
+        product_1_bar = sum_where_broadcast.sum(axis=1, keepdims=True) if saved_1.shape[1] == 1 else sum_where_broadcast
         updated = A_bar.copy()
         updated[1:-1, 1:-1] = 0.0
         product = 0.2 * product_1_bar
@@ -35,7 +37,9 @@ def jacobi_grad(A, B, steps):
         B_bar_1[1:-1, :-2] += product
         B_bar_1[1:-1, 1:-1] += product
         # d(B[1:-1, 1:-1] = 0.2 * (A[1:-1, 1:-1] + A[1:-1, :-2] + A[1:-1, 2:] + A[2:, 1:-1] + A[:-2,...)
-        product_bar = (B_bar_1[1:-1, 1:-1].sum(axis=0, keepdims=True) if saved.shape[0] == 1 else B_bar_1[1:-1, 1:-1]).sum(axis=1, keepdims=True) if saved.shape[1] == 1 else (B_bar_1[1:-1, 1:-1].sum(axis=0, keepdims=True) if saved.shape[0] == 1 else B_bar_1[1:-1, 1:-1])
+        part = B_bar_1[1:-1, 1:-1]
+        sum_where_broadcast = part.sum(axis=0, keepdims=True) if saved.shape[0] == 1 else part
+        product_bar = sum_where_broadcast.sum(axis=1, keepdims=True) if saved.shape[1] == 1 else sum_where_broadcast
         B_bar = B_bar_1.copy()
         B_bar[1:-1, 1:-1] = 0.0
         product = 0.2 * product_bar

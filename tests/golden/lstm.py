@@ -38,12 +38,15 @@ def loss_grad(Wx, Wh, b, V, series):
         h_bar += V.dot(difference_1_bar)
         V_bar += np.outer(h_1, difference_1_bar)
         # d(h = o * np.tanh(c))
-        o_bar = (h_bar * saved).sum(axis=0, keepdims=True) if o.shape[0] == 1 else h_bar * saved
+        product = h_bar * saved
+        o_bar = product.sum(axis=0, keepdims=True) if o.shape[0] == 1 else product
         c_bar += h_bar * o * (1.0 - saved * saved)
         # d(c = f * c + i * g)
         i_bar = c_bar * g
-        g_bar = (c_bar * i).sum(axis=0, keepdims=True) if g.shape[0] == 1 else c_bar * i
-        f_bar = (c_bar * c).sum(axis=0, keepdims=True) if f.shape[0] == 1 else c_bar * c
+        product = c_bar * i
+        g_bar = product.sum(axis=0, keepdims=True) if g.shape[0] == 1 else product
+        product = c_bar * c
+        f_bar = product.sum(axis=0, keepdims=True) if f.shape[0] == 1 else product
         c_bar *= f
         # d(g = np.tanh(z[3 * UNITS :]))
         z_bar = np.zeros_like(b_bar)

@@ -25,7 +25,10 @@ def van_der_pol_grad(x, v, mu, dt, steps):
         product_4 = mu * difference_3
         k4 = product_4 * v4 - x4
         quotient = dt / 6
-        tape.append((v, x, difference, product, product_1, x2, v2, difference_1, product_2, x3, v3, difference_2, product_3, x4, v4, difference_3, product_4, quotient))
+        tape.append((
+            v, x, difference, product, product_1, x2, v2, difference_1, product_2, x3, v3,
+            difference_2, product_3, x4, v4, difference_3, product_4, quotient
+        ))
         x = x + quotient * (v + 2 * v2 + 2 * v3 + v4)
         v = v + quotient * (k1 + 2 * k2 + 2 * k3 + k4)
 
@@ -35,7 +38,10 @@ def van_der_pol_grad(x, v, mu, dt, steps):
     # d(for _ in range(steps):)
     mu_bar = 0.0
     for _ in reversed(range(steps)):
-        v, x, saved, saved_1, saved_2, x2, v2, saved_3, saved_4, x3, v3, saved_5, saved_6, x4, v4, saved_7, saved_8, saved_9 = tape.pop()
+        (
+            v, x, saved, saved_1, saved_2, x2, v2, saved_3, saved_4, x3, v3, saved_5, saved_6,
+            x4, v4, saved_7, saved_8, saved_9
+        ) = tape.pop()
         # d(v = v + dt / 6 * (k1 + 2 * k2 + 2 * k3 + k4))
         k4_bar = v_bar * saved_9
         k2_bar = 2.0 * k4_bar

@@ -226,13 +226,6 @@ def smooth_repeatedly(a, depth):
     smooth_repeatedly(a, depth - 1)
 
 
-@program(V6, 3)
-def recursion_writes(x, depth):
-    a = x + 0.5
-    smooth_repeatedly(a, depth)
-    return a
-
-
 def transform_in_place(function, a):
     a[:] = function(a)
     return a[1:]

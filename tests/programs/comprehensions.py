@@ -39,13 +39,6 @@ def two_clauses(x, y):
     return sum(a * math.exp(b) for a in x for b in y)
 
 
-@program(np.array([0.3, 0.8, 0.1]), 0.6)
-def kernel_matrix(x, width):
-    n = len(x)
-    K = np.array([[math.exp(-((x[i] - x[j]) ** 2) / width) for j in range(n)] for i in range(n)])
-    return np.linalg.norm(K @ x)
-
-
 @program(np.array([0.2, 0.5, 0.9, 0.4]))
 def inner_bound_depends_on_outer(x):
     return sum(x[i] * x[j] for i in range(len(x)) for j in range(i) if (i + j) % 2)
@@ -66,17 +59,6 @@ def two_trees_joined(params, gradients):
     return sum(np.sum(p * p) for p in new.values())
 
 
-@program(np.array([0.4, 1.9, 0.7]))
-def max_of_a_generator(x):
-    return max(v * math.exp(-v) for v in x)
-
-
-@program(np.array([[0.4, 1.9], [0.7, 0.2], [1.1, 0.9]]), np.array([0.5, 0.4]))
-def nearest_by_min_with_key(points, query):
-    nearest = min(points, key=lambda p: np.sum((p - query) ** 2))
-    return nearest @ query
-
-
 @program(np.array([0.4, 0.9]), 0.7)
 @program(np.array([0.4, -0.9]), 0.7)
 def all_and_any_choose(x, scale):
@@ -91,12 +73,6 @@ def all_and_any_choose(x, scale):
 def list_of_a_generator(x):
     powers = list(x**k for k in range(1, 5))  # noqa: C400
     return powers[0] + powers[-1] * powers[1]
-
-
-@program(np.array([0.4, 0.9, 0.2]))
-def tuple_of_a_generator(x):
-    a, b, c = tuple(math.cos(v) for v in x)
-    return a * b - c
 
 
 @program(np.array([0.5, 1.3, 0.8]))
@@ -116,12 +92,6 @@ def map_a_function(x):
 @program(np.array([0.4, 0.9]), np.array([1.5, 0.3]))
 def map_over_two_arrays(x, y):
     return sum(map(math.atan2, x, y))
-
-
-@program(np.array([0.4, -0.9, 0.2, -0.3]))
-def filter_then_sum(x):
-    positive = list(filter(lambda v: v > 0, x))
-    return sum(v**2 for v in positive) * len(positive)
 
 
 @program([np.array([[0.4, 0.9], [0.2, -0.3]]), np.array([[1.0, 0.1], [0.5, 0.7]]), np.eye(2)])
@@ -229,31 +199,6 @@ def split_into_two_lists(x):
     return sum(up) - 2 * sum(down) / len(down)
 
 
-@program(np.array([0.4, 1.1]), np.array([0.3, -0.2, 0.8]))
-def rows_of_a_table(x, y):
-    table = []
-    for a in x:
-        row = []
-        for b in y:
-            row.append(a * b + b**2)
-        table.append(row)
-    return np.array(table)
-
-
-@program(np.array([0.9, 0.3, 1.4, 0.6]))
-def weights_by_rank(x):
-    ordered = sorted(x)
-    return sum(value / (rank + 1) for rank, value in enumerate(ordered))
-
-
-@program([(0.4, 0.9), (0.2, 0.7), (1.1, 0.3)])
-def sorted_by_second(pairs):
-    total = 1.0
-    for a, b in sorted(pairs, key=lambda pair: pair[1], reverse=True):
-        total = total * a + b
-    return total
-
-
 @program([(0.4, 0.9), (0.2, 0.7), (1.1, 0.3)])
 def unzip_with_a_star(pairs):
     xs, ys = zip(*pairs)
@@ -272,34 +217,12 @@ def inner_name_does_not_leak(x):
     return v + sum(squares)
 
 
-@program(np.array([0.4, -0.9, 0.3, 0.8]))
-def value_named_in_the_filter(x):
-    return sum(root for v in x if (root := math.sin(v)) > 0)
-
-
 @program(0.8, 0.3)
 def list_literals_joined(a, b):
     edge = [a] * 2
     inside = [b, a * b]
     profile = edge + inside + edge[:1]
     return np.array(profile) ** 2
-
-
-@program(np.array([0.4, 0.9, 0.3]), 0.2)
-def extend_and_insert(x, ghost):
-    padded = []
-    padded.extend(x)
-    padded.insert(0, 2 * ghost - x[0])
-    padded.append(2 * ghost - x[-1])
-    return sum((padded[i + 1] - padded[i]) ** 2 for i in range(len(padded) - 1))
-
-
-@program(0.7, 6)
-def remembered_in_a_dict(x, n):
-    bessel = {0: 1.0, 1: x}
-    for k in range(2, n):
-        bessel[k] = (2 * k - 1) / k * x * bessel[k - 1] - (k - 1) / k * bessel[k - 2]
-    return bessel[n - 1] + bessel.get(n, 0.5)
 
 
 @program([("a", 0.4), ("b", 0.9), ("a", 0.3)])

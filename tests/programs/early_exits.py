@@ -1,7 +1,5 @@
 """`break`, `continue`, `else` of loops, and `return` from anywhere."""
 
-# ruff: noqa: B905 -- people write zip(xs, ys)
-
 from __future__ import annotations
 
 import math
@@ -111,18 +109,6 @@ def returns_at_four_depths(x, scale, rounds):
             if total > 1.5:
                 return math.sqrt(total)
     return total
-
-
-@program(np.array([0.3, 0.6, 0.8]), 0.5)
-@program(np.array([0.3, 0.4, 0.2]), 0.5)
-def else_when_none_was_found(x, limit):
-    for value in x:
-        if value > limit:
-            score = value / limit
-            break
-    else:
-        score = math.exp(-limit) * x[0]
-    return score
 
 
 @program(2.9, 0.5)
@@ -344,13 +330,3 @@ def deepest_of_three_loops_decides(x, y):
                 if x[i] * y[j] + k > 1.05:
                     return x[i] * y[j] * (k + 1)
     return 0.0
-
-
-@program(np.array([0.5, 0.8, 0.2]), [0.3, None, 0.9])
-def missing_weights_are_skipped(x, weights):
-    total = 0.0
-    for value, weight in zip(x, weights):
-        if weight is None:
-            continue
-        total += weight * value
-    return total

@@ -80,14 +80,6 @@ def length_of_all_rows(points):
     return total
 
 
-@program(np.array([[1.0, 2.0, 0.5], [0.3, -1.0, 0.8]]))
-def unpacked_rows(triangles):
-    area = 0.0
-    for a, b, c in triangles:
-        area += a * b * np.exp(-c)
-    return area
-
-
 @program(0.4)
 def forward_differences_of_several_widths(x):
     estimate = 0.0
@@ -293,17 +285,6 @@ def whole_zero_becomes_array(points, weights):
     return centre
 
 
-@program(np.array([0.2, 0.9, 0.4, 1.6]))
-def none_becomes_float(path):
-    previous = None
-    length = 0.0
-    for position in path:
-        if previous is not None:
-            length += (position - previous) ** 2
-        previous = position
-    return length
-
-
 @program(np.array([0.5, 0.8, 1.3]))
 def loop_variables_read_afterwards(x):
     total = 0.0
@@ -500,14 +481,6 @@ def chain_by_name(x, kinds):
     return x
 
 
-@program([(0.3, 0.4), (1.0, -0.2)], np.array([0.7, 0.5]))
-def nested_targets(pairs, weights):
-    total = 0.0
-    for (a, b), weight in zip(pairs, weights):
-        total += weight * math.exp(a * b)
-    return total
-
-
 @program((0.9, 0.3, 0.5))
 def first_and_the_rest(values):
     first, *rest = values
@@ -538,17 +511,6 @@ def matrices_of_a_stack(stack):
     for matrix in stack:
         total = total @ matrix
     return np.trace(total)
-
-
-@program(np.array([0.4, 0.7]), 3, 0)
-@program(np.array([0.4, 0.7]), 3, 2)
-def inner_count_zero_or_not(x, outer, inner):
-    a, b = x
-    for i in range(outer):
-        a = a + 0.1 * i
-        for _ in range(inner):
-            a, b = a * b, a - b
-    return a + b
 
 
 @program(np.array([0.3, 0.7, 1.2]), np.array([[0.5, 0.1], [0.2, 0.9], [0.4, 0.3]]))

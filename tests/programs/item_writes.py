@@ -233,16 +233,6 @@ def full_of_a_variable(level, bump):
     return np.sum(profile**2) * level
 
 
-@program(np.array([[2.0, 0.3], [0.1, 1.5]]), np.array([[1.2, -0.4], [0.6, 1.8]]))
-def block_matrix(A, B):
-    M = np.zeros((4, 4))
-    M[:2, :2] = A
-    M[2:, 2:] = B
-    M[:2, 2:] = A @ B
-    M[2:, :2] = 0.25 * np.eye(2)
-    return np.linalg.inv(M)
-
-
 @program(V4, V3)
 def broadcast_into_a_table(row, column):
     table = np.empty((3, 4))

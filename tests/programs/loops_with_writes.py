@@ -205,16 +205,6 @@ def vandermonde_by_columns(x, c):
     return V @ c
 
 
-@program(np.array([1.3, 0.7, 1.9]), np.array([0.5, -0.2]))
-def stiffness_assembled_from_elements(springs, load):
-    K = np.zeros((4, 4))
-    element = np.array([[1.0, -1.0], [-1.0, 1.0]])
-    for e, k in enumerate(springs):
-        nodes = [e, e + 1]
-        K[np.ix_(nodes, nodes)] += k * element
-    return np.linalg.solve(K[1:3, 1:3], load)
-
-
 @program(V8)
 def walsh_transform(x):
     a = x.copy()

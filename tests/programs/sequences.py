@@ -217,20 +217,6 @@ def stacked_lstm(weights_forget, weights_other, bias, characters):
     return total
 
 
-@program(RNG.uniform(-1, 1, (4, 2)), RNG.uniform(-1, 1, (3, 4, 3)), RNG.uniform(-1, 1, (3, 3)))
-def gru(inputs, weights, bias):
-    """Three units; the last two rows of the weights of inputs and states are shared out by slices."""
-    h = np.full(3, 0.1)
-    Wz, Wr, Wh = weights
-    for t in range(inputs.shape[0]):
-        x = inputs[t]
-        z = sigmoid(x @ Wz[:2] + h[:2] @ Wz[2:] + bias[0])
-        r = sigmoid(x @ Wr[:2] + h[:2] @ Wr[2:] + bias[1])
-        candidate = np.tanh(x @ Wh[:2] + (r * h)[:2] @ Wh[2:] + bias[2])
-        h = (1 - z) * h + z * candidate
-    return h
-
-
 @program(RNG.uniform(-1, 1, (2, 2, 3, 2)), RNG.uniform(-1, 1, (2, 2, 4, 2)), RNG.uniform(-1, 1, (2, 2, 4, 2)))
 def batched_attention(Q, K, V):
     """One batch and one head after the other."""

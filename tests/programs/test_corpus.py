@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -90,7 +91,7 @@ def numerical_gradient(scalar: Callable[[tuple[Any, ...]], float], args: tuple[A
 
         if not isinstance(leaf, np.ndarray):
             return difference(lambda shift: changed((), shift))
-        entries = [difference(lambda shift, i=index: changed(i, shift)) for index in np.ndindex(leaf.shape)]
+        entries = [difference(functools.partial(changed, index)) for index in np.ndindex(leaf.shape)]
         return np.array(entries).reshape(leaf.shape)
 
     return rebuilt(args, gradient_of_leaf)
@@ -101,8 +102,7 @@ def test_program(example: Example) -> None:
     args = copy.deepcopy(example.args)
     expected_value = result_of(example, args)
     cotangent = weights(expected_value, np.random.default_rng(7))
-    options = {} if example.of is None else {"of": example.of}
-    value, pullback = vjp(example.function, *args, **options)
+    value, pullback = vjp(example.function, *args, of=example.of)
     gradients = pullback(cotangent)
 
     for mine, expected in zip(leaves(value), leaves(expected_value), strict=True):
@@ -113,8 +113,8 @@ def test_program(example: Example) -> None:
     numerical = numerical_gradient(lambda moved: weighted(result_of(example, moved), cotangent), args)
     kept = [place for place, gradient in enumerate(gradients) if gradient is not None]
     assert all(not any(map(is_real, leaves(args[n]))) for n in range(len(args)) if n not in kept)
-    gradients, numerical, args = ([each[n] for n in kept] for each in (gradients, numerical, args))
-    for mine, expected, primal in zip(leaves(gradients), leaves(numerical), leaves(args), strict=True):
+    triples = [[leaves(each[n]) for n in kept] for each in (gradients, numerical, args)]
+    for mine, expected, primal in zip(*map(leaves, triples), strict=True):
         if is_real(primal):
             assert np.shape(mine) == np.shape(primal)
             scale = 1 + np.max(np.abs(expected), initial=0.0)
@@ -126,9 +126,8 @@ def test_refused_program(example: RefusedExample) -> None:
     assert isinstance(example.function, FunctionType)
     lines, start = inspect.getsourcelines(example.function)
     (marked,) = [n for n, line in enumerate(lines) if line.rstrip().endswith("# refused")]
-    options = {} if example.of is None else {"of": example.of}
     with pytest.raises(Unsupported) as caught:
-        vjp(example.function, *copy.deepcopy(example.args), **options)
+        vjp(example.function, *copy.deepcopy(example.args), of=example.of)
     error = caught.value
     assert error.lineno == start + marked
     assert error.filename == inspect.getsourcefile(example.function)

@@ -113,13 +113,6 @@ def filled_with_a_variable(x, level):
     return y * x
 
 
-@program(V6)
-def sorted_in_place(x):
-    y = x**2
-    y.sort()
-    return np.sum(y * np.arange(6.0)) + y[0] * y[-1]
-
-
 @program(M34)
 def columns_sorted_in_place(A):
     B = np.sin(A)
@@ -214,11 +207,3 @@ def maximum_into_part_of_a_table(x):
     np.minimum(x, 0.0, out=history[1])
     history[1] *= -0.1
     return history[0] ** 2 - history[1] * x
-
-
-@program(0.9)
-def powers_by_accumulate(r):
-    powers = np.full(5, r)
-    powers[0] = 1.0
-    np.multiply.accumulate(powers, out=powers)
-    return powers

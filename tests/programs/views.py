@@ -32,13 +32,6 @@ def grid_over_a_vector(x):
     return flat * x
 
 
-@program(M33, 0.3)
-def ridge_through_ravel(A, strength):
-    K = A @ A.T
-    K.ravel()[::4] += strength
-    return np.linalg.inv(K)
-
-
 @program(M33, np.array([0.4, 1.2, -0.9]))
 def diagonal_through_flat(A, d):
     L = np.tril(A)
@@ -161,16 +154,6 @@ def rows_of_an_iteration(A):
         row /= np.sum(row)
         row[0] *= row[-1]
     return B
-
-
-@program(np.array([[0.4, 1.2, -0.7], [0.9, -0.5, 0.3], [1.1, 0.2, 0.8], [-0.6, 0.7, 0.1]]), 0.5)
-def coordinates_unpacked(points, angle):
-    moved = points.copy()
-    x, y, z = moved.T
-    x += np.cos(angle) * y
-    y -= np.sin(angle) * x
-    z *= x
-    return moved
 
 
 @program(V8)

@@ -60,7 +60,7 @@ def test_the_sum_of_a_scatter_by_row_is_what_was_scattered():
     text = grad(log_loss).source_for(SCORES, LABELS)
     assert "zeros_like" not in text
     assert "\n    log_probabilities =" not in text
-    assert "scores_bar = -divide / total * exp\n" in text
+    assert "scores_bar = -(divide / total * exp)\n" in text
 
 
 def test_a_number_stretched_over_columns_is_added_as_a_number():

@@ -15,6 +15,8 @@ group of statements under the line it is the derivative of:
 
 from __future__ import annotations
 
+import textwrap
+
 from ad_compiler.backends.numpy.control import Control, Exit
 from ad_compiler.backends.numpy.expressions import Expressions
 from ad_compiler.backends.numpy.lists import changed
@@ -126,6 +128,18 @@ def declaration(parameter: Parameter) -> str:
     return f"{star}{parameter.name}" + ("" if parameter.default is None else f"={parameter.default}")
 
 
+def filled(head: str, items: list[str], tail: str, depth: int) -> list[str]:
+    """A statement with a tuple in it, on several lines if it is too long for one."""
+    indent = INDENT * depth
+    listed = ", ".join(items)
+    line = f"{indent}{head}({listed}){tail}" if head else f"{indent}{listed}{tail}"
+    if len(line) <= COMMENT_WIDTH:
+        return [line]
+    width = COMMENT_WIDTH - len(indent) - len(INDENT)
+    lines = textwrap.wrap(listed, width, break_long_words=False, break_on_hyphens=False)
+    return [f"{indent}{head}(", *(f"{indent}{INDENT}{each}" for each in lines), f"{indent}){tail}"]
+
+
 class Writer:
     """Turns steps into lines."""
 
@@ -161,10 +175,14 @@ class Writer:
         if isinstance(node, Loop):
             return self.control.loop(step, depth)
         if isinstance(node, Pop):
-            names = ", ".join(self.names.names[value] for value in node.results)
-            return [f"{INDENT * depth}{names} = {self.printer.text(node.tape)}.pop()"]
+            names = [self.names.names[value] for value in node.results]
+            return filled("", names, f" = {self.printer.text(node.tape)}.pop()", depth)
         if isinstance(node, (Call, PullbackCall)):
             return [f"{INDENT * depth}{self.call(node)}"]
+        if node.primitive.name == "push" and isinstance(node.arguments[1], tuple):
+            tape, entry = node.arguments
+            items = [self.printer.text(item) for item in entry]
+            return filled(f"{self.printer.text(tape)}.append(", items, ")", depth)
         return [INDENT * depth + line for line in self.operation(node)]
 
     def call(self, node: Call | PullbackCall) -> str:

@@ -192,7 +192,9 @@ class Planner:
             self.inlined.difference_update(value for value in inlined if self.sizes.get(value, 8) > 16)
 
     def keep_updated(self, node: Operation) -> None:
-        """An array that is written into needs a variable."""
+        """An array that is written into needs a variable, and so does one that would be printed twice."""
+        if node.primitive.name == "sum_where_broadcast":
+            self.inlined.discard(node.arguments[0])
         if node.primitive.name in UPDATES:
             self.inlined.discard(node.arguments[0])
 
@@ -226,6 +228,8 @@ class Planner:
         for name, argument in zip(primitive.parameters, node.arguments, strict=False):
             if not isinstance(argument, Value) and argument is not primitive.defaults.get(name):
                 total += len(repr(argument)) + len(name) * (name in primitive.defaults) + 2
+        if primitive.name == "sum_where_broadcast":
+            total *= 2  # the summed array stands there twice
         self.sizes[node.result] = total
         return total
 
