@@ -153,6 +153,16 @@ class Builder:
             self.block = outer
 
     @contextmanager
+    def separately(self, block: Block) -> Iterator[None]:
+        """Write into the body of another function, which shares no operations with this one."""
+        known, self._known = self._known, [{}]
+        try:
+            with self.inside(block):
+                yield
+        finally:
+            self._known = known
+
+    @contextmanager
     def generating(self) -> Iterator[None]:
         """Code of our own, which may be simplified."""
         before, self.generated = self.generated, True

@@ -161,7 +161,32 @@ class Pop:
     place: tuple[Source, ast.AST] | None = None
 
 
-Node = Operation | Branch | Loop | Pop
+@dataclass(eq=False, slots=True)
+class Call:
+    """Runs a function that calls itself: the numbers and arrays it returns, one by one.
+
+    Once the function is differentiated, the last result is the pullback of this call.
+    """
+
+    function: Function
+    arguments: list[Operand]
+    results: list[Value]
+    statement: Statement | None = None
+    place: tuple[Source, ast.AST] | None = None
+
+
+@dataclass(eq=False, slots=True)
+class PullbackCall:
+    """The cotangents of the active arguments of a call, from those of its active results."""
+
+    pullback: Value
+    cotangents: list[Operand]
+    results: list[Value]
+    statement: Statement | None = None
+    place: tuple[Source, ast.AST] | None = None
+
+
+Node = Operation | Branch | Loop | Pop | Call | PullbackCall
 
 
 @dataclass(eq=False, slots=True)
@@ -195,6 +220,11 @@ class Function:
     mirrors: dict[Block, Block] = field(default_factory=dict)  # a forward block -> its reverse sweep
     indices: dict[Value, Operand] = field(default_factory=dict)  # a loop variable -> in the reverse sweep
     documentation: str | None = None
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The forward sweep, and the reverse sweep if there is one."""
+        return [self.forward] if self.reverse is None else [self.forward, self.reverse]
 
 
 @dataclass(eq=False, slots=True)
@@ -301,6 +331,10 @@ def arguments_of(node: Node) -> Operand:
         return node.condition
     if isinstance(node, Pop):
         return node.tape
+    if isinstance(node, Call):
+        return node.arguments
+    if isinstance(node, PullbackCall):
+        return (node.pullback, node.cotangents)
     return (node.bounds, node.initial)
 
 
@@ -317,6 +351,28 @@ def inputs_of(node: Node) -> Iterator[Value]:
 
 def results_of(node: Node) -> list[Value]:
     return [node.result] if isinstance(node, Operation) else node.results
+
+
+def turn_values(node: Node) -> list[Value]:
+    """What a turn of a loop starts with."""
+    if not isinstance(node, Loop):
+        return []
+    return [*node.carried, *([] if node.index is None else [node.index])]
+
+
+def functions_called(function: Function) -> list[Function]:
+    """The functions that this one runs as calls, each after those that it calls itself."""
+    found: list[Function] = []
+
+    def visit(caller: Function, entered: list[Function]) -> None:
+        for block in caller.blocks:
+            for node in nodes_in(block):
+                if isinstance(node, Call) and node.function not in (*entered, *found):
+                    visit(node.function, [*entered, node.function])
+                    found.append(node.function)
+
+    visit(function, [function])
+    return found
 
 
 def nodes_in(block: Block) -> Iterator[Node]:
@@ -368,6 +424,10 @@ def substitute(block: Block, known: dict[Value, Operand]) -> None:
         elif isinstance(node, Loop):
             node.bounds, node.initial = replaced(node.bounds), replaced(node.initial)
             node.leave = replaced(node.leave)
+        elif isinstance(node, Call):
+            node.arguments = replaced(node.arguments)
+        elif isinstance(node, PullbackCall):
+            node.pullback, node.cotangents = replaced((node.pullback, node.cotangents))
         for inner in blocks_of(node):
             substitute(inner, known)
     block.results[:] = replaced(block.results)

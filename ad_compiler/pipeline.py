@@ -25,10 +25,12 @@ from typing import Any, Literal
 
 from ad_compiler.analysis.shift import shift_maxima
 from ad_compiler.backends.numpy.emit import emit
+from ad_compiler.backends.numpy.names import RESERVED
 from ad_compiler.frontend.program import Lowered, Results, lower_program
+from ad_compiler.frontend.recursion import close_all
 from ad_compiler.frontend.scope import Location
 from ad_compiler.frontend.source import Source, read_source
-from ad_compiler.ir import Function, Operand, Value, map_values, values_in
+from ad_compiler.ir import Function, Operand, Value, functions_called, map_values, values_in
 from ad_compiler.rules.shapes import describe, type_of
 from ad_compiler.transforms.cotangents import gradient_of
 from ad_compiler.transforms.dead_code import remove_dead_code
@@ -92,14 +94,19 @@ def compile_program(request: Request, arguments: Mapping[str, Any], constants: f
     inputs = list(values_in(lowered.differentiated))
     function.shortcuts = find_gates(lowered, inputs)
     differentiate(request, source, lowered)
+    for called in functions_called(function):
+        remove_dead_code(called.blocks, (called.result, called.reverse_result), inside=True)
+    close_all(function)
     show("differentiate", function)
     clean(lowered)
-    record(function, repeated=request.mode == "vjp")
-    protect_views(function)
+    for each in [function, *functions_called(function)]:
+        record(each, repeated=request.mode == "vjp")
+        protect_views(each)
     show("tape", function)
     name = primal_name(request.primal)
     function.name = f"{name}_{SUFFIX[request.mode]}"
     function.documentation = documentation(request, name)
+    name_functions(function)
     text = emit(function, seed_name(lowered) if request.mode == "vjp" else None)
     return Program(request, text, function, lowered, function.name)
 
@@ -114,11 +121,22 @@ def results_of_call(request: Request) -> Results | None:
 def clean(lowered: Lowered) -> None:
     """Remove dead code, but not the errors it would have raised."""
     function = lowered.function
-    blocks = [function.forward, *([function.reverse] if function.reverse else [])]
-    outputs = (function.result, function.reverse_result)
     before = operations_in(function.forward)
-    remove_dead_code(blocks, outputs)
+    remove_dead_code(function.blocks, (function.result, function.reverse_result))
     insert_checks(function, dead_checks(before, function))
+
+
+def name_functions(function: Function) -> None:
+    """Give the functions inside of a program names of their own."""
+    called = functions_called(function)
+    taken = {*RESERVED, "pullback"}
+    taken.update(parameter.name for each in [function, *called] for parameter in each.parameters)
+    for each in called:
+        wanted, number = each.name, 0
+        while each.name in taken:
+            number += 1
+            each.name = f"{wanted}_{number}"
+        taken.add(each.name)
 
 
 def primal_name(primal: FunctionType) -> str:
@@ -258,7 +276,8 @@ def show(step: str, function: Function) -> None:
     if os.environ.get("AD_COMPILER_VERIFY"):
         from ad_compiler.verify import verify
 
-        verify(function, taped=step != "differentiate")
+        for each in [*functions_called(function), function]:
+            verify(each, taped=step != "differentiate")
     if os.environ.get("AD_COMPILER_PRINT") == step:
         from ad_compiler.printer import program_text
 

@@ -7,7 +7,20 @@ return %1
 
 from __future__ import annotations
 
-from ad_compiler.ir import Block, Branch, Function, Loop, Operand, Pop, Value, map_values, values_in
+from ad_compiler.ir import (
+    Block,
+    Branch,
+    Call,
+    Function,
+    Loop,
+    Operand,
+    Pop,
+    PullbackCall,
+    Value,
+    functions_called,
+    map_values,
+    values_in,
+)
 
 INDENT = "    "
 
@@ -45,6 +58,12 @@ class Printer:
                 results = ", ".join(f"{self.name(value)}: {value.type}" for value in node.results)
                 lines.append(f"{indent}{results} = pop({self.operand(node.tape)})")
                 continue
+            if isinstance(node, (Call, PullbackCall)):
+                results = ", ".join(f"{self.name(value)}: {value.type}" for value in node.results)
+                name = node.function.name if isinstance(node, Call) else self.name(node.pullback)
+                given = node.arguments if isinstance(node, Call) else node.cotangents
+                lines.append(f"{indent}{results} = call {name}({', '.join(map(self.operand, given))})")
+                continue
             arguments = ", ".join(map(self.operand, node.arguments))
             result = f"{self.name(node.result)}: {node.result.type}"
             lines.append(f"{indent}{result} = {node.primitive.name}({arguments})")
@@ -80,7 +99,12 @@ class _Text:
 
 
 def program_text(function: Function) -> str:
-    """The program, a line for each operation."""
+    """The program, a line for each operation; before it the functions that it calls."""
+    called = [each for each in functions_called(function) if each is not function]
+    return "\n".join(map(text_of, [*called, function]))
+
+
+def text_of(function: Function) -> str:
     printer = Printer()
     lines = [
         f"{printer.name(value)}: {value.type}"

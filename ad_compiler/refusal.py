@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
+from ad_compiler.errors import Unsupported
+
 
 class Refusal(Exception):
     """Raised where a rule or a type says no; becomes `Unsupported` at the expression being lowered."""
@@ -21,3 +25,22 @@ class NeedsConstant(Exception):
     def __init__(self, access: str) -> None:
         super().__init__(access)
         self.access = access
+
+
+class RecursionFound(Exception):
+    """A function cannot be inlined, for it calls itself without an end: lowering starts again."""
+
+    def __init__(self, function: Hashable) -> None:
+        super().__init__(function)
+        self.function = function
+
+
+class ResultUnknown(Exception):
+    """What a recursive call returns is asked for before its kind is known.
+
+    Where no other way through the function tells it, `refusal` is what to say.
+    """
+
+    def __init__(self, refusal: Unsupported) -> None:
+        super().__init__(refusal)
+        self.refusal = refusal

@@ -76,5 +76,6 @@ def unknown_names(text: str) -> list[str]:
     names = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)]
     made = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
     made |= {node.arg for node in ast.walk(ast.parse(text)) if isinstance(node, ast.arg)}
+    made |= {node.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)}
     made |= {"np", "math", "pullback", *dir(builtins)}
     return sorted({node.id for node in names} - made)

@@ -7,7 +7,20 @@ The reverse of a loop may do so until the values it needs are put on a tape (`tr
 
 from __future__ import annotations
 
-from ad_compiler.ir import Block, Branch, Function, Loop, Operand, Operation, Pop, Value, values_in
+from ad_compiler.ir import (
+    Block,
+    Branch,
+    Call,
+    Function,
+    Loop,
+    Operand,
+    Operation,
+    Pop,
+    PullbackCall,
+    Value,
+    arguments_of,
+    values_in,
+)
 
 
 class MalformedProgram(Exception):
@@ -45,6 +58,10 @@ class Checker:
                 self.branch(node, known)
             elif isinstance(node, Pop):
                 self.reads(node.tape, known)
+                for value in node.results:
+                    self.define(value, known)
+            elif isinstance(node, (Call, PullbackCall)):
+                self.reads(arguments_of(node), known)
                 for value in node.results:
                     self.define(value, known)
             else:

@@ -28,9 +28,19 @@ from hypothesis import strategies as st
 from ad_compiler import Unsupported, check_grads, value_and_grad
 from ad_compiler.demo import circuits, models
 from ad_compiler.making import derivative_of
+from benchmarks.loops import (
+    burgers,
+    cholesky,
+    conjugate_gradients,
+    heat_1d,
+    jacobi_2d,
+    lstm,
+    thomas,
+    van_der_pol,
+)
 from tests import run_standalone
 from tests.helpers import function_from_source
-from tests.programs import lecture
+from tests.programs import early_exits, lecture, solvers
 from tests.test_random_programs import programs
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -134,6 +144,43 @@ def cases() -> list[Case]:
             0,
             (normal(4, 3), np.array([0, 2, 2]), np.array([1, 1, 0])),
         ),
+        *loops(),
+    ]
+
+
+def loops() -> list[Case]:
+    """Programs that iterate, and write in place."""
+    random = np.random.default_rng(1)
+
+    def normal(*shape: int) -> Any:
+        return random.normal(size=shape)
+
+    factor = normal(4, 4)
+    positive = factor @ factor.T + 4 * np.eye(4)
+    units = lstm.UNITS
+    weights = (normal(3, 4 * units), normal(units, 4 * units), normal(4 * units), normal(units, 3))
+    return [
+        Case("van_der_pol", van_der_pol.van_der_pol, (0, 1, 2), (1.0, -0.5, 0.8, 0.05, 20)),
+        Case("heat", heat_1d.heat, (0, 1), (normal(8), 0.2, 10)),
+        Case("jacobi", jacobi_2d.jacobi, (0, 1), (normal(5, 5), normal(5, 5), 3)),
+        Case("burgers", burgers.burgers, 0, (1 + 0.1 * normal(8), 0.4, 5)),
+        Case("cholesky", cholesky.half_log_determinant, 0, (positive,)),
+        Case(
+            "conjugate_gradients",
+            conjugate_gradients.conjugate_gradients,
+            (0, 1),
+            (positive, normal(4), 1e-2),
+        ),
+        Case("newton", solvers.newton_square_root, (0, 1), (2.0, 1.0)),
+        Case("lstm", lstm.loss, (0, 1, 2, 3), (*(0.3 * weight for weight in weights), normal(5, 3))),
+        Case("thomas", thomas.thomas, (0, 1, 2, 3), (normal(5), 4 + normal(5), normal(5), normal(5))),
+        Case(
+            "search",
+            early_exits.linear_interpolation,
+            (0, 1, 2),
+            (np.array([0.0, 0.4, 0.9, 1.5]), np.array([1.0, 0.7, 1.2, 0.5]), 0.65),
+        ),
+        Case("early_return", early_exits.return_from_two_loops, 0, (abs(normal(3, 2)), 1.3)),
     ]
 
 
@@ -192,6 +239,10 @@ def test_text_stands_alone(case: Case) -> None:
         "slice",
         "max",
         "min",
+        "range",
+        "reversed",
+        "sum",
+        "ValueError",
     }
 
 

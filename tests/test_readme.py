@@ -61,8 +61,8 @@ def test_command(
 def test_every_kind_of_refusal_is_shown() -> None:
     shown = "".join(output for command, output in commands() if "refused.py" in command)
     for reason in (
-        "loop",
-        "in-place write",
+        "changes from turn to turn",
+        "is written into",
         "no derivative rule",
         "writing an attribute",
         "one branch gives",

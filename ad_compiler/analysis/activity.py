@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ad_compiler.ir import Block, Branch, Loop, Operand, Operation, Value, values_in
+from ad_compiler.ir import Block, Branch, Call, Function, Loop, Operand, Operation, Value, values_in
+
+Entered = tuple[Function, ...]  # the functions around that are gone through just now
 
 
 def active_values(
@@ -17,17 +19,21 @@ def active_values(
 ) -> set[Value]:
     """The active values; those in `blocked` are known to carry no derivative."""
     active = set(inputs)
-    _visit(block, active, blocked)
+    _visit(block, active, blocked, ())
     return active
 
 
-def _visit(block: Block, active: set[Value], blocked: frozenset[Value]) -> None:
+def _visit(block: Block, active: set[Value], blocked: frozenset[Value], entered: Entered) -> None:
     for node in block.operations:
         if isinstance(node, Loop):
-            _visit_loop(node, active, blocked)
+            _visit_loop(node, active, blocked, entered)
+        elif isinstance(node, Call):
+            _visit_call(node, active, blocked, entered)
+        elif not isinstance(node, (Operation, Branch)):
+            continue
         elif isinstance(node, Branch):
-            _visit(node.then, active, blocked)
-            _visit(node.otherwise, active, blocked)
+            _visit(node.then, active, blocked, entered)
+            _visit(node.otherwise, active, blocked, entered)
             for result, *sides in zip(node.results, node.then.results, node.otherwise.results, strict=True):
                 _join(result, sides, active)
         elif (
@@ -39,16 +45,29 @@ def _visit(block: Block, active: set[Value], blocked: frozenset[Value]) -> None:
             active.add(node.result)
 
 
-def _visit_loop(loop: Loop, active: set[Value], blocked: frozenset[Value]) -> None:
+def _visit_loop(loop: Loop, active: set[Value], blocked: frozenset[Value], entered: Entered) -> None:
     """What a turn yields may be active only because of a turn before: go round until nothing is added."""
     before = -1
     while len(active) > before:
         before = len(active)
         for value, *sources in zip(loop.carried, loop.initial, loop.body.results, strict=True):
             _join(value, sources, active)
-        _visit(loop.body, active, blocked)
+        _visit(loop.body, active, blocked, entered)
     for result, *sources in zip(loop.results, loop.initial, loop.body.results, strict=True):
         _join(result, sources, active)
+
+
+def _visit_call(call: Call, active: set[Value], blocked: frozenset[Value], entered: Entered) -> None:
+    """The function that is called, for all of its calls: go round until nothing is added."""
+    function = call.function
+    for parameter, argument in zip(function.parameters, call.arguments, strict=True):
+        _join(parameter.structure, (argument,), active)
+    before = -1
+    while function not in entered and len(active) > before:
+        before = len(active)
+        _visit(function.forward, active, blocked, (*entered, function))
+    for result, operand in zip(call.results, function.result, strict=False):
+        _join(result, (operand,), active)
 
 
 def _join(value: Value, sources: Iterable[Operand], active: set[Value]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import ArrayType
-from ad_compiler.ir import Branch, Loop, Operand, Operation, Value, origins_of
+from ad_compiler.ir import Branch, Call, Loop, Operand, Operation, PullbackCall, Value, origins_of
 
 _PYTHON: dict[str, type] = {"b": bool, "i": int, "f": float, "c": complex}
 
@@ -31,6 +31,8 @@ def scalar_classes(operand: Operand) -> set[type]:
         return {np.ndarray}
     if isinstance(node, Branch):
         return set().union(*map(scalar_classes, origins_of(operand) or ()))
+    if isinstance(node, (Call, PullbackCall)) or (node is None and operand.cotangent_of is not None):
+        return {kind.dtype.type}
     if not isinstance(node, Operation):
         return {np.ndarray}
     if node.primitive.name == "select":
@@ -43,7 +45,7 @@ def scalar_classes(operand: Operand) -> set[type]:
 def python_classes(value: Value, inferred: type) -> set[type]:
     """The classes of a Python number: one that is inferred to be a float may be an int that was chosen."""
     node = value.operation
-    if inferred is float and (value.loop is not None or isinstance(node, Loop)):
+    if inferred is float and (value.loop is not None or isinstance(node, (Loop, Call))):
         return {np.ndarray}
     if inferred is not float or node is None:
         return {inferred}

@@ -22,7 +22,7 @@ class Different(Exception):
 
 def joined_axis(a: Axis, b: Axis) -> Axis:
     a = representative(a)
-    if same_length(a, b) or is_any(a):
+    if same_length(a, b) or (is_any(a) and may_be_one(a) >= may_be_one(b)):
         return a
     return any_length(may_be_one(a) or may_be_one(b))
 

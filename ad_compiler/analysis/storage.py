@@ -6,8 +6,20 @@ both sides are.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ad_compiler.analysis.types import ArrayType, ListType
-from ad_compiler.ir import UNBOUND, Operand, Operation, Value, origins_of, values_in
+from ad_compiler.ir import (
+    UNBOUND,
+    Call,
+    Operand,
+    Operation,
+    PullbackCall,
+    Value,
+    arguments_of,
+    origins_of,
+    values_in,
+)
 from ad_compiler.rules.indexing import is_basic
 
 
@@ -41,9 +53,50 @@ def storages_of(value: Value) -> frozenset[Value]:
         root = storage_of(waiting.pop())
         if root not in found:
             found.add(root)
-            waiting += [v for v in origins_of(root) or () if isinstance(v, Value)]
+            waiting += values_in(shared_with(root))
             waiting += shared_with_list(root)
     return frozenset(found)
+
+
+def shared_with(value: Value) -> Operand:
+    """The operands whose memory it may be: what control flow chooses it from, or what a call is given."""
+    node = value.operation
+    if isinstance(node, (Call, PullbackCall)):
+        if is_fresh(value):
+            return ()
+        return [each for each in values_in(arguments_of(node)) if not is_number(each)]
+    return origins_of(value) or ()
+
+
+def returned_by(call: Call | PullbackCall) -> list[Operand]:
+    """What a call returns, in terms of the function called; None where it is not known, or returned twice."""
+    made = call if isinstance(call, Call) else call.pullback.operation
+    returned = None
+    if isinstance(made, Call):
+        returned = made.function.result if made is call else made.function.reverse_result
+    if returned is None:
+        return [None] * len(call.results)
+    roots = [set(chosen_from(operand)) for operand in returned]
+    return [
+        *(
+            None if any(own & other for other in roots if other is not own) else operand
+            for own, operand in zip(roots, returned, strict=True)
+        ),
+        None,  # the pullback
+    ]
+
+
+def chosen_from(operand: Operand) -> Iterator[Value]:
+    """The values that an operand may be, or be a view of, as control flow goes."""
+    seen: set[Value] = set()
+    waiting = [operand]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, Value) and current not in seen:
+            seen.add(current)
+            root = storage_of(current)
+            yield root
+            waiting += origins_of(root) or ()
 
 
 def shared_with_list(value: Value) -> list[Value]:
@@ -78,6 +131,9 @@ def is_fresh(value: Value) -> bool:
         origins = origins_of(current)
         if origins is not None:
             waiting += origins
+        elif isinstance(current.operation, (Call, PullbackCall)):
+            returned = returned_by(current.operation)
+            waiting.append(returned[current.operation.results.index(current)])
         elif not isinstance(current.operation, Operation) or is_view(current.operation) or is_item(current):
             return False
     return True

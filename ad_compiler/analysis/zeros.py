@@ -49,7 +49,7 @@ def may_hold_unselected(operand: Operand) -> bool:
 def _may_hold(operand: Operand, sources: frozenset[str]) -> bool:
     if not isinstance(operand, Value):
         return sources is _SOURCES and isinstance(operand, (int, float)) and operand == 0
-    if operand.loop is not None:
+    if operand.loop is not None or operand.holds_zeros:
         return operand.holds_zeros
     origins = origins_of(operand)
     if isinstance(operand.operation, Loop):

@@ -38,7 +38,7 @@ from ad_compiler.frontend.aliases import (
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.scope import LocalFunction, Scope, Undecided
 from ad_compiler.ir import UNBOUND, Block, Branch, Iteration, Operand, Operation, Record, Value, map_values
-from ad_compiler.refusal import Refusal
+from ad_compiler.refusal import Refusal, ResultUnknown
 from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.shapes import rank_of, type_of
 
@@ -79,17 +79,32 @@ def run_branches(
     branch = Branch(condition, Block(), Block(), [], builder.statement, (context.here.source, node))
     before = Snapshot(context)
     with builder.inside(branch.then), on_side(context, condition, True):
-        left = at_end(context, then())
+        left = known_result(lambda: at_end(context, then()))
     after_then = Snapshot(context)
     before.restore()
     with builder.inside(branch.otherwise), on_side(context, condition, False):
-        right = at_end(context, otherwise())
+        right = known_result(lambda: at_end(context, otherwise()))
     builder.append(branch)
+    if isinstance(left, ResultUnknown):
+        if isinstance(right, ResultUnknown):
+            raise left
+        return branch, right, right
+    if isinstance(right, ResultUnknown):
+        after_then.restore()
+        return branch, left, left
     merge_memory(context, branch, before, after_then)
     context.merging = Merging(branch, before, after_then)
     for scope in before.scopes:
         merge_names(context, branch, scope, after_then.names_of(scope))
     return branch, left, right
+
+
+def known_result(side: Callable[[], Any]) -> Any:
+    """What a side of a branch comes to; where it asks for what a recursive call returns, the exception."""
+    try:
+        return side()
+    except ResultUnknown as unknown:
+        return unknown
 
 
 def at_end(context: Context, result: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import math
+from collections import Counter
 from collections.abc import Sequence
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
@@ -18,6 +19,7 @@ from ad_compiler.frontend.builtin_calls import BUILTINS
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.objects import MISSING, call_object, construct
 from ad_compiler.frontend.operations import describe_any, operation
+from ad_compiler.frontend.recursion import ENDLESS, activation_of, call_recursive
 from ad_compiler.frontend.scope import LocalFunction, Scope, containers_in
 from ad_compiler.frontend.source import read_source
 from ad_compiler.frontend.statements import run_body
@@ -25,7 +27,7 @@ from ad_compiler.frontend.write_calls import WRITERS, taken_out, takes_out
 from ad_compiler.frontend.writes import write_out
 from ad_compiler.gate import Gate
 from ad_compiler.ir import Operand, Shortcut, Value
-from ad_compiler.refusal import Refusal
+from ad_compiler.refusal import RecursionFound, Refusal
 from ad_compiler.rules.arithmetic import maximum, minimum
 from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import compile_time, elementwise, expansions, registry, signature_of
@@ -33,7 +35,6 @@ from ad_compiler.rules.shapes import type_of
 
 BUILTINS.update(WRITERS)
 MAX_DEPTH = 100
-_ENDLESS = "this recursion does not end while compiling: what ends it is known at run time only"
 
 elementwise(builtins.max, infer=lambda a, b: number_of(a, b))(maximum)
 elementwise(builtins.min, infer=lambda a, b: number_of(a, b))(minimum)
@@ -64,11 +65,8 @@ def call_operand(
     if isinstance(callee, MethodType) and isinstance(callee.__func__, FunctionType):
         return inline(context, node, callee.__func__, [callee.__self__, *positional], keywords)
     if is_hashable(callee):
-        if (
-            not context.in_rule
-            and any(map(is_list, positional))
-            and (callee in registry or callee in expansions)
-        ):
+        known = callee in registry or callee in expansions
+        if known and not context.in_rule and any(map(is_list, positional)):
             positional = lists.given(context, node, callee, positional)
             if callee in lists.STACKING and "dtype" not in keywords and not keywords.get("axis"):
                 return positional[0]
@@ -275,8 +273,26 @@ def bind(
 
 def run_in(context: Context, node: ast.AST, scope: Scope, callee: ast.FunctionDef | ast.Lambda) -> Operand:
     """The result of a function's body in its own scope."""
+    activation = activation_of(scope, callee)
+    if activation.function in context.recursive:
+        return call_recursive(
+            context, node, scope, callee, lambda inner: run_inlined(context, node, inner, callee)
+        )
+    if activation in context.activations:
+        raise RecursionFound(activation.function)
     if context.depth >= MAX_DEPTH:
-        raise context.refuse(node, _ENDLESS, "rewrite it without recursion")
+        raise endless(context, node)
+    context.activations.append(activation)
+    try:
+        return run_inlined(context, node, scope, callee)
+    finally:
+        context.activations.pop()
+
+
+def run_inlined(
+    context: Context, node: ast.AST, scope: Scope, callee: ast.FunctionDef | ast.Lambda
+) -> Operand:
+    """The result of a function's body, written right where the call stands."""
     caller = context.here
     protected, context.in_protected = context.in_protected, context.builder.keeping
     context.callers.append(caller)
@@ -290,9 +306,18 @@ def run_in(context: Context, node: ast.AST, scope: Scope, callee: ast.FunctionDe
         return run_body(context, callee.body)
     except RecursionError:
         context.scope = caller
-        raise context.refuse(node, _ENDLESS, "rewrite it without recursion") from None
+        raise endless(context, node) from None
     finally:
         context.in_protected = protected
         context.depth -= 1
         context.scope = caller
         context.callers.pop()
+
+
+def endless(context: Context, node: ast.AST) -> Exception:
+    """What to raise where calls are nested too deep: which function calls itself, or a refusal."""
+    counts = Counter(activation.function for activation in context.activations)
+    function, count = counts.most_common(1)[0] if counts else (None, 0)
+    if count > 1:
+        return RecursionFound(function)
+    return context.refuse(node, ENDLESS, "rewrite it without recursion")

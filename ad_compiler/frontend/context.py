@@ -13,8 +13,8 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,12 @@ from ad_compiler.frontend.scope import AnyLocation, Location, Scope, containers_
 from ad_compiler.ir import Block, Operand, Record, Shortcut, Value
 from ad_compiler.refusal import Refusal
 
+if TYPE_CHECKING:
+    from ad_compiler.frontend.recursion import Activation, Recursion
+
+
+UNKNOWN = object()  # what a function that calls itself returns, before a round has told
+
 
 class Context:
     """Everything a handler may need: the builder, the scope, and what is read from outside."""
@@ -37,6 +43,9 @@ class Context:
         self.constants = constants
         self.depth = 0
         self.callers: list[Scope] = []
+        self.recursive: frozenset[Hashable] = frozenset()  # functions that call themselves without an end
+        self.recursions: list[Recursion] = []  # of those, the ones that are being lowered
+        self.activations: list[Activation] = []  # the calls that are being inlined
         self.taken: list[tuple[Value, bool]] = []  # conditions of the branches around, and the side
         self.protected: set[ast.AST] = set()  # what stands in a `try` that has handlers
         self.in_protected = False  # the call that is being inlined stands in one
@@ -64,6 +73,11 @@ class Context:
     def here(self) -> Scope:
         assert self.scope is not None
         return self.scope
+
+    @property
+    def result_unknown(self) -> bool:
+        """Whether it is not known yet what a function that calls itself returns."""
+        return bool(self.recursions) and self.recursions[-1].result is UNKNOWN
 
     def refuse(self, node: ast.AST, reason: str, advice: str) -> Unsupported:
         return self.here.source.refuse(node, reason, advice)

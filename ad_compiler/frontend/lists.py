@@ -11,6 +11,7 @@ followed by identity, through branches and loops too; where that cannot tell, th
 from __future__ import annotations
 
 import ast
+import dataclasses
 import operator
 from collections.abc import Iterator
 from typing import Any
@@ -19,10 +20,11 @@ import numpy as np
 
 from ad_compiler.analysis.joins import joined_element
 from ad_compiler.analysis.layout import is_array
+from ad_compiler.analysis.storage import storages_of
 from ad_compiler.analysis.types import ArrayType, Element, ListType, Path
 from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.operations import elements_of, operation
-from ad_compiler.ir import Iteration, Operand, Record, Value, values_in
+from ad_compiler.ir import Iteration, Loop, Operand, Operation, Record, Value, nodes_in, values_in
 from ad_compiler.rules.lists import element_type, is_list, joined_items
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import type_of
@@ -116,11 +118,8 @@ def apply(
     """What a method returns, and the list that it leaves."""
     if isinstance(xs, Value):
         return apply_to_value(context, node, xs, name, positional)
-    if any(isinstance(each, Value) for each in positional) and name in ("pop", "insert", "remove"):
-        if name != "insert" or isinstance(positional[0], Value):
-            raise context.refuse(
-                node, "which item is meant is not known while compiling", "use a constant index"
-            )
+    if name in ("pop", "insert") and any(isinstance(each, Value) for each in positional[:1]):
+        raise context.refuse(node, "which item is meant is not known while compiling", "use a constant index")
     if name in ("sort", "remove"):
         raise context.refuse(node, f"`.{name}` changes a list in place", "build a new one")
     changed = list(xs)
@@ -314,7 +313,8 @@ def lists_in(operand: Operand) -> Iterator[Operand]:
     elif isinstance(operand, Record):
         yield from lists_in(list(operand.fields.values()))
     elif isinstance(operand, Iteration):
-        yield from (value for value in values_in(operand) if is_list(value))
+        for field in dataclasses.fields(operand):
+            yield from lists_in(getattr(operand, field.name))
 
 
 def holders(context: Context) -> Iterator[tuple[str, Operand]]:
@@ -378,6 +378,37 @@ def replace(context: Context, node: ast.AST, old: Operand, new: Operand) -> None
         raise context.refuse(node, "a list that has no name is changed", "give it a name")
 
 
+def check_iterated(context: Context, node: ast.For, operand: Operand, changes: int) -> None:
+    """Refuse a loop over a list that the loop itself changes."""
+    mine = [context.lists.family(each) for each in lists_in(operand)]
+    for old, where in context.lists.changes[changes:]:
+        if any(own & context.lists.family(old) for own in mine):
+            line = context.here.source.text(node)
+            raise context.refuse(
+                where, f"a list is changed that a loop runs over: `{line}`", "run over a copy"
+            )
+
+
+def check_items(context: Context, node: ast.stmt, loop: Loop) -> None:
+    """Refuse a loop that puts an array into a list and writes into it in a later turn."""
+    writes = [inner for inner in nodes_in(loop.body) if isinstance(inner, Operation)]
+    written = [w.arguments[0] for w in writes if w.primitive.name in ("index_add", "index_set")]
+    written += [w.result.memory_of for w in writes if w.result.memory_of is not None]
+    for inner in nodes_in(loop.body):
+        if not isinstance(inner, Operation) or not is_list(inner.result):
+            continue
+        held = [v for v in values_in(inner.arguments) if isinstance(v.type, ArrayType) and v.type.rank]
+        storages = frozenset().union(*map(storages_of, held))
+        if any(storages & storages_of(each) for each in written if isinstance(each, Value)):
+            source, place = inner.place or (context.here.source, node)
+            raise source.refuse(
+                place,
+                "an array is put into a list here, and written in place in a later turn of "
+                f"`{context.here.source.text(node)}`",
+                "put a copy into the list: `.copy()`",
+            )
+
+
 def check_pending(context: Context, node: ast.Call) -> None:
     """Refuse a statement that reads a list as a whole and changes it too: which comes first may matter."""
     statement = context.builder.statement
@@ -411,7 +442,9 @@ def reads_whole(node: ast.AST, name: str) -> bool:
     if isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.value, ast.Name):
         return isinstance(node, ast.Subscript) and reads_whole(node.slice, name)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len":
-        return not all(isinstance(argument, ast.Name) for argument in node.args)
+        return any(
+            reads_whole(argument, name) for argument in node.args if not isinstance(argument, ast.Name)
+        )
     return any(reads_whole(child, name) for child in ast.iter_child_nodes(node))
 
 

@@ -50,8 +50,8 @@ from ad_compiler.frontend.carried import (
 )
 from ad_compiler.frontend.context import Context, controls, lower
 from ad_compiler.frontend.courses import Course, course_of
-from ad_compiler.frontend.iteration import CHANGED_WHILE_READ, is_known, items
-from ad_compiler.frontend.lists import joined_list, lifted, lists_in, truth_of
+from ad_compiler.frontend.iteration import is_known, items
+from ad_compiler.frontend.lists import check_items, check_iterated, joined_list, lifted, lists_in, truth_of
 from ad_compiler.frontend.operations import describe_any, operation
 from ad_compiler.frontend.outcomes import BREAK, END, RETURN, Outcome, merged_outcome, tags_of
 from ad_compiler.frontend.raising import always_raises, raise_if
@@ -71,7 +71,7 @@ from ad_compiler.ir import (
     substitute,
     values_in,
 )
-from ad_compiler.refusal import Refusal
+from ad_compiler.refusal import Refusal, ResultUnknown
 from ad_compiler.rules.lists import is_list, joined_items
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of
@@ -81,6 +81,7 @@ MOST_ROUNDS = 12  # of lowering a body until the kinds fit: dtypes and lengths c
 UNKNOWN = "known while compiling"  # every refusal for want of a constant says so
 Place = tuple[int, Any]  # a scope or a container, by its number, and a name or an index in it
 MISSING = object()
+_ENDLESS = "this loop does not end", "leave it with `break` or `return`"
 _ONE_KIND = "give it one kind of value before the loop, and keep it"
 
 
@@ -90,11 +91,16 @@ def run_for(context: Context, node: ast.For, rest: list[ast.stmt]) -> Outcome | 
 
     def turns() -> Outcome:
         operand = lower(context, node.iter)
+        changes = len(context.lists.changes)
         course = course_of(context, node.iter, operand)
+        outcome = None
         if course is not None:
-            return run_course(context, node, course, operand)
-        if is_known(operand):
-            return unrolled(context, node, items(context, node.iter, operand))
+            outcome = run_course(context, node, course)
+            check_iterated(context, node, operand, changes)
+        elif is_known(operand):
+            outcome = unrolled(context, node, items(context, node.iter, operand))
+        if outcome is not None:
+            return outcome
         raise context.refuse(
             node.iter,
             f"a loop runs over {describe_any(operand)}",
@@ -175,9 +181,9 @@ def is_tag(context: Context, node: ast.AST, outcome: Outcome, tag: int) -> Value
     return condition
 
 
-def run_course(context: Context, node: ast.For, course: Course, iterated: Operand) -> Outcome:
+def run_course(context: Context, node: ast.For, course: Course) -> Outcome:
     """A loop over a range; run through item by item where its numbers must be known."""
-    lowering = LoopLowering(context, node, course, iterated)
+    lowering = LoopLowering(context, node, course)
     try:
         return lowering.run()
     except Unsupported as error:
@@ -234,15 +240,8 @@ class LoopLowering:
     before has left of it.
     """
 
-    def __init__(
-        self,
-        context: Context,
-        node: ast.For | ast.While,
-        course: Course | None,
-        iterated: Operand = None,
-    ) -> None:
+    def __init__(self, context: Context, node: ast.For | ast.While, course: Course | None) -> None:
         self.context = context
-        self.iterated = [value for value in values_in(iterated) if is_list(value)]
         self.node = node
         self.course = course
         self.before = Snapshot(context)
@@ -267,6 +266,15 @@ class LoopLowering:
         self.outcome = Outcome(END)
 
     def run(self) -> Outcome:
+        try:
+            return self.settle()
+        except ResultUnknown:  # what no turn at all comes to tells what a recursion returns
+            if isinstance(self.node, ast.While) and is_true(self.node.test):
+                raise
+            self.restore()
+            return Outcome(END)
+
+    def settle(self) -> Outcome:
         carried = self.expected()
         self.lift_changed(carried)
         for _ in range(MOST_ROUNDS):
@@ -278,8 +286,9 @@ class LoopLowering:
             fits = self.join(carried, params)
             if fits and not more and not grown:
                 if self.endless(loop) and not tags_of(self.outcome.tag) - {END}:
-                    reason = "this loop does not end"
-                    raise self.context.refuse(self.node, reason, "leave it with `break` or `return`")
+                    if self.context.result_unknown:
+                        raise ResultUnknown(self.context.refuse(self.node, *_ENDLESS))
+                    raise self.context.refuse(self.node, *_ENDLESS)
                 return self.finish(loop, carried, params, memory)
             carried |= more
         raise self.context.refuse(self.node, "the kinds of what this loop changes do not settle", _ONE_KIND)
@@ -702,31 +711,28 @@ class LoopLowering:
         self.note_results(shown, after_memory)
         if invariant:
             self.replace(loop, invariant)
+        check_items(context, self.node, loop)
         return outcome
 
     def check_lists(self) -> None:
         """Refuse a loop after whose turns two names may hold one list that did not before, or the reverse."""
         identities = self.context.lists
         changed = [old for old, _ in identities.changes[self.changes :]]
-        for place, param in self.bound.items():
-            mine = (
-                identities.family(self.held(self.before, place))
-                if any(o is param for o in changed)
-                else set()
-            )
-            if any(mine & identities.family(each) for each in self.iterated):
-                raise self.context.refuse(self.node, *CHANGED_WHILE_READ)
-        for name, operand in [entry for names in self.before.names for entry in names.items()]:
-            for each in lists_in(operand):
-                for place, param in self.bound.items():
-                    before = self.held(self.before, place)
-                    if any(old is param for old in changed) and each is not before:
-                        if identities.family(each) & identities.family(before):
-                            raise self.context.refuse(
-                                self.node,
-                                f"`{place[1]}` is changed in this loop, and `{name}` may hold the same list",
-                                "use one name for a list, or copy it: `list(xs)`",
-                            )
+        places: list[tuple[str, Operand, Operand]] = []  # where lists are held: in a turn, and before
+        for number, names in enumerate(self.before.names):
+            for name, operand in names.items():
+                inside = lists_in(self.bound.get((number, name)))
+                places += [(name, next(inside, None), each) for each in lists_in(operand)]
+        for name, param, before in places:
+            if not any(param is old for old in changed):
+                continue
+            for other, second, each in places:
+                if second is not param and identities.family(before) & identities.family(each):
+                    raise self.context.refuse(
+                        self.node,
+                        f"a list of `{name}` is changed in this loop, and `{other}` may hold the same list",
+                        "use one name for a list, or copy it: `list(xs)`",
+                    )
         held = [
             (place[1], param, self.held(self.after, place))
             for place, param in self.bound.items()

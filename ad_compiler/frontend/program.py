@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import inspect
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -45,7 +45,7 @@ from ad_compiler.ir import (
     nodes_in,
     values_in,
 )
-from ad_compiler.refusal import Refusal
+from ad_compiler.refusal import RecursionFound, Refusal
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import type_of
 from ad_compiler.transforms.share import share
@@ -82,10 +82,30 @@ def lower_program(
 
     Raises `Unsupported` for what cannot be differentiated.
     """
+    recursive: frozenset[Hashable] = frozenset()
+    while True:
+        try:
+            return lower_once(primal, source, arguments, wanted, constants, bound_self, results, recursive)
+        except RecursionFound as found:
+            recursive |= {found.function}
+
+
+def lower_once(
+    primal: FunctionType,
+    source: Source,
+    arguments: Mapping[str, Any],
+    wanted: tuple[str, ...],
+    constants: frozenset[str],
+    bound_self: tuple[str, Location] | None,
+    results: Results | None,
+    recursive: frozenset[Hashable],
+) -> Lowered:
+    """Lower `primal`, given which functions call themselves without an end while compiling."""
     block = Block()
     builder = Builder(block)
     context = Context(builder, constants)
     builder.current = lambda operand: current(context, operand)
+    context.recursive = recursive
     node = source.node
     scope = Scope(source, primal)
     context.scope = scope

@@ -344,7 +344,8 @@ def store(context: Context, node: ast.AST, array: Value, result: Operand) -> Non
 def unknown_content(chosen: Value) -> Undecided:
     name = f"`{chosen.name}`" if chosen.name else "an array"
     return Undecided(
-        f"a branch chose which array {name} is, and one of them was written into", advice=COPY_ADVICE
+        f"which array {name} is, is decided when the program runs, and one that it may be was written into",
+        advice=COPY_ADVICE,
     )
 
 

@@ -44,8 +44,10 @@ def leaf_name(access: str | None) -> str | None:
 def zero_like(context: Context, value: Value) -> Operand:
     if is_list(value):
         return zeros(context.builder, value)
-    if rank_of(value) == 0 or may_be_unbound(value):
-        return 0.0  # of what is unbound nobody reads the zero
+    if rank_of(value) == 0:
+        return 0.0
+    if may_be_unbound(value):  # then nobody reads the zero, and its shape does not matter
+        return context.builder.call(registry[np.zeros], ((1,) * rank_of(value), type_of(value).dtype))
     return context.builder.call(registry[np.zeros_like], (value, None))
 
 

@@ -10,15 +10,31 @@ its turns ask for nothing more of each other); then the rest is removed.
 
 from __future__ import annotations
 
-from ad_compiler.ir import Block, Branch, Loop, Node, Operand, Operation, Pop, Value, blocks_of, values_in
+from ad_compiler.ir import (
+    Block,
+    Branch,
+    Call,
+    Loop,
+    Node,
+    Operand,
+    Operation,
+    Pop,
+    PullbackCall,
+    Value,
+    arguments_of,
+    blocks_of,
+    functions_called,
+    nodes_in,
+    values_in,
+)
 
 
-def remove_dead_code(blocks: list[Block], outputs: Operand) -> None:
-    """Keep what `outputs` need; `blocks` run in this order."""
+def remove_dead_code(blocks: list[Block], outputs: Operand, inside: bool = False) -> None:
+    """Keep what `outputs` need; `blocks` run in this order, `inside` of a function that is called."""
     live = set(values_in(outputs))
     kept: set[Node] = set()
     for block in reversed(blocks):
-        _mark(block, live, kept, False)
+        _mark(block, live, kept, inside)
     for block in blocks:
         _remove(block, live, kept)
 
@@ -36,12 +52,25 @@ def _mark(block: Block, live: set[Value], kept: set[Node], inside: bool) -> bool
         elif isinstance(node, Pop):
             alive = True
             live.add(node.tape)
+        elif isinstance(node, (Call, PullbackCall)):
+            alive = any(result in live for result in node.results) or must_run(node)
+            if alive:
+                live.update(values_in(arguments_of(node)))
         else:
             alive = _mark_loop(node, live, kept)
         if alive:
             kept.add(node)
             needed = True
     return needed
+
+
+def must_run(call: Call | PullbackCall) -> bool:
+    """Whether a call does or may find something that the user would miss: a check, a message."""
+    return isinstance(call, Call) and any(
+        isinstance(node, Operation) and (node.primitive.effect or node.kept)
+        for function in (call.function, *functions_called(call.function))
+        for node in nodes_in(function.forward)
+    )
 
 
 def checks_alone(node: Operation, inside: bool) -> bool:

@@ -31,7 +31,7 @@ from ad_compiler.analysis.zeros import may_hold_zeros
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.calls import inline
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import Block, Branch, Loop, Operand, Operation, Shortcut, Value, values_in
+from ad_compiler.ir import Block, Branch, Call, Function, Loop, Operand, Operation, Shortcut, Value, values_in
 from ad_compiler.rules import lists
 from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import registry
@@ -44,6 +44,7 @@ from ad_compiler.transforms.cotangents import (
     name_cotangent,
     zero_like,
 )
+from ad_compiler.transforms.reverse_calls import reverse_call
 from ad_compiler.transforms.reverse_loops import reverse_loop
 
 
@@ -67,6 +68,8 @@ class ReverseSweep:
         self.indices: dict[Value, Operand] = {}  # a loop variable -> what stands for it in the reverse sweep
         self.carried_cotangents: dict[Value, Value] = {}  # cotangents that loops carry -> of which value
         self.unselected: set[Value] = set()  # values whose carried cotangents may hold zeros of `where`
+        self.entered: list[Function] = []  # functions called that are being differentiated
+        self.reached: set[Value] = set()  # their parameters that get a cotangent
         self.numpy_scalars: set[Value] = set()  # numbers whose carried cotangents are not Python's own
 
     def run(self, forward: Block, seeds: Iterable[tuple[Value, Operand]]) -> Cotangents:
@@ -99,6 +102,9 @@ class ReverseSweep:
                 continue
             if isinstance(node, Loop):
                 reverse_loop(self, node, cotangents)
+                continue
+            if isinstance(node, Call):
+                reverse_call(self, node, cotangents)
                 continue
             assert isinstance(node, Operation)
             if node.result in self.inputs:

@@ -40,6 +40,7 @@ from ad_compiler.ir import (
     nodes_in,
     results_of,
     substitute,
+    turn_values,
     values_in,
 )
 from ad_compiler.rules.indexing import is_basic
@@ -325,10 +326,6 @@ def carried_around(block: Block, wanted: Block) -> set[Value]:
                 own = set(node.carried) if isinstance(node, Loop) else set()
                 return own if inner is wanted else own | carried_around(inner, wanted)
     return set()
-
-
-def turn_values(loop: Loop) -> list[Value]:
-    return [*loop.carried, *([] if loop.index is None else [loop.index])]
 
 
 def made_in(block: Block) -> Iterator[Value]:

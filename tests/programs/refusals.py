@@ -34,12 +34,6 @@ class Monitor:
     last = 0.0
 
 
-class Point:
-    def __init__(self, x, y):
-        self.x = x
-        self.y = y
-
-
 MONITOR = Monitor()
 
 
@@ -167,14 +161,6 @@ def local_class(x):
 def class_by_type(x):
     scale = type("Scale", (), {"factor": 2.0})  # refused
     return x * scale.factor  # type: ignore[attr-defined]
-
-
-@refused(
-    1.5, 2.5, reason="an instance of the class `Point` is made", advice="a named tuple, a dataclass or a dict"
-)
-def instance_of_a_class(x, y):
-    point = Point(x, y)  # refused
-    return point.x * point.y
 
 
 @refused(
@@ -727,7 +713,7 @@ def structure_grows_with_the_turns(x, n):
     return np.sum(tree[1])
 
 
-@refused(VECTOR, reason="kind", advice="one kind of value")
+@refused(VECTOR, reason="its items are of different kinds", advice="items of one kind")
 def list_of_arrays_and_numbers(x):
     parts = [x]
     for v in x:
@@ -735,7 +721,7 @@ def list_of_arrays_and_numbers(x):
     return sum(np.sum(part) for part in parts)
 
 
-@refused(VECTOR, 3, reason="function", advice="`if`")
+@refused(VECTOR, 3, reason="what `f` is must be known while compiling", advice="one kind of value")
 def function_that_changes_in_a_loop(x, n):
     def square(v):
         return v * v
@@ -785,7 +771,7 @@ def arguments_made_by_a_loop(x):
     return total(*squares)  # refused
 
 
-@refused(1.5, reason="number", advice="array")
+@refused(1.5, reason="a loop runs over a float", advice="a range, an array or a container")
 def loop_over_a_number(x):
     y = 0.0
     for v in x:  # refused
@@ -817,7 +803,7 @@ def attribute_that_counts(x):
     return y
 
 
-@refused(1.5, reason="loop", advice="`while`")
+@refused(1.5, reason="XX", advice="YY")
 def list_that_grows_under_its_loop(x):
     parts = [x]
     for part in parts:
@@ -940,9 +926,9 @@ def exception_of_a_function(x):
 
 @refused(0.5, reason="caught", advice="`if`")
 def exception_raised_and_caught(x):
-    try:  # refused
+    try:
         if x < 0:
-            raise ValueError("negative")
+            raise ValueError("negative")  # refused
         y = math.sqrt(x)
     except ValueError:
         y = 0.0
@@ -1000,7 +986,7 @@ def deletion_of_what_may_be_unbound(x):
     return x
 
 
-@refused(1.5, reason="attribute", advice="local name")
+@refused(1.5, reason="an object is deleted", advice="build a new one")
 def deletion_of_an_attribute(x):
     del MONITOR.last  # refused
     return x * x

@@ -132,8 +132,7 @@ class Control:
                 if text != name:
                     start.append((name, text, initial))
             text = self.copied(end) if param in memory.copied_at_end else self.printer.text(end)
-            is_tag = end is node.leave or (isinstance(end, Value) and end in self.tags)
-            if text != name and not (is_tag and not isinstance(end, Value)):
+            if text != name:
                 moves.append((name, text, end))
         lines = [f"{indent}{line}" for line in self.assignments(start)]
         ends = self.assignments(moves)

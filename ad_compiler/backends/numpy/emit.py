@@ -21,7 +21,20 @@ from ad_compiler.backends.numpy.lists import changed
 from ad_compiler.backends.numpy.memory import IN_PLACE, Memory
 from ad_compiler.backends.numpy.names import Names
 from ad_compiler.backends.numpy.plan import LIST_UPDATES, UPDATES, Planner, Step, printer_for
-from ad_compiler.ir import Branch, Function, Loop, Operand, Operation, Parameter, Pop, Statement, Value
+from ad_compiler.ir import (
+    Branch,
+    Call,
+    Function,
+    Loop,
+    Operand,
+    Operation,
+    Parameter,
+    Pop,
+    PullbackCall,
+    Statement,
+    Value,
+    functions_called,
+)
 from ad_compiler.rules.indexing import has_repetitions
 
 INDENT = "    "
@@ -31,17 +44,20 @@ COMMENT_WIDTH = 96
 
 def emit(function: Function, pullback: str | None = None) -> str:
     """The source of the function; with `pullback`, of one that returns its result and a closure."""
-    plan = Planner(function).plan()
+    called = functions_called(function)
     taken = [p.name for p in function.parameters if not isinstance(p.structure, Value)]
+    taken += [each.name for each in called]
     if pullback is not None:
         taken += [pullback, "pullback"]
-    blocks = [function.forward, *([function.reverse] if function.reverse else [])]
-    names = Names(plan, Memory(plan, blocks), taken, separate_sections=pullback is not None)
-    names.assign()
-    writer = Writer(names, printer_for(plan, names.names))
+    writer = writer_for(function, taken, separate_sections=pullback is not None)
+    plan = writer.names.plan
     lines = [header(function)]
     if function.documentation:
         lines.append(f'{INDENT}"""{function.documentation}"""')
+    for each in called:
+        lines += ["", *[f"{INDENT}{line}".rstrip() for line in emit_called(each, taken)]]
+    if called:
+        lines.append("")
     lines += writer.steps(plan.forward, 1)
     if pullback is not None:
         lines += ["", f"{INDENT}def pullback({pullback}):"]
@@ -56,6 +72,27 @@ def emit(function: Function, pullback: str | None = None) -> str:
         lines += reverse
         lines.append(f"{INDENT}return {returned(function, writer)}")
     return "\n".join(lines) + "\n"
+
+
+def writer_for(function: Function, taken: list[str], separate_sections: bool) -> Writer:
+    plan = Planner(function).plan()
+    names = Names(plan, Memory(plan, function.blocks, separate_sections), taken, separate_sections)
+    names.assign()
+    return Writer(names, printer_for(plan, names.names))
+
+
+def emit_called(function: Function, taken: list[str]) -> list[str]:
+    """The lines of a function that is called: what it returns, and, if it is differentiated, its pullback."""
+    seeds = [str(seed.access) for seed in function.seed or ()]
+    writer = writer_for(function, [*taken, *seeds, "pullback"], separate_sections=True)
+    plan, text = writer.names.plan, writer.printer.text
+    results = list(map(text, function.result))
+    lines = [header(function), *writer.steps(plan.forward, 1)]
+    if function.reverse is not None:
+        lines += ["", f"{INDENT}def pullback({', '.join(seeds)}):", *writer.steps(plan.reverse, 2)]
+        lines += [f"{INDENT * 2}return {', '.join(map(text, function.reverse_result))}", ""]
+        results.append("pullback")
+    return [*lines, f"{INDENT}return {', '.join(results)}"]
 
 
 def returned(function: Function, writer: Writer) -> str:
@@ -126,7 +163,19 @@ class Writer:
         if isinstance(node, Pop):
             names = ", ".join(self.names.names[value] for value in node.results)
             return [f"{INDENT * depth}{names} = {self.printer.text(node.tape)}.pop()"]
+        if isinstance(node, (Call, PullbackCall)):
+            return [f"{INDENT * depth}{self.call(node)}"]
         return [INDENT * depth + line for line in self.operation(node)]
+
+    def call(self, node: Call | PullbackCall) -> str:
+        names = [self.names.names[value] for value in node.results]
+        if isinstance(node, PullbackCall):
+            called, given = self.printer.text(node.pullback), node.cotangents
+        else:
+            called, given = node.function.name, node.arguments
+            returns = len(node.function.result) + (node.function.reverse is not None)
+            names += ["_"] * (returns - len(names))
+        return f"{', '.join(names)} = {called}({', '.join(map(self.printer.text, given))})"
 
     def comments(self, step: Step, statement: Statement) -> list[str]:
         """The user's comments above a forward statement; what a reverse statement is the derivative of."""

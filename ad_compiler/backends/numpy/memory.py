@@ -8,10 +8,21 @@ is written into, the loop is made to own it: a copy in front of the loop instead
 
 from __future__ import annotations
 
-from ad_compiler.analysis.storage import is_fresh, storage_of, storages_of
+from ad_compiler.analysis.storage import is_fresh, shared_with, storage_of, storages_of
 from ad_compiler.analysis.types import ArrayType, ListType
 from ad_compiler.backends.numpy.plan import UPDATES, Plan, Step
-from ad_compiler.ir import Block, Branch, Loop, Operand, Operation, Value, nodes_in, origins_of, results_of
+from ad_compiler.ir import (
+    Block,
+    Branch,
+    Loop,
+    Operand,
+    Operation,
+    Value,
+    nodes_in,
+    origins_of,
+    results_of,
+    values_in,
+)
 
 IN_PLACE = {"add": "+=", "sub": "-=", "mul": "*=", "truediv": "/="}
 
@@ -19,8 +30,9 @@ IN_PLACE = {"add": "+=", "sub": "-=", "mul": "*=", "truediv": "/="}
 class Memory:
     """Who shares memory with whom, and when it is read, given that loops own what they write into."""
 
-    def __init__(self, plan: Plan, blocks: list[Block]) -> None:
+    def __init__(self, plan: Plan, blocks: list[Block], separate: bool) -> None:
         self.plan = plan
+        self.separate = separate  # the reverse sweep is a function of its own, which may be called again
         self.loops = [node for block in blocks for node in nodes_in(block) if isinstance(node, Loop)]
         self.writes = [
             node
@@ -84,7 +96,7 @@ class Memory:
                 continue
             node = root.operation
             ends = self.plan.branch_ends.get(node) if isinstance(node, Branch) else None
-            for side, origin in enumerate(origins_of(root) or ()):
+            for side, origin in enumerate(shared_with(root)):
                 if isinstance(origin, Value):
                     waiting.append((origin, (*yielded, ends[side]) if ends else yielded))
         return [(root, way) for root, ways in found.items() for way in (ways if len(ways) <= 8 else [()])]
@@ -98,7 +110,7 @@ class Memory:
             if root not in found:
                 found.add(root)
                 if root not in self.owned:
-                    waiting += [v for v in origins_of(root) or () if isinstance(v, Value)]
+                    waiting += values_in(shared_with(root))
         return frozenset(found)
 
     def is_own(self, value: Value) -> bool:
@@ -142,7 +154,9 @@ class Memory:
                 continue
             others = [n for n in range(len(loop.carried)) if n != place]
             initial, end = loop.initial[place], loop.body.results[place]
-            if self.must_copy(initial, step.position, [loop.initial[n] for n in others]):
+            if self.must_copy(initial, step.position, [loop.initial[n] for n in others]) or (
+                self.separate and isinstance(initial, Value) and not self.is_made_in(initial, step.reverse)
+            ):
                 self.copied_at_start.add(param)
             inside = isinstance(end, Value) and all(
                 root in made or root in loop.carried for root in self.storages(end)
@@ -150,16 +164,17 @@ class Memory:
             if not inside or self.must_copy(end, step.end, [loop.body.results[n] for n in others]):
                 self.copied_at_end.add(param)
 
+    def is_made_in(self, value: Value, reverse: bool) -> bool:
+        """Whether all its memory was made in this sweep: a pullback leaves what was made before alone."""
+        return all(self.plan.section.get(root) == reverse for root in self.storages(value))
+
     def must_copy(self, operand: Operand, position: int, others: list[Operand]) -> bool:
         """Whether the memory of what is handed to a loop may not be written into."""
         if not isinstance(operand, Value):
             return False
-        section = self.plan.section
         if not self.is_own(operand) or self.is_read_later(operand, position, ()):
             return True
         own = self.storages(operand)
-        if any(section.get(root) != section.get(operand) for root in own):
-            return True
         return any(isinstance(other, Value) and self.storages(other) & own for other in others)
 
 

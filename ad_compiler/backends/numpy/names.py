@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from ad_compiler.analysis.types import ArrayType, ListType, Shape, may_be_one, same_length, same_shape
 from ad_compiler.backends.numpy.memory import IN_PLACE, Memory, is_array
 from ad_compiler.backends.numpy.plan import LIST_UPDATES, UPDATES, Plan, Step
-from ad_compiler.ir import Branch, Loop, Operand, Operation, Pop, Value, values_in
+from ad_compiler.ir import Branch, Call, Loop, Operand, Operation, Pop, PullbackCall, Value, values_in
 
 # What generated code may call: everything else may be a variable, if the user called it so.
 USED = ("abs", "bool", "dict", "float", "int", "max", "min", "print", "range", "round", "slice", "type")
@@ -120,7 +120,7 @@ class Names:
                 self.memory.enter(step)
                 self.find_updates(step.test, elsewhere)
                 self.find_updates(step.body, elsewhere)
-            elif isinstance(node, Pop):
+            elif not isinstance(node, Operation):
                 continue
             elif (
                 node.arguments
@@ -222,8 +222,19 @@ class Names:
                 self.loop(step)
             elif isinstance(node, Pop):
                 self.restored(node, step)
+            elif isinstance(node, (Call, PullbackCall)):
+                self.call(node, step)
             elif not node.primitive.effect:
                 self.operation(node, step)
+
+    def call(self, node: Call | PullbackCall, step: Step) -> None:
+        for value in node.results:
+            primal = self.names.get(value.cotangent_of) if value.cotangent_of is not None else None
+            wanted = value.name or (f"{primal}_bar" if primal else "result")
+            if value not in self.plan.reads:
+                self.take(value, "_")
+            elif not self.take_merged(value, step.position, step.reverse):
+                self.give(value, wanted, step.reverse, lambda read: read > step.position)
 
     def operation(self, node: Operation, step: Step) -> None:
         value = node.result
@@ -329,7 +340,7 @@ class Names:
     def merge_into(self, value: Value, side: Operand, steps: list[Step], until: int, end: int) -> None:
         """Note that `side`, if it is made by these steps, may be made in the variable of `value`."""
         for step in steps:
-            if isinstance(step.node, (Branch, Loop)):
+            if isinstance(step.node, (Branch, Loop, Call, PullbackCall)):
                 made = step.node.results
             else:
                 made = [step.node.result] if isinstance(step.node, Operation) else []

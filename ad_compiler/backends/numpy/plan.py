@@ -18,6 +18,7 @@ from ad_compiler.backends.numpy.expressions import Expressions
 from ad_compiler.ir import (
     Block,
     Branch,
+    Call,
     Function,
     Loop,
     Node,
@@ -258,6 +259,8 @@ class Planner:
                     self.pushed += values_in(node.arguments[1])
                 elif isinstance(node, Operation) and isinstance(node.result.type, ListType):
                     self.pushed += [v for v in values_in(node.arguments) if isinstance(v.type, ArrayType)]
+                if isinstance(node, Call):  # what its pullback remembers
+                    self.pushed += values_in((node.arguments, node.results))
             for value in results_of(node):
                 self.made[value] = self.position
         return result

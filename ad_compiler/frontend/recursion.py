@@ -1,0 +1,495 @@
+"""Recursion whose end is known at run time only: the function becomes a function of the emitted code.
+
+A call whose recursion ends while compiling is inlined as every other call is. Where a call differs from
+one that it stands in by numbers of the run only, inlining it would not end: then the function is lowered
+by itself, on parameters that stand for what any of its calls may be given, and its calls become `Call`s.
+
+    def power(x, n):                                power(x, n):
+        if n == 0:                                      if n == 0
+            return 1.0                     ->               yield 1.0
+        return x * power(x, n - 1)                      else
+                                                            rest = power(x, n - 1)
+                                                            yield x * rest
+
+The kinds of the parameters are the join of those of all calls, and the kind of the result that of all
+returns. Both are found by lowering the body again and again until nothing has to be joined any more. In
+the first round the result of the recursive call is not known; a side of a branch that needs it is left
+out, so that the others tell (a least fixed point: Nielson, Nielson and Hankin, Principles of Program
+Analysis (1999), chapter 2). What the body reads from the functions around it becomes a parameter.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from types import FunctionType
+
+from ad_compiler.analysis.joins import Different, any_length
+from ad_compiler.analysis.storage import storages_of
+from ad_compiler.analysis.types import (
+    ArrayType,
+    Axis,
+    Length,
+    ListType,
+    Type,
+    may_be_one,
+    representative,
+)
+from ad_compiler.analysis.layout import is_array
+from ad_compiler.builder import key_of
+from ad_compiler.frontend.aliases import active_scopes, current
+from ad_compiler.frontend.carried import (
+    joined,
+    kind_of,
+    map_leaves,
+    same_kind,
+)
+from ad_compiler.frontend.context import UNKNOWN, Context
+from ad_compiler.frontend.scope import LocalFunction, Scope
+from ad_compiler.frontend.source import Source
+from ad_compiler.ir import (
+    Block,
+    Call,
+    Function,
+    Operand,
+    Operation,
+    Parameter,
+    Shortcut,
+    Value,
+    functions_called,
+    inputs_of,
+    map_values,
+    nodes_in,
+    results_of,
+    substitute,
+    turn_values,
+    values_in,
+)
+from ad_compiler.refusal import ResultUnknown
+
+MOST_ROUNDS = 12  # of lowering a body until the kinds fit: dtypes and lengths can be joined a few times only
+UPDATES = ("index_add", "index_set")
+ENDLESS = "this recursion does not end while compiling: what ends it is known at run time only"
+Body = Callable[[Scope], Operand]
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """A call that is being inlined: of which function, and with arguments of which kinds."""
+
+    function: Hashable
+    enclosing: Scope | None
+    arguments: Hashable
+
+
+def key_of_function(scope: Scope, callee: ast.FunctionDef | ast.Lambda) -> Hashable:
+    return scope.function, getattr(callee, "lineno", 0), getattr(callee, "col_offset", 0)
+
+
+def activation_of(scope: Scope, callee: ast.FunctionDef | ast.Lambda) -> Activation:
+    """What tells apart calls that may take different ways while compiling."""
+
+    def kind(value: Value) -> Operand:
+        if not isinstance(value.type, ArrayType):
+            return str(value.type)
+        lengths = [axis if isinstance(axis, int) else None for axis in map(representative, value.type.shape)]
+        return ("value", str(value.type.dtype), value.type.python, tuple(lengths))
+
+    return Activation(
+        key_of_function(scope, callee), scope.enclosing, key_of(map_values(kind, dict(scope.names)))
+    )
+
+
+def call_recursive(
+    context: Context, node: ast.AST, scope: Scope, callee: ast.FunctionDef | ast.Lambda, body: Body
+) -> Operand:
+    """The result of a function that is known to call itself; its arguments are the names of `scope`."""
+    key, name = key_of_function(scope, callee), getattr(callee, "name", "function")
+    lowering = next(
+        (
+            each
+            for each in reversed(context.recursions)
+            if each.key == key and each.scope.enclosing is scope.enclosing
+        ),
+        None,
+    )
+    if lowering is None:
+        return Recursion(context, node, scope, name, body, key).run()
+    if lowering is not context.recursions[-1]:
+        raise context.refuse(
+            node,
+            f"`{name}` is called by a function inside of it that calls itself, too",
+            "let one of the two functions call itself only",
+        )
+    return lowering.call(node, scope)
+
+
+class Recursion:
+    """Lowers one function that calls itself."""
+
+    def __init__(
+        self, context: Context, node: ast.AST, scope: Scope, name: str, body: Body, key: Hashable
+    ) -> None:
+        self.context = context
+        self.node = node
+        self.scope = scope
+        self.name = name
+        self.body = body
+        self.key = key
+        self.arguments = dict(scope.names)
+        self.kinds: dict[int, Type] = {}  # of the arguments that are parameters, by their number
+        self.arrays: set[int] = set()  # of those, the ones that may be arrays in memory
+        self.result: Operand = UNKNOWN  # its structure, on values of the kinds it may have
+        self.settled = False
+        self.calls: list[tuple[Source, ast.AST, dict[str, Operand]]] = []  # of the function by itself
+        self.function = Function("", [], Block())
+        self.parameters: dict[int, Value] = {}
+
+        def note(place: int, argument: Operand) -> None:
+            if isinstance(argument, Value):
+                self.kinds[place] = argument.type
+            if is_array(argument):
+                self.arrays.add(place)
+
+        self.each_argument(note, self.arguments)
+
+    def each_argument(
+        self, function: Callable[..., Operand], *names: dict[str, Operand]
+    ) -> dict[str, Operand]:
+        """The arguments with `function` of their number, and of the numbers and arrays at each place."""
+        places = iter(range(10**6))
+        return {
+            name: map_leaves(lambda *leaves: function(next(places), *leaves), *[each[name] for each in names])
+            for name in self.arguments
+        }
+
+    def run(self) -> Operand:
+        context = self.context
+        for _ in range(MOST_ROUNDS):
+            self.settled = True
+            written = set(context.written)
+            self.lower()
+            if self.settled:
+                self.check_writes(context.written - written)
+                return self.finish()
+        raise context.refuse(
+            self.node,
+            f"the kinds of what `{self.name}` is given and returns do not settle",
+            "give every call arguments of one kind, and return one kind of value",
+        )
+
+    def lower(self) -> None:
+        """One round: the body on parameters of the kinds known so far."""
+        context = self.context
+        self.function = Function(self.name, [], Block())
+        self.parameters = {}
+        self.calls.clear()
+        scopes = active_scopes(context)
+        before = [dict(scope.names) for scope in scopes]
+        newer, choices = dict(context.newer), dict(context.choices)
+        names: dict[str, Operand] = {}
+        for name, operand in self.each_argument(self.parameter, self.arguments).items():
+            names[name] = operand
+            for value in values_in(operand):
+                value.name = name if operand is value else value.name or name
+        scope = Scope(self.scope.source, self.scope.function, names, self.scope.enclosing)
+        context.recursions.append(self)
+        try:
+            with context.builder.separately(self.function.forward):
+                result = self.body(scope)
+        except ResultUnknown as unknown:
+            raise unknown.refusal from None
+        finally:
+            context.recursions.pop()
+        result = current(context, result)
+        context.newer, context.choices = newer, choices
+        if any(changed(each.names, names) for each, names in zip(scopes, before, strict=True)):
+            raise context.refuse(
+                self.node,
+                f"`{self.name}` calls itself, and changes what other functions hold",
+                "return what it makes",
+            )
+        for source, node, given in self.calls:
+            self.join_arguments(source, node, given)
+        self.join_result(result)
+
+    def join_arguments(self, source: Source, node: ast.AST, given: dict[str, Operand]) -> None:
+        """The kinds that fit a call, too; lengths that its body found equal are told apart again by now."""
+        try:
+            self.each_argument(self.join_argument, self.arguments, given)
+        except Different as error:
+            raise source.refuse(
+                node,
+                f"`{self.name}` calls itself with arguments of another kind: {reworded(error)}",
+                "give every call arguments of one kind",
+            ) from None
+
+    def parameter(self, place: int, argument: Operand) -> Operand:
+        """What stands for an argument: itself, if every call is given the same constant."""
+        if place not in self.kinds:
+            return argument
+        value = Value(self.kinds[place], argument.name if isinstance(argument, Value) else None)
+        value.immutable = place not in self.arrays
+        self.parameters[place] = value
+        return value
+
+    def call(self, node: ast.AST, scope: Scope) -> Operand:
+        """A call of the function by itself."""
+        try:
+            self.each_argument(lambda place, first, given: given, self.arguments, scope.names)
+        except Different as error:
+            raise self.context.refuse(
+                node,
+                f"`{self.name}` calls itself with arguments of another structure: {reworded(error)}",
+                "give every call arguments of one structure",
+            ) from None
+        self.calls.append((self.context.here.source, node, dict(scope.names)))
+        if self.result is UNKNOWN:
+            raise ResultUnknown(self.context.refuse(node, ENDLESS, "rewrite it without recursion"))
+        return self.called(node, scope.names)
+
+    def join_argument(self, place: int, first: Operand, given: Operand) -> Operand:
+        if place not in self.kinds:
+            if key_of(first) == key_of(given):
+                return given
+            kind = kind_of(first)
+        else:
+            kind = self.kinds[place]
+        wider = self.joined(kind, given)
+        if place not in self.kinds or not same_kind(wider, kind) or is_array(given) > (place in self.arrays):
+            self.settled = False
+        if is_array(given):
+            self.arrays.add(place)
+        self.kinds[place] = wider
+        return given
+
+    def joined(self, kind: Type, given: Operand) -> Type:
+        return joined(kind, given, Value(kind))
+
+    def join_result(self, result: Operand) -> None:
+        """What is returned, joined to what was returned before; `settled` says whether it was the same."""
+        if holds_function(result):
+            raise self.context.refuse(
+                self.node, f"`{self.name}` calls itself, and returns a function", "return numbers and arrays"
+            )
+        if self.result is UNKNOWN:
+            self.result = map_values(like, result)
+            self.settled = False
+
+        def join(known: Operand, now: Operand) -> Operand:
+            if not isinstance(known, Value) and key_of(known) == key_of(now):
+                return known
+            kind = self.joined(kind_of(known), now)
+            immutable = not is_array(known) and not is_array(now)
+            if isinstance(known, Value) and same_kind(kind, known.type) and known.immutable == immutable:
+                return known
+            self.settled = False
+            value = Value(kind)
+            value.immutable = immutable
+            return value
+
+        try:
+            self.result = map_leaves(join, self.result, result)
+        except Different as error:
+            raise self.context.refuse(
+                self.node,
+                f"what `{self.name}` returns has no one kind: {reworded(error)}",
+                "return one kind of value",
+            ) from None
+        self.function.result = [
+            leaf for known, leaf in pairs(self.result, result) if isinstance(known, Value)
+        ]
+
+    def called(self, node: ast.AST, names: dict[str, Operand]) -> Operand:
+        """The result of a call, as a node of the program."""
+        builder = self.context.builder
+        given: list[Operand] = []
+        lengths: list[tuple[Axis, Axis]] = []
+
+        def note(place: int, argument: Operand) -> None:
+            if place in self.parameters:
+                given.append(argument)
+                lengths.extend(zip(axes(self.parameters[place]), axes(argument), strict=True))
+
+        self.each_argument(note, names)
+        call = Call(self.function, given, [], builder.statement, (self.context.here.source, node))
+
+        def made(value: Value) -> Value:
+            result = Value(self.at_call(value.type, lengths))
+            result.immutable = value.immutable
+            result.operation = call
+            call.results.append(result)
+            return result
+
+        result = map_values(made, self.result)
+        builder.append(call)
+        self.context.choices.update({value: () for value in call.results if is_array(value)})
+        return result
+
+    def at_call(self, kind: Type, lengths: list[tuple[Axis, Axis]]) -> Type:
+        """The kind of a result where the arguments have these lengths."""
+        if not isinstance(kind, ArrayType):
+            return kind
+
+        def length(axis: Axis) -> Axis:
+            axis = representative(axis)
+            if not isinstance(axis, Length):
+                return axis
+            given = next((given for own, given in lengths if representative(own) is axis), None)
+            return any_length(may_be_one(axis)) if given is None else given
+
+        return ArrayType(kind.dtype, tuple(map(length, kind.shape)), kind.python)
+
+    def check_writes(self, written: set[Value]) -> None:
+        """Refuse a write into an array that the function did not make itself."""
+        block = self.function.forward
+        made = made_in(block)
+        bases = [
+            (node.arguments[0], node.place)
+            for node in nodes_in(block)
+            if isinstance(node, Operation) and node.primitive.name in UPDATES
+        ]
+        for value, place in [*bases, *((value, None) for value in written)]:
+            if isinstance(value, Value) and not storages_of(value) <= made:
+                source, node = place or (self.context.here.source, self.node)
+                raise source.refuse(
+                    node,
+                    f"`{self.name}` calls itself, and writes into an array that it is given",
+                    "write into a copy, and return it",
+                )
+
+    def check_lists(self, made: set[Value]) -> None:
+        """Refuse lists whose length is known at run time only, unless the function makes and keeps them."""
+        given = [value for value in reads_in(self.function) if value not in made]
+        for value in [*given, *self.parameters.values(), *values_in(self.result)]:
+            if isinstance(value.type, ListType):
+                raise self.context.refuse(
+                    self.node,
+                    f"`{self.name}` calls itself, and is given or returns a list that grows",
+                    "give it arrays and numbers, and return those",
+                )
+
+    def finish(self) -> Operand:
+        """The function with its parameters, and the call that was to be lowered."""
+        function = self.function
+        made = made_in(function.forward)
+        self.check_lists(made)
+        own = list(self.parameters.values())
+        outside = [
+            value for value in dict.fromkeys(reads_in(function)) if value not in made and value not in own
+        ]
+        arguments = self.called(self.node, self.arguments)
+        call = self.context.builder.block.operations[-1]
+        assert isinstance(call, Call)
+        add_parameters(function, own)
+        close(self.context.shortcuts, function, outside, [call])
+        return arguments
+
+
+def holds_function(operand: Operand) -> bool:
+    if isinstance(operand, (tuple, list)):
+        return any(map(holds_function, operand))
+    return isinstance(operand, (LocalFunction, FunctionType))
+
+
+def like(value: Value) -> Value:
+    """A value that stands for any of this kind."""
+    result = Value(value.type)
+    result.immutable = not is_array(value)
+    return result
+
+
+def close(
+    shortcuts: dict[Value, Shortcut], function: Function, outside: list[Value], calls: list[Call]
+) -> None:
+    """Pass what a function reads from outside as arguments, here and in the calls of itself."""
+    known: dict[Value, Operand] = {}
+    for value in outside:
+        known[value] = inner = Value(value.type, value.name)
+        inner.immutable = value.immutable
+        add_parameters(function, [inner], value.access)
+    for call in calls:
+        call.arguments += outside
+    for block in function.blocks:
+        for node in nodes_in(block):
+            if isinstance(node, Call) and node.function is function:
+                node.arguments += outside
+        substitute(block, known)
+    function.result, function.reverse_result = map_values(
+        lambda value: known.get(value, value), (function.result, function.reverse_result)
+    )
+    for result, shortcut in list(shortcuts.items()):
+        if any(value in known for value in values_in((shortcut.inputs, shortcut.given))):
+            inputs, given = map_values(
+                lambda value: known.get(value, value), (shortcut.inputs, shortcut.given)
+            )
+            shortcuts[result] = Shortcut(result, inputs, shortcut.partials, given, shortcut.singular)
+
+
+def add_parameters(function: Function, values: list[Value], access: str | None = None) -> None:
+    """More parameters, under names of their own."""
+    names = {parameter.name for parameter in function.parameters}
+    for value in values:
+        wanted = value.name or (access if access is not None and access.isidentifier() else "given")
+        name, number = wanted, 0
+        while name in names:
+            number += 1
+            name = f"{wanted}_{number}"
+        names.add(name)
+        value.access = name
+        function.parameters.append(Parameter(name, value, "positional"))
+
+
+def reworded(error: Different) -> str:
+    return str(error).replace("after a turn", "in another call")
+
+
+def changed(names: dict[str, Operand], before: dict[str, Operand]) -> bool:
+    return names.keys() != before.keys() or any(names[name] is not before[name] for name in names)
+
+
+def reads_in(function: Function) -> Iterator[Value]:
+    """Everything that a function reads, what it makes itself included."""
+    for block in function.blocks:
+        for node in block.operations:
+            yield from inputs_of(node)
+    yield from values_in((function.result, function.reverse_result))
+
+
+def made_in(block: Block) -> set[Value]:
+    made: set[Value] = set()
+    for node in nodes_in(block):
+        made.update(results_of(node))
+        made.update(turn_values(node))
+    return made
+
+
+def pairs(known: Operand, now: Operand) -> list[tuple[Operand, Operand]]:
+    """What stands at the same places of two structures."""
+    found: list[tuple[Operand, Operand]] = []
+    map_leaves(lambda a, b: found.append((a, b)), known, now)
+    return found
+
+
+def axes(operand: Operand) -> tuple[Axis, ...]:
+    kind = kind_of(operand)
+    return kind.shape if isinstance(kind, ArrayType) else ()
+
+
+def close_all(function: Function) -> None:
+    """Pass on what the reverse sweeps of the functions called came to read from outside: lengths."""
+    called = functions_called(function)
+    for each in called:
+        own = {value for parameter in each.parameters for value in values_in(parameter.structure)}
+        own.update(value for block in each.blocks for value in made_in(block))
+        own.update(values_in(each.seed))
+        outside = [value for value in dict.fromkeys(reads_in(each)) if value not in own]
+        calls = [
+            node
+            for caller in (function, *called)
+            if caller is not each
+            for node in nodes_in(caller.forward)
+            if isinstance(node, Call) and node.function is each
+        ]
+        close({}, each, outside, calls)

@@ -1,0 +1,63 @@
+import numpy as np
+
+
+def conjugate_gradients_grad(A, b, tolerance):
+    """Gradient of conjugate_gradients with respect to A and b."""
+    x = np.zeros_like(b)
+    r = b.copy()
+    p = r.copy()
+    rr = r @ r
+    tape = []
+    r_1 = r.copy()
+    turns = 0
+    while rr > tolerance ** 2:
+        turns = turns + 1
+        Ap = A @ p
+        product = p @ Ap
+        alpha = rr / product
+        x += alpha * p
+        r_1 -= alpha * Ap
+        rr_1 = r_1 @ r_1
+        quotient = rr_1 / rr
+        tape.append((p, rr, Ap, product, alpha, r_1, quotient))
+        p = r_1 + quotient * p
+        r_1, rr = r_1.copy(), rr_1
+
+    # d(return np.sum(x * x))
+    x_bar = 2.0 * x
+    # d(while rr > tolerance ** 2:)
+    r_bar = np.zeros_like(r_1)
+    p_bar = np.zeros_like(p)
+    rr_bar = 0.0
+    A_bar = np.zeros_like(A)
+    for _ in reversed(range(turns)):
+        p, rr, Ap, saved, alpha, r_1, saved_1 = tape.pop()
+        # d(p = r + (rr / previous) * p)
+        r_bar_1 = r_bar + p_bar
+        quotient_bar = p_bar @ p
+        p_bar *= saved_1
+        product = quotient_bar * (saved_1 / rr)
+        rr_bar_1 = rr_bar + quotient_bar / rr
+        # d(rr = r @ r)
+        product_1 = rr_bar_1 * r_1
+        r_bar = r_bar_1 + product_1 + product_1
+        # d(r -= alpha * Ap)
+        product_1 = r_bar @ Ap
+        product_2 = r_bar * alpha
+        # d(x += alpha * p)
+        alpha_bar = x_bar @ p - product_1
+        p_bar += x_bar * alpha
+        # d(alpha = rr / (p @ Ap))
+        product_1 = alpha_bar * (alpha / saved)
+        rr_bar = alpha_bar / saved - product
+        p_bar -= product_1 * Ap
+        Ap_bar = -(product_2 + product_1 * p)
+        # d(Ap = A @ p)
+        A_bar += np.outer(Ap_bar, p)
+        p_bar += A.T.dot(Ap_bar)
+    # d(rr = r @ r)
+    product = rr_bar * r
+    r_bar = r_bar + product + product
+    # d(p = r.copy())
+    r_bar += p_bar
+    return A_bar, r_bar
