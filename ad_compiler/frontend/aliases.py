@@ -371,6 +371,12 @@ def merge_memory(context: Context, branch: Branch, before: Snapshot, then: Snaps
         if root_of(side) is side:
             merged.setdefault(side, result)
     context.newer = merged
+    for root, newer in list(merged.items()):
+        if isinstance(newer, Value) and newer not in merged and root_of(newer) in merged:
+            try:
+                merged[root] = current_value(context, newer)  # it was a view of what a side has written into
+            except Refusal as refusal:
+                merged[root] = Undecided(refusal.reason, advice=refusal.advice)
 
 
 def made_in(block: Block) -> Iterator[Value]:
