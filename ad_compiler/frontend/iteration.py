@@ -174,7 +174,9 @@ def items_of_list(context: Context, node: ast.AST, container: list[Operand]) -> 
             held = names[name]
             if not isinstance(held, list):
                 changes = context.lists.changes[known:]
-                own = [at for old, at in changes if context.lists.family(old) & context.lists.family(container)]
+                own = [
+                    at for old, at in changes if context.lists.family(old) & context.lists.family(container)
+                ]
                 raise context.refuse(own[-1] if own else node, *CHANGED_WHILE_READ)
             if place >= len(held):
                 return

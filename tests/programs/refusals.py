@@ -472,14 +472,21 @@ def real_into_whole_numbers(x):
     return np.sum(counts) * x
 
 
-@refused(VECTOR, reason="does not fit the array written into", advice="assign to a new name")
+@refused(
+    VECTOR, reason="a real number is written into an array of whole numbers", advice="make it a float array"
+)
 def whole_numbers_divided_in_place(x):
     counts = np.arange(len(x)).astype(int)
     counts /= 2  # refused
     return np.sum(counts * x)
 
 
-@refused(VECTOR, MATRIX[:, :1], reason="does not fit the array written into", advice="assign to a new name")
+@refused(
+    VECTOR,
+    MATRIX[:, :1],
+    reason="a value of higher rank than the indexed part",
+    advice="write a value that fits",
+)
 def write_that_would_grow(x, columns):
     y = 2 * x
     y += columns  # refused
@@ -489,8 +496,8 @@ def write_that_would_grow(x, columns):
 @refused(
     VECTOR,
     MATRIX[:, :1],
-    reason="the result does not fit the array given as `out=`",
-    advice="leave `out=` out",
+    reason="a value of higher rank than the indexed part",
+    advice="write a value that fits",
 )
 def out_of_another_shape(x, columns):
     y = np.zeros(3)
@@ -498,7 +505,9 @@ def out_of_another_shape(x, columns):
     return np.sum(y)
 
 
-@refused(VECTOR, reason="the result does not fit the array given as `out=`", advice="leave `out=` out")
+@refused(
+    VECTOR, reason="a real number is written into an array of whole numbers", advice="make it a float array"
+)
 def out_of_whole_numbers(x):
     y = np.zeros(3, dtype=int)
     np.multiply(x, 2.0, out=y)  # refused
@@ -540,7 +549,7 @@ def list_length_chosen_by_a_branch(x, y):
     return sum(parts)  # refused
 
 
-@refused(1.5, 0.5, reason="different kinds of values", advice=ONE_KIND)
+@refused(1.5, 0.5, reason="containers of different structure", advice="one kind of value (type, rank)")
 def keys_chosen_by_a_branch(x, y):
     if y > 0:
         options = {"scale": x}
@@ -803,7 +812,7 @@ def attribute_that_counts(x):
     return y
 
 
-@refused(1.5, reason="XX", advice="YY")
+@refused(1.5, reason="a list is changed that a loop runs over", advice="run over a copy")
 def list_that_grows_under_its_loop(x):
     parts = [x]
     for part in parts:
