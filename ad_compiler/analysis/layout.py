@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TypeGuard
 
 from ad_compiler.analysis.storage import is_view
-from ad_compiler.analysis.types import ArrayType, Axis, is_one, may_be_one, same_length
+from ad_compiler.analysis.types import ArrayType, Axis, is_one, may_be_one, same_length, same_shape
 from ad_compiler.ir import Operand, Operation, Value, origins_of, values_in
 from ad_compiler.rules.indexing import expanded_index
 
@@ -78,11 +78,13 @@ def is_array(operand: Operand) -> TypeGuard[Value]:
 
 
 def is_identity(operation: Operation) -> bool:
-    """Whether an operation gives its operand itself: `np.asarray` of an array of that dtype."""
+    """Whether a view shows all of its operand as it is: `np.asarray` of an array, `ravel` of a vector."""
     base, result = operation.arguments[0], operation.result
     if not isinstance(base, Value) or not isinstance(result.type, ArrayType):
         return False
     name = operation.primitive.name
+    if name in ("reshape", "ravel") and isinstance(base.type, ArrayType):
+        return same_shape(base.type.shape, result.type.shape)
     if name == "ascontiguousarray":
         return contiguous_if(base) == CONTIGUOUS
     if name not in _SAME or not isinstance(base.type, ArrayType) or base.type.dtype != result.type.dtype:

@@ -21,7 +21,7 @@ from types import MethodType
 from typing import Any
 
 from ad_compiler.analysis.layout import Sharing, deciding_inputs, is_array, is_identity, sharing
-from ad_compiler.analysis.storage import is_item
+from ad_compiler.analysis.storage import is_item, storages_of
 from ad_compiler.analysis.types import ListType
 from ad_compiler.builder import Builder
 from ad_compiler.frontend.context import Context
@@ -29,6 +29,7 @@ from ad_compiler.frontend.scope import LocalFunction, Scope, Undecided, containe
 from ad_compiler.ir import (
     Block,
     Branch,
+    Call,
     Iteration,
     Operand,
     Operation,
@@ -370,6 +371,12 @@ def merge_memory(context: Context, branch: Branch, before: Snapshot, then: Snaps
         if root_of(side) is side:
             merged.setdefault(side, result)
     context.newer = merged
+    for root, newer in list(merged.items()):
+        if isinstance(newer, Value) and newer not in merged and root_of(newer) in merged:
+            try:
+                merged[root] = current_value(context, newer)  # it was a view of what a side has written into
+            except Refusal as refusal:
+                merged[root] = Undecided(refusal.reason, advice=refusal.advice)
 
 
 def made_in(block: Block) -> Iterator[Value]:
@@ -405,8 +412,11 @@ def latest_root(context: Context, root: Value) -> Value | None:
 
 
 def possible_roots(context: Context, chosen: Value) -> list[Value]:
-    """The other arrays that a chosen one may be."""
-    found = [latest_root(context, root) for root in context.choices.get(chosen, ())]
+    """The other arrays that a chosen one, or what a function that calls itself has returned, may be."""
+    roots = list(context.choices.get(chosen, ()))
+    if isinstance(chosen.operation, Call):
+        roots += [root_of(each) for each in storages_of(chosen) if is_array(each)]
+    found = [latest_root(context, root) for root in roots]
     return [root for root in dict.fromkeys(found) if root is not None and root is not chosen]
 
 

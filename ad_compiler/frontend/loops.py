@@ -50,7 +50,7 @@ from ad_compiler.frontend.carried import (
 )
 from ad_compiler.frontend.context import Context, controls, lower
 from ad_compiler.frontend.courses import Course, course_of
-from ad_compiler.frontend.iteration import CHANGED_WHILE_READ, is_known, items
+from ad_compiler.frontend.iteration import is_known, items
 from ad_compiler.frontend.lists import check_items, check_iterated, joined_list, lifted, lists_in, truth_of
 from ad_compiler.frontend.operations import describe_any, operation
 from ad_compiler.frontend.outcomes import BREAK, END, RETURN, Outcome, merged_outcome, tags_of
@@ -95,11 +95,11 @@ def run_for(context: Context, node: ast.For, rest: list[ast.stmt]) -> Outcome | 
         course = course_of(context, node.iter, operand)
         outcome = None
         if course is not None:
-            outcome = run_course(context, node, course, operand)
+            outcome = run_course(context, node, course)
+            check_iterated(context, node, operand, changes)
         elif is_known(operand):
             outcome = unrolled(context, node, items(context, node.iter, operand))
         if outcome is not None:
-            check_iterated(context, node, operand, changes)
             return outcome
         raise context.refuse(
             node.iter,
@@ -181,9 +181,9 @@ def is_tag(context: Context, node: ast.AST, outcome: Outcome, tag: int) -> Value
     return condition
 
 
-def run_course(context: Context, node: ast.For, course: Course, iterated: Operand) -> Outcome:
+def run_course(context: Context, node: ast.For, course: Course) -> Outcome:
     """A loop over a range; run through item by item where its numbers must be known."""
-    lowering = LoopLowering(context, node, course, iterated)
+    lowering = LoopLowering(context, node, course)
     try:
         return lowering.run()
     except Unsupported as error:
@@ -240,15 +240,8 @@ class LoopLowering:
     before has left of it.
     """
 
-    def __init__(
-        self,
-        context: Context,
-        node: ast.For | ast.While,
-        course: Course | None,
-        iterated: Operand = None,
-    ) -> None:
+    def __init__(self, context: Context, node: ast.For | ast.While, course: Course | None) -> None:
         self.context = context
-        self.iterated = [value for value in values_in(iterated) if is_list(value)]
         self.node = node
         self.course = course
         self.before = Snapshot(context)
@@ -725,14 +718,6 @@ class LoopLowering:
         """Refuse a loop after whose turns two names may hold one list that did not before, or the reverse."""
         identities = self.context.lists
         changed = [old for old, _ in identities.changes[self.changes :]]
-        for place, param in self.bound.items():
-            mine = (
-                identities.family(self.held(self.before, place))
-                if any(o is param for o in changed)
-                else set()
-            )
-            if any(mine & identities.family(each) for each in self.iterated):
-                raise self.context.refuse(self.node, *CHANGED_WHILE_READ)
         places: list[tuple[str, Operand, Operand]] = []  # where lists are held: in a turn, and before
         for number, names in enumerate(self.before.names):
             for name, operand in names.items():

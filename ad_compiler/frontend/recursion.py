@@ -38,7 +38,7 @@ from ad_compiler.analysis.types import (
     representative,
 )
 from ad_compiler.builder import key_of
-from ad_compiler.frontend.aliases import active_scopes
+from ad_compiler.frontend.aliases import active_scopes, current
 from ad_compiler.frontend.carried import (
     joined,
     kind_of,
@@ -187,6 +187,7 @@ class Recursion:
         self.calls.clear()
         scopes = active_scopes(context)
         before = [dict(scope.names) for scope in scopes]
+        newer, choices = dict(context.newer), dict(context.choices)
         names: dict[str, Operand] = {}
         for name, operand in self.each_argument(self.parameter, self.arguments).items():
             names[name] = operand
@@ -201,6 +202,8 @@ class Recursion:
             raise unknown.refusal from None
         finally:
             context.recursions.pop()
+        result = current(context, result)
+        context.newer, context.choices = newer, choices
         if any(changed(each.names, names) for each, names in zip(scopes, before, strict=True)):
             raise context.refuse(
                 self.node,
@@ -321,6 +324,7 @@ class Recursion:
 
         result = map_values(made, self.result)
         builder.append(call)
+        self.context.choices.update({value: () for value in call.results if is_array(value)})
         return result
 
     def at_call(self, kind: Type, lengths: list[tuple[Axis, Axis]]) -> Type:

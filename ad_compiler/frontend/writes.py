@@ -242,9 +242,13 @@ def new_root(
     """The array that `view` shows, after the write."""
     path: list[Operation] = []
     base = view
-    while (seen := viewing(base)) is not None and seen.primitive.name not in ("reshape", "ravel"):
-        if not is_identity(seen):
-            path.insert(0, seen)
+    while (seen := viewing(base)) is not None:
+        if is_identity(seen):
+            base = seen.arguments[0]
+            continue
+        if seen.primitive.name in ("reshape", "ravel"):
+            break
+        path.insert(0, seen)
         base = seen.arguments[0]
     while path and path[-1].primitive.name == "getitem":
         joined = composed(path[-1], items)
@@ -344,7 +348,8 @@ def store(context: Context, node: ast.AST, array: Value, result: Operand) -> Non
 def unknown_content(chosen: Value) -> Undecided:
     name = f"`{chosen.name}`" if chosen.name else "an array"
     return Undecided(
-        f"a branch chose which array {name} is, and one of them was written into", advice=COPY_ADVICE
+        f"which array {name} is, is decided when the program runs, and one that it may be was written into",
+        advice=COPY_ADVICE,
     )
 
 

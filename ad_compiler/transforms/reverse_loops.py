@@ -281,11 +281,31 @@ def is_counter(param: Value, operand: Operand) -> bool:
 
 
 def extend(block: Block, needed: set[Value], active: set[Value]) -> None:
-    """Add the active values that needed ones are made from."""
+    """Add the active values that needed ones are made from, inside of branches and loops too."""
+
+    def need(operand: Operand) -> None:
+        needed.update(value for value in values_in(operand) if value in active)
+
     for node in reversed(block.operations):
-        if any(result in needed for result in results_of(node)):
-            sources = differentiable_inputs(node) if isinstance(node, Operation) else inputs_of(node)
-            needed.update(value for value in sources if value in active)
+        wanted = [place for place, result in enumerate(results_of(node)) if result in needed]
+        if not wanted:
+            continue
+        if isinstance(node, Branch):
+            for side in (node.then, node.otherwise):
+                need([side.results[place] for place in wanted])
+                extend(side, needed, active)
+        elif isinstance(node, Loop):
+            places = set(wanted)
+            while True:
+                need([node.body.results[place] for place in places])
+                extend(node.body, needed, active)
+                more = {place for place, value in enumerate(node.carried) if value in needed} - places
+                if not more:
+                    break
+                places |= more
+            need([node.initial[place] for place in places])
+        else:
+            need(list(differentiable_inputs(node) if isinstance(node, Operation) else inputs_of(node)))
 
 
 def ordered(loop: Loop) -> list[Value]:

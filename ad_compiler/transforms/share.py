@@ -19,6 +19,7 @@ from ad_compiler.frontend.context import Context
 from ad_compiler.ir import (
     Block,
     Branch,
+    Call,
     Function,
     Loop,
     Node,
@@ -27,6 +28,7 @@ from ad_compiler.ir import (
     Shortcut,
     Value,
     blocks_of,
+    functions_called,
     map_values,
 )
 
@@ -35,6 +37,10 @@ Table = dict[Any, Operand]
 
 def share(function: Function, context: Context) -> None:
     """Share the equal operations of a lowered program."""
+    for called in functions_called(function):
+        inside = Sharing()
+        inside.block(called.forward)
+        called.result = inside.replaced(called.result)
     sharing = Sharing()
     sharing.block(function.forward)
     function.result = sharing.replaced(function.result)
@@ -70,6 +76,8 @@ class Sharing:
             return not self.is_known(node)
         if isinstance(node, Branch):
             node.condition = self.replaced(node.condition)
+        elif isinstance(node, Call):
+            node.arguments = self.replaced(node.arguments)
         elif isinstance(node, Loop):
             node.bounds, node.initial = self.replaced(node.bounds), self.replaced(node.initial)
         for inner in blocks_of(node):

@@ -45,6 +45,7 @@ from ad_compiler.ir import (
 )
 from ad_compiler.rules.indexing import is_basic
 from ad_compiler.rules.notation import constant, registry
+from ad_compiler.transforms.cotangents import may_be_unbound
 from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.rollback import roll_back
 
@@ -282,7 +283,11 @@ class Recorder:
     def use_other_templates(self, mirror: Block, here: set[Value]) -> None:
         """`np.zeros_like(a)`, for the shape of `a` alone, takes another array of that shape."""
         at_hand = [
-            value for node in nodes_in(self.reverse) if isinstance(node, Loop) for value in node.carried
+            value
+            for node in nodes_in(self.reverse)
+            if isinstance(node, Loop)
+            for value in node.carried
+            if value.cotangent_of is None or not may_be_unbound(value.cotangent_of)
         ]
         for node in nodes_in(mirror):
             if not isinstance(node, Operation) or node.primitive.name not in _SHAPE_ONLY:
