@@ -26,6 +26,7 @@ from ad_compiler.analysis.types import same_shape
 from ad_compiler.frontend import lists
 from ad_compiler.frontend.aliases import (
     COPY_ADVICE,
+    active_scopes,
     choices_between,
     current,
     latest_root,
@@ -380,6 +381,12 @@ def writable(context: Context, node: ast.AST, array: Value) -> Value:
                 node,
                 f"`np.{seen.primitive.name}` gives a read-only view: NumPy does not write into it",
                 COPY_ADVICE,
+            )
+        if seen.primitive.name in ("reshape", "ravel") and any(s.in_loop for s in active_scopes(context)):
+            raise context.refuse(
+                node,
+                f"what `{seen.primitive.name}` gives is written into in a loop: it shows another array",
+                "write into that array itself, or into a copy: `.copy()`",
             )
         view = seen.arguments[0]
     first = reference_of(context, view)
