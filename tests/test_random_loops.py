@@ -126,12 +126,13 @@ def gradients_by_vjp(f: Any, args: list[Any], plain: Any, cotangent: Any) -> dic
     return dict(zip(reals, gradients, strict=True))
 
 
-# Most of it: recursive functions that write into their arguments, and arrays that a branch chooses between.
-REFUSED_AT_MOST = 0.2
+# Most of it: writes in loops through `reshape` and `ravel`, recursive functions that write into their
+# arguments, and arrays that a branch chooses between.
+REFUSED_AT_MOST = 0.25
 
 
 def test_gradients_of_random_loops() -> None:
-    """Nothing is wrong, not much is refused, and every construct is there often enough."""
+    """Nothing is wrong, three quarters are accepted, and every construct is there often enough."""
     outcomes: Counter[str] = Counter()
     constructs: Counter[str] = Counter()
 

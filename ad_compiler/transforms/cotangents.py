@@ -9,7 +9,7 @@ import numpy as np
 from ad_compiler.analysis.classes import scalar_classes
 from ad_compiler.analysis.types import Length, representative
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import UNBOUND, Branch, Operand, Operation, Value, map_values, origins_of
+from ad_compiler.ir import UNBOUND, Block, Branch, Operand, Operation, Value, map_values, origins_of
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.lists import is_list, zeros
 from ad_compiler.rules.notation import registry
@@ -55,7 +55,25 @@ def zero_like(context: Context, value: Value) -> Operand:
         if may_be_unbound(value, in_loops=True):
             name = f"`{value.name}`" if value.name else "an array"
             raise Refusal(f"{name} is bound in a loop only, and read behind it", "bind it before the loop")
+        if isinstance(value.operation, Branch):
+            return zero_where_bound(context, value, value.operation)
     return context.builder.call(registry[np.zeros_like], (value, None))
+
+
+def zero_where_bound(context: Context, value: Value, branch: Branch) -> Operand:
+    """Zero in the shape of a value that only one side of a branch binds; a number on the other side."""
+    builder = context.builder
+    place = branch.results.index(value)
+    mirror = Branch(branch.condition, Block(), Block(), [], builder.statement, branch.place)
+    for forward, block in ((branch.then, mirror.then), (branch.otherwise, mirror.otherwise)):
+        operand = forward.results[place]
+        with builder.inside(block):
+            block.results.append(zero_like(context, operand) if isinstance(operand, Value) else 0.0)
+    result = Value(type_of(value))
+    result.operation = mirror
+    mirror.results.append(result)
+    builder.append(mirror)
+    return result
 
 
 def known_shape(context: Context, value: Value) -> tuple[Operand, ...] | None:

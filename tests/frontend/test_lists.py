@@ -373,6 +373,7 @@ def one_list_twice_in_a_dict(x):
 
 
 PROGRAMS = [
+    list_that_grows_while_it_is_read,
     array_of_appended_numbers,
     recurrence_that_reads_its_list,
     rows_of_a_matrix,
@@ -410,7 +411,6 @@ KEEP_LISTS = (
 REFUSED = [
     (array_written_in_the_next_turn, "which array `xs` is changes from turn to turn"),
     (array_written_after_it_was_appended, "stands where a number or an array is needed"),
-    (list_that_grows_while_it_is_read, "a loop runs over"),
     (name_given_to_another_list, "may be one list or two"),
     (name_chosen_by_a_branch, "`ys` may hold the list"),
     (list_in_a_dict, "`d` may hold the same list"),
