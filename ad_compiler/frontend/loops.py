@@ -95,8 +95,15 @@ def run_for(context: Context, node: ast.For, rest: list[ast.stmt]) -> Outcome | 
         course = course_of(context, node.iter, operand)
         outcome = None
         if course is not None:
+            rebound, written = rebound_in(context, node, operand), len(context.written)
             outcome = run_course(context, node, course)
             check_iterated(context, node, operand, changes)
+            if rebound and len(context.written) > written:
+                raise context.refuse(
+                    node.iter,
+                    f"this loop runs over `{rebound}`, binds that name anew, and writes in place",
+                    "run over a copy: `.copy()`",
+                )
         elif is_known(operand):
             outcome = unrolled(context, node, items(context, node.iter, operand))
         if outcome is not None:
@@ -108,6 +115,16 @@ def run_for(context: Context, node: ast.For, rest: list[ast.stmt]) -> Outcome | 
         )
 
     return after_loop(context, node, in_statement(context, node, turns), rest)
+
+
+def rebound_in(context: Context, node: ast.For, operand: Operand) -> str | None:
+    """A name for the array that a loop runs over, which the loop binds anew."""
+    roots = {root_of(value) for value in values_in(operand) if is_array(value)}
+    bound = set().union(*map(bound_names, node.body))
+    for name, held in context.here.names.items():
+        if name in bound and any(root_of(v) in roots for v in values_in(held) if is_array(v)):
+            return name
+    return None
 
 
 @controls(ast.While)
