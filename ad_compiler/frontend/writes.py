@@ -40,6 +40,7 @@ from ad_compiler.frontend.aliases import (
 )
 from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.operations import operation
+from ad_compiler.frontend.overlaps import check_overlap
 from ad_compiler.frontend.scope import Undecided
 from ad_compiler.ir import Operand, Operation, Record, Value, values_in
 from ad_compiler.rules.indexing import (
@@ -204,6 +205,7 @@ def write_flat(
     operand = lower(context, value) if op is not None and isinstance(value, ast.expr) else value
     if op is not None:
         operand = apply_binary(context, node, BINARY[type(op)], old, operand)
+    check_overlap(context, node, current(context, array), items, current(context, operand), flat=True)
     put_flat(context, node, array, items, operand)
 
 
@@ -228,6 +230,8 @@ def write(
     array = writable(context, node, current(context, array))
     operand = current(context, operand)
     check_kinds(context, node, array, operand)
+    if not added:
+        check_overlap(context, node, array, items, operand)
     store(context, node, array, new_root(context, node, array, items, operand, added))
 
 
