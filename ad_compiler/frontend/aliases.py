@@ -393,7 +393,7 @@ def made_in(block: Block) -> Iterator[Value]:
                 yield node.index
 
 
-def note_choice(context: Context, chosen: Value, sides: tuple[Operand, Operand]) -> None:
+def note_choice(context: Context, chosen: Value, sides: tuple[Operand, ...]) -> None:
     """A branch or a loop has chosen which array `chosen` is."""
     roots: dict[Value, None] = {}
     for side in sides:
