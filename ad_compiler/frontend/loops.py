@@ -575,14 +575,23 @@ class LoopLowering:
                     self.vague.add(place)
                 elif root not in self.inside and (mine or root in written):
                     self.note_end(place, [root])
-            for other, param in params.items():
-                if other != place and set(values_in(param)) & set(self.roots_in(() if held is MISSING else held)):
-                    self.note_end(place, [*self.roots_in(self.initial(other)), *self.ends.get(other, ())])
+            self.note_end(place, self.arrays_handed_on(place, () if held is MISSING else held, params))
         for groups in (starts, ends):
             for root, places in groups.items():
                 written_here = any(written & set(values_in(params[place])) for place in places)
                 if len(places) > 1 and (written_here or root in written):
                     self.vague.update(places)
+
+    def arrays_handed_on(self, place: Place, held: Operand, params: dict[Place, Operand]) -> list[Value]:
+        """The arrays from outside that a place may hold after a turn because of what other places held, or
+        a branch has chosen."""
+        ends = self.roots_in(held)
+        chosen = {self.first(each) for root in ends for each in self.after.choices.get(root, ())}
+        found = [root for root in chosen if root not in self.inside]
+        for other, param in params.items():
+            if other != place and set(values_in(param)) & {*ends, *chosen}:
+                found += [*self.roots_in(self.initial(other)), *self.ends.get(other, ())]
+        return found
 
     def note_end(self, place: Place, roots: list[Value]) -> None:
         """After a turn, a place may hold one of these arrays from outside."""
