@@ -103,6 +103,36 @@ def vjp(
     return value_and_pullback(fun, primals, argnums, has_aux, of)
 
 
+def jvp(
+    fun: Callable[..., Any],
+    primals: Sequence[Any] | None = None,
+    tangents: Sequence[Any] | None = None,
+    has_aux: bool = False,
+    of: Of = None,
+) -> Any:
+    """The value of `fun(*primals)`, and its derivative along the tangents: the Jacobian times a vector.
+
+    There is a tangent for each of the primals, of its structure, shape and dtype; None for an argument that
+    does not move, or within a structure for zeros. The derivative has the structure of the value, with 0.0
+    beside what is not a real number. With `has_aux`, `(value, derivative, aux)`. Without primals and
+    tangents, the function that takes them, which has a `source`.
+
+    Raises `TypeError` and `ValueError` for tangents that do not fit, `Unsupported` for a program that cannot
+    be differentiated.
+
+    >>> jvp(lambda x, y: x * x * y, (3.0, 2.0), (1.0, 0.0))
+    (18.0, 12.0)
+    """
+    from ad_compiler.pushforward import Pushforward
+
+    pushforward = Pushforward(fun, has_aux, of)
+    if primals is None and tangents is None:
+        return pushforward
+    if primals is None or tangents is None:
+        raise TypeError("jvp needs the primals and the tangents")
+    return pushforward(primals, tangents)
+
+
 def decorated(fun: Any, mode: Mode, argnums: Argnums, has_aux: bool, of: Of, backend: str) -> Any:
     if backend != "numpy":
         raise ValueError(f"there is no backend {backend!r}; there is 'numpy'")

@@ -26,6 +26,7 @@ from ad_compiler.graph import Graph
 from ad_compiler.ir import Operand, Record
 from ad_compiler.pipeline import Program, Request, compile_program
 from ad_compiler.refusal import NeedsConstant
+from ad_compiler.transforms.tangent_names import tangent_name
 
 
 class Specialisation:
@@ -75,7 +76,7 @@ class Specialisation:
         )
         primal: Any = inspect.unwrap(owner.request.primal)
         function.__defaults__ = primal.__defaults__
-        function.__kwdefaults__ = primal.__kwdefaults__
+        function.__kwdefaults__ = primal.__kwdefaults__  # tangents have none: they must be given
         function.__module__ = primal.__module__
         return function
 
@@ -154,7 +155,7 @@ class Derivative(functools.partial[Any]):
         self._constants = frozenset()
         self._lock = threading.RLock()
         self._bound = {}
-        self._signature = inspect.signature(primal)
+        self._signature = signature_with_tangents(inspect.signature(primal), request)
         self.forwarding = [forwarded(parameter) for parameter in self._signature.parameters.values()]
         functools.update_wrapper(self, primal)
         return self
@@ -288,6 +289,17 @@ class Derivative(functools.partial[Any]):
 
     def __repr__(self) -> str:
         return f"<{self.request.mode} of {self.__qualname__}>"
+
+
+def signature_with_tangents(signature: inspect.Signature, request: Request) -> inspect.Signature:
+    """The signature of the derivative: in forward mode the tangents are keyword arguments."""
+    if request.mode != "jvp":
+        return signature
+    parameters = list(signature.parameters.values())
+    end = len(parameters) - (bool(parameters) and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD)
+    names = [tangent_name(name, list(signature.parameters)) for name in request.argnums]
+    added = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in names]
+    return signature.replace(parameters=[*parameters[:end], *added, *parameters[end:]])
 
 
 def forwarded(parameter: inspect.Parameter) -> str:

@@ -12,7 +12,7 @@ from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.indexing import index_add, shortened
-from ad_compiler.rules.notation import at_compile_time, constant, expansion, linear, registry
+from ad_compiler.rules.notation import at_compile_time, constant, expansion, linear, pushforward, registry
 from ad_compiler.rules.shapes import (
     normalized_axes,
     product_of_axes,
@@ -235,6 +235,13 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", constant_values: Any
     return middle(g, array, pad_widths(array, pad_width))
 
 
+@pushforward(np.pad)
+def pad_tangent(
+    array: Any, pad_width: Any, mode: Any = "constant", constant_values: Any = 0, *, array_dot: Any
+) -> Any:
+    return np.pad(array_dot, pad_width)
+
+
 @expansion()
 def middle(builder: Builder, g: Operand, a: Operand, widths: Any) -> Operand:
     """The part of `g` that is not padding."""
@@ -289,6 +296,13 @@ def sort(a: Any, axis: Any = -1, *, g: Any) -> Any:
     if axis is None:
         return np.reshape(g[np.argsort(np.argsort(a, None))], np.shape(a))
     return np.take_along_axis(g, np.argsort(np.argsort(a, axis), axis), axis)
+
+
+@pushforward(np.sort)
+def sort_tangent(a: Any, axis: Any = -1, *, a_dot: Any) -> Any:
+    if axis is None:
+        return np.ravel(a_dot)[np.argsort(a, None)]
+    return np.take_along_axis(a_dot, np.argsort(a, axis), axis)
 
 
 @expansion(np.take_along_axis)

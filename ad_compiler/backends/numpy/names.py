@@ -287,11 +287,18 @@ class Names:
         value = node.result
         if value in self.in_place:
             return self.names[node.arguments[0]]
-        primal = self.names.get(value.cotangent_of) if value.cotangent_of is not None else None
-        if value.name is None and primal is not None:
-            return f"{primal}_bar"
+        derived = self.derived(value)
+        if value.name is None and derived is not None:
+            return derived
         name = node.primitive.name
         return value.name or self.wish.get(value) or NOUNS.get(name, name)
+
+    def derived(self, value: Value) -> str | None:
+        """What the derivative of a value is called that the user gave no name."""
+        for primal, suffix in ((value.cotangent_of, "_bar"), (value.tangent_of, "_dot")):
+            if primal is not None and primal in self.names:
+                return f"{self.names[primal]}{suffix}"
+        return None
 
     def give(self, value: Value, wanted: str, reverse: bool, blocks: Blocks) -> None:
         """The wanted name, with a number where a value that has it is still read."""
@@ -358,8 +365,7 @@ class Names:
         for param, initial, end, result in zip(
             node.carried, node.initial, node.body.results, node.results, strict=True
         ):
-            primal = self.names.get(param.cotangent_of) if param.cotangent_of is not None else None
-            wanted = result.name or param.name or (f"{primal}_bar" if primal else "carried")
+            wanted = result.name or param.name or self.derived(param) or "carried"
             if self.becomes.get(initial) is result:
                 wanted = self.names.get(initial, wanted)
             if not self.take_merged(result, step.position, step.reverse):
