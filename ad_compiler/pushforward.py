@@ -28,19 +28,22 @@ class Pushforward:
         self._newest: Derivative | None = None
 
     def __call__(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
-        """`(value, tangent)`, or `(value, tangent, aux)`; `TypeError`, `ValueError` for tangents that do not fit."""
+        """`(value, tangent)`, or `(value, tangent, aux)`.
+
+        Raises `TypeError` and `ValueError` for tangents that do not fit.
+        """
         derivative, given = self.prepared(primals, tangents)
         return derivative(*primals, **given)
 
-    def prepared(
-        self, primals: Sequence[Any], tangents: Sequence[Any]
-    ) -> tuple[Derivative, dict[str, Any]]:
+    def prepared(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Derivative, dict[str, Any]]:
         """The derivative for the arguments that move, and their tangents."""
         for what, each in (("primals", primals), ("tangents", tangents)):
             if not isinstance(each, (tuple, list)):
                 raise TypeError(f"the {what} must be a tuple with one entry for each argument")
         if len(primals) != len(tangents):
-            raise TypeError(f"{len(primals)} primals and {len(tangents)} tangents are given: one for each is needed")
+            raise TypeError(
+                f"{len(primals)} primals and {len(tangents)} tangents are given: one for each is needed"
+            )
         arguments = self._signature.bind(*primals).arguments
         moving = self._signature.bind(*tangents).arguments
         names = list(self._signature.parameters)
@@ -62,7 +65,10 @@ class Pushforward:
 
     @property
     def source(self) -> str:
-        """The generated code of the newest call; before it, along tangents of all arguments without a default."""
+        """The generated code of the newest call.
+
+        Before it, for tangents of all arguments without a default, of the kinds that annotations name.
+        """
         if self._newest is None:
             names = [
                 name
@@ -89,14 +95,16 @@ def moves(tangent: Any) -> bool:
 
 
 def checked_tangent(tangent: Any, primal: Any, what: str) -> Any:
-    """The tangent in the structure and shapes of its argument, in the dtype the argument is differentiated as.
+    """The tangent in the structure, shapes and precision of its argument.
 
     None stands for zeros. `TypeError` for another structure or dtype, `ValueError` for another shape.
     """
     if is_named_tuple(primal):
+        if tangent is None:
+            tangent = [None] * len(primal)
         checked_length(tangent, primal, what)
-        pairs = zip(primal._fields, tangent, primal, strict=True)
-        return type(primal)(*[checked_tangent(t, p, f"{what}.{name}") for name, t, p in pairs])
+        named = zip(primal._fields, tangent, primal, strict=True)
+        return type(primal)(*[checked_tangent(t, p, f"{what}.{name}") for name, t, p in named])
     if isinstance(primal, (tuple, list)):
         if tangent is None:
             tangent = [None] * len(primal)

@@ -29,7 +29,15 @@ from ad_compiler.analysis.types import (
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Operation, Value
 from ad_compiler.refusal import NeedsConstant, Refusal
-from ad_compiler.rules.notation import at_compile_time, constant, expansion, linear, pushforward, registry, rule
+from ad_compiler.rules.notation import (
+    at_compile_time,
+    constant,
+    expansion,
+    linear,
+    pushforward,
+    registry,
+    rule,
+)
 from ad_compiler.rules.shapes import describe, normalized_axes, rank_of, shape_of, type_of
 from ad_compiler.rules.structure import length
 

@@ -100,13 +100,13 @@ def min(a: Any, axis: Any = None, keepdims: Any = False, *, y: Any, g: Any) -> A
 @pushforward(np.max, np.amax, np.min, np.amin)
 def extremum_tangent(a: Any, axis: Any = None, keepdims: Any = False, *, y: Any, a_dot: Any) -> Any:
     attained = a == restored(y, a, axis, keepdims)
-    total = np.where(attained, a_dot, 0.0).sum(axis=axis, keepdims=keepdims)
-    return total / attained.sum(axis=axis, keepdims=keepdims)
+    total = np.sum(np.where(attained, a_dot, 0.0), axis, keepdims=keepdims)
+    return total / np.sum(attained, axis, keepdims=keepdims)
 
 
 @pushforward(np.prod)
 def prod_tangent(a: Any, axis: Any = None, keepdims: Any = False, *, a_dot: Any) -> Any:
-    return (other_factors(a, axis) * a_dot).sum(axis=axis, keepdims=keepdims)
+    return np.sum(other_factors(a, axis) * a_dot, axis, keepdims=keepdims)
 
 
 def var_type(a: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False) -> ArrayType:

@@ -33,9 +33,7 @@ def apply_shortcut(context: Context, shortcut: Shortcut, wanted: frozenset[int])
     assert isinstance(node, Operation)
     context.wanted = (context.depth + 1, wanted)
     flavour = "math." if type_of(shortcut.result).python else "np."
-    partials = lower_rule(
-        context, node, shortcut.partials, list(shortcut.inputs), shortcut.given, flavour
-    )
+    partials = lower_rule(context, node, shortcut.partials, list(shortcut.inputs), shortcut.given, flavour)
     return partials if isinstance(partials, tuple) else (partials,)
 
 

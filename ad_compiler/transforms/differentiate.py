@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -34,19 +33,19 @@ from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.rules.structure import sum_to_shape_of
-from ad_compiler.transforms.cotangents import (
-    Cotangents,
-    is_zero,
-    may_be_unbound,
-    name_cotangent,
-    zero_like,
-)
 from ad_compiler.transforms.apply_rules import (
     apply_rule,
     apply_shortcut,
     guarded_product,
     is_singular,
     positions,
+)
+from ad_compiler.transforms.cotangents import (
+    Cotangents,
+    is_zero,
+    may_be_unbound,
+    name_cotangent,
+    zero_like,
 )
 from ad_compiler.transforms.reverse_calls import reverse_call
 from ad_compiler.transforms.reverse_loops import reverse_loop

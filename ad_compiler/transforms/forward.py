@@ -43,7 +43,7 @@ from ad_compiler.ir import (
     substitute,
     values_in,
 )
-from ad_compiler.rules.lists import is_list, like_type, zeros
+from ad_compiler.rules.lists import is_list, made_by, zeros
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.rules.structure import shape_values
@@ -80,7 +80,7 @@ class ForwardSweep:
         self.tangents: Tangents = dict(tangents)
         self.numpy_scalars: set[Value] = set()  # numbers carried whose tangents are not Python's own
         self.entered: set[Function] = set()  # functions called that have their derivatives already
-        self.read: tuple[Any, set[str]] = (None, set())  # a statement, and the names it has read so far
+        self.read: tuple[Any, set[str]] = (None, set())  # a statement, and the names its derivative reads
 
     def run(self, forward: Block) -> None:
         """Differentiate the whole program, in place."""
@@ -115,22 +115,22 @@ class ForwardSweep:
         written = self.builder.block.operations
         written.append(node)
         self.builder.remember(node)
-        rebinds = self.rebinds(node)
         if node.result not in self.active or node.result in self.inputs:
             return
         start = len(written)
         tangent = self.fitted(self.tangent(node), node.result)
         self.know(node.result, tangent)
         derivative = written[start:]
-        if rebinds and not any(node.result in set(inputs_of(each)) for each in derivative):
+        reads = {value for each in derivative for value in inputs_of(each)}
+        if self.overwrites(node, reads) and node.result not in reads:
             written[start - 1 :] = [*derivative, node]
 
-    def rebinds(self, node: Operation) -> bool:
-        """Whether a statement gives a new value to a name that it reads."""
+    def overwrites(self, node: Operation, reads: set[Value]) -> bool:
+        """Whether a statement gives a new value to a name that its derivative reads."""
         statement, names = self.read
         if statement is not node.statement:
             names = set()
-        names.update(value.name for value in values_in(node.arguments) if value.name is not None)
+        names.update(value.name for value in reads if value.name is not None)
         self.read = (node.statement, names)
         return node.result.name in names
 
@@ -170,7 +170,8 @@ class ForwardSweep:
         if known is not None:
             return known
         if is_list(operand):
-            return zeros(self.builder, operand)
+            made = made_by(operand, "list_of")
+            return zeros(self.builder, operand) if made is None else self.pushed(made)
         zero = zero_like(self.context, operand)
         if rank_of(operand) and not type_of(operand).differentiable:
             zero = self.builder.call(registry[np.zeros_like], (operand, np.dtype(np.float64)))
@@ -235,12 +236,14 @@ class ForwardSweep:
         for name, argument in zip(primitive.parameters, node.arguments, strict=True):
             if name in primitive.differentiable:
                 plain = isinstance(argument, Value) and not is_list(argument)
-                given[f"{name}_dot"] = self.tangents.get(argument, 0.0) if plain else self.tangent_of(argument)
+                given[f"{name}_dot"] = (
+                    self.tangents.get(argument, 0.0) if plain else self.tangent_of(argument)
+                )
         needs = {name: given[name] for name in primitive.pushforward_needs}
         flavour = flavour_of(node)
-        return lower_rule(
-            self.context, node, primitive.pushforward, list(node.arguments), needs, flavour
-        )
+        arguments = list(node.arguments)
+        tangent = lower_rule(self.context, node, primitive.pushforward, arguments, needs, flavour)
+        return like(tangent, node.result) if any(map(is_list, arguments)) else tangent
 
     def applied(self, node: Operation, names: tuple[str, ...]) -> Operand:
         """The operation itself, on the tangents of these parameters."""
@@ -262,17 +265,11 @@ class ForwardSweep:
 
     def again(self, node: Operation, arguments: list[Operand]) -> Operand:
         """The operation on other arguments of the same shapes: so its result has the same shape, too."""
-        kind = node.result.type
         primitive, method = node.primitive, node.method
-        if method and isinstance(arguments[0], Value) and isinstance(arguments[0].type, ArrayType):
-            if arguments[0].type.python:  # has no methods of arrays
-                scalar = registry[type_of(node.arguments[0]).dtype.type]
-                arguments[0] = self.builder.call(scalar, (arguments[0],))
-        result = self.builder.call(primitive, tuple(arguments), method)
-        if isinstance(kind, ArrayType) and isinstance(result, Value):
-            made = type_of(result)
-            result.type = ArrayType(made.dtype, kind.shape, made.python)
-        return result
+        if method and not is_list(arguments[0]) and type_of(arguments[0]).python:  # has no methods of arrays
+            scalar = registry[type_of(node.arguments[0]).dtype.type]
+            arguments[0] = self.builder.call(scalar, (arguments[0],))
+        return like(self.builder.call(primitive, tuple(arguments), method), node.result)
 
     def transposed(self, node: Operation) -> Operand:
         """The transpose of the pullback, which is linear in the cotangent: the pushforward.
@@ -299,8 +296,6 @@ class ForwardSweep:
             forward = Block(list(pullback.operations))
             reverse = ReverseSweep(self.context, forward, [cotangent], {})
             tangent = reverse.run(forward, seeds).get(cotangent)
-        if any(isinstance(each, Value) and each.name is not None for each in (tangent,)):
-            tangent.name = None
         remove_dead_code([pullback], tangent)
         substitute(pullback, {cotangent: node.result})
         for each in nodes_in(pullback):
@@ -308,3 +303,12 @@ class ForwardSweep:
                 self.builder.remember(each)
         self.builder.block.operations += pullback.operations
         return tangent
+
+
+def like(tangent: Operand, value: Value) -> Operand:
+    """A tangent that is known to have the shape of its value."""
+    kind = value.type
+    if isinstance(kind, ArrayType) and isinstance(tangent, Value):
+        made = type_of(tangent)
+        tangent.type = ArrayType(made.dtype, kind.shape, made.python)
+    return tangent

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ad_compiler.analysis.types import ArrayType, Type
+from ad_compiler.frontend.recursion import add_parameters
 from ad_compiler.ir import (
     UNBOUND,
     Block,
@@ -27,7 +28,6 @@ from ad_compiler.ir import (
     all_blocks,
     nodes_in,
 )
-from ad_compiler.frontend.recursion import add_parameters
 from ad_compiler.rules.lists import is_list, like_type
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of

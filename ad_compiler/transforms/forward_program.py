@@ -1,11 +1,12 @@
 """A whole program in forward mode: it takes the tangents of its arguments, and returns that of its result.
 
-    def f(x, y):                def f_jvp(x, y, *, x_dot):
-        return x * y     ->         return x * y, x_dot * y
+def f(x, y):                def f_jvp(x, y, *, x_dot):
+    return x * y     ->         return x * y, x_dot * y
 """
 
 from __future__ import annotations
 
+from functools import partial
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def push_forward(lowered: Lowered, argnums: tuple[str, ...], has_aux: bool) -> O
         if parameter.name not in argnums:
             continue
         name = tangent_name(parameter.name, [each.name for each in function.parameters])
-        structure = map_values(lambda value, n=name: tangent_input(value, n), parameter.structure)
+        structure = map_values(partial(tangent_input, name), parameter.structure)
         added.append(Parameter(name, structure, "keyword"))
         differentiated = values_in(lowered.differentiated[parameter.name])
         tangents.update(zip(differentiated, values_in(structure), strict=True))
@@ -51,7 +52,7 @@ def push_forward(lowered: Lowered, argnums: tuple[str, ...], has_aux: bool) -> O
     return tangent
 
 
-def tangent_input(value: Value, name: str) -> Value:
+def tangent_input(name: str, value: Value) -> Value:
     """The tangent of a number or array of an argument, at the same place of the argument `name`."""
     assert value.access is not None
     stem = leaf_length(value.access)
@@ -82,7 +83,8 @@ def derivative_of_output(sweep: ForwardSweep, output: Operand) -> Operand:
         tangent = sweep.tangent_of(output)
         if not type_of(output).differentiable:
             return tangent if type_of(output).rank else 0.0
-        if type_of(output).rank or type_of(tangent).dtype != type_of(output).dtype:
+        kinds = (type_of(output), type_of(tangent))
+        if any(kind.rank or kind.dtype != np.float64 for kind in kinds):  # any double will do for one
             tangent = converted(sweep.context, output, tangent)
         sweep.know(output, tangent)
         return tangent

@@ -86,5 +86,5 @@ def van_der_pol_grad(x, v, mu, dt, steps):
         product_bar = k1_bar * v
         v_bar = total + k1_bar * saved_1
         mu_bar = total_1 + product_bar * saved
-        x_bar = total_2 - k1_bar + -2.0 * (product_bar * mu * x)
+        x_bar = total_2 - k1_bar - 2.0 * (product_bar * mu * x)
     return float(x_bar), float(v_bar), float(mu_bar)
