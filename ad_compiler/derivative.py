@@ -24,7 +24,7 @@ from ad_compiler.frontend.inputs import kind_of
 from ad_compiler.frontend.scope import AnyLocation, ArgumentLocation, Location
 from ad_compiler.graph import Graph
 from ad_compiler.ir import Operand, Record
-from ad_compiler.pipeline import Program, Request, compile_program
+from ad_compiler.pipeline import SUFFIX, Program, Request, compile_program
 from ad_compiler.refusal import NeedsConstant
 from ad_compiler.transforms.tangent_names import tangent_name
 
@@ -140,12 +140,14 @@ class Derivative(functools.partial[Any]):
     _lock: threading.RLock
     _bound: dict[int, tuple[Any, Derivative]]
     _signature: inspect.Signature
+    __signature__: inspect.Signature
 
     def __new__(cls, primal: Callable[..., Any], request: Request, argnums_given: Any) -> Derivative:
         def first_call(*args: Any, **kwargs: Any) -> Any:
             return self.dispatch(*args, **kwargs)
 
         self = super().__new__(cls, first_call)
+        functools.update_wrapper(self, primal)  # first: of a derivative, it takes over all that one has
         self.request = request
         self.primal = primal
         self.argnums_given = argnums_given
@@ -157,7 +159,7 @@ class Derivative(functools.partial[Any]):
         self._bound = {}
         self._signature = signature_with_tangents(inspect.signature(primal), request)
         self.forwarding = [forwarded(parameter) for parameter in self._signature.parameters.values()]
-        functools.update_wrapper(self, primal)
+        self.__signature__ = self._signature
         return self
 
     def dispatch(self, *args: Any, **kwargs: Any) -> Any:
@@ -286,6 +288,19 @@ class Derivative(functools.partial[Any]):
             self.request.has_aux,
             self.request.of_given,
         )
+
+    @property
+    def suffix(self) -> str:
+        """What is put behind the name of the function."""
+        return SUFFIX[self.request.mode]
+
+    def inline_in(self, context: Any, node: Any, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Call it in a program that is being lowered."""
+        from ad_compiler.nested import NestedDerivative
+
+        mode, has_aux = self.request.mode, self.request.has_aux
+        nested = NestedDerivative(self.primal, mode, self.argnums_given, has_aux)
+        return nested.inline_in(context, node, positional, keywords)
 
     def __repr__(self) -> str:
         return f"<{self.request.mode} of {self.__qualname__}>"

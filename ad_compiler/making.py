@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+import ad_compiler.nested_calls  # noqa: F401 -- registers what derivatives mean in programs
 from ad_compiler.derivative import Derivative
+from ad_compiler.drivers import caller_of
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.inputs import is_dataclass_instance, kind_of
 from ad_compiler.frontend.scope import Location
@@ -43,10 +45,10 @@ def derivative_of(
 def _derivative_of(
     fun: Callable[..., Any], mode: Mode, argnums: Any, has_aux: bool, of: str | tuple[str, ...] | None
 ) -> Derivative:
-    if isinstance(fun, Derivative):
-        raise TypeError(f"{fun!r} is a derivative already; differentiate the source it generates")
     bound_self = None
     primal = fun
+    if hasattr(type(fun), "inline_in"):  # a derivative already
+        primal = caller_of(fun, f"{getattr(fun, '__name__', 'function')}_{fun.suffix}")
     if isinstance(fun, MethodType):
         primal = fun.__func__
         first = primal.__code__.co_varnames[0]

@@ -17,6 +17,7 @@ Types are inferred while lowering, and identities and common subexpressions are 
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Mapping
@@ -44,8 +45,14 @@ from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, opera
 from ad_compiler.transforms.protect import protect_views
 from ad_compiler.transforms.tape import record
 
-Mode = Literal["grad", "value_and_grad", "vjp", "jvp"]
-SUFFIX: dict[Mode, str] = {"grad": "grad", "value_and_grad": "value_and_grad", "vjp": "vjp", "jvp": "jvp"}
+Mode = Literal["grad", "value_and_grad", "vjp", "jvp", "value"]
+SUFFIX: dict[Mode, str] = {
+    "grad": "grad",
+    "value_and_grad": "value_and_grad",
+    "vjp": "vjp",
+    "jvp": "jvp",
+    "value": "",  # the program itself, in which derivatives are called
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,26 +101,37 @@ def compile_program(request: Request, arguments: Mapping[str, Any], constants: f
         results_of_call(request),
     )
     show("lower", lowered.function)
+    differentiated(request, source, lowered)
+    text = written(request, primal_name(request.primal), lowered)
+    return Program(request, text, lowered.function, lowered, lowered.function.name)
+
+
+def differentiated(request: Request, source: Source, lowered: Lowered) -> None:
+    """Steps 3 to 5."""
     function = lowered.function
     inputs = list(values_in(lowered.differentiated))
-    function.shortcuts = find_gates(lowered, inputs)
-    derive(request, source, lowered)
+    if inputs:
+        function.shortcuts = find_gates(lowered, inputs)
+        derive(request, source, lowered)
     for called in functions_called(function):
         remove_dead_code(called.blocks, (called.result, called.reverse_result), inside=True)
     close_all(function)
     show("differentiate", function)
     clean(lowered)
+
+
+def written(request: Request, name: str, lowered: Lowered) -> str:
+    """Steps 6 to 8: the text, of a function called after `name`."""
+    function = lowered.function
     for each in [function, *functions_called(function)]:
         if each.reverse is not None:
             record(each, repeated=request.mode == "vjp")
         protect_views(each)
     show("tape", function)
-    name = primal_name(request.primal)
-    function.name = f"{name}_{SUFFIX[request.mode]}"
+    function.name = f"{name}_{SUFFIX[request.mode]}" if SUFFIX[request.mode] else name
     function.documentation = documentation(request, name)
     name_functions(function)
-    text = emit(function, seed_name(lowered) if request.mode == "vjp" else None)
-    return Program(request, text, function, lowered, function.name)
+    return emit(function, seed_name(lowered) if request.mode == "vjp" else None)
 
 
 def results_of_call(request: Request) -> Results | None:
@@ -149,6 +167,8 @@ def primal_name(primal: FunctionType) -> str:
 
 
 def documentation(request: Request, name: str) -> str:
+    if request.mode == "value":
+        return inspect.getdoc(request.primal) or f"Value of {name}."
     names = " and ".join(
         [", ".join(request.argnums[:-1]), request.argnums[-1]]
         if len(request.argnums) > 1
