@@ -130,7 +130,16 @@ STATISTICS: list[Row] = [
     ("np.median(x, axis=(0, 2))\nnp.quantile(x, 0.2, axis=(1, 0), keepdims=True)", [[(2, 3, 2)]]),
     *[
         (f'np.quantile(x, 0.37, method="{method}")', [[(5,)]])
-        for method in "lower higher nearest midpoint weibull hazen median_unbiased normal_unbiased".split()
+        for method in [
+            "lower",
+            "higher",
+            "nearest",
+            "midpoint",
+            "weibull",
+            "hazen",
+            "median_unbiased",
+            "normal_unbiased",
+        ]
     ],
     ("np.quantile(x, y ** 2 / 10)", [[(5,), ()]]),
     ("np.cov(x)\nnp.cov(x, ddof=0)\nnp.cov(x, bias=True)\nnp.corrcoef(x)", [[(2, 4)], [(3, 5)]]),

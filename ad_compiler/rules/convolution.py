@@ -1,7 +1,7 @@
 """Rules of convolutions of vectors: the cotangents are correlations with the other factor.
 
-With `y[k] = sum(a[i] * v[k - i])` the cotangent of `a` at i is the sum of `g[k] * v[k - i]`, and so is that of
-`v`. A convolution that is not "full" is a part of the full one.
+With `y[k] = sum(a[i] * v[k - i])` the cotangent of `a` at i is the sum of `g[k] * v[k - i]`, and so is that
+of `v`. A convolution that is not "full" is a part of the full one.
 """
 
 from __future__ import annotations
