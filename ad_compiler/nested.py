@@ -42,6 +42,7 @@ from ad_compiler.refusal import NeedsConstant
 from ad_compiler.transforms.share import share
 from ad_compiler.transforms.tangent_names import tangent_name
 
+
 @dataclass(frozen=True, eq=False)
 class NestedDerivative:
     """A derivative that a program makes or calls: of one of its own functions, or of one from outside."""
@@ -97,7 +98,9 @@ class NestedCall:
         try:
             matched = signature.bind(*positional, **keywords)
         except TypeError as error:
-            raise self.context.refuse(self.node, f"this call does not fit: {error}", "check the arguments") from None
+            raise self.context.refuse(
+                self.node, f"this call does not fit: {error}", "check the arguments"
+            ) from None
         matched.apply_defaults()
         return dict(matched.arguments)
 
@@ -158,21 +161,25 @@ class NestedCall:
             text = written(request, name, lowered)
         closed = dict(zip([each.name for each in function.parameters[count:]], outside, strict=True))
         made_classes = classes_made((function.result, function.reverse_result))
-        loaded = load(
-            module_text(text), function.name, reads={}, guard=None, miss="", namespace=made_classes
-        )
+        loaded = load(module_text(text), function.name, reads={}, guard=None, miss="", namespace=made_classes)
         return loaded, closed
 
     @contextmanager
     def session(self) -> Iterator[None]:
         """Lower a program of its own: what is noted about values meanwhile is forgotten afterwards."""
         context, builder = self.context, self.context.builder
-        state = {name: getattr(context, name) for name in ("checks", "newer", "older", "choices", "shortcuts")}
+        state = {
+            name: getattr(context, name) for name in ("checks", "newer", "older", "choices", "shortcuts")
+        }
         written_before, written_values = context.written, context.wanted
         statement, place, generated = builder.statement, builder.place, builder.generated
         rule = context.in_rule
         context.checks, context.shortcuts, context.written = Block(), {}, set()
-        context.newer, context.older, context.choices = dict(state["newer"]), dict(state["older"]), dict(state["choices"])
+        context.newer, context.older, context.choices = (
+            dict(state["newer"]),
+            dict(state["older"]),
+            dict(state["choices"]),
+        )
         context.in_rule = None
         builder.generated = False
         try:
@@ -201,7 +208,9 @@ class NestedCall:
         if isinstance(operand, Value):
             name = access if access.isidentifier() else None
             value = Value(self.own_type(operand), name, access)
-            value.immutable = operand.immutable or not isinstance(operand.type, ArrayType) or not operand.type.rank
+            value.immutable = (
+                operand.immutable or not isinstance(operand.type, ArrayType) or not operand.type.rank
+            )
             for axis, length in enumerate(value.type.shape if isinstance(value.type, ArrayType) else ()):
                 if isinstance(length, Length) and length.origin is None:
                     length.origin = (value, axis)

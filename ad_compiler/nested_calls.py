@@ -102,7 +102,9 @@ def nested_jvp(
     given = arguments(context, node, names, positional, keywords, has_aux=False)
     primals, tangents = given.get("primals"), given.get("tangents")
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
-        raise context.refuse(node, "`jvp` needs tuples of primals and of tangents", "write `jvp(f, (x,), (t,))`")
+        raise context.refuse(
+            node, "`jvp` needs tuples of primals and of tangents", "write `jvp(f, (x,), (t,))`"
+        )
     if len(primals) != len(tangents):
         reason = f"{len(primals)} primals and {len(tangents)} tangents are given"
         raise context.refuse(node, reason, "give one for each argument, None for one that does not move")
@@ -122,7 +124,9 @@ def fit(context: Context, node: ast.AST, primal: Operand, tangent: Operand, what
     """Refuse a tangent that is known not to have the structure and shape of its argument."""
     if isinstance(primal, (tuple, list)):
         if not isinstance(tangent, (tuple, list)) or len(tangent) != len(primal):
-            raise context.refuse(node, f"{what} is no container of {len(primal)}", "give it the same structure")
+            raise context.refuse(
+                node, f"{what} is no container of {len(primal)}", "give it the same structure"
+            )
         for place, (one, other) in enumerate(zip(primal, tangent, strict=True)):
             fit(context, node, one, other, f"{what}[{place}]")
     elif isinstance(primal, dict):
@@ -141,7 +145,10 @@ def fits(kind: Any, other: Any) -> bool:
     if not isinstance(kind, ArrayType) or not isinstance(other, ArrayType) or kind.rank != other.rank:
         return False
     pairs = [(representative(a), representative(b)) for a, b in zip(kind.shape, other.shape, strict=True)]
-    return all(is_one(a) == is_one(b) and (a == b or not (isinstance(a, int) and isinstance(b, int))) for a, b in pairs)
+    return all(
+        is_one(a) == is_one(b) and (a == b or not (isinstance(a, int) and isinstance(b, int)))
+        for a, b in pairs
+    )
 
 
 BUILTINS.update(

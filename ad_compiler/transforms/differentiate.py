@@ -25,7 +25,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ad_compiler.analysis.activity import active_values
-from ad_compiler.analysis.types import ArrayType, Type
+from ad_compiler.analysis.types import ArrayType, TupleType, Type
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import Block, Branch, Call, Function, Loop, Operand, Operation, Shortcut, Value, values_in
 from ad_compiler.rules import lists
@@ -48,6 +48,7 @@ from ad_compiler.transforms.cotangents import (
     zero_like,
 )
 from ad_compiler.transforms.reverse_calls import reverse_call
+from ad_compiler.transforms.reverse_definitions import reverse_definition
 from ad_compiler.transforms.reverse_loops import reverse_loop
 
 
@@ -93,9 +94,23 @@ class ReverseSweep:
         known = cotangents.get(value)
         if is_list(value):
             contribution = lists.added(self.builder, known, contribution)
+        elif isinstance(value.type, TupleType):
+            contribution = self.added_parts(known, contribution)
         elif known is not None:
             contribution = self.builder.call(registry[operator.add], (known, contribution))
         cotangents[value] = contribution
+
+    def added_parts(self, known: Operand, contribution: Operand) -> Operand:
+        """The cotangents of the parts of a tuple: None for one that has none."""
+        if known is None:
+            return contribution
+        total = registry[operator.add]
+        return tuple(
+            [
+                b if a is None else a if b is None else self.builder.call(total, (a, b))
+                for a, b in zip(known, contribution, strict=True)
+            ]
+        )
 
     def block(self, block: Block, cotangents: Cotangents) -> None:
         for node in reversed(block.operations):
@@ -125,6 +140,10 @@ class ReverseSweep:
     def operation(self, node: Operation, cotangent: Operand, cotangents: Cotangents) -> None:
         """The contributions of one operation to the cotangents of its arguments."""
         primitive = node.primitive
+        if primitive.kind == "definition":
+            for value, contribution in reverse_definition(self, node, cotangent):
+                self.add(cotangents, value, contribution)
+            return
         if primitive.variadic:
             for place in range(1, len(node.arguments)):
                 if node.arguments[place] in self.active:
@@ -156,7 +175,8 @@ class ReverseSweep:
             for n, a in zip(primitive.parameters, node.arguments, strict=True)
             if n in primitive.differentiable
         ]
-        results = apply_rule(self.context, node, {"y": node.result, "g": cotangent}, positions(chosen))
+        result: Operand = node.result.parts or node.result
+        results = apply_rule(self.context, node, {"y": result, "g": cotangent}, positions(chosen))
         if len(targets) == 1:
             results = (results,)
         for argument, contribution, needed in zip(targets, results, chosen, strict=True):

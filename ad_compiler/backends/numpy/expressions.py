@@ -417,5 +417,13 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "tape": lambda printer, node: ("[]", Precedence.ATOM),
     "tape_copy": lambda printer, node: (f"{printer.text(node.arguments[0])}.copy()", Precedence.ATOM),
     "push": _push,
+    "singular_values": lambda printer, node: (
+        f"np.linalg.svd({printer.text(node.arguments[0])}, compute_uv=False)",
+        Precedence.ATOM,
+    ),
+    "part_of": lambda printer, node: (
+        f"{printer.at_least(node.arguments[0], Precedence.ATOM)}[{node.arguments[1]}]",
+        Precedence.ATOM,
+    ),
     "sum_where_broadcast": _sum_where_broadcast,
 }

@@ -17,7 +17,7 @@ from ad_compiler.ir import Branch, Call, Loop, Operand, Operation, Pop, Pullback
 
 # What generated code may call: everything else may be a variable, if the user called it so.
 USED = ("abs", "bool", "dict", "float", "int", "max", "min", "print", "range", "round", "slice", "type")
-RESERVED = frozenset([*keyword.kwlist, *USED, "np", "math"])
+RESERVED = frozenset([*keyword.kwlist, *USED, "np", "math", "scipy"])
 NOUNS = {
     "add": "total",
     "sum": "total",

@@ -12,7 +12,14 @@ from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Operation, Value
 from ad_compiler.rules.indexing import getitem_type
 from ad_compiler.rules.notation import registry
-from ad_compiler.rules.shapes import broadcast_to_type, rank_of, reshape_type, shape_of, type_of
+from ad_compiler.rules.shapes import (
+    broadcast_to_type,
+    normalized_axes,
+    rank_of,
+    reshape_type,
+    shape_of,
+    type_of,
+)
 from ad_compiler.rules.structure import length
 from ad_compiler.transforms.simplify.table import Rewrite, call, is_number, made_by, rewrites, simplifications
 
@@ -176,3 +183,10 @@ def swapaxes(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
 def expand_dims(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     a, axis = arguments
     return a if axis == () else NotImplemented
+
+
+@rewrites("moveaxis")
+def moveaxis(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
+    a, source, destination = arguments
+    rank = rank_of(a)
+    return a if normalized_axes(source, rank) == normalized_axes(destination, rank) else NotImplemented
