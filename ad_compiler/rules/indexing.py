@@ -260,7 +260,7 @@ def part_of(a: Any, path: Any) -> Any:
 def part(builder: Builder, a: Operand, path: Any) -> Operand:
     """The view of an array that a path leads to."""
     for primitive, *arguments in path:
-        a = builder.call(primitive, (a, *arguments))
+        a = builder.call(primitive, (a, *arguments), method=primitive.method is not None)
     return a
 
 

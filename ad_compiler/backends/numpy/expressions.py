@@ -200,7 +200,8 @@ class Expressions:
         root = seen = Value(array.type)
         for primitive, *arguments in path:
             base, seen = seen, Value(primitive.infer(seen, *arguments))
-            seen.operation = Operation(primitive, (base, *arguments), seen)
+            is_method = primitive.method is not None
+            seen.operation = Operation(primitive, (base, *arguments), seen, method=is_method)
         printer = Expressions(lambda value: name if value is root else self.name_of(value))
         return printer.at_least(seen, Precedence.ATOM)
 

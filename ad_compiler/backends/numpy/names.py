@@ -10,6 +10,7 @@ from __future__ import annotations
 import keyword
 from collections.abc import Callable, Iterable
 
+from ad_compiler.analysis.layout import shows_memory
 from ad_compiler.analysis.types import ArrayType, ListType, Shape, may_be_one, same_length, same_shape
 from ad_compiler.backends.numpy.memory import IN_PLACE, Memory, is_array
 from ad_compiler.backends.numpy.plan import LIST_UPDATES, UPDATES, Plan, Step
@@ -198,8 +199,10 @@ class Names:
             return False  # a pullback may be called again: it leaves what the forward sweep made alone
         if self.memory.is_read_later(base, step.position, elsewhere):
             return False
+        if name in UPDATES and not (self.memory.is_own(base) and is_array(base)):
+            return False
         if name in UPDATES:
-            return self.memory.is_own(base) and is_array(base)
+            return name in LIST_UPDATES or shows_memory(base, node.arguments[3])
         assert isinstance(result_type, ArrayType) and isinstance(base_type, ArrayType)
         others = list(values_in(node.arguments[1:]))
         if any(self.memory.storages(value) & self.memory.storages(base) for value in others):

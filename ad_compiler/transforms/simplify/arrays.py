@@ -14,6 +14,7 @@ from ad_compiler.rules.indexing import getitem_type
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import (
     broadcast_to_type,
+    has_inferred_length,
     normalized_axes,
     rank_of,
     reshape_type,
@@ -55,7 +56,7 @@ def reshape(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     if keeps and same_shape(shape_of(a), reshape_type(*arguments).shape):
         return a
     inner = made_by(a, "broadcast_to")
-    if inner and rank_of(inner.arguments[0]) == 0:
+    if inner and rank_of(inner.arguments[0]) == 0 and not has_inferred_length(shape):
         return call(builder, np.broadcast_to, inner.arguments[0], shape)
     return NotImplemented
 
