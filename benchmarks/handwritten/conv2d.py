@@ -1,7 +1,7 @@
 """Seven-loop convolution: the filters, whose numbers are contiguous, become the innermost loop.
 
-One nest over windows holds forward and reverse sweep: `Y` is read back only where it was written, so a window's
-results are one short array, and its cotangent is twice that.
+One nest over windows holds forward and reverse sweep: `Y` is read back only where it was written, so the
+results of a window are one short array, and its cotangent is twice that.
 """
 
 import numpy as np

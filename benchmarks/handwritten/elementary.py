@@ -6,6 +6,8 @@ with |r| <= log(2) / 2, then a polynomial in r. The errors are at most 2 units i
 and 4 (tanh). NaN stays NaN, exp(inf) is inf, exp(-inf) is 0, and subnormal results are right.
 """
 
+import math
+
 import numpy as np
 
 from benchmarks.handwritten.compiling import native_in_order
@@ -70,3 +72,21 @@ def tanh(x: float) -> float:
 def logistic(x: float) -> float:
     """Return 1 / (1 + exp(-x))."""
     return 1.0 / (1.0 + exp(-x))
+
+
+@native_in_order
+def exp_of_libm(x: float) -> float:
+    """Return e**x from the platform's library."""
+    return math.exp(x)
+
+
+@native_in_order
+def tanh_of_libm(x: float) -> float:
+    """Return the hyperbolic tangent from the platform's library."""
+    return math.tanh(x)
+
+
+@native_in_order
+def logistic_of_libm(x: float) -> float:
+    """Return 1 / (1 + exp(-x)) with the platform's exp."""
+    return 1.0 / (1.0 + math.exp(-x))
