@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 
 from ad_compiler.backends.guards import GuardWriter
 from ad_compiler.backends.loader import load, module_text
+from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.inputs import kind_of
 from ad_compiler.frontend.scope import AnyLocation, ArgumentLocation, Location
 from ad_compiler.graph import Graph
@@ -207,10 +209,20 @@ class Derivative(functools.partial[Any]):
         """
         if self._newest is not None:
             return self._newest.text
-        arguments = {name: assumed(p) for name, p in self._signature.parameters.items()}
-        program = self._compile(arguments)
-        kinds = ", ".join(f"{name}: {type(value).__name__}" for name, value in arguments.items())
+        with self._assuming() as (arguments, kinds):
+            program = self._compile(arguments)
         return f"# Made for {kinds} (not called yet; see `source_for`).\n{module_text(program.source)}"
+
+    @contextmanager
+    def _assuming(self) -> Iterator[tuple[dict[str, Any], str]]:
+        """Arguments of the kinds assumed before a call, and these kinds as text, which a refusal notes."""
+        arguments = {name: assumed(p) for name, p in self._signature.parameters.items()}
+        kinds = ", ".join(f"{name}: {type(value).__name__}" for name, value in arguments.items())
+        try:
+            yield arguments, kinds
+        except Unsupported as refused:
+            refused.add_note(f"Not called yet: assumed {kinds}. Annotate, or give examples to `source_for`.")
+            raise
 
     def program_for(self, *args: Any, **kwargs: Any) -> Program:
         """The differentiated program for arguments like these."""
@@ -221,15 +233,16 @@ class Derivative(functools.partial[Any]):
     @property
     def graph(self) -> Graph:
         """The computational graph of the program, for the kinds that `source` is of."""
-        from ad_compiler.graph_building import examples, graph_of
+        from ad_compiler.graph_evaluation import examples, graph_of
 
         if self._newest is not None:
             return graph_of(self.request, examples(self._newest.program.lowered))
-        return graph_of(self.request, {name: assumed(p) for name, p in self._signature.parameters.items()})
+        with self._assuming() as (arguments, _):
+            return graph_of(self.request, arguments)
 
     def graph_at(self, *args: Any, **kwargs: Any) -> Graph:
         """The computational graph with the value and the gradient of one evaluation on every edge."""
-        from ad_compiler.graph_building import graph_at
+        from ad_compiler.graph_evaluation import graph_at
 
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()

@@ -101,10 +101,10 @@ class ReverseSweep:
                 self.branch(node, cotangents)
                 continue
             if isinstance(node, Loop):
-                reverse_loop(self, node, cotangents)
+                self.loop(node, cotangents)
                 continue
             if isinstance(node, Call):
-                reverse_call(self, node, cotangents)
+                self.call(node, cotangents)
                 continue
             assert isinstance(node, Operation)
             if node.result in self.inputs:
@@ -223,6 +223,12 @@ class ReverseSweep:
             return product
         selected = builder.call(registry[operator.ne], (cotangent, 0))
         return builder.call(registry["select"], (selected, product, 0.0))
+
+    def loop(self, node: Loop, cotangents: Cotangents) -> None:
+        reverse_loop(self, node, cotangents)
+
+    def call(self, node: Call, cotangents: Cotangents) -> None:
+        reverse_call(self, node, cotangents)
 
     def branch(self, node: Branch, cotangents: Cotangents) -> None:
         """The mirror image of a branch: the same condition, each side's own reverse sweep."""
