@@ -28,7 +28,7 @@ import numpy as np
 
 from ad_compiler.analysis.types import ArrayType, Axis, Length, ListType, representative, type_of_number
 from ad_compiler.backends.loader import load, module_text
-from ad_compiler.derivative import Derivative, classes_made
+from ad_compiler.derivative import classes_made
 from ad_compiler.frontend.aliases import active_scopes, current
 from ad_compiler.frontend.calls import bind, call_operand, inline
 from ad_compiler.frontend.context import Context

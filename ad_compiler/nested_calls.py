@@ -15,7 +15,7 @@ from ad_compiler.frontend.builtin_calls import BUILTINS
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import Operand, Value
-from ad_compiler.nested import NestedDerivative, holds_numbers, holds_reals, name_of, signature_of
+from ad_compiler.nested import NestedDerivative, holds_numbers, holds_reals, signature_of
 from ad_compiler.pipeline import Mode
 from ad_compiler.rules.shapes import describe, type_of
 from ad_compiler.transforms.tangent_names import tangent_name

@@ -9,6 +9,7 @@
     6 tape           transforms/tape.py            what the reverse sweep needs of the turns of loops
     7 protect        transforms/protect.py         copies of parts of arrays, where whole ones would be copied
     8 emit           backends/numpy/emit.py        the graph to Python source
+                     backends/native/lowering.py   the graph to loops, where the backend is "numba"
     9 load           backends/loader.py            source to a function
 
 Types are inferred while lowering, and identities and common subexpressions are applied while building
@@ -56,6 +57,18 @@ SUFFIX: dict[Mode, str] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Backend:
+    """What the derivative is emitted as."""
+
+    name: Literal["numpy", "numba"] = "numpy"
+    fastmath: bool = False  # sums in another order, a/b as a * (1/b)
+    cache: bool = True  # compiled code is kept for the next process
+
+
+NUMPY = Backend()
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What is to be differentiated, and how."""
 
@@ -66,6 +79,7 @@ class Request:
     has_aux: bool = False
     of: tuple[str, ...] = ()  # the arguments that receive the results, of a function that returns none
     single_of: bool = True  # one of them, not a tuple
+    backend: Backend = NUMPY
 
     @property
     def of_given(self) -> str | tuple[str, ...] | None:
