@@ -55,15 +55,14 @@ def thomas_grad(a, b, c, d):
     d_bar = np.zeros_like(d)
     for i in reversed(range(1, n)):
         saved, pivot, saved_1, saved_2, saved_3 = tape.pop()
-        # d(pivot = b[i] - a[i] * upper[i - 1])
-        part_1 = a[i]
-        difference = i - 1
         # d(right[i] = (d[i] - a[i] * right[i - 1]) / pivot)
         quotient_3_bar = right_bar[i]
         right_bar[i] = 0.0
         quotient_2 = quotient_3_bar / pivot
         product = quotient_3_bar * (saved_3 / pivot)
         product_1 = quotient_2 * saved_2
+        part_1 = a[i]
+        difference = i - 1
         right_bar[difference] -= quotient_2 * part_1
         d_bar[i] += quotient_2
         # d(upper[i] = c[i] / pivot)
