@@ -40,6 +40,7 @@ from ad_compiler.transforms.gates import find_gates
 from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in
 from ad_compiler.transforms.protect import protect_views
 from ad_compiler.transforms.tape import record
+from ad_compiler.transforms.templates import use_current
 
 Mode = Literal["grad", "value_and_grad", "vjp"]
 SUFFIX: dict[Mode, str] = {"grad": "grad", "value_and_grad": "value_and_grad", "vjp": "vjp"}
@@ -102,6 +103,7 @@ def compile_program(request: Request, arguments: Mapping[str, Any], constants: f
     clean(lowered)
     for each in [function, *functions_called(function)]:
         record(each, repeated=request.mode == "vjp")
+        use_current(each)
         protect_views(each)
     show("tape", function)
     name = primal_name(request.primal)

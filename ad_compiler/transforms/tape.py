@@ -20,7 +20,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ad_compiler.analysis.storage import storages_of
-from ad_compiler.analysis.types import STRING, ArrayType, ObjectType, same_shape
+from ad_compiler.analysis.types import STRING, ArrayType, ObjectType
 from ad_compiler.ir import (
     Block,
     Function,
@@ -41,14 +41,13 @@ from ad_compiler.ir import (
     values_in,
 )
 from ad_compiler.rules.notation import constant, registry
-from ad_compiler.transforms.cotangents import may_be_unbound
 from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.rollback import roll_back
 from ad_compiler.transforms.saving import LONG, choose, price_of_saving
+from ad_compiler.transforms.templates import use_templates
 
 TAPE = ObjectType("list")
 UPDATES = ("index_add", "index_set")
-_SHAPE_ONLY = frozenset({"zeros_like", "ones_like", "full_like", "length", "size"})
 
 
 @constant("tape", infer=lambda: TAPE, fresh=True)
@@ -142,7 +141,7 @@ class Recorder:
     def block(self, block: Block, mirror: Block, own: list[Value], outermost: Loop, depth: int) -> None:
         """Make what `mirror` reads of a run of `block` available there."""
         here = [*own, *(value for node in block.operations for value in results_of(node))]
-        self.use_other_templates(mirror, set(here))
+        use_templates(self.reverse, mirror, set(here))
         read = set(reads_in(mirror))
         wanted = [value for value in here if value in read]
         if not wanted:
@@ -255,27 +254,6 @@ class Recorder:
         known[node.result] = result
         return result.operation
 
-    def use_other_templates(self, mirror: Block, here: set[Value]) -> None:
-        """`np.zeros_like(a)`, for the shape of `a` alone, takes another array of that shape."""
-        at_hand = [
-            value
-            for node in nodes_in(self.reverse)
-            if isinstance(node, Loop)
-            for value in node.carried
-            if value.cotangent_of is None or not may_be_unbound(value.cotangent_of)
-        ]
-        for node in nodes_in(mirror):
-            if not isinstance(node, Operation) or node.primitive.name not in _SHAPE_ONLY:
-                continue
-            template = node.arguments[0]
-            if template not in here:
-                continue
-            around = carried_around(self.reverse, mirror)
-            for other in at_hand:
-                if other in around and has_shape_of(other, template):
-                    node.arguments = (other, *node.arguments[1:])
-                    break
-
 
 def sources(number: Operand) -> list[Value]:
     """What a loop variable is computed from in a turn, and itself, in order."""
@@ -285,27 +263,6 @@ def sources(number: Operand) -> list[Value]:
     if not isinstance(node, Operation) or node.primitive.name not in ("add", "sub", "mul", "neg"):
         return [number]
     return [*(each for value in values_in(node.arguments) for each in sources(value)), number]
-
-
-def has_shape_of(value: Value, template: Value) -> bool:
-    a, b = value.type, template.type
-    return (
-        isinstance(a, ArrayType)
-        and isinstance(b, ArrayType)
-        and a.dtype == b.dtype
-        and a.rank == b.rank
-        and same_shape(a.shape, b.shape)
-    )
-
-
-def carried_around(block: Block, wanted: Block) -> set[Value]:
-    """What the loops around a block carry."""
-    for node in block.operations:
-        for inner in blocks_of(node):
-            if inner is wanted or any(each is wanted for each in all_blocks(inner)):
-                own = set(node.carried) if isinstance(node, Loop) else set()
-                return own if inner is wanted else own | carried_around(inner, wanted)
-    return set()
 
 
 def made_by(value: Value) -> Node:

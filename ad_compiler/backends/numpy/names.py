@@ -21,6 +21,7 @@ RESERVED = frozenset([*keyword.kwlist, *USED, "np", "math"])
 NOUNS = {
     "add": "total",
     "sum": "total",
+    "sum_where_broadcast": "total",
     "sub": "difference",
     "mul": "product",
     "matmul": "product",
