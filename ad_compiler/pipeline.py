@@ -36,6 +36,7 @@ from ad_compiler.rules.shapes import describe, type_of
 from ad_compiler.transforms.cotangents import gradient_of
 from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.differentiate import ReverseSweep
+from ad_compiler.transforms.factor import factor_products
 from ad_compiler.transforms.gates import find_gates
 from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in
 from ad_compiler.transforms.protect import protect_views
@@ -104,6 +105,7 @@ def compile_program(request: Request, arguments: Mapping[str, Any], constants: f
     for each in [function, *functions_called(function)]:
         record(each, repeated=request.mode == "vjp")
         use_current(each)
+        factor_products(each)
         protect_views(each)
     show("tape", function)
     name = primal_name(request.primal)

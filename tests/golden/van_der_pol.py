@@ -3,10 +3,11 @@ import numpy as np
 
 def van_der_pol_grad(x, v, mu, dt, steps):
     """Gradient of van_der_pol with respect to x, v and mu."""
+    product = 0.5 * dt
+    quotient = dt / 6
     tape = []
     for _ in range(steps):
         k1 = mu * (1 - x * x) * v - x
-        product = 0.5 * dt
         x2 = x + product * v
         v2 = v + product * k1
         k2 = mu * (1 - x2 * x2) * v2 - x2
@@ -15,9 +16,8 @@ def van_der_pol_grad(x, v, mu, dt, steps):
         k3 = mu * (1 - x3 * x3) * v3 - x3
         x4 = x + dt * v3
         v4 = v + dt * k3
+        tape.append((v, x, x2, v2, x3, v3, x4, v4))
         k4 = mu * (1 - x4 * x4) * v4 - x4
-        quotient = dt / 6
-        tape.append((v, x, x2, v2, x3, v3, x4, v4, quotient))
         x = x + quotient * (v + 2 * v2 + 2 * v3 + v4)
         v = v + quotient * (k1 + 2 * k2 + 2 * k3 + k4)
 
@@ -27,55 +27,54 @@ def van_der_pol_grad(x, v, mu, dt, steps):
     # d(for _ in range(steps):)
     mu_bar = 0.0
     for _ in reversed(range(steps)):
-        v, x, x2, v2, x3, v3, x4, v4, saved = tape.pop()
+        v, x, x2, v2, x3, v3, x4, v4 = tape.pop()
         # d(v = v + dt / 6 * (k1 + 2 * k2 + 2 * k3 + k4))
-        k4_bar = v_bar * saved
+        k4_bar = v_bar * quotient
         k2_bar = 2.0 * k4_bar
         # d(x = x + dt / 6 * (v + 2 * v2 + 2 * v3 + v4))
-        v4_bar = x_bar * saved
-        product = 2.0 * v4_bar
+        v4_bar = x_bar * quotient
+        product_1 = 2.0 * v4_bar
         total = v_bar + v4_bar
         # d(k4 = mu * (1 - x4 * x4) * v4 - x4)
-        product_1 = k4_bar * v4
+        product_2 = k4_bar * v4
         difference = 1 - x4 * x4
         v4_bar += k4_bar * (mu * difference)
-        total_1 = mu_bar + product_1 * difference
-        x4_bar = -2.0 * (product_1 * mu * x4) - k4_bar
+        total_1 = mu_bar + product_2 * difference
+        x4_bar = -2.0 * (product_2 * mu * x4) - k4_bar
         # d(v4 = v + dt * k3)
         total = total + v4_bar
         k3_bar = k2_bar + v4_bar * dt
         # d(x4 = x + dt * v3)
         total_2 = x_bar + x4_bar
-        v3_bar = product + x4_bar * dt
+        v3_bar = product_1 + x4_bar * dt
         # d(k3 = mu * (1 - x3 * x3) * v3 - x3)
-        product_1 = k3_bar * v3
+        product_2 = k3_bar * v3
         difference = 1 - x3 * x3
         v3_bar += k3_bar * (mu * difference)
-        total_1 = total_1 + product_1 * difference
-        x3_bar = -2.0 * (product_1 * mu * x3) - k3_bar
+        total_1 = total_1 + product_2 * difference
+        x3_bar = -2.0 * (product_2 * mu * x3) - k3_bar
         # d(v3 = v + 0.5 * dt * k2)
         total = total + v3_bar
-        product_1 = 0.5 * dt
-        k2_bar += v3_bar * product_1
+        k2_bar += v3_bar * product
         # d(x3 = x + 0.5 * dt * v2)
         total_2 = total_2 + x3_bar
-        v2_bar = product + x3_bar * product_1
+        v2_bar = product_1 + x3_bar * product
         # d(k2 = mu * (1 - x2 * x2) * v2 - x2)
-        product = k2_bar * v2
+        product_1 = k2_bar * v2
         difference = 1 - x2 * x2
         v2_bar += k2_bar * (mu * difference)
-        total_1 = total_1 + product * difference
-        x2_bar = -2.0 * (product * mu * x2) - k2_bar
+        total_1 = total_1 + product_1 * difference
+        x2_bar = -2.0 * (product_1 * mu * x2) - k2_bar
         # d(v2 = v + 0.5 * dt * k1)
         total = total + v2_bar
-        k1_bar = k4_bar + v2_bar * product_1
+        k1_bar = k4_bar + v2_bar * product
         # d(x2 = x + 0.5 * dt * v)
         total_2 = total_2 + x2_bar
-        total = total + x2_bar * product_1
+        total = total + x2_bar * product
         # d(k1 = mu * (1 - x * x) * v - x)
-        product = k1_bar * v
+        product_1 = k1_bar * v
         difference = 1 - x * x
         v_bar = total + k1_bar * (mu * difference)
-        mu_bar = total_1 + product * difference
-        x_bar = total_2 - k1_bar + -2.0 * (product * mu * x)
+        mu_bar = total_1 + product_1 * difference
+        x_bar = total_2 - k1_bar + -2.0 * (product_1 * mu * x)
     return float(x_bar), float(v_bar), float(mu_bar)
