@@ -6,9 +6,10 @@
     4 differentiate  transforms/differentiate.py   the chain rule, backwards (simplified as it is built)
     5 dead code      transforms/dead_code.py       what neither sweep needs
     6 tape           transforms/tape.py            what the reverse sweep needs of the turns of loops
-    7 protect        transforms/protect.py         copies of parts of arrays, where whole ones would be copied
-    8 emit           backends/numpy/emit.py        the graph to Python source
-    9 load           backends/loader.py            source to a function
+    7 factor         transforms/factor.py          what products of the reverse sweep have in common
+    8 protect        transforms/protect.py         parts of arrays are read before the array is written into
+    9 emit           backends/numpy/emit.py        the graph to Python source
+   10 load           backends/loader.py            source to a function
 
 Types are inferred while lowering, and identities and common subexpressions are applied while building
 (`builder.py`), so neither is a step of its own.
@@ -104,6 +105,8 @@ def compile_program(request: Request, arguments: Mapping[str, Any], constants: f
     clean(lowered)
     for each in [function, *functions_called(function)]:
         record(each, repeated=request.mode == "vjp")
+        outputs = (each.result, each.reverse_result)
+        remove_dead_code(each.blocks, outputs, inside=each is not function)  # what is not computed again
         use_current(each)
         factor_products(each)
         protect_views(each)

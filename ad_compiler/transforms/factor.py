@@ -14,10 +14,8 @@ from __future__ import annotations
 import operator
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 from ad_compiler.analysis.types import ArrayType, same_shape
-from ad_compiler.builder import key_of
 from ad_compiler.ir import (
     Block,
     Function,
@@ -29,43 +27,50 @@ from ad_compiler.ir import (
     values_in,
 )
 from ad_compiler.rules.notation import registry
+from ad_compiler.rules.shapes import rank_of
 
-Pair = tuple[Any, Value]  # the key of a number, and an array
+Pair = tuple[Value, Value]  # a number, and an array
 
 
 def factor_products(function: Function) -> None:
     """Share the common factors of the products in every block of the reverse sweep."""
     for block in all_blocks(function.reverse) if function.reverse is not None else ():
-        while share_factor(block):
-            pass
+        share_factors(block)
 
 
-def share_factor(block: Block) -> bool:
-    """Compute one common factor of the products of a block once; whether there is one."""
+def share_factors(block: Block) -> None:
+    """Compute the common factors of the products of a block once."""
+    while True:
+        inner = inner_products(block)
+        products = [
+            (node, list(factors(node, inner)))
+            for node in block.operations
+            if isinstance(node, Operation) and is_product(node) and node.result not in inner
+        ]
+        products = [(node, of) for node, of in products if len(of) > 2]
+        counts = Counter(pair for _, of in products for pair in set(pairs(of)))
+        found = next((pair for pair, count in counts.items() if count > 1), None)
+        if found is None:
+            return
+        sharing = [(node, of) for node, of in products if found in set(pairs(of))]
+        gone = {value for node, _ in sharing for value in between(node, inner)}
+        rebuild(block, found, sharing)
+        block.operations[:] = [
+            node for node in block.operations if not (isinstance(node, Operation) and node.result in gone)
+        ]
+
+
+def inner_products(block: Block) -> set[Value]:
+    """The products that are read by one other product of the block and by nothing else."""
     uses = Counter(value for node in block.operations for value in inputs_of(node))
     uses.update(values_in(block.results))
-    inner = {
-        value
-        for node in block.operations
-        if isinstance(node, Operation) and is_product(node)
-        for value in values_in(node.arguments)
-        if uses[value] == 1 and value.name is None and is_product_here(value, block)
+    products = [node for node in block.operations if isinstance(node, Operation) and is_product(node)]
+    read = {value for node in products for value in values_in(node.arguments)}
+    return {
+        node.result
+        for node in products
+        if node.result in read and uses[node.result] == 1 and node.result.name is None
     }
-    products = [
-        (node, list(factors(node, inner)))
-        for node in block.operations
-        if isinstance(node, Operation) and is_product(node) and node.result not in inner
-    ]
-    counts: Counter[Pair] = Counter()
-    for _, of in products:
-        if len(of) > 2:
-            counts.update(set(pairs(of)))
-    for pair, count in counts.items():
-        sharing = [(node, of) for node, of in products if len(of) > 2 and pair in set(pairs(of))]
-        if count > 1 and len({frozenset(map(key_of, of)) for _, of in sharing}) > 1:
-            rebuild(block, pair, sharing)
-            return True
-    return False
 
 
 def is_product(node: Operation) -> bool:
@@ -87,11 +92,6 @@ def fits(operand: Operand, result: ArrayType) -> bool:
     return kind.dtype == result.dtype and same_shape(kind.shape, result.shape)
 
 
-def is_product_here(value: Value, block: Block) -> bool:
-    node = value.operation
-    return isinstance(node, Operation) and is_product(node) and node in block.operations
-
-
 def factors(node: Operation, inner: set[Value]) -> Iterator[Operand]:
     """What is multiplied, through products that are read nowhere else."""
     for operand in node.arguments:
@@ -101,39 +101,40 @@ def factors(node: Operation, inner: set[Value]) -> Iterator[Operand]:
             yield operand
 
 
+def between(node: Operation, inner: set[Value]) -> Iterator[Value]:
+    """The products inside of a product."""
+    for operand in node.arguments:
+        if operand in inner:
+            yield operand
+            yield from between(operand.operation, inner)
+
+
 def pairs(of: list[Operand]) -> Iterator[Pair]:
-    """Each number among the factors with each array."""
-    arrays = [each for each in of if isinstance(each, Value) and rank(each)]
-    for number in of:
-        if not rank(number):
-            yield from ((key_of(number), array) for array in arrays)
-
-
-def rank(operand: Operand) -> int:
-    return operand.type.rank if isinstance(operand, Value) and isinstance(operand.type, ArrayType) else 0
+    """Each number among the factors, if it is not a constant, with each array."""
+    values = [each for each in of if isinstance(each, Value)]
+    for number in values:
+        if not rank_of(number):
+            yield from ((number, array) for array in values if rank_of(array))
 
 
 def rebuild(block: Block, pair: Pair, sharing: list[tuple[Operation, list[Operand]]]) -> None:
     """Let the products begin with the product of this pair."""
-    key, array = pair
-    first, of = sharing[0]
-    number = next(each for each in of if key_of(each) == key)
-    shared = product(number, array, first)
-    block.operations.insert(block.operations.index(first), shared)
+    shared = product(*pair, block, sharing[0][0])
     for node, of in sharing:
         rest = list(of)
-        rest.remove(array)
-        del rest[next(place for place, each in enumerate(rest) if key_of(each) == key)]
+        for factor in pair:
+            rest.remove(factor)
         *middle, last = rest
         total = shared
         for each in middle:
-            total = product(total.result, each, node)
-            block.operations.insert(block.operations.index(node), total)
-        node.arguments = (total.result, last)
+            total = product(total, each, block, node)
+        node.arguments = (total, last)
 
 
-def product(a: Operand, b: Operand, like: Operation) -> Operation:
+def product(a: Operand, b: Operand, block: Block, before: Operation) -> Value:
+    """`a * b`, computed in front of an operation, as a part of its statement."""
     primitive = registry[operator.mul]
     result = Value(primitive.infer(a, b))
-    result.operation = Operation(primitive, (a, b), result, like.statement, like.place)
-    return result.operation
+    result.operation = Operation(primitive, (a, b), result, before.statement, before.place)
+    block.operations.insert(block.operations.index(before), result.operation)
+    return result

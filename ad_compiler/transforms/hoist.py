@@ -61,8 +61,9 @@ def invariants(loop: Loop, read: set[Value], written: set[Value]) -> list[Operat
         changing.update((*results_of(node), *turn_values(node)))
     found: dict[Value, Operation] = {}
     for node in loop.body.operations:
-        same = isinstance(node, Operation) and not (set(inputs_of(node)) - set(found)) & changing
-        if same and is_movable(node) and node.result not in written:
+        if not isinstance(node, Operation) or (set(inputs_of(node)) - set(found)) & changing:
+            continue
+        if is_movable(node) and node.result not in written:
             found[node.result] = node
     needed: set[Value] = set()
     for result, node in reversed(list(found.items())):

@@ -161,13 +161,13 @@ def extent(axis: Axis) -> int:
     if what == "first":
         return min(LONG, int(of[1]))
     if what == "broadcast":
-        return max(map(extent, of))
+        return max(extent(length) for length in of)
     if what == "slice":
         start, stop, step = of[1]
         if any(isinstance(bound, Value) for bound in (start, stop)):
             return SHORT
         start, step = start or 0, abs(step or 1) if not isinstance(step, Value) else 2
         if stop is not None and (start < 0) == (stop < 0):
-            return max(0, stop - start) // step
+            return max(0, int(stop - start)) // step
         return LONG // step if start >= 0 else min(LONG, -start) // step
     return LONG

@@ -41,7 +41,6 @@ from ad_compiler.ir import (
     values_in,
 )
 from ad_compiler.rules.notation import constant, registry
-from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.hoist import hoist
 from ad_compiler.transforms.rollback import roll_back
 from ad_compiler.transforms.saving import LONG, choose, price_of_saving
@@ -69,8 +68,6 @@ def record(function: Function, repeated: bool) -> None:
         hoist(function)
         roll_back(function)
         Recorder(function, repeated).run()
-        outputs = (function.result, function.reverse_result)
-        remove_dead_code([function.forward, function.reverse], outputs)  # what need not be computed again
 
 
 class Recorder:
@@ -180,7 +177,8 @@ class Recorder:
                 return None
             if value not in self.depths or value in read:
                 return 0
-            return price_of_saving(value, False) // LONG ** (depth - self.depths[value])
+            turns: int = LONG ** (depth - self.depths[value])
+            return price_of_saving(value, False) // turns
 
         return choose(wanted, price_outside, self.is_changing)
 

@@ -16,11 +16,9 @@ def burgers_grad(initial, c, steps):
     for _ in reversed(range(steps)):
         u = tape.pop()
         # d(u[1:] -= c * u[1:] * (u[1:] - u[:-1]))
-        part = u_bar[1:]
-        part_1 = u[1:]
-        product = part * (part_1 - u[:-1])
-        product_1 = part * (c * part_1)
+        part = u[1:]
+        product = c * u_bar[1:]
+        product_1 = product * part
         u_bar[:-1] += product_1
-        product_1 += product * c
-        u_bar[1:] -= product_1
+        u_bar[1:] -= product_1 + product * (part - u[:-1])
     return u_bar

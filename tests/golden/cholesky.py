@@ -9,10 +9,9 @@ def half_log_determinant_grad(A):
     tape_1 = []
     for i in range(n):
         for j in range(i):
-            difference = A[i, j] - L[i, :j] @ L[j, :j]
             part = L[i, j]
             tape.append(part)
-            L[i, j] = difference / L[j, j]
+            L[i, j] = (A[i, j] - L[i, :j] @ L[j, :j]) / L[j, j]
         part = L[i, :i]
         part_1 = L[i, i]
         tape_1.append(part_1)
@@ -44,9 +43,9 @@ def half_log_determinant_grad(A):
             part_1 = L[j, j]
             part_2 = L_bar[i, j]
             L_bar[i, j] = 0.0
-            difference_bar = part_2 / part_1
+            quotient = part_2 / part_1
             L_bar[j, j] -= part_2 * (part / part_1)
-            L_bar[j, :j] -= difference_bar * L[i, :j]
-            L_bar[i, :j] -= difference_bar * L[j, :j]
-            A_bar[i, j] += difference_bar
+            L_bar[j, :j] -= quotient * L[i, :j]
+            L_bar[i, :j] -= quotient * L[j, :j]
+            A_bar[i, j] += quotient
     return A_bar
