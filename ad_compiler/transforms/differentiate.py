@@ -92,6 +92,7 @@ class ReverseSweep:
             contribution = lists.added(self.builder, known, contribution)
         elif known is not None:
             contribution = self.builder.call(registry[operator.add], (known, contribution))
+            name_cotangent(value, contribution)
         cotangents[value] = contribution
 
     def block(self, block: Block, cotangents: Cotangents) -> None:

@@ -18,7 +18,7 @@ def burgers_grad(initial, c, steps):
         # d(u[1:] -= c * u[1:] * (u[1:] - u[:-1]))
         part = u[1:]
         product = c * u_bar[1:]
-        product_1 = product * part
-        u_bar[:-1] += product_1
-        u_bar[1:] -= product_1 + product * (part - u[:-1])
+        part_bar = product * part
+        u_bar[:-1] += part_bar
+        u_bar[1:] -= part_bar + product * (part - u[:-1])
     return u_bar

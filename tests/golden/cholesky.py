@@ -31,9 +31,9 @@ def half_log_determinant_grad(A):
         L[i, i] = saved
         part_1 = L_bar[i, i]
         L_bar[i, i] = 0.0
-        chosen = 0.5 * part_1 / part if part_1 != 0.0 else 0.0
-        L_bar[i, :i] += -2.0 * (chosen * L[i, :i])
-        A_bar[i, i] += chosen
+        difference_bar = 0.5 * part_1 / part if part_1 != 0.0 else 0.0
+        L_bar[i, :i] += -2.0 * (difference_bar * L[i, :i])
+        A_bar[i, i] += difference_bar
         # d(for j in range(i):)
         for j in reversed(range(i)):
             saved = tape.pop()
@@ -41,11 +41,11 @@ def half_log_determinant_grad(A):
             part = L[i, j]
             L[i, j] = saved
             part_1 = L[j, j]
-            part_2 = L_bar[i, j]
+            quotient_bar = L_bar[i, j]
             L_bar[i, j] = 0.0
-            quotient = part_2 / part_1
-            L_bar[j, j] -= part_2 * (part / part_1)
-            L_bar[j, :j] -= quotient * L[i, :j]
-            L_bar[i, :j] -= quotient * L[j, :j]
-            A_bar[i, j] += quotient
+            difference_bar = quotient_bar / part_1
+            L_bar[j, j] -= quotient_bar * (part / part_1)
+            L_bar[j, :j] -= difference_bar * L[i, :j]
+            L_bar[i, :j] -= difference_bar * L[j, :j]
+            A_bar[i, j] += difference_bar
     return A_bar

@@ -17,23 +17,23 @@ def jacobi_grad(A, B, steps):
         # d(A[1:-1, 1:-1] = 0.2 * (B[1:-1, 1:-1] + B[1:-1, :-2] + B[1:-1, 2:] + B[2:, 1:-1] + B[:-2,...)
         part = A_bar[1:-1, 1:-1]
         total = part.sum(axis=0, keepdims=True) if B.shape[0] == 3 else part
-        total = total.sum(axis=1, keepdims=True) if B.shape[1] == 3 else total
-        product = 0.2 * total
+        product_bar = total.sum(axis=1, keepdims=True) if B.shape[1] == 3 else total
+        total_bar = 0.2 * product_bar
         A_bar[1:-1, 1:-1] = 0.0
-        B_bar[:-2, 1:-1] += product
-        B_bar[2:, 1:-1] += product
-        B_bar[1:-1, 2:] += product
-        B_bar[1:-1, :-2] += product
-        B_bar[1:-1, 1:-1] += product
+        B_bar[:-2, 1:-1] += total_bar
+        B_bar[2:, 1:-1] += total_bar
+        B_bar[1:-1, 2:] += total_bar
+        B_bar[1:-1, :-2] += total_bar
+        B_bar[1:-1, 1:-1] += total_bar
         # d(B[1:-1, 1:-1] = 0.2 * (A[1:-1, 1:-1] + A[1:-1, :-2] + A[1:-1, 2:] + A[2:, 1:-1] + A[:-2,...)
         part = B_bar[1:-1, 1:-1]
         total = part.sum(axis=0, keepdims=True) if A.shape[0] == 3 else part
-        total = total.sum(axis=1, keepdims=True) if A.shape[1] == 3 else total
-        product = 0.2 * total
+        product_bar = total.sum(axis=1, keepdims=True) if A.shape[1] == 3 else total
+        total_bar = 0.2 * product_bar
         B_bar[1:-1, 1:-1] = 0.0
-        A_bar[:-2, 1:-1] += product
-        A_bar[2:, 1:-1] += product
-        A_bar[1:-1, 2:] += product
-        A_bar[1:-1, :-2] += product
-        A_bar[1:-1, 1:-1] += product
+        A_bar[:-2, 1:-1] += total_bar
+        A_bar[2:, 1:-1] += total_bar
+        A_bar[1:-1, 2:] += total_bar
+        A_bar[1:-1, :-2] += total_bar
+        A_bar[1:-1, 1:-1] += total_bar
     return A_bar, B_bar

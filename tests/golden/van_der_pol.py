@@ -36,11 +36,11 @@ def van_der_pol_grad(x, v, mu, dt, steps):
         product_1 = 2.0 * v4_bar
         total = v_bar + v4_bar
         # d(k4 = mu * (1 - x4 * x4) * v4 - x4)
-        product_2 = k4_bar * v4
+        product_bar = k4_bar * v4
         difference = 1 - x4 * x4
         v4_bar += k4_bar * (mu * difference)
-        total_1 = mu_bar + product_2 * difference
-        x4_bar = -2.0 * (product_2 * mu * x4) - k4_bar
+        total_1 = mu_bar + product_bar * difference
+        x4_bar = -2.0 * (product_bar * mu * x4) - k4_bar
         # d(v4 = v + dt * k3)
         total = total + v4_bar
         k3_bar = k2_bar + v4_bar * dt
@@ -48,11 +48,11 @@ def van_der_pol_grad(x, v, mu, dt, steps):
         total_2 = x_bar + x4_bar
         v3_bar = product_1 + x4_bar * dt
         # d(k3 = mu * (1 - x3 * x3) * v3 - x3)
-        product_2 = k3_bar * v3
+        product_bar = k3_bar * v3
         difference = 1 - x3 * x3
         v3_bar += k3_bar * (mu * difference)
-        total_1 = total_1 + product_2 * difference
-        x3_bar = -2.0 * (product_2 * mu * x3) - k3_bar
+        total_1 = total_1 + product_bar * difference
+        x3_bar = -2.0 * (product_bar * mu * x3) - k3_bar
         # d(v3 = v + 0.5 * dt * k2)
         total = total + v3_bar
         k2_bar += v3_bar * product
@@ -60,11 +60,11 @@ def van_der_pol_grad(x, v, mu, dt, steps):
         total_2 = total_2 + x3_bar
         v2_bar = product_1 + x3_bar * product
         # d(k2 = mu * (1 - x2 * x2) * v2 - x2)
-        product_1 = k2_bar * v2
+        product_bar = k2_bar * v2
         difference = 1 - x2 * x2
         v2_bar += k2_bar * (mu * difference)
-        total_1 = total_1 + product_1 * difference
-        x2_bar = -2.0 * (product_1 * mu * x2) - k2_bar
+        total_1 = total_1 + product_bar * difference
+        x2_bar = -2.0 * (product_bar * mu * x2) - k2_bar
         # d(v2 = v + 0.5 * dt * k1)
         total = total + v2_bar
         k1_bar = k4_bar + v2_bar * product
@@ -72,9 +72,9 @@ def van_der_pol_grad(x, v, mu, dt, steps):
         total_2 = total_2 + x2_bar
         total = total + x2_bar * product
         # d(k1 = mu * (1 - x * x) * v - x)
-        product_1 = k1_bar * v
+        product_bar = k1_bar * v
         difference = 1 - x * x
         v_bar = total + k1_bar * (mu * difference)
-        mu_bar = total_1 + product_1 * difference
-        x_bar = total_2 - k1_bar + -2.0 * (product_1 * mu * x)
+        mu_bar = total_1 + product_bar * difference
+        x_bar = total_2 - k1_bar + -2.0 * (product_bar * mu * x)
     return float(x_bar), float(v_bar), float(mu_bar)

@@ -71,6 +71,16 @@ def fit(result: Shape, base: Shape) -> bool:
     )
 
 
+def noun_of(value: Value) -> str | None:
+    """What a value is that has no variable: `product`."""
+    node = value.operation
+    return NOUNS.get(node.primitive.name) if isinstance(node, Operation) else None
+
+
+def same_rank(a: Value, b: Value) -> bool:
+    return isinstance(a.type, ArrayType) and isinstance(b.type, ArrayType) and a.type.rank == b.type.rank
+
+
 class Names:
     """The names of one function's values."""
 
@@ -289,10 +299,12 @@ class Names:
         if value in self.in_place:
             return self.names[node.arguments[0]]
         primal = self.names.get(value.cotangent_of) if value.cotangent_of is not None else None
-        if value.name is None and primal is not None:
-            return f"{primal}_bar"
-        name = node.primitive.name
-        return value.name or self.wish.get(value) or NOUNS.get(name, name)
+        known = value.name or (f"{primal}_bar" if primal is not None else self.wish.get(value))
+        if known is not None:
+            return known
+        if self.plan.section[value] and value.cotangent_of is not None:
+            primal = noun_of(value.cotangent_of) if same_rank(value, value.cotangent_of) else None
+        return f"{primal}_bar" if primal is not None else NOUNS.get(node.primitive.name, node.primitive.name)
 
     def give(self, value: Value, wanted: str, reverse: bool, blocks: Blocks) -> None:
         """The wanted name, with a number where a value that has it is still read."""
