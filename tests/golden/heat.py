@@ -23,4 +23,4 @@ def heat_grad(initial, c, steps):
         u_bar[:-2] += total_bar
         u_bar[2:] += total_bar
         u_bar[1:-1] += -2.0 * total_bar
-    return u_bar, float(c_bar)
+    return u_bar, c_bar
