@@ -17,7 +17,7 @@ def newton_square_root_grad(a, x):
     for _ in reversed(range(turns)):
         x, saved = tape.pop()
         # d(x = 0.5 * (x + a / x))
-        x_bar_1 = 0.5 * x_bar
-        a_bar = a_bar + x_bar_1 / x
-        x_bar = x_bar_1 + -0.5 * (saved / x) * x_bar
+        total_bar = 0.5 * x_bar
+        a_bar = a_bar + total_bar / x
+        x_bar = total_bar + -0.5 * (saved / x) * x_bar
     return a_bar, x_bar

@@ -40,8 +40,7 @@ def van_der_pol_grad(x, v, mu, dt, steps):
         difference = 1 - x4 * x4
         v4_bar += k4_bar * (mu * difference)
         mu_bar = mu_bar + product_bar * difference
-        x4_bar = -2.0 * (product_bar * mu * x4)
-        x4_bar -= k4_bar
+        x4_bar = -2.0 * (product_bar * mu * x4) - k4_bar
         # d(v4 = v + dt * k3)
         v_bar += v4_bar
         k3_bar = k2_bar + v4_bar * dt
@@ -53,8 +52,7 @@ def van_der_pol_grad(x, v, mu, dt, steps):
         difference = 1 - x3 * x3
         v3_bar += k3_bar * (mu * difference)
         mu_bar += product_bar * difference
-        x3_bar = -2.0 * (product_bar * mu * x3)
-        x3_bar -= k3_bar
+        x3_bar = -2.0 * (product_bar * mu * x3) - k3_bar
         # d(v3 = v + 0.5 * dt * k2)
         v_bar += v3_bar
         k2_bar += v3_bar * product
@@ -66,8 +64,7 @@ def van_der_pol_grad(x, v, mu, dt, steps):
         difference = 1 - x2 * x2
         v2_bar += k2_bar * (mu * difference)
         mu_bar += product_bar * difference
-        x2_bar = -2.0 * (product_bar * mu * x2)
-        x2_bar -= k2_bar
+        x2_bar = -2.0 * (product_bar * mu * x2) - k2_bar
         # d(v2 = v + 0.5 * dt * k1)
         v_bar += v2_bar
         k1_bar = k4_bar + v2_bar * product
@@ -80,6 +77,5 @@ def van_der_pol_grad(x, v, mu, dt, steps):
         difference = 1 - x * x
         v_bar += k1_bar * (mu * difference)
         mu_bar += product_bar * difference
-        x_bar_1 = -2.0 * (product_bar * mu * x)
-        x_bar += x_bar_1
+        x_bar += -2.0 * (product_bar * mu * x)
     return x_bar, v_bar, mu_bar

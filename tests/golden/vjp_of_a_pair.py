@@ -14,10 +14,8 @@ def polar_vjp(x, y):
         # d(radius = np.sqrt(x * x + y * y))
         quotient = 0.5 * result_bar[0] / radius
         different = result_bar[0] != 0.0
-        y_bar_1 = np.where(different, 2.0 * (y * quotient), 0.0)
-        y_bar += y_bar_1
-        x_bar = np.where(different, 2.0 * (x * quotient), 0.0)
-        x_bar -= product
+        y_bar += np.where(different, 2.0 * (y * quotient), 0.0)
+        x_bar = np.where(different, 2.0 * (x * quotient), 0.0) - product
         return x_bar, y_bar
 
     return (radius, angle), pullback

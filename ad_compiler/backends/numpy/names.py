@@ -253,7 +253,15 @@ class Names:
         position = step.position - (node.primitive.name in UPDATES)
         if self.take_merged(value, position, step.reverse):
             return
-        self.give(value, self.wanted(node), step.reverse, lambda read: read > position)
+
+        def blocks(read: int) -> bool:
+            return read > position
+
+        wish = self.wish.get(value)
+        if wish is not None and value.name is None and self.is_free_for(value, wish, step.reverse, blocks):
+            self.take(value, wish)
+        else:
+            self.give(value, self.wanted(node), step.reverse, blocks)
 
     def restored(self, node: Pop, step: Step) -> None:
         for value in node.results:
@@ -299,18 +307,19 @@ class Names:
         if value in self.in_place:
             return self.names[node.arguments[0]]
         primal = self.names.get(value.cotangent_of) if value.cotangent_of is not None else None
-        known = value.name or (f"{primal}_bar" if primal is not None else self.wish.get(value))
-        if known is not None:
-            return known
-        if self.plan.section[value] and value.cotangent_of is not None:
-            primal = noun_of(value.cotangent_of) if same_rank(value, value.cotangent_of) else None
-        return f"{primal}_bar" if primal is not None else NOUNS.get(node.primitive.name, node.primitive.name)
+        return value.name or (f"{primal}_bar" if primal is not None else self.noun(node))
+
+    def noun(self, node: Operation) -> str:
+        """A name for what neither the user has named nor a value that they have: `product`."""
+        value, name = node.result, node.primitive.name
+        of = value.cotangent_of if self.plan.section[value] else None
+        primal = noun_of(of) if of is not None and same_rank(value, of) else None
+        return f"{primal}_bar" if primal is not None else NOUNS.get(name, name)
 
     def give(self, value: Value, wanted: str, reverse: bool, blocks: Blocks) -> None:
         """The wanted name, with a number where a value that has it is still read."""
         name, number = wanted, 0
-        ignored = {*self.base_of(value), *self.heirs(value)}
-        while not self.is_free(name, reverse, blocks, ignored):
+        while not self.is_free_for(value, name, reverse, blocks):
             number += 1
             name = f"{wanted}_{number}"
         self.take(value, name)
@@ -318,6 +327,9 @@ class Names:
     def take(self, value: Value, name: str) -> None:
         self.names[value] = name
         self.holders.setdefault(name, []).append(value)
+
+    def is_free_for(self, value: Value, name: str, reverse: bool, blocks: Blocks) -> bool:
+        return self.is_free(name, reverse, blocks, {*self.base_of(value), *self.heirs(value)})
 
     def is_free(self, name: str, reverse: bool, blocks: Blocks, ignored: set[Value]) -> bool:
         if name in RESERVED or name in self.taken:
