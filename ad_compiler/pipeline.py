@@ -7,10 +7,11 @@
                      transforms/forward.py         or forwards
     5 dead code      transforms/dead_code.py       what neither sweep needs
     6 tape           transforms/tape.py            what the reverse sweep needs of the turns of loops
-    7 protect        transforms/protect.py         copies of parts of arrays, where whole ones would be copied
-    8 emit           backends/numpy/emit.py        the graph to Python source
+    7 factor         transforms/factor.py          what products of the reverse sweep have in common
+    8 protect        transforms/protect.py         parts of arrays are read before the array is written into
+    9 emit           backends/numpy/emit.py        the graph to Python source
                      backends/native/lowering.py   the graph to loops, where the backend is "numba"
-    9 load           backends/loader.py            source to a function
+   10 load           backends/loader.py            source to a function
 
 Types are inferred while lowering, and identities and common subexpressions are applied while building
 (`builder.py`), so neither is a step of its own.
@@ -40,11 +41,13 @@ from ad_compiler.rules.shapes import describe, type_of
 from ad_compiler.transforms.cotangents import gradient_of
 from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.differentiate import ReverseSweep
+from ad_compiler.transforms.factor import factor_products
 from ad_compiler.transforms.forward_program import push_forward
 from ad_compiler.transforms.gates import find_gates
 from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in
 from ad_compiler.transforms.protect import protect_views
 from ad_compiler.transforms.tape import record
+from ad_compiler.transforms.templates import use_current
 
 Mode = Literal["grad", "value_and_grad", "vjp", "jvp", "value"]
 SUFFIX: dict[Mode, str] = {
@@ -135,11 +138,15 @@ def differentiated(request: Request, source: Source, lowered: Lowered) -> None:
 
 
 def written(request: Request, name: str, lowered: Lowered) -> str:
-    """Steps 6 to 8: the text, of a function called after `name`."""
+    """Steps 6 to 9: the text, of a function called after `name`."""
     function = lowered.function
     for each in [function, *functions_called(function)]:
         if each.reverse is not None:
             record(each, repeated=request.mode == "vjp")
+            outputs = (each.result, each.reverse_result)
+            remove_dead_code(each.blocks, outputs, inside=each is not function)  # what is not computed again
+            use_current(each)
+            factor_products(each)
         protect_views(each)
     show("tape", function)
     function.name = f"{name}_{SUFFIX[request.mode]}" if SUFFIX[request.mode] else name

@@ -85,7 +85,9 @@ class ReverseSweep:
             self.block(forward, cotangents)
         return cotangents
 
-    def add(self, cotangents: Cotangents, value: Operand, contribution: Operand) -> None:
+    def add(
+        self, cotangents: Cotangents, value: Operand, contribution: Operand, of_one_operation: bool = False
+    ) -> None:
         """Add a contribution; the first one is the cotangent itself."""
         if not isinstance(value, Value) or value not in self.active or contribution is None:
             return
@@ -98,6 +100,8 @@ class ReverseSweep:
             contribution = self.added_parts(known, contribution)
         elif known is not None:
             contribution = self.builder.call(registry[operator.add], (known, contribution))
+            if not of_one_operation:
+                name_cotangent(value, contribution)
         cotangents[value] = contribution
 
     def added_parts(self, known: Operand, contribution: Operand) -> Operand:
@@ -140,6 +144,7 @@ class ReverseSweep:
     def operation(self, node: Operation, cotangent: Operand, cotangents: Cotangents) -> None:
         """The contributions of one operation to the cotangents of its arguments."""
         primitive = node.primitive
+        own: Cotangents  # an argument given twice gets one contribution: x * x gives 2 * x
         if primitive.kind == "definition":
             for value, contribution in reverse_definition(self, node, cotangent):
                 self.add(cotangents, value, contribution)
@@ -157,13 +162,12 @@ class ReverseSweep:
         if primitive.kind == "elementwise":
             results = apply_rule(self.context, node, {"y": node.result}, positions(wanted))
             results = results if isinstance(results, tuple) else (results,)
-            own: Cotangents = {}  # an argument given twice gets one contribution: x * x gives 2 * x
+            own = {}
             for argument, partial, needed in zip(node.arguments, results, wanted, strict=False):
                 if needed and isinstance(argument, Value):
                     product = guarded_product(self.builder, cotangent, partial, is_singular(node))
-                    self.add(own, argument, sum_to_shape_of(self.builder, product, argument))
-            for argument, contribution in own.items():
-                self.add(cotangents, argument, contribution)
+                    self.add(own, argument, sum_to_shape_of(self.builder, product, argument), True)
+            self.add_all(cotangents, own)
             return
         chosen = [
             flag
@@ -179,16 +183,23 @@ class ReverseSweep:
         results = apply_rule(self.context, node, {"y": result, "g": cotangent}, positions(chosen))
         if len(targets) == 1:
             results = (results,)
+        own = {}
         for argument, contribution, needed in zip(targets, results, chosen, strict=True):
             if needed:
-                self.add_structure(cotangents, argument, contribution)
+                self.add_structure(own, argument, contribution)
+        self.add_all(cotangents, own)
 
-    def add_structure(self, cotangents: Cotangents, argument: Operand, contribution: Operand) -> None:
+    def add_all(self, cotangents: Cotangents, own: Cotangents) -> None:
+        """Add what one operation contributes."""
+        for argument, contribution in own.items():
+            self.add(cotangents, argument, contribution)
+
+    def add_structure(self, own: Cotangents, argument: Operand, contribution: Operand) -> None:
         if isinstance(argument, (tuple, list)):
             for item, part in zip(argument, contribution, strict=True):
-                self.add_structure(cotangents, item, part)
+                self.add_structure(own, item, part)
         else:
-            self.add(cotangents, argument, contribution)
+            self.add(own, argument, contribution, True)
 
     def shortcut(self, shortcut: Shortcut, cotangent: Operand, cotangents: Cotangents) -> None:
         """Over a gate in one step."""

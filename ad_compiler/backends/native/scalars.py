@@ -49,13 +49,76 @@ INFIX: dict[str, tuple[str, int]] = {
 COMPARISONS = {"<", "<=", ">", ">=", "==", "!="}
 
 NUMPY_FUNCTIONS = frozenset(
-    ["exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh", "arctan2", "hypot", "copysign", "fmod", "floor", "ceil", "trunc", "rint", "sign", "deg2rad", "rad2deg", "degrees", "radians", "logaddexp", "logaddexp2", "fmax", "fmin", "nextafter"]
+    [
+        "exp",
+        "exp2",
+        "expm1",
+        "log",
+        "log2",
+        "log10",
+        "log1p",
+        "sqrt",
+        "sin",
+        "cos",
+        "tan",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "arcsinh",
+        "arccosh",
+        "arctanh",
+        "arctan2",
+        "hypot",
+        "copysign",
+        "fmod",
+        "floor",
+        "ceil",
+        "trunc",
+        "rint",
+        "sign",
+        "deg2rad",
+        "rad2deg",
+        "degrees",
+        "radians",
+        "logaddexp",
+        "logaddexp2",
+        "fmax",
+        "fmin",
+        "nextafter",
+    ]
 )
 PREDICATES = frozenset({"isnan", "isinf", "isfinite", "signbit"})
 MATH_CHECKED = frozenset(
-    ["sqrt", "log", "exp", "expm1", "log1p", "log2", "log10", "sin", "cos", "tan", "sinh", "cosh", "asin", "acos", "acosh", "atanh", "gamma", "lgamma", "pow", "fmod", "hypot"]
+    [
+        "sqrt",
+        "log",
+        "exp",
+        "expm1",
+        "log1p",
+        "log2",
+        "log10",
+        "sin",
+        "cos",
+        "tan",
+        "sinh",
+        "cosh",
+        "asin",
+        "acos",
+        "acosh",
+        "atanh",
+        "gamma",
+        "lgamma",
+        "pow",
+        "fmod",
+        "hypot",
+    ]
 )
-MATH_TOTAL = frozenset(["atan", "asinh", "tanh", "atan2", "erf", "erfc", "degrees", "radians", "fabs", "copysign"])
+MATH_TOTAL = frozenset(
+    ["atan", "asinh", "tanh", "atan2", "erf", "erfc", "degrees", "radians", "fabs", "copysign"]
+)
 HELPERS = {"heaviside": "heaviside", "cbrt": "cbrt", "sinc": "sinc"}
 
 

@@ -387,10 +387,13 @@ def _print(printer: Expressions, node: Operation) -> Text:
 
 
 def _sum_where_broadcast(printer: Expressions, node: Operation) -> Text:
-    g, x, axis = node.arguments
-    summed = f"{printer.at_least(g, Precedence.ATOM)}.sum(axis={axis}, keepdims=True)"
-    condition = f"{printer.at_least(x, Precedence.ATOM)}.shape[{axis}] == 1"
-    return f"{summed} if {condition} else {printer.at_least(g, Precedence.TERNARY + 1)}", Precedence.TERNARY
+    array, count, one, axis, _ = node.arguments
+    summed = f"{printer.at_least(array, Precedence.ATOM)}.sum(axis={axis}, keepdims=True)"
+    condition = f"{printer.at_least(count, Precedence.COMPARE + 1)} == {one}"
+    return (
+        f"{summed} if {condition} else {printer.at_least(array, Precedence.TERNARY + 1)}",
+        Precedence.TERNARY,
+    )
 
 
 def _push(printer: Expressions, node: Operation) -> Text:
