@@ -41,7 +41,6 @@ from ad_compiler.ir import (
 )
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import registry
-from ad_compiler.rules.shapes import type_of
 from ad_compiler.rules.structure import shape_values
 
 COPY_ADVICE = "write into a copy: `.copy()`"

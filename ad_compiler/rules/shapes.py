@@ -395,6 +395,13 @@ def sum_of_axes(axes: Sequence[Axis]) -> Axis:
     return Length(("sum", known, *symbols), may_be_one=known <= 1)
 
 
+def dtype_or(dtype: Any, default: Any) -> np.dtype[Any]:
+    """The dtype asked for, or the default."""
+    from ad_compiler.rules.structure import dtype_of
+
+    return np.dtype(default) if dtype is None else dtype_of(dtype)
+
+
 def number_type(*_: Any) -> ArrayType:
     return FLOAT
 

@@ -188,6 +188,11 @@ def add(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
         return call(builder, operator.sub, b, negated.arguments[0])
     if isinstance(b, (int, float)) and b < 0:
         return call(builder, operator.sub, a, -b)
+    product = made_by(b, "mul")
+    if product and product.result in builder.own and is_number(product.arguments[0]):
+        factor, rest = product.arguments
+        if factor < 0:
+            return call(builder, operator.sub, a, call(builder, operator.mul, -factor, rest))
     both = both_broadcast(builder, operator.add, a, b)
     if both is not None:
         return both
