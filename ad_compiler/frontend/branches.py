@@ -98,7 +98,9 @@ def run_branches(
     for scope in before.scopes:
         merge_names(context, branch, scope, after_then.names_of(scope))
         if scope is context.here:
-            forget_returned(context, branch, scope, (left, right), (after_then.names_of(scope), otherwise_names))
+            forget_returned(
+                context, branch, scope, (left, right), (after_then.names_of(scope), otherwise_names)
+            )
     return branch, left, right
 
 
@@ -109,7 +111,7 @@ def forget_returned(
     outcomes: tuple[Any, Any],
     names: tuple[dict[str, Operand], dict[str, Operand]],
 ) -> None:
-    """Which array a name of this function is after a branch, if one side has returned, the other side tells."""
+    """If one side has returned, the other tells which array a name of this function is after the branch."""
     from ad_compiler.frontend.outcomes import RETURN, Outcome, tags_of
 
     returned = [isinstance(each, Outcome) and tags_of(each.tag) == {RETURN} for each in outcomes]

@@ -109,7 +109,9 @@ def method(
     if name != "extend" or any(isinstance(each, Iteration) for each in positional):
         for each in lists_in(positional):
             if own & context.lists.family(each):
-                raise context.refuse(node, f"a list is an argument of its own `.{name}`", "copy it: `list(xs)`")
+                raise context.refuse(
+                    node, f"a list is an argument of its own `.{name}`", "copy it: `list(xs)`"
+                )
     result, changed = apply(context, node, xs, name, positional)
     replace(context, node, xs, changed)
     return result

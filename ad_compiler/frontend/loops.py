@@ -680,7 +680,11 @@ class LoopLowering:
             carried_before[param] = result
             if is_array(operand):
                 shown.setdefault(root_of(operand), []).append(result)
-                note_choice(context, result, (UNBOUND if self.turns_for_sure() else initial, *self.ends.get(place, ())))
+                note_choice(
+                    context,
+                    result,
+                    (UNBOUND if self.turns_for_sure() else initial, *self.ends.get(place, ())),
+                )
             return result
 
         self.check_lists()

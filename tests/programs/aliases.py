@@ -250,8 +250,8 @@ def name_given_to_the_other_array(x, y):
     return a, b, kept
 
 
-@program(V4, 1.2)
-@program(V4, 0.2)
+@program(V4, 0.1)
+@program(V4, -9.0)
 def all_of_a_vector_under_another_name(x, limit):
     a = x * 2.0
     same = a.ravel()
@@ -267,11 +267,11 @@ def all_of_a_vector_under_another_name(x, limit):
 def buffers_exchanged_until_a_break(x, n):
     a, b = np.sin(x), np.cos(x)
     for i in range(n):
-        for j in range(2):
+        for _ in range(2):
             a, b = b, a
             if x[i] > 0.5:
                 break
-        a[0] *= 2.0 + j
+        a[0] *= 2.0 + i
     return a * b * x
 
 

@@ -977,8 +977,8 @@ def buffers_exchanged_in_a_branch_of_a_loop(x, y):
 @refused(VECTOR, VECTOR + 1, reason="is decided when the program runs", advice=".copy()")
 def buffers_exchanged_while_a_loop_runs_over_one(x, y):
     a, b = 2 * x, 3 * y
-    for value in b:
-        a[-1] /= value  # refused
+    for value in b:  # refused
+        a[-1] /= value
         a, b = b, a
     return np.sum(a * b)
 
