@@ -311,6 +311,15 @@ def numpy_float(a: Any, *, g: Any) -> Any:
     return g
 
 
+@linear(complex, infer=lambda a: type_of_number(0j))
+@linear(np.complex64, infer=lambda a: ArrayType(np.dtype(np.complex64), shape_of(a)), view=True)
+@linear(np.complex128, infer=lambda a: ArrayType(np.dtype(np.complex128), shape_of(a)), view=True)
+@linear(np.longdouble, infer=lambda a: ArrayType(np.dtype(np.longdouble), shape_of(a)), view=True)
+@linear(np.clongdouble, infer=lambda a: ArrayType(np.dtype(np.clongdouble), shape_of(a)), view=True)
+def numpy_number(a: Any, *, g: Any) -> Any:
+    return g
+
+
 @constant(int, infer=int_type)
 @constant(bool, infer=lambda a: type_of_number(True))
 def python_int(a: Any) -> None: ...
