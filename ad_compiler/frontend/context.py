@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType
 from ad_compiler.builder import Builder
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.identities import Lists

@@ -84,7 +84,7 @@ __all__ = [
     "windows",
 ]
 
-OF_SCIPY = ("scipy_special", "scipy_linalg", "scipy_signal", "scipy_stats", "scipy_interpolate")
+OF_SCIPY = ("scipy_special", "scipy_linalg", "scipy_signal", "scipy_stats")
 _loaded: set[str] = set()
 
 

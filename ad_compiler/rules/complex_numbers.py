@@ -1,13 +1,14 @@
 """Rules of complex numbers, and the convention they share with all other rules.
 
 A cotangent `g` of a complex value `z` stands for the linear map that takes a small change dz to `Re(g * dz)`,
-without a conjugate (this is JAX's convention: the gradient of a real function of `z = x + iy` is
-`df/dx - i df/dy`). So a function that has a complex derivative is pulled back by the product with it, as real ones
-are, and a product of matrices by transposes without conjugation: the rules of real functions hold as they are.
-What is not analytic, such as `conj` and `abs`, has rules of its own here and where they stand. A real argument
-takes the real part of what comes to it.
+without a conjugate (this is JAX's convention: the gradient of a real function of `z = x + iy` is `df/dx - i
+df/dy`). So a function that has a complex derivative is pulled back by the product with it, as real ones are,
+and a product of matrices by transposes without conjugation: the rules of real functions hold as they are.
+What is not analytic, such as `conj` and `abs`, has rules of its own here and where they stand. A real
+argument takes the real part of what comes to it.
 
-A rule is used for complex numbers only if it is listed here, for not every formula that holds for real ones does.
+A rule is used for complex numbers only if it is listed here, for not every formula that holds for real ones
+does.
 """
 
 from __future__ import annotations
@@ -25,22 +26,33 @@ from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import elementwise, expansion, linear, methods, registry
 from ad_compiler.rules.shapes import is_complex, type_of
 
-ANALYTIC = frozenset(
-    """add sub subtract mul multiply truediv divide neg negative pos positive pow power float_power exp exp2 expm1
-    log log2 log10 log1p sqrt square reciprocal sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh
-    arctanh sinc sum mean prod cumsum cumprod matmul dot inner outer tensordot einsum inv det solve matrix_power
-    multi_dot""".split()
+
+def names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+ANALYTIC = names(
+    """
+    add sub subtract mul multiply truediv divide neg negative pos positive pow power float_power exp
+    exp2 expm1 log log2 log10 log1p sqrt square reciprocal sin cos tan arcsin arccos arctan sinh cosh
+    tanh arcsinh arccosh arctanh sinc sum mean prod cumsum cumprod matmul dot inner outer tensordot
+    einsum inv det solve matrix_power multi_dot
+    """
 )
-REARRANGING = frozenset(
-    """where select reshape ravel flatten transpose swapaxes moveaxis squeeze expand_dims broadcast_to flip array
-    asarray astype copy ascontiguousarray concatenate stack getitem index_add index_set full full_like tril triu
-    diagonal diag trace roll repeat tile pad diff sliding_window_view item complex complex64 complex128 clongdouble
-    linspace part_of append rot90 rollaxis kron cross diagflat resize insert delete trapezoid polyval vander
-    ediff1d tape_copy""".split()
+REARRANGING = names(
+    """
+    where select reshape ravel flatten transpose swapaxes moveaxis squeeze expand_dims broadcast_to flip
+    array asarray astype copy ascontiguousarray concatenate stack getitem index_add index_set full
+    full_like tril triu diagonal diag trace roll repeat tile pad diff sliding_window_view item complex
+    complex64 complex128 clongdouble linspace part_of append rot90 rollaxis kron cross diagflat resize
+    insert delete trapezoid polyval vander ediff1d tape_copy
+    """
 )
-OWN = frozenset(
-    """abs absolute real imag conjugate angle norm var std fft ifft rfft irfft fftn ifftn rfftn irfftn fft2 ifft2 rfft2 irfft2
-    hfft ihfft fftshift ifftshift""".split()
+OWN = names(
+    """
+    abs absolute real imag conjugate angle norm var std fft ifft rfft irfft fftn ifftn rfftn irfftn fft2
+    ifft2 rfft2 irfft2 hfft ihfft fftshift ifftshift
+    """
 )
 
 

@@ -1,8 +1,9 @@
 """Rules of Fourier transforms.
 
-The matrix of a transform is symmetric, so that it is its own transpose: a cotangent is pulled back by the transform
-itself. A real transform is a part of the complex one, and its inverse counts all coefficients but the first (and
-the middle one) twice, for those that it leaves out. Transforms along several axes are done one by one.
+The matrix of a transform is symmetric, so that it is its own transpose: a cotangent is pulled back by the
+transform itself. A real transform is a part of the complex one, and its inverse counts all coefficients but
+the first (and the middle one) twice, for those that it leaves out. Transforms along several axes are done one
+by one.
 """
 
 from __future__ import annotations

@@ -320,6 +320,30 @@ def numpy_number(a: Any, *, g: Any) -> Any:
     return g
 
 
+def whole_number(dtype: Any) -> None:
+    """The conversion to a dtype of whole numbers or truth values: steps, whose derivative is 0."""
+    kind = np.dtype(dtype)
+
+    @constant(dtype, infer=lambda a: ArrayType(kind, shape_of(a)), keywords=False)
+    def convert(a: Any) -> None: ...
+
+
+for _scalar in (
+    np.bool_,
+    np.int8,
+    np.int16,
+    np.int32,
+    np.int64,
+    np.intp,
+    np.longlong,
+    np.uintp,
+    np.ulonglong,
+):
+    whole_number(_scalar)
+for _scalar in (np.uint8, np.uint16, np.uint32, np.uint64):
+    whole_number(_scalar)
+
+
 @constant(int, infer=int_type)
 @constant(bool, infer=lambda a: type_of_number(True))
 def python_int(a: Any) -> None: ...
