@@ -81,6 +81,12 @@ class Builder:
             self._known[-1][primitive, key_of(arguments)] = result
         return result
 
+    def remember(self, operation: Operation) -> None:
+        """Know an operation that stands in the block already."""
+        primitive = operation.primitive
+        if not (primitive.effect or primitive.fresh or operation.kept):
+            self._known[-1][primitive, key_of(operation.arguments)] = operation.result
+
     def known(self, primitive: Primitive, arguments: tuple[Operand, ...]) -> Operand:
         """The result of this operation, if it was computed before."""
         key = (primitive, key_of(arguments))

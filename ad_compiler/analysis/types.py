@@ -189,6 +189,13 @@ def broadcast(*shapes: Shape) -> Shape:
     return tuple(result)
 
 
+def shortened(axis: Axis, by: int) -> Axis:
+    """The length `max(axis - by, 0)`."""
+    if isinstance(axis, Length) and isinstance(axis.key, tuple) and axis.key[0] == "shortened":
+        return shortened(axis.key[1], axis.key[2] + by)
+    return axis if by == 0 else Length(("shortened", axis, by), may_be_one=True)
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class ArrayType:
     """A number or an array of numbers.

@@ -69,6 +69,9 @@ def call_operand(
     """The result of calling `callee`."""
     if is_hashable(callee):
         load_rules_of(callee)
+    inlined = getattr(type(callee), "inline_in", None)
+    if inlined is not None:  # an object that knows what its call means
+        return inlined(callee, context, node, positional, keywords)
     handler = BUILTINS.get(callee) if is_hashable(callee) else None
     if handler is not None:
         return handler(context, node, positional, keywords)
@@ -122,19 +125,8 @@ def call_operand(
     result = call_object(context, node, callee, positional, keywords)
     if result is not MISSING:
         return result
-    if isinstance(callee, FunctionType) and callee.__module__ == "ad_compiler.api":
-        raise context.refuse(
-            node, f"`{callee.__name__}` is called inside of a differentiated function", "call it outside"
-        )
     if isinstance(callee, FunctionType) and not is_library(callee):
         return inline(context, node, callee, positional, keywords)
-    wrapped = getattr(callee, "__wrapped__", None)
-    if isinstance(wrapped, FunctionType) and not is_library(wrapped) and hasattr(callee, "primal"):
-        raise context.refuse(
-            node,
-            f"`{name_of(callee)}` is itself a derivative",
-            "differentiate its generated source, or call it outside",
-        )
     if not callable(callee):
         raise context.refuse(node, f"`{name_of(callee)}` is called, and is not a function", "check the name")
     reason, advice = reason_against(callee)

@@ -21,6 +21,15 @@ the star it asks for what it needs: `y`, the result, and `g`, the cotangent of t
     def cov(m, y=None, rowvar=True):      what it is written as, computed in the reverse sweep; the forward
         ...                               sweep calls the function itself
 
+Forward mode follows from the same rules: partial derivatives times tangents, a linear operation of the
+tangent, the pullback transposed. A rule of an operation that is linear in all of its parameters together,
+or in each of them by itself (a product), says so by `linear=`. Where none of this gives good code, a second
+rule gives the tangent of the result, from those of the parameters; one that is not there is 0.0:
+
+    @pushforward(np.maximum)
+    def maximum(a, b, *, a_dot, b_dot):
+        return np.where(a == b, 0.5 * (a_dot + b_dot), np.where(a < b, b_dot, a_dot))
+
 The mathematics: Griewank and Walther, Evaluating Derivatives (2008), chapter 3; for matrices Giles, An
 extended collection of matrix derivative results (2008).
 """
@@ -74,6 +83,13 @@ class Primitive:
     keywords: bool = True  # parameters with defaults are written as keywords
     positional: int | None = None  # how many parameters are in NumPy's own order; the others need names
     method: str | None = None  # its name as a method of arrays
+    linear: Literal["together", "each"] | None = None  # in its differentiable parameters
+    pushforward: RuleFunction | None = None  # where the tangent does not follow from the rule
+
+    @property
+    def pushforward_needs(self) -> frozenset[str]:
+        """What the pushforward asks for: `y`, and tangents."""
+        return frozenset() if self.pushforward is None else signature_of(self.pushforward)[2]
 
     @property
     def may_raise(self) -> bool:
@@ -177,6 +193,8 @@ def register(
     names, defaults, needs = signature_of(rule_function)
     if differentiable is None:
         differentiable = tuple(name for name in names if name not in defaults)
+    if kind == "linear":
+        flags.setdefault("linear", "together")
     primitive = Primitive(
         name=name or (function if isinstance(function, str) else function.__name__),
         text=spelling(function) if text is None else text,
@@ -225,6 +243,17 @@ def linear(
                 differentiable=(of or signature_of(rule_function)[0][0],),
                 **options,
             )
+        return rule_function
+
+    return decorate
+
+
+def pushforward(*functions: Any) -> Callable[[RuleFunction], RuleFunction]:
+    """The rule gives the tangent of the result, from tangents `a_dot` it asks for after the star."""
+
+    def decorate(rule_function: RuleFunction) -> RuleFunction:
+        for function in functions:
+            registry[function].pushforward = rule_function
         return rule_function
 
     return decorate

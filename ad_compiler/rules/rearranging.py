@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType, Axis, Length, representative, same_length
+from ad_compiler.analysis.types import ArrayType, Axis, Length, representative, same_length, shortened
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
-from ad_compiler.rules.indexing import index_add, shortened
+from ad_compiler.rules.indexing import index_add
 from ad_compiler.rules.notation import at_compile_time, constant, expansion, linear, registry
 from ad_compiler.rules.shapes import (
     normalized_axes,

@@ -284,6 +284,11 @@ def shape_argument(shape: Any) -> tuple[Any, ...]:
     return tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
 
 
+def has_inferred_length(shape: Any) -> bool:
+    """Whether NumPy is to find one of the lengths: -1."""
+    return any(isinstance(n, int) and n == -1 for n in shape_argument(shape))
+
+
 def reshape_type(a: Any, shape: Any, *_: Any) -> ArrayType:
     kind = type_of(a)
     lengths = shape_argument(shape)

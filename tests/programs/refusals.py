@@ -922,3 +922,32 @@ def deletion_of_what_may_be_unbound(x):
 def deletion_of_an_attribute(x):
     del MONITOR.last  # refused
     return x * x
+
+
+@refused(VECTOR, reason="a view of the same array, made in line", advice=".copy()")
+def spread_over_what_it_shows(x):
+    y = 2 * x
+    front = y[:2]
+    y[::2] = front  # refused
+    return np.sum(y * y)
+
+
+@refused(MATRIX, reason="already overwritten", advice=".copy()")
+def column_into_a_row(x):
+    y = 2 * x
+    y[1] = y[:, 0]  # refused
+    return np.sum(y * y)
+
+
+@refused(VECTOR, VECTOR > 1, reason="already overwritten", advice=".copy()")
+def masked_places_from_a_view(x, mask):
+    y = 2 * x
+    y[mask] = y[:2]  # refused
+    return np.sum(y * y)
+
+
+@refused(VECTOR, reason="already overwritten", advice=".copy()")
+def flat_places_from_a_view(x):
+    y = 2 * x
+    y.flat[1:] = y[:-1]  # refused
+    return np.sum(y * y)
