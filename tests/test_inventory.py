@@ -22,7 +22,10 @@ def test_no_function_is_unknown(module: str) -> None:
 
 def test_most_are_differentiated() -> None:
     """No module was forgotten: the counts only grow."""
-    counts = {status: sum(status_of(obj) == status for _, _, obj in LISTED) for status in ("differentiable", "refused")}
+    counts = {
+        status: sum(status_of(obj) == status for _, _, obj in LISTED)
+        for status in ("differentiable", "refused")
+    }
     assert counts["differentiable"] > 260
     assert counts["refused"] < 130
 
@@ -35,7 +38,11 @@ def test_every_reason_is_of_a_function_that_is_refused() -> None:
             assert obj is None or status_of(obj) == "refused", name
 
 
-REFUSED = [(module, name, obj) for module, name, obj in LISTED if status_of(obj) == "refused" and not isinstance(obj, type)]
+REFUSED = [
+    (module, name, obj)
+    for module, name, obj in LISTED
+    if status_of(obj) == "refused" and not isinstance(obj, type)
+]
 
 
 @pytest.mark.parametrize(("module", "name", "obj"), REFUSED, ids=[f"{m}.{n}" for m, n, _ in REFUSED])

@@ -1,7 +1,7 @@
 """Writes docs/operations.md from the registry: what is differentiated, what is constant, what is refused and why.
 
-    python -m ad_compiler.rules.table            print the page
-    python -m ad_compiler.rules.table --write    write it to docs/operations.md
+python -m ad_compiler.rules.table            print the page
+python -m ad_compiler.rules.table --write    write it to docs/operations.md
 """
 
 from __future__ import annotations

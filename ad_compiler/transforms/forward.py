@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.activity import active_values
-from ad_compiler.analysis.types import ArrayType, same_shape
+from ad_compiler.analysis.types import ArrayType, TupleType, same_shape
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import (
     UNBOUND,
@@ -43,6 +43,7 @@ from ad_compiler.ir import (
     substitute,
     values_in,
 )
+from ad_compiler.rules.complex_numbers import check_complex, fitted_part
 from ad_compiler.rules.lists import is_list, made_by, zeros
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
@@ -59,6 +60,7 @@ from ad_compiler.transforms.cotangents import Tangents, is_zero, leaf_name, zero
 from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.differentiate import ReverseSweep
 from ad_compiler.transforms.forward_control import push_branch, push_call, push_loop
+from ad_compiler.transforms.forward_definitions import forward_definition
 
 
 class ForwardSweep:
@@ -80,6 +82,7 @@ class ForwardSweep:
         self.tangents: Tangents = dict(tangents)
         self.numpy_scalars: set[Value] = set()  # numbers carried whose tangents are not Python's own
         self.entered: set[Function] = set()  # functions called that have their derivatives already
+        self.unread: set[Value] = set()  # parts of tuples that nobody reads
         self.read: tuple[Any, set[str]] = (None, set())  # a statement, and the names its derivative reads
 
     def run(self, forward: Block) -> None:
@@ -152,6 +155,7 @@ class ForwardSweep:
             return None
         if is_list(value):
             return tangent
+        tangent = fitted_part(self.builder, value, tangent)
         kind = type_of(value)
         if not same_shape(type_of(tangent).shape, kind.shape):
             shape = shape_values(self.builder, value)
@@ -181,6 +185,13 @@ class ForwardSweep:
 
     def tangent(self, node: Operation) -> Operand:
         primitive = node.primitive
+        check_complex(node, self.active)
+        if primitive.kind == "definition":
+            return forward_definition(self, node)
+        if isinstance(node.result.type, TupleType):
+            return None  # its parts have tangents
+        if primitive.name == "part_of":
+            return None if node.result in self.unread else self.part(node)
         shortcut = self.shortcuts.get(node.result)
         if shortcut is not None:
             wanted = [self.has_tangent(argument) for argument in shortcut.inputs]
@@ -277,15 +288,30 @@ class ForwardSweep:
         The rule is lowered for a cotangent that nobody gives, and differentiated backwards with respect to
         it, from the tangents. What it reads of that cotangent is then its shape alone, which is the result's.
         """
+        cotangent = Value(type_of(node.result))
+        return self.pushed_back(node, {"y": node.result, "g": cotangent}, cotangent, node.result)
+
+    def part(self, node: Operation) -> Operand:
+        """The tangent of one part of a tuple, by the rule of the operation that made it."""
+        whole, place = node.arguments
+        made = whole.operation
+        assert isinstance(made, Operation) and isinstance(whole.type, TupleType)
+        cotangent = Value(type_of(node.result))
+        number = range(len(whole.type.parts))
+        y = tuple([self.builder.call(registry["part_of"], (whole, i)) for i in number])
+        g = tuple([cotangent if i == place else None for i in number])
+        return self.pushed_back(made, {"y": y, "g": g}, cotangent, node.result)
+
+    def pushed_back(
+        self, node: Operation, given: dict[str, Operand], cotangent: Value, result: Value
+    ) -> Operand:
+        """The pullback of an operation, lowered for a `cotangent` of `result`, and transposed."""
         primitive = node.primitive
-        kind = type_of(node.result)
-        cotangent = Value(kind)
         names = zip(primitive.parameters, node.arguments, strict=True)
         targets = [argument for name, argument in names if name in primitive.differentiable]
         wanted = [self.has_tangent(target) for target in targets]
         pullback = Block()
         with self.builder.inside(pullback):
-            given = {"y": node.result, "g": cotangent}
             results = apply_rule(self.context, node, given, positions(wanted))
             results = results if len(targets) > 1 else (results,)
             seeds = [
@@ -297,7 +323,7 @@ class ForwardSweep:
             reverse = ReverseSweep(self.context, forward, [cotangent], {})
             tangent = reverse.run(forward, seeds).get(cotangent)
         remove_dead_code([pullback], tangent)
-        substitute(pullback, {cotangent: node.result})
+        substitute(pullback, {cotangent: result})
         for each in nodes_in(pullback):
             if isinstance(each, Operation):
                 self.builder.remember(each)

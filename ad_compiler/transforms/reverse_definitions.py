@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ad_compiler.frontend.calls import lower_definition, with_lists_as_arrays
+from ad_compiler.frontend.context import Context
 from ad_compiler.ir import Block, Branch, Loop, Operand, Operation, Value, map_values, substitute, values_in
 from ad_compiler.transforms.cotangents import Cotangents
 
@@ -28,32 +29,40 @@ def reverse_definition(
     """The contributions of a call to the cotangents of its arguments."""
     from ad_compiler.transforms.differentiate import ReverseSweep
 
-    context, builder = sweep.context, sweep.builder
-    stands_for = {argument: Value(argument.type) for argument in values_in(node.arguments)}
-    actual: dict[Value, Operand] = {value: argument for argument, value in stands_for.items()}
-    active = [stands_for[argument] for argument in stands_for if argument in sweep.active]
-    source, place = node.place or (context.here.source, context.here.source.node)
-    block = Block()
+    builder = sweep.builder
+    block, result, actual = lower_apart(sweep.context, node)
+    active = [value for value, argument in actual.items() if argument in sweep.active]
     cotangents: Cotangents = {}
-    assert node.primitive.rule is not None
     with builder.apart(block):
-        arguments = map_values(lambda value: stands_for[value], node.arguments)
-        arguments = with_lists_as_arrays(context, node.primitive, arguments)
-        result = lower_definition(context, place, node.primitive.rule, arguments, {})
-        inner = ReverseSweep(context, block, active, {})
-        if any(isinstance(made, (Branch, Loop)) for made in block.operations):
-            raise source.refuse(place, "its definition depends on numbers", "write it out")
+        inner = ReverseSweep(sweep.context, block, active, {})
         if isinstance(result, Value):
             if result in actual:  # the definition is the identity: the cotangent is this call's own
                 cotangents[result] = cotangent
             else:
                 inner.add(cotangents, result, cotangent)
         inner.block(block, cotangents)
-    substitute(block, actual)
+    known: dict[Value, Operand] = dict(actual)
+    substitute(block, known)
     builder.block.operations += block.operations
     contributions = [(value, cotangents.get(value)) for value in active]
     return [
-        (actual[value], map_values(lambda each: actual.get(each, each), contribution))
+        (actual[value], map_values(lambda each: known.get(each, each), contribution))
         for value, contribution in contributions
         if contribution is not None
     ]
+
+
+def lower_apart(context: Context, node: Operation) -> tuple[Block, Operand, dict[Value, Value]]:
+    """The definition of a call in a block of its own, over values that stand for the arguments."""
+    actual = {Value(argument.type): argument for argument in dict.fromkeys(values_in(node.arguments))}
+    stands_for = {argument: value for value, argument in actual.items()}
+    source, place = node.place or (context.here.source, context.here.source.node)
+    block = Block()
+    assert node.primitive.rule is not None
+    with context.builder.apart(block):
+        arguments = map_values(lambda value: stands_for[value], node.arguments)
+        arguments = with_lists_as_arrays(context, node.primitive, arguments)
+        result = lower_definition(context, place, node.primitive.rule, arguments, {})
+    if any(isinstance(made, (Branch, Loop)) for made in block.operations):
+        raise source.refuse(place, "its definition depends on numbers", "write it out")
+    return block, result, actual
