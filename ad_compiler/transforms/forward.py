@@ -48,6 +48,7 @@ from ad_compiler.rules.lists import is_list, made_by, zeros
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.rules.structure import shape_values
+from ad_compiler.transforms.apply_definitions import push_definition
 from ad_compiler.transforms.apply_rules import (
     apply_rule,
     apply_shortcut,
@@ -60,7 +61,6 @@ from ad_compiler.transforms.cotangents import Tangents, is_zero, leaf_name, zero
 from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.differentiate import ReverseSweep
 from ad_compiler.transforms.forward_control import push_branch, push_call, push_loop
-from ad_compiler.transforms.forward_definitions import forward_definition
 
 
 class ForwardSweep:
@@ -120,6 +120,11 @@ class ForwardSweep:
         self.builder.remember(node)
         if node.result not in self.active or node.result in self.inputs:
             return
+        if isinstance(node.result.type, TupleType):
+            return  # whose parts have tangents
+        if node.primitive.name == "part_of":
+            self.part(node)
+            return
         start = len(written)
         tangent = self.fitted(self.tangent(node), node.result)
         self.know(node.result, tangent)
@@ -127,6 +132,13 @@ class ForwardSweep:
         reads = {value for each in derivative for value in inputs_of(each)}
         if self.overwrites(node, reads) and node.result not in reads:
             written[start - 1 :] = [*derivative, node]
+
+    def part(self, node: Operation) -> None:
+        """Behind the last part of a tuple, the tangents of all that are read."""
+        whole = node.arguments[0]
+        if node.result is whole.parts[-1]:
+            for part, tangent in zip(whole.parts, self.transposed(whole.operation), strict=True):
+                self.know(part, self.fitted(tangent, part))
 
     def overwrites(self, node: Operation, reads: set[Value]) -> bool:
         """Whether a statement gives a new value to a name that its derivative reads."""
@@ -186,12 +198,6 @@ class ForwardSweep:
     def tangent(self, node: Operation) -> Operand:
         primitive = node.primitive
         check_complex(node, self.active)
-        if primitive.kind == "definition":
-            return forward_definition(self, node)
-        if isinstance(node.result.type, TupleType):
-            return None  # its parts have tangents
-        if primitive.name == "part_of":
-            return None if node.result in self.unread else self.part(node)
         shortcut = self.shortcuts.get(node.result)
         if shortcut is not None:
             wanted = [self.has_tangent(argument) for argument in shortcut.inputs]
@@ -206,6 +212,8 @@ class ForwardSweep:
             partials = partials if isinstance(partials, tuple) else (partials,)
             arguments = [each if flag else None for each, flag in zip(node.arguments, wanted, strict=True)]
             return self.combination(arguments, partials, is_singular(node))
+        if primitive.kind == "definition":
+            return push_definition(self, node)
         if primitive.linear == "each":
             return self.multilinear(node)
         if primitive.linear == "together":
@@ -288,30 +296,19 @@ class ForwardSweep:
         The rule is lowered for a cotangent that nobody gives, and differentiated backwards with respect to
         it, from the tangents. What it reads of that cotangent is then its shape alone, which is the result's.
         """
-        cotangent = Value(type_of(node.result))
-        return self.pushed_back(node, {"y": node.result, "g": cotangent}, cotangent, node.result)
-
-    def part(self, node: Operation) -> Operand:
-        """The tangent of one part of a tuple, by the rule of the operation that made it."""
-        whole, place = node.arguments
-        made = whole.operation
-        assert isinstance(made, Operation) and isinstance(whole.type, TupleType)
-        cotangent = Value(type_of(node.result))
-        number = range(len(whole.type.parts))
-        y = tuple([self.builder.call(registry["part_of"], (whole, i)) for i in number])
-        g = tuple([cotangent if i == place else None for i in number])
-        return self.pushed_back(made, {"y": y, "g": g}, cotangent, node.result)
-
-    def pushed_back(
-        self, node: Operation, given: dict[str, Operand], cotangent: Value, result: Value
-    ) -> Operand:
-        """The pullback of an operation, lowered for a `cotangent` of `result`, and transposed."""
         primitive = node.primitive
+        parts = node.result.parts or (node.result,)
+        cotangents = tuple([Value(part.type) for part in parts])
+        asked_for = [None if part in self.unread else c for part, c in zip(parts, cotangents, strict=True)]
         names = zip(primitive.parameters, node.arguments, strict=True)
         targets = [argument for name, argument in names if name in primitive.differentiable]
         wanted = [self.has_tangent(target) for target in targets]
         pullback = Block()
         with self.builder.inside(pullback):
+            given = {
+                "y": node.result.parts or node.result,
+                "g": tuple(asked_for) if node.result.parts else cotangents[0],
+            }
             results = apply_rule(self.context, node, given, positions(wanted))
             results = results if len(targets) > 1 else (results,)
             seeds = [
@@ -320,10 +317,12 @@ class ForwardSweep:
                 if flag and isinstance(result, Value)
             ]
             forward = Block(list(pullback.operations))
-            reverse = ReverseSweep(self.context, forward, [cotangent], {})
-            tangent = reverse.run(forward, seeds).get(cotangent)
+            reverse = ReverseSweep(self.context, forward, cotangents, {})
+            found = reverse.run(forward, seeds)
+            tangents = tuple([found.get(cotangent) for cotangent in cotangents])
+            tangent = tangents if node.result.parts else tangents[0]
         remove_dead_code([pullback], tangent)
-        substitute(pullback, {cotangent: result})
+        substitute(pullback, dict(zip(cotangents, parts, strict=True)))
         for each in nodes_in(pullback):
             if isinstance(each, Operation):
                 self.builder.remember(each)

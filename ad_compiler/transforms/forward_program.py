@@ -17,9 +17,9 @@ from ad_compiler.frontend.program import Lowered
 from ad_compiler.ir import Operand, Parameter, Record, Value, map_values, values_in
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.shapes import type_of
+from ad_compiler.transforms.apply_definitions import unread_parts
 from ad_compiler.transforms.cotangents import converted, leaf_name
 from ad_compiler.transforms.forward import ForwardSweep
-from ad_compiler.transforms.forward_definitions import unread_parts
 from ad_compiler.transforms.tangent_names import tangent_name
 
 
