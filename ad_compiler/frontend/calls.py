@@ -43,7 +43,7 @@ from ad_compiler.rules.notation import (
     replaced,
     signature_of,
 )
-from ad_compiler.rules.shapes import type_of
+from ad_compiler.rules.shapes import is_complex, type_of
 
 BUILTINS.update(WRITERS)
 MAX_DEPTH = 100
@@ -340,7 +340,8 @@ def inline_gate(
         result = run_in(context, node, Scope(source, gate.forward, {**names, "np": np}), expression)
     except Unsupported as error:
         raise context.refuse(node, error.reason, error.advice) from None
-    if gate.partials is not None and isinstance(result, Value) and all(result is not x for x in inputs):
+    has_partials = gate.partials is not None and not any(map(is_complex, inputs))
+    if has_partials and isinstance(result, Value) and all(result is not x for x in inputs):
         given = dict.fromkeys(signature_of(gate.partials)[2], result)
         context.shortcuts[result] = Shortcut(result, inputs, gate.partials, given, gate.singular)
     return result
