@@ -9,10 +9,9 @@ def half_log_determinant_grad(A):
     tape_1 = []
     for i in range(n):
         for j in range(i):
-            difference = A[i, j] - L[i, :j] @ L[j, :j]
             part = L[i, j]
             tape.append(part)
-            L[i, j] = difference / L[j, j]
+            L[i, j] = (A[i, j] - L[i, :j] @ L[j, :j]) / L[j, j]
         part = L[i, :i]
         part_1 = L[i, i]
         tape_1.append(part_1)
@@ -32,9 +31,9 @@ def half_log_determinant_grad(A):
         L[i, i] = saved
         part_1 = L_bar[i, i]
         L_bar[i, i] = 0.0
-        chosen = 0.5 * part_1 / part if part_1 != 0.0 else 0.0
-        L_bar[i, :i] += -2.0 * (chosen * L[i, :i])
-        A_bar[i, i] += chosen
+        difference_bar = 0.5 * part_1 / part if part_1 != 0.0 else 0.0
+        L_bar[i, :i] += -2.0 * (difference_bar * L[i, :i])
+        A_bar[i, i] += difference_bar
         # d(for j in range(i):)
         for j in reversed(range(i)):
             saved = tape.pop()
@@ -42,10 +41,10 @@ def half_log_determinant_grad(A):
             part = L[i, j]
             L[i, j] = saved
             part_1 = L[j, j]
-            part_2 = L_bar[i, j]
+            quotient_bar = L_bar[i, j]
             L_bar[i, j] = 0.0
-            difference_bar = part_2 / part_1
-            L_bar[j, j] -= part_2 * (part / part_1)
+            difference_bar = quotient_bar / part_1
+            L_bar[j, j] -= quotient_bar * (part / part_1)
             L_bar[j, :j] -= difference_bar * L[i, :j]
             L_bar[i, :j] -= difference_bar * L[j, :j]
             A_bar[i, j] += difference_bar

@@ -33,14 +33,13 @@ def conjugate_gradients_grad(A, b, tolerance):
     for _ in reversed(range(turns)):
         p, rr, Ap, saved, alpha, r_1, saved_1 = tape.pop()
         # d(p = r + (rr / previous) * p)
-        r_bar_1 = r_bar + p_bar
+        r_bar += p_bar
         quotient_bar = p_bar @ p
         p_bar *= saved_1
         product = quotient_bar * (saved_1 / rr)
         rr_bar_1 = rr_bar + quotient_bar / rr
         # d(rr = r @ r)
-        product_1 = rr_bar_1 * r_1
-        r_bar = r_bar_1 + product_1 + product_1
+        r_bar += 2.0 * (rr_bar_1 * r_1)
         # d(r -= alpha * Ap)
         product_1 = r_bar @ Ap
         product_2 = r_bar * alpha
@@ -56,8 +55,7 @@ def conjugate_gradients_grad(A, b, tolerance):
         A_bar += np.outer(Ap_bar, p)
         p_bar += A.T.dot(Ap_bar)
     # d(rr = r @ r)
-    product = rr_bar * r
-    r_bar = r_bar + product + product
+    r_bar += 2.0 * (rr_bar * r)
     # d(p = r.copy())
     r_bar += p_bar
     return A_bar, r_bar

@@ -15,9 +15,8 @@ def return_from_two_loops_grad(A, limit):
             if A[i, j] > limit:
                 leaving_1 = 2
                 break
-        equal = leaving_1 == 2
-        tape.append((turns_1, equal))
-        if equal:
+        tape.append((leaving_1, turns_1))
+        if leaving_1 == 2:
             leaving = 2
             break
     equal = leaving == 2
@@ -31,9 +30,9 @@ def return_from_two_loops_grad(A, limit):
         total_bar = 1.0
     A_bar = np.zeros_like(A)
     for i in reversed(range(turns)):
-        turns, saved = tape.pop()
+        leaving, turns = tape.pop()
         # d(for j in range(A.shape[1]):)
-        if not saved:
+        if not leaving == 2:
             result_bar = 0.0
         for j in reversed(range(turns)):
             # d(if A[i, j] > limit:)

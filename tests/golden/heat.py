@@ -17,10 +17,10 @@ def heat_grad(initial, c, steps):
     for _ in reversed(range(steps)):
         saved = tape.pop()
         # d(u[1:-1] += c * (u[2:] - 2 * u[1:-1] + u[:-2]))
-        part = u_bar[1:-1]
-        total_bar = part * c
-        c_bar = c_bar + part @ saved
+        product_bar = u_bar[1:-1]
+        total_bar = product_bar * c
+        c_bar = c_bar + product_bar @ saved
         u_bar[:-2] += total_bar
         u_bar[2:] += total_bar
         u_bar[1:-1] += -2.0 * total_bar
-    return u_bar, float(c_bar)
+    return u_bar, c_bar

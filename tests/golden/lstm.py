@@ -20,7 +20,7 @@ def loss_grad(Wx, Wh, b, V, series):
         tanh = np.tanh(c_1)
         h_1 = o * tanh
         difference_1 = h_1 @ V - series[t + 1]
-        tape.append((c, h, i, f, o, g, tanh, h_1, difference_1))
+        tape.append((c, h, i, f, o, g, tanh, difference_1))
         c = c_1
         h = h_1
 
@@ -32,9 +32,10 @@ def loss_grad(Wx, Wh, b, V, series):
     b_bar = np.zeros_like(b)
     V_bar = np.zeros_like(V)
     for t in reversed(range(difference)):
-        c, h, i, f, o, g, saved, h_1, saved_1 = tape.pop()
+        c, h, i, f, o, g, saved, saved_1 = tape.pop()
         # d(error = error + np.sum((h @ V - series[t + 1]) ** 2))
         difference_1_bar = 2.0 * saved_1
+        h_1 = o * saved
         h_bar += V.dot(difference_1_bar)
         V_bar += np.outer(h_1, difference_1_bar)
         # d(h = o * np.tanh(c))

@@ -17,7 +17,7 @@ def newton_square_root_grad(a, x):
     for _ in reversed(range(turns)):
         x, saved = tape.pop()
         # d(x = 0.5 * (x + a / x))
-        product = 0.5 * x_bar
-        a_bar = a_bar + product / x
-        x_bar = product + -0.5 * (saved / x) * x_bar
-    return float(a_bar), float(x_bar)
+        total_bar = 0.5 * x_bar
+        a_bar = a_bar + total_bar / x
+        x_bar = total_bar + -0.5 * (saved / x) * x_bar
+    return a_bar, x_bar

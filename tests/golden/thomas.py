@@ -41,11 +41,11 @@ def thomas_grad(a, b, c, d):
     for i in reversed(range(difference_1, -1, -1)):
         saved = tape_1.pop()
         # d(x[i] = right[i] - upper[i] * x[i + 1])
-        part_1 = x_bar[i]
+        difference_bar = x_bar[i]
         x_bar[i] = 0.0
-        x_bar[i + 1] -= part_1 * upper[i]
-        upper_bar[i] -= part_1 * saved
-        right_bar[i] += part_1
+        x_bar[i + 1] -= difference_bar * upper[i]
+        upper_bar[i] -= difference_bar * saved
+        right_bar[i] += difference_bar
     # d(x[n - 1] = right[n - 1])
     right_bar[difference] += x_bar[difference]
     # d(for i in range(1, n):)
@@ -55,26 +55,25 @@ def thomas_grad(a, b, c, d):
     d_bar = np.zeros_like(d)
     for i in reversed(range(1, n)):
         saved, pivot, saved_1, saved_2, saved_3 = tape.pop()
-        # d(pivot = b[i] - a[i] * upper[i - 1])
-        part_1 = a[i]
-        difference = i - 1
         # d(right[i] = (d[i] - a[i] * right[i - 1]) / pivot)
         quotient_3_bar = right_bar[i]
         right_bar[i] = 0.0
-        quotient_2 = quotient_3_bar / pivot
+        difference_bar = quotient_3_bar / pivot
         product = quotient_3_bar * (saved_3 / pivot)
-        product_1 = quotient_2 * saved_2
-        right_bar[difference] -= quotient_2 * part_1
-        d_bar[i] += quotient_2
+        product_1 = difference_bar * saved_2
+        part_1 = a[i]
+        difference = i - 1
+        right_bar[difference] -= difference_bar * part_1
+        d_bar[i] += difference_bar
         # d(upper[i] = c[i] / pivot)
         quotient_2_bar = upper_bar[i]
         upper_bar[i] = 0.0
-        total = product + quotient_2_bar * (saved_1 / pivot)
-        pivot_bar = -total
+        product_bar = product + quotient_2_bar * (saved_1 / pivot)
+        pivot_bar = -product_bar
         c_bar[i] += quotient_2_bar / pivot
         # d(pivot = b[i] - a[i] * upper[i - 1])
-        upper_bar[difference] += total * part_1
-        a_bar[i] += total * saved - product_1
+        upper_bar[difference] += product_bar * part_1
+        a_bar[i] += product_bar * saved - product_1
         b_bar[i] += pivot_bar
     # d(right[0] = d[0] / b[0])
     quotient_1_bar = right_bar[0]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import keyword
 from collections.abc import Callable, Iterable
 
+from ad_compiler.analysis.layout import shows_memory
 from ad_compiler.analysis.types import ArrayType, ListType, Shape, may_be_one, same_length, same_shape
 from ad_compiler.backends.numpy.memory import IN_PLACE, Memory, is_array
 from ad_compiler.backends.numpy.plan import LIST_UPDATES, UPDATES, Plan, Step
@@ -17,10 +18,11 @@ from ad_compiler.ir import Branch, Call, Loop, Operand, Operation, Pop, Pullback
 
 # What generated code may call: everything else may be a variable, if the user called it so.
 USED = ("abs", "bool", "dict", "float", "int", "max", "min", "print", "range", "round", "slice", "type")
-RESERVED = frozenset([*keyword.kwlist, *USED, "np", "math"])
+RESERVED = frozenset([*keyword.kwlist, *USED, "np", "math", "scipy"])
 NOUNS = {
     "add": "total",
     "sum": "total",
+    "sum_where_broadcast": "total",
     "sub": "difference",
     "mul": "product",
     "matmul": "product",
@@ -68,6 +70,16 @@ def fit(result: Shape, base: Shape) -> bool:
     return len(result) == len(base) and all(
         same_length(a, b) or not (may_be_one(a) or may_be_one(b)) for a, b in zip(result, base, strict=True)
     )
+
+
+def noun_of(value: Value) -> str | None:
+    """What a value is that has no variable: `product`."""
+    node = value.operation
+    return NOUNS.get(node.primitive.name) if isinstance(node, Operation) else None
+
+
+def same_rank(a: Value, b: Value) -> bool:
+    return isinstance(a.type, ArrayType) and isinstance(b.type, ArrayType) and a.type.rank == b.type.rank
 
 
 class Names:
@@ -198,8 +210,10 @@ class Names:
             return False  # a pullback may be called again: it leaves what the forward sweep made alone
         if self.memory.is_read_later(base, step.position, elsewhere):
             return False
+        if name in UPDATES and not (self.memory.is_own(base) and is_array(base)):
+            return False
         if name in UPDATES:
-            return self.memory.is_own(base) and is_array(base)
+            return name in LIST_UPDATES or shows_memory(base, node.arguments[3])
         assert isinstance(result_type, ArrayType) and isinstance(base_type, ArrayType)
         others = list(values_in(node.arguments[1:]))
         if any(self.memory.storages(value) & self.memory.storages(base) for value in others):
@@ -242,7 +256,15 @@ class Names:
         position = step.position - (node.primitive.name in UPDATES)
         if self.take_merged(value, position, step.reverse):
             return
-        self.give(value, self.wanted(node), step.reverse, lambda read: read > position)
+
+        def blocks(read: int) -> bool:
+            return read > position
+
+        wish = self.wish.get(value)
+        if wish is not None and value.name is None and self.is_free_for(value, wish, step.reverse, blocks):
+            self.take(value, wish)
+        else:
+            self.give(value, self.wanted(node), step.reverse, blocks)
 
     def restored(self, node: Pop, step: Step) -> None:
         for value in node.results:
@@ -287,17 +309,26 @@ class Names:
         value = node.result
         if value in self.in_place:
             return self.names[node.arguments[0]]
-        primal = self.names.get(value.cotangent_of) if value.cotangent_of is not None else None
-        if value.name is None and primal is not None:
-            return f"{primal}_bar"
-        name = node.primitive.name
-        return value.name or self.wish.get(value) or NOUNS.get(name, name)
+        return value.name or self.derived(value) or self.noun(node)
+
+    def noun(self, node: Operation) -> str:
+        """A name for what neither the user has named nor a value that they have: `product`."""
+        value, name = node.result, node.primitive.name
+        of = value.cotangent_of if self.plan.section[value] else None
+        primal = noun_of(of) if of is not None and same_rank(value, of) else None
+        return f"{primal}_bar" if primal is not None else NOUNS.get(name, name)
+
+    def derived(self, value: Value) -> str | None:
+        """What the derivative of a value is called that the user gave no name."""
+        for primal, suffix in ((value.cotangent_of, "_bar"), (value.tangent_of, "_dot")):
+            if primal is not None and primal in self.names:
+                return f"{self.names[primal]}{suffix}"
+        return None
 
     def give(self, value: Value, wanted: str, reverse: bool, blocks: Blocks) -> None:
         """The wanted name, with a number where a value that has it is still read."""
         name, number = wanted, 0
-        ignored = {*self.base_of(value), *self.heirs(value)}
-        while not self.is_free(name, reverse, blocks, ignored):
+        while not self.is_free_for(value, name, reverse, blocks):
             number += 1
             name = f"{wanted}_{number}"
         self.take(value, name)
@@ -305,6 +336,9 @@ class Names:
     def take(self, value: Value, name: str) -> None:
         self.names[value] = name
         self.holders.setdefault(name, []).append(value)
+
+    def is_free_for(self, value: Value, name: str, reverse: bool, blocks: Blocks) -> bool:
+        return self.is_free(name, reverse, blocks, {*self.base_of(value), *self.heirs(value)})
 
     def is_free(self, name: str, reverse: bool, blocks: Blocks, ignored: set[Value]) -> bool:
         if name in RESERVED or name in self.taken:
@@ -358,8 +392,7 @@ class Names:
         for param, initial, end, result in zip(
             node.carried, node.initial, node.body.results, node.results, strict=True
         ):
-            primal = self.names.get(param.cotangent_of) if param.cotangent_of is not None else None
-            wanted = result.name or param.name or (f"{primal}_bar" if primal else "carried")
+            wanted = result.name or param.name or self.derived(param) or "carried"
             if self.becomes.get(initial) is result:
                 wanted = self.names.get(initial, wanted)
             if not self.take_merged(result, step.position, step.reverse):

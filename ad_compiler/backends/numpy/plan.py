@@ -90,8 +90,10 @@ class Planner:
         self.changing: set[Value] = set()  # lists that are changed: what is read of them is read before
         self.branch_ends: dict[Node, tuple[int, int]] = {}
         self.sizes: dict[Value, int] = {}
+        self.printer = Expressions(self.guessed_name)
         self.position = 0
         self.widest = WIDTH
+        self.reverse = False  # which sweep is being laid out
 
     def plan(self) -> Plan:
         function = self.function
@@ -107,7 +109,7 @@ class Planner:
         for value in values_in(outputs):
             self.read(value, None, None)
         for block, widest in zip(blocks, (WIDTH, WIDTH * 3 // 4), strict=False):
-            self.widest = widest  # the user's own expressions are as long as the user wrote them
+            self.widest, self.reverse = widest, block is function.reverse
             self.inline(block)
         self.shorten_return(outputs)
         forward = self.steps(function.forward, False)
@@ -206,7 +208,14 @@ class Planner:
             return False
         if primitive.cheap and node.result.name is None and self.text_length(node) < 30:
             return True
-        return self.read_once_here(node.result, block, node) and self.text_length(node) <= self.widest
+        return self.read_once_here(node.result, block, node) and self.text_length(node) <= self.width(node)
+
+    def width(self, node: Operation) -> int:
+        """How wide an expression may be: in the forward sweep as wide as the line that the user wrote."""
+        written = node.statement.node if node.statement is not None and not self.reverse else None
+        if written is None or written.end_lineno != written.lineno:
+            return self.widest
+        return max(self.widest, (written.end_col_offset or 0) - written.col_offset)
 
     def read_once_here(self, value: Value, block: Block, node: Node) -> bool:
         if self.uses[value] != 1 or value.name is not None:
@@ -217,21 +226,12 @@ class Planner:
         return reader_block is block and same_statement(statement, node.statement)
 
     def text_length(self, node: Operation) -> int:
-        """A rough width of the expression, inlined parts included."""
-        primitive = node.primitive
-        total = len(primitive.text) + 4
-        for value in values_in(node.arguments):
-            if value in self.inlined:
-                total += self.sizes.get(value, 8)
-            else:
-                total += len(value.access or value.name or "temporary")
-        for name, argument in zip(primitive.parameters, node.arguments, strict=False):
-            if not isinstance(argument, Value) and argument is not primitive.defaults.get(name):
-                total += len(repr(argument)) + len(name) * (name in primitive.defaults) + 2
-        if primitive.name == "sum_where_broadcast":
-            total *= 2  # the summed array stands there twice
-        self.sizes[node.result] = total
-        return total
+        """The width of the expression, inlined parts included; names that are not known yet are guessed."""
+        self.sizes[node.result] = length = len(self.printer.operation(node)[0])
+        return length
+
+    def guessed_name(self, value: Value) -> str | None:
+        return None if value in self.inlined else value.access or value.name or "temporary"
 
     def is_expression(self, branch: Branch) -> bool:
         """Whether a branch can be written as a conditional expression."""
