@@ -12,7 +12,7 @@ from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.indexing import index_add
-from ad_compiler.rules.notation import at_compile_time, constant, expansion, linear, registry
+from ad_compiler.rules.notation import at_compile_time, constant, expansion, linear, pushforward, registry
 from ad_compiler.rules.shapes import (
     normalized_axes,
     product_of_axes,
@@ -252,6 +252,13 @@ def sort(a: Any, axis: Any = -1, *, g: Any) -> Any:
     if axis is None:
         return np.reshape(g[np.argsort(np.argsort(a, None))], np.shape(a))
     return np.take_along_axis(g, np.argsort(np.argsort(a, axis), axis), axis)
+
+
+@pushforward(np.sort)
+def sort_tangent(a: Any, axis: Any = -1, *, a_dot: Any) -> Any:
+    if axis is None:
+        return np.ravel(a_dot)[np.argsort(a, None)]
+    return np.take_along_axis(a_dot, np.argsort(a, axis), axis)
 
 
 @expansion(np.take_along_axis)

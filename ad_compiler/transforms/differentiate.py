@@ -20,12 +20,13 @@ partial derivative may be inf or NaN there, their product is 0 (`guarded_product
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from ad_compiler.analysis.activity import active_values
 from ad_compiler.analysis.types import ArrayType, TupleType, Type
+from ad_compiler.builder import Builder
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import Block, Branch, Call, Function, Loop, Operand, Operation, Shortcut, Value, values_in
 from ad_compiler.rules import lists
@@ -33,6 +34,7 @@ from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.rules.structure import sum_to_shape_of
+from ad_compiler.transforms.apply_definitions import reverse_definition
 from ad_compiler.transforms.apply_rules import (
     apply_rule,
     apply_shortcut,
@@ -48,7 +50,6 @@ from ad_compiler.transforms.cotangents import (
     zero_like,
 )
 from ad_compiler.transforms.reverse_calls import reverse_call
-from ad_compiler.transforms.reverse_definitions import reverse_definition
 from ad_compiler.transforms.reverse_loops import reverse_loop
 
 
@@ -144,7 +145,6 @@ class ReverseSweep:
     def operation(self, node: Operation, cotangent: Operand, cotangents: Cotangents) -> None:
         """The contributions of one operation to the cotangents of its arguments."""
         primitive = node.primitive
-        own: Cotangents  # an argument given twice gets one contribution: x * x gives 2 * x
         if primitive.kind == "definition":
             for value, contribution in reverse_definition(self, node, cotangent):
                 self.add(cotangents, value, contribution)
@@ -162,12 +162,13 @@ class ReverseSweep:
         if primitive.kind == "elementwise":
             results = apply_rule(self.context, node, {"y": node.result}, positions(wanted))
             results = results if isinstance(results, tuple) else (results,)
-            own = {}
+            own: Cotangents = {}  # an argument given twice gets one contribution: x * x gives 2 * x
             for argument, partial, needed in zip(node.arguments, results, wanted, strict=False):
                 if needed and isinstance(argument, Value):
                     product = guarded_product(self.builder, cotangent, partial, is_singular(node))
                     self.add(own, argument, sum_to_shape_of(self.builder, product, argument), True)
-            self.add_all(cotangents, own)
+            for argument, contribution in own.items():
+                self.add(cotangents, argument, contribution)
             return
         chosen = [
             flag
@@ -183,23 +184,14 @@ class ReverseSweep:
         results = apply_rule(self.context, node, {"y": result, "g": cotangent}, positions(chosen))
         if len(targets) == 1:
             results = (results,)
-        own = {}
-        for argument, contribution, needed in zip(targets, results, chosen, strict=True):
-            if needed:
-                self.add_structure(own, argument, contribution)
-        self.add_all(cotangents, own)
-
-    def add_all(self, cotangents: Cotangents, own: Cotangents) -> None:
-        """Add what one operation contributes."""
-        for argument, contribution in own.items():
+        contributions = [
+            pair
+            for argument, contribution, needed in zip(targets, results, chosen, strict=True)
+            if needed
+            for pair in pairs_in(argument, contribution)
+        ]
+        for argument, contribution in doubled(self.builder, contributions):
             self.add(cotangents, argument, contribution)
-
-    def add_structure(self, own: Cotangents, argument: Operand, contribution: Operand) -> None:
-        if isinstance(argument, (tuple, list)):
-            for item, part in zip(argument, contribution, strict=True):
-                self.add_structure(own, item, part)
-        else:
-            self.add(own, argument, contribution, True)
 
     def shortcut(self, shortcut: Shortcut, cotangent: Operand, cotangents: Cotangents) -> None:
         """Over a gate in one step."""
@@ -281,3 +273,25 @@ class ReverseSweep:
         name_cotangent(value, merged)
         mirror.results.append(merged)
         cotangents[value] = merged
+
+
+def pairs_in(argument: Operand, contribution: Operand) -> Iterator[tuple[Operand, Operand]]:
+    """Each value of a structure with what is contributed to its cotangent."""
+    if isinstance(argument, (tuple, list)):
+        for item, part in zip(argument, contribution, strict=True):
+            yield from pairs_in(item, part)
+    else:
+        yield argument, contribution
+
+
+def doubled(
+    builder: Builder, contributions: list[tuple[Operand, Operand]]
+) -> Iterator[tuple[Operand, Operand]]:
+    """The contributions, with one for an argument given twice: `r @ r` gives `2 * g * r`."""
+    while contributions:
+        (argument, contribution), *contributions = contributions
+        same = [n for n, (a, c) in enumerate(contributions) if a is argument and c is contribution]
+        if same and isinstance(contribution, Value) and not is_list(contribution):
+            del contributions[same[0]]
+            contribution = builder.call(registry[operator.add], (contribution, contribution))
+        yield argument, contribution

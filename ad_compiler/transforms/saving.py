@@ -107,7 +107,7 @@ def price_of_saving(value: Value, copied: bool) -> int:
             return NUMBER_SAVED + 5 * unnamed
         size = size_of(kind)
         return ARRAY_SAVED * size * kind.dtype.itemsize // 8 + (size if copied else 0) + unnamed
-    return ARRAY_SAVED * LONG
+    return ARRAY_SAVED * LONG**2  # a list of arrays
 
 
 def price_of_computing(value: Value) -> int | None:

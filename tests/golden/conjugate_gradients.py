@@ -11,7 +11,7 @@ def conjugate_gradients_grad(A, b, tolerance):
     r_1 = r.copy()
     turns = 0
     while rr > tolerance ** 2:
-        turns = turns + 1
+        turns += 1
         Ap = A @ p
         product = p @ Ap
         alpha = rr / product

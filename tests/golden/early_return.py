@@ -7,11 +7,11 @@ def return_from_two_loops_grad(A, limit):
     leaving = 0
     turns = 0
     for i in range(A.shape[0]):
-        turns = turns + 1
+        turns += 1
         leaving_1 = 0
         turns_1 = 0
         for j in range(A.shape[1]):
-            turns_1 = turns_1 + 1
+            turns_1 += 1
             if A[i, j] > limit:
                 leaving_1 = 2
                 break
@@ -39,7 +39,7 @@ def return_from_two_loops_grad(A, limit):
             part = A[i, j]
             if part > limit:
                 # d(return total + A[i, j] ** 2)
-                total_bar = total_bar + result_bar
+                total_bar += result_bar
                 chosen = result_bar * (2.0 * part)
             else:
                 # d(total += A[i, j] * (i - j))

@@ -6,7 +6,7 @@ def newton_square_root_grad(a, x):
     tape = []
     turns = 0
     while abs(x * x - a) > 1e-12:
-        turns = turns + 1
+        turns += 1
         quotient = a / x
         tape.append((x, quotient))
         x = 0.5 * (x + quotient)
@@ -18,6 +18,6 @@ def newton_square_root_grad(a, x):
         x, saved = tape.pop()
         # d(x = 0.5 * (x + a / x))
         total_bar = 0.5 * x_bar
-        a_bar = a_bar + total_bar / x
+        a_bar += total_bar / x
         x_bar = total_bar + -0.5 * (saved / x) * x_bar
     return a_bar, x_bar

@@ -7,11 +7,23 @@ made from a dead one by `+=` or by an indexed write takes over its name, and its
 
 from __future__ import annotations
 
+import ast
 import keyword
 from collections.abc import Callable, Iterable
 
+import numpy as np
+
+from ad_compiler.analysis.classes import scalar_classes
 from ad_compiler.analysis.layout import shows_memory
-from ad_compiler.analysis.types import ArrayType, ListType, Shape, may_be_one, same_length, same_shape
+from ad_compiler.analysis.types import (
+    ArrayType,
+    ListType,
+    Shape,
+    Type,
+    may_be_one,
+    same_length,
+    same_shape,
+)
 from ad_compiler.backends.numpy.memory import IN_PLACE, Memory, is_array
 from ad_compiler.backends.numpy.plan import LIST_UPDATES, UPDATES, Plan, Step
 from ad_compiler.ir import Branch, Call, Loop, Operand, Operation, Pop, PullbackCall, Value, values_in
@@ -76,6 +88,15 @@ def noun_of(value: Value) -> str | None:
     """What a value is that has no variable: `product`."""
     node = value.operation
     return NOUNS.get(node.primitive.name) if isinstance(node, Operation) else None
+
+
+def is_number(kind: Type) -> bool:
+    return isinstance(kind, ArrayType) and kind.rank == 0
+
+
+def is_augmented(node: Operation) -> bool:
+    """Whether the user wrote `x += y`, or the compiler counts."""
+    return node.statement is None or isinstance(node.statement.node, ast.AugAssign)
 
 
 def same_rank(a: Value, b: Value) -> bool:
@@ -205,6 +226,8 @@ class Names:
         if base.name is not None and node.result.name is not None and base.name != node.result.name:
             return False
         section = self.plan.section[node.result]
+        if name in IN_PLACE and is_number(result_type) and np.ndarray not in scalar_classes(base):
+            return self.may_rebind(node, step, elsewhere)
         storages = self.memory.storages(base)
         if base in self.plan.inlined or any(self.plan.section.get(s) != section for s in storages):
             return False  # a pullback may be called again: it leaves what the forward sweep made alone
@@ -226,6 +249,20 @@ class Names:
             )
         fits = result_type.dtype == base_type.dtype and fit(result_type.shape, base_type.shape)
         return fits and self.memory.is_own(base)
+
+    def may_rebind(self, node: Operation, step: Step, elsewhere: tuple[tuple[int, int], ...]) -> bool:
+        """Whether a number that no memory is shared with may be written as `x += y`."""
+        base, result = node.arguments[0], node.result
+        if not step.reverse and not is_augmented(node):
+            return False
+        if result.name is None or base.name not in (None, result.name) or not is_number(base.type):
+            return False
+        if base in self.plan.inlined or self.plan.section.get(base) != step.reverse:
+            return False
+        return not any(
+            read > step.position and not any(low < read <= high for low, high in elsewhere)
+            for read in self.plan.reads.get(base, [])
+        )
 
     def steps(self, steps: list[Step]) -> None:
         for step in steps:
