@@ -77,5 +77,5 @@ def van_der_pol_grad(x, v, mu, dt, steps):
         difference = 1 - x * x
         v_bar += k1_bar * (mu * difference)
         mu_bar += product_bar * difference
-        x_bar += -2.0 * (product_bar * mu * x)
+        x_bar -= 2.0 * (product_bar * mu * x)
     return x_bar, v_bar, mu_bar
