@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
     from ad_compiler.derivative import Derivative
-    from ad_compiler.pipeline import Mode
+    from ad_compiler.pipeline import Backend, Mode
 
 Argnums = int | str | Sequence[int | str]
 Of = str | Sequence[str] | None
@@ -24,13 +24,26 @@ def grad(
     has_aux: bool = False,
     of: Of = None,
     backend: str = "numpy",
+    **options: bool,
 ) -> Derivative: ...
 @overload
 def grad(
-    fun: None = None, argnums: Argnums = 0, *, has_aux: bool = False, of: Of = None, backend: str = "numpy"
+    fun: None = None,
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    of: Of = None,
+    backend: str = "numpy",
+    **options: bool,
 ) -> Callable[[Callable[..., Any]], Derivative]: ...
 def grad(
-    fun: Any = None, argnums: Argnums = 0, *, has_aux: bool = False, of: Of = None, backend: str = "numpy"
+    fun: Any = None,
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    of: Of = None,
+    backend: str = "numpy",
+    **options: bool,
 ) -> Any:
     """The gradient of a function that returns one number.
 
@@ -39,6 +52,9 @@ def grad(
     reals. With `has_aux` the function returns `(value, aux)`, and so does the derivative:
     `(gradient, aux)`. Of a function that writes its result into an argument, name that in `of`: the gradient
     is that of the sum of the array after the call. Works as a decorator, with or without arguments.
+
+    With `backend="numba"` the derivative is compiled to machine code (see docs/native.md). Options then:
+    `fastmath=True` lets sums run in another order, `cache=False` keeps no compiled code for later processes.
 
     Raises `Unsupported` (a `SyntaxError`) when the derivative is first called for a program that cannot be
     differentiated, `TypeError` for arguments that do not fit the function.
@@ -49,7 +65,7 @@ def grad(
     >>> square(3.0)
     6.0
     """
-    return decorated(fun, "grad", argnums, has_aux, of, backend)
+    return decorated(fun, "grad", argnums, has_aux, of, backend, options)
 
 
 @overload
@@ -60,13 +76,26 @@ def value_and_grad(
     has_aux: bool = False,
     of: Of = None,
     backend: str = "numpy",
+    **options: bool,
 ) -> Derivative: ...
 @overload
 def value_and_grad(
-    fun: None = None, argnums: Argnums = 0, *, has_aux: bool = False, of: Of = None, backend: str = "numpy"
+    fun: None = None,
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    of: Of = None,
+    backend: str = "numpy",
+    **options: bool,
 ) -> Callable[[Callable[..., Any]], Derivative]: ...
 def value_and_grad(
-    fun: Any = None, argnums: Argnums = 0, *, has_aux: bool = False, of: Of = None, backend: str = "numpy"
+    fun: Any = None,
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    of: Of = None,
+    backend: str = "numpy",
+    **options: bool,
 ) -> Any:
     """As `grad`, but the derivative returns `(value, gradient)`.
 
@@ -75,7 +104,7 @@ def value_and_grad(
     >>> value_and_grad(square)(3.0)
     (9.0, 6.0)
     """
-    return decorated(fun, "value_and_grad", argnums, has_aux, of, backend)
+    return decorated(fun, "value_and_grad", argnums, has_aux, of, backend, options)
 
 
 def vjp(
@@ -84,6 +113,8 @@ def vjp(
     has_aux: bool = False,
     argnums: Argnums | None = None,
     of: Of = None,
+    backend: str = "numpy",
+    **options: bool,
 ) -> Any:
     """The value of `fun(*primals)`, and the pullback: the product of a cotangent with the Jacobian.
 
@@ -100,14 +131,61 @@ def vjp(
     """
     from ad_compiler.making import value_and_pullback
 
-    return value_and_pullback(fun, primals, argnums, has_aux, of)
+    return value_and_pullback(fun, primals, argnums, has_aux, of, backend_of(backend, options))
 
 
-def decorated(fun: Any, mode: Mode, argnums: Argnums, has_aux: bool, of: Of, backend: str) -> Any:
-    if backend != "numpy":
-        raise ValueError(f"there is no backend {backend!r}; there is 'numpy'")
+def jvp(
+    fun: Callable[..., Any],
+    primals: Sequence[Any] | None = None,
+    tangents: Sequence[Any] | None = None,
+    has_aux: bool = False,
+    of: Of = None,
+) -> Any:
+    """The value of `fun(*primals)`, and its derivative along the tangents: the Jacobian times a vector.
+
+    There is a tangent for each of the primals, of its structure, shape and dtype; None for an argument that
+    does not move, or within a structure for zeros. The derivative has the structure of the value, with 0.0
+    beside what is not a real number. With `has_aux`, `(value, derivative, aux)`. Without primals and
+    tangents, the function that takes them, which has a `source`.
+
+    Raises `TypeError` and `ValueError` for tangents that do not fit, `Unsupported` for a program that cannot
+    be differentiated.
+
+    >>> jvp(lambda x, y: x * x * y, (3.0, 2.0), (1.0, 0.0))
+    (18.0, 12.0)
+    """
+    from ad_compiler.pushforward import Pushforward
+
+    pushforward = Pushforward(fun, has_aux, of)
+    if primals is None and tangents is None:
+        return pushforward
+    if primals is None or tangents is None:
+        raise TypeError("jvp needs the primals and the tangents")
+    return pushforward(primals, tangents)
+
+
+def decorated(
+    fun: Any, mode: Mode, argnums: Argnums, has_aux: bool, of: Of, backend: str, options: dict[str, bool]
+) -> Any:
     from ad_compiler.making import derivative_of
 
+    chosen = backend_of(backend, options)
     if fun is None:
-        return lambda function: derivative_of(function, mode, argnums, has_aux, of)
-    return derivative_of(fun, mode, argnums, has_aux, of)
+        return lambda function: derivative_of(function, mode, argnums, has_aux, of, chosen)
+    return derivative_of(fun, mode, argnums, has_aux, of, chosen)
+
+
+def backend_of(name: str, options: dict[str, bool]) -> Backend:
+    from ad_compiler.pipeline import Backend
+
+    if name not in ("numpy", "numba"):
+        raise ValueError(f"there is no backend {name!r}; there are 'numpy' and 'numba'")
+    known = {"fastmath", "cache"} if name == "numba" else set()
+    for option in options:
+        if option not in known:
+            raise TypeError(f"the backend {name!r} has no option {option!r}")
+    if name == "numba":
+        from ad_compiler.backends.native.loading import require_numba
+
+        require_numba()
+    return Backend(name, **options)  # type: ignore[arg-type]

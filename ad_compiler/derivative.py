@@ -10,20 +10,26 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from types import FunctionType, MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ad_compiler.backends.guards import GuardWriter
 from ad_compiler.backends.loader import load, module_text
+from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.inputs import kind_of
 from ad_compiler.frontend.scope import AnyLocation, ArgumentLocation, Location
 from ad_compiler.graph import Graph
 from ad_compiler.ir import Operand, Record
-from ad_compiler.pipeline import Program, Request, compile_program
+from ad_compiler.pipeline import SUFFIX, Program, Request, compile_program
 from ad_compiler.refusal import NeedsConstant
+from ad_compiler.transforms.tangent_names import tangent_name
+
+if TYPE_CHECKING:
+    from ad_compiler.backends.native.dispatch import Native
 
 
 class Specialisation:
@@ -58,12 +64,20 @@ class Specialisation:
         ]
         self.constants = constants
         self.miss = f"_ad_miss({', '.join(owner.forwarding)})"
-        self.guarded = self.load(owner, guard)
-        self.unguarded = self.load(owner, None)
+        self.native: Native | None = None
+        if owner.request.backend.name == "numba":
+            from ad_compiler.backends.native.dispatch import compile_native
 
-    def load(self, owner: Derivative, guard: str | None) -> FunctionType:
+            self.namespace["_ad_numpy"] = self.load(owner, None, self.text)
+            self.native = compile_native(program, owner.forwarding)
+            self.namespace.update(self.native.namespace)
+        running = self.text if self.native is None else self.native.wrapper
+        self.guarded = self.load(owner, guard, running)
+        self.unguarded = self.load(owner, None, running)
+
+    def load(self, owner: Derivative, guard: str | None, text: str) -> FunctionType:
         function = load(
-            self.text,
+            text,
             self.program.name,
             reads=self.reads,
             guard=guard,
@@ -73,7 +87,7 @@ class Specialisation:
         )
         primal: Any = inspect.unwrap(owner.request.primal)
         function.__defaults__ = primal.__defaults__
-        function.__kwdefaults__ = primal.__kwdefaults__
+        function.__kwdefaults__ = primal.__kwdefaults__  # tangents have none: they must be given
         function.__module__ = primal.__module__
         return function
 
@@ -137,12 +151,14 @@ class Derivative(functools.partial[Any]):
     _lock: threading.RLock
     _bound: dict[int, tuple[Any, Derivative]]
     _signature: inspect.Signature
+    __signature__: inspect.Signature
 
     def __new__(cls, primal: Callable[..., Any], request: Request, argnums_given: Any) -> Derivative:
         def first_call(*args: Any, **kwargs: Any) -> Any:
             return self.dispatch(*args, **kwargs)
 
         self = super().__new__(cls, first_call)
+        functools.update_wrapper(self, primal)  # first: of a derivative, it takes over all that one has
         self.request = request
         self.primal = primal
         self.argnums_given = argnums_given
@@ -152,9 +168,9 @@ class Derivative(functools.partial[Any]):
         self._constants = frozenset()
         self._lock = threading.RLock()
         self._bound = {}
-        self._signature = inspect.signature(primal)
+        self._signature = signature_with_tangents(inspect.signature(primal), request)
         self.forwarding = [forwarded(parameter) for parameter in self._signature.parameters.values()]
-        functools.update_wrapper(self, primal)
+        self.__signature__ = self._signature
         return self
 
     def dispatch(self, *args: Any, **kwargs: Any) -> Any:
@@ -207,10 +223,43 @@ class Derivative(functools.partial[Any]):
         """
         if self._newest is not None:
             return self._newest.text
-        arguments = {name: assumed(p) for name, p in self._signature.parameters.items()}
-        program = self._compile(arguments)
-        kinds = ", ".join(f"{name}: {type(value).__name__}" for name, value in arguments.items())
+        with self._assuming() as (arguments, kinds):
+            program = self._compile(arguments)
         return f"# Made for {kinds} (not called yet; see `source_for`).\n{module_text(program.source)}"
+
+    @contextmanager
+    def _assuming(self) -> Iterator[tuple[dict[str, Any], str]]:
+        """Arguments of the kinds assumed before a call, and these kinds as text, which a refusal notes."""
+        arguments = {name: assumed(p) for name, p in self._signature.parameters.items()}
+        kinds = ", ".join(f"{name}: {type(value).__name__}" for name, value in arguments.items())
+        try:
+            yield arguments, kinds
+        except Unsupported as refused:
+            refused.add_note(f"Not called yet: assumed {kinds}. Annotate, or give examples to `source_for`.")
+            raise
+
+    @property
+    def native_source(self) -> str:
+        """The loops that Numba compiles, for the newest kinds called with."""
+        return self._compiled().source
+
+    @property
+    def native(self) -> Any:
+        """The compiled function itself, for calls from other compiled code.
+
+        It takes the numbers and arrays in the arguments one by one (contiguous arrays, in the order of
+        `native_source`), and returns the gradients as one tuple.
+        """
+        return self._compiled().kernel
+
+    def _compiled(self) -> Native:
+        if self.request.backend.name != "numba":
+            raise AttributeError('there is no native code: the derivative was made without backend="numba"')
+        if self._newest is None:
+            with self._assuming() as (arguments, _):
+                self.specialise(arguments)
+        assert self._newest is not None and self._newest.native is not None
+        return self._newest.native
 
     def program_for(self, *args: Any, **kwargs: Any) -> Program:
         """The differentiated program for arguments like these."""
@@ -221,15 +270,16 @@ class Derivative(functools.partial[Any]):
     @property
     def graph(self) -> Graph:
         """The computational graph of the program, for the kinds that `source` is of."""
-        from ad_compiler.graph_building import examples, graph_of
+        from ad_compiler.graph_evaluation import examples, graph_of
 
         if self._newest is not None:
             return graph_of(self.request, examples(self._newest.program.lowered))
-        return graph_of(self.request, {name: assumed(p) for name, p in self._signature.parameters.items()})
+        with self._assuming() as (arguments, _):
+            return graph_of(self.request, arguments)
 
     def graph_at(self, *args: Any, **kwargs: Any) -> Graph:
         """The computational graph with the value and the gradient of one evaluation on every edge."""
-        from ad_compiler.graph_building import graph_at
+        from ad_compiler.graph_evaluation import graph_at
 
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
@@ -245,7 +295,12 @@ class Derivative(functools.partial[Any]):
 
             bound = MethodType(self.request.primal, instance)
             made = derivative_of(
-                bound, self.request.mode, self.argnums_given, self.request.has_aux, self.request.of_given
+                bound,
+                self.request.mode,
+                self.argnums_given,
+                self.request.has_aux,
+                self.request.of_given,
+                self.request.backend,
             )
             self._bound[id(instance)] = known = (instance, made)
         return known[1]
@@ -271,10 +326,35 @@ class Derivative(functools.partial[Any]):
             self.argnums_given,
             self.request.has_aux,
             self.request.of_given,
+            self.request.backend,
         )
+
+    @property
+    def suffix(self) -> str:
+        """What is put behind the name of the function."""
+        return SUFFIX[self.request.mode]
+
+    def inline_in(self, context: Any, node: Any, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Call it in a program that is being lowered."""
+        from ad_compiler.nested import NestedDerivative
+
+        mode, has_aux = self.request.mode, self.request.has_aux
+        nested = NestedDerivative(self.primal, mode, self.argnums_given, has_aux)
+        return nested.inline_in(context, node, positional, keywords)
 
     def __repr__(self) -> str:
         return f"<{self.request.mode} of {self.__qualname__}>"
+
+
+def signature_with_tangents(signature: inspect.Signature, request: Request) -> inspect.Signature:
+    """The signature of the derivative: in forward mode the tangents are keyword arguments."""
+    if request.mode != "jvp":
+        return signature
+    parameters = list(signature.parameters.values())
+    end = len(parameters) - (bool(parameters) and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD)
+    names = [tangent_name(name, list(signature.parameters)) for name in request.argnums]
+    added = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in names]
+    return signature.replace(parameters=[*parameters[:end], *added, *parameters[end:]])
 
 
 def forwarded(parameter: inspect.Parameter) -> str:

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+import ad_compiler.nested_calls  # noqa: F401 -- registers what derivatives mean in programs
 from ad_compiler.derivative import Derivative
+from ad_compiler.drivers import caller_of
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.inputs import is_dataclass_instance, kind_of
 from ad_compiler.frontend.scope import Location
 from ad_compiler.frontend.source import plain_function
-from ad_compiler.pipeline import Mode, Request
+from ad_compiler.pipeline import NUMPY, Backend, Mode, Request
 from ad_compiler.pullback import Pullback
 
 Argnums = int | str | Sequence[int | str]
@@ -27,6 +29,7 @@ def derivative_of(
     argnums: Argnums,
     has_aux: bool,
     of: str | Sequence[str] | None = None,
+    backend: Backend = NUMPY,
 ) -> Derivative:
     """The derivative object of a function, made once for each function and set of options."""
     if of is not None and not isinstance(of, str):
@@ -36,17 +39,24 @@ def derivative_of(
     given = tuple(argnums) if isinstance(argnums, (tuple, list)) else (argnums,)
     if not all(isinstance(number, (int, str)) for number in given):
         raise TypeError(f"argnums {argnums!r} must be a position, a name, or a tuple of these")
-    return _derivative_of(fun, mode, given if isinstance(argnums, (tuple, list)) else given[0], has_aux, of)
+    return _derivative_of(
+        fun, mode, given if isinstance(argnums, (tuple, list)) else given[0], has_aux, of, backend
+    )
 
 
 @functools.lru_cache(maxsize=512)
 def _derivative_of(
-    fun: Callable[..., Any], mode: Mode, argnums: Any, has_aux: bool, of: str | tuple[str, ...] | None
+    fun: Callable[..., Any],
+    mode: Mode,
+    argnums: Any,
+    has_aux: bool,
+    of: str | tuple[str, ...] | None,
+    backend: Backend,
 ) -> Derivative:
-    if isinstance(fun, Derivative):
-        raise TypeError(f"{fun!r} is a derivative already; differentiate the source it generates")
     bound_self = None
     primal = fun
+    if hasattr(type(fun), "inline_in"):  # a derivative already
+        primal = caller_of(fun, f"{getattr(fun, '__name__', 'function')}_{fun.suffix}")
     if isinstance(fun, MethodType):
         primal = fun.__func__
         first = primal.__code__.co_varnames[0]
@@ -73,6 +83,7 @@ def _derivative_of(
         bound_self=bound_self,
         of=written,
         single_of=isinstance(of, str),
+        backend=backend,
     )
     return Derivative(fun, request, argnums)
 
@@ -95,15 +106,16 @@ def value_and_pullback(
     argnums: Argnums | None,
     has_aux: bool,
     of: str | Sequence[str] | None = None,
+    backend: Backend = NUMPY,
 ) -> Any:
     """What `vjp` returns."""
     if argnums is not None:
-        derivative, every = derivative_of(fun, "vjp", argnums, has_aux, of), None
+        derivative, every = derivative_of(fun, "vjp", argnums, has_aux, of, backend), None
     else:
         bound = inspect.signature(fun).bind(*primals)
         every = list(bound.arguments)
         bound.apply_defaults()
-        derivative = with_all_reals(fun, bound.arguments, every, has_aux, of)
+        derivative = with_all_reals(fun, bound.arguments, every, has_aux, of, backend)
     result, pullback = derivative(*primals)
     if has_aux:
         result, aux = result
@@ -117,6 +129,7 @@ def with_all_reals(
     given: Sequence[str],
     has_aux: bool,
     of: str | Sequence[str] | None,
+    backend: Backend,
 ) -> Derivative:
     """The derivative for every argument in `given` that holds numbers.
 
@@ -126,7 +139,7 @@ def with_all_reals(
     reals = tuple(name for name in given if has_reals(arguments[name]))
     if not numbers:
         raise TypeError("none of the arguments holds a number to differentiate")
-    derivative = derivative_of(fun, "vjp", numbers, has_aux, of)
+    derivative = derivative_of(fun, "vjp", numbers, has_aux, of, backend)
     if numbers == reals or not reals:
         return derivative
     key = tuple(kind_of(value, name) for name, value in arguments.items())
@@ -137,7 +150,9 @@ def with_all_reals(
         except Unsupported:
             derivative.needs_whole_numbers[key] = True
     return (
-        derivative_of(fun, "vjp", reals, has_aux, of) if derivative.needs_whole_numbers[key] else derivative
+        derivative_of(fun, "vjp", reals, has_aux, of, backend)
+        if derivative.needs_whole_numbers[key]
+        else derivative
     )
 
 

@@ -281,6 +281,11 @@ def shape_argument(shape: Any) -> tuple[Any, ...]:
     return tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
 
 
+def has_inferred_length(shape: Any) -> bool:
+    """Whether NumPy is to find one of the lengths: -1."""
+    return any(isinstance(n, int) and n == -1 for n in shape_argument(shape))
+
+
 def reshape_type(a: Any, shape: Any, *_: Any) -> ArrayType:
     kind = type_of(a)
     lengths = shape_argument(shape)
@@ -388,6 +393,13 @@ def sum_of_axes(axes: Sequence[Axis]) -> Axis:
     if known == 0 and len(symbols) == 1:
         return symbols[0]
     return Length(("sum", known, *symbols), may_be_one=known <= 1)
+
+
+def dtype_or(dtype: Any, default: Any) -> np.dtype[Any]:
+    """The dtype asked for, or the default."""
+    from ad_compiler.rules.structure import dtype_of
+
+    return np.dtype(default) if dtype is None else dtype_of(dtype)
 
 
 def number_type(*_: Any) -> ArrayType:

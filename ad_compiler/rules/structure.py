@@ -263,8 +263,8 @@ def array_type(items: Any, dtype: Any = None) -> ArrayType:
     return ArrayType(kind.dtype if dtype is None else dtype_of(dtype), kind.shape)
 
 
-@rule(np.asarray, infer=array_type, view=True)
-@rule(np.array, infer=array_type, fresh=True)
+@rule(np.asarray, infer=array_type, linear="together", view=True)
+@rule(np.array, infer=array_type, linear="together", fresh=True)
 def array(items: Any, dtype: Any = None, *, g: Any) -> Any:
     return unpacked(g, items)
 

@@ -60,10 +60,13 @@ class Control:
         for steps, block, leaves in zip(
             (step.then, step.otherwise), (node.then, node.otherwise), exits, strict=True
         ):
-            lines = self.lines(steps, depth + 1, leaves)
-            lines += [f"{indent}{INDENT}{line}" for line in self.yields(node.results, block.results)]
-            if leaves is not None:
-                lines += leaves.lines(f"{indent}{INDENT}")
+            yields = self.yields(node.results, block.results)
+            inside = None if leaves is None else Exit(leaves.tag, [*yields, *leaves.moves])
+            lines = self.lines(steps, depth + 1, inside)
+            if inside is not None and inside.is_certain:
+                lines += inside.lines(f"{indent}{INDENT}")
+            else:
+                lines += [f"{indent}{INDENT}{line}" for line in yields]
             sides.append(lines)
         then, otherwise = sides
         positive = f"{indent}if {self.printer.text(node.condition)}:"

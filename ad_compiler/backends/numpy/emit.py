@@ -158,6 +158,8 @@ class Writer:
         lines: list[str] = []
         current: Statement | None = None
         for step in steps:
+            if leaving is not None and step is not steps[-1] and isinstance(step.node, Branch):
+                assert leaving.tag not in step.node.results, "what leaves a loop is not at the end of a turn"
             body = self.step(step, depth, leaving)
             if not body:
                 continue

@@ -235,7 +235,8 @@ class Expressions:
         root = seen = Value(array.type)
         for primitive, *arguments in path:
             base, seen = seen, Value(primitive.infer(seen, *arguments))
-            seen.operation = Operation(primitive, (base, *arguments), seen)
+            is_method = primitive.method is not None
+            seen.operation = Operation(primitive, (base, *arguments), seen, method=is_method)
         printer = Expressions(lambda value: name if value is root else self.name_of(value))
         return printer.at_least(seen, Precedence.ATOM)
 
@@ -455,5 +456,13 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "tape": lambda printer, node: ("[]", Precedence.ATOM),
     "tape_copy": lambda printer, node: (f"{printer.text(node.arguments[0])}.copy()", Precedence.ATOM),
     "push": _push,
+    "singular_values": lambda printer, node: (
+        f"np.linalg.svd({printer.text(node.arguments[0])}, compute_uv=False)",
+        Precedence.ATOM,
+    ),
+    "part_of": lambda printer, node: (
+        f"{printer.at_least(node.arguments[0], Precedence.ATOM)}[{node.arguments[1]}]",
+        Precedence.ATOM,
+    ),
     "sum_where_broadcast": _sum_where_broadcast,
 }

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from ad_compiler.analysis.classes import scalar_classes
+from ad_compiler.analysis.layout import shows_memory
 from ad_compiler.analysis.types import (
     ArrayType,
     ListType,
@@ -30,7 +31,7 @@ from ad_compiler.ir import Branch, Call, Loop, Operand, Operation, Pop, Pullback
 
 # What generated code may call: everything else may be a variable, if the user called it so.
 USED = ("abs", "bool", "dict", "float", "int", "max", "min", "print", "range", "round", "slice", "type")
-RESERVED = frozenset([*keyword.kwlist, *USED, "np", "math"])
+RESERVED = frozenset([*keyword.kwlist, *USED, "np", "math", "scipy"])
 Blocks = Callable[[int], bool]  # whether a read of the name's holder at this position forbids the name
 REUSED_FROM_RANK = 3  # from here on arrays are large enough that memory of their own costs more than `out=`
 
@@ -181,8 +182,10 @@ class Names:
             return False  # a pullback may be called again: it leaves what the forward sweep made alone
         if self.memory.is_read_later(base, step.position, elsewhere):
             return False
+        if name in UPDATES and not (self.memory.is_own(base) and is_array(base)):
+            return False
         if name in UPDATES:
-            return self.memory.is_own(base) and is_array(base)
+            return name in LIST_UPDATES or shows_memory(base, node.arguments[3])
         assert isinstance(result_type, ArrayType) and isinstance(base_type, ArrayType)
         others = list(values_in(node.arguments[1:]))
         if any(self.memory.storages(value) & self.memory.storages(base) for value in others):
@@ -300,8 +303,7 @@ class Names:
         value = node.result
         if value in self.in_place:
             return self.names[node.arguments[0]]
-        primal = self.names.get(value.cotangent_of) if value.cotangent_of is not None else None
-        return value.name or (f"{primal}_bar" if primal is not None else self.noun(node))
+        return value.name or self.derived(value) or self.noun(node)
 
     def noun(self, node: Operation) -> str:
         """A name for what neither the user has named nor a value that they have: `product`."""
@@ -309,6 +311,13 @@ class Names:
         of = value.cotangent_of if self.plan.section[value] else None
         primal = noun_of(of, self.names.get) if of is not None and same_rank(value, of) else None
         return f"{primal}_bar" if primal is not None else noun(node, self.names.get)
+
+    def derived(self, value: Value) -> str | None:
+        """What the derivative of a value is called that the user gave no name."""
+        for primal, suffix in ((value.cotangent_of, "_bar"), (value.tangent_of, "_dot")):
+            if primal is not None and primal in self.names:
+                return f"{self.names[primal]}{suffix}"
+        return None
 
     def give(self, value: Value, wanted: str, reverse: bool, blocks: Blocks) -> None:
         """The wanted name, with a number where a value that has it is still read."""
@@ -377,8 +386,7 @@ class Names:
         for param, initial, end, result in zip(
             node.carried, node.initial, node.body.results, node.results, strict=True
         ):
-            primal = self.names.get(param.cotangent_of) if param.cotangent_of is not None else None
-            wanted = result.name or param.name or (f"{primal}_bar" if primal else "carried")
+            wanted = result.name or param.name or self.derived(param) or "carried"
             if self.becomes.get(initial) is result:
                 wanted = self.names.get(initial, wanted)
             if not self.take_merged(result, step.position, step.reverse):
