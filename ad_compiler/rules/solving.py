@@ -64,7 +64,7 @@ def slogdet(a: Any, *, g: Any) -> Any:
 
 def zero_or(g: Any, a: Any, slope: Any) -> Any:
     """The sign of a determinant is constant, its logarithm is not."""
-    return 0.0 if g is None else g[..., None, None] * slope
+    return 0.0 if g is None else np.asarray(g)[..., None, None] * slope
 
 
 several(np.linalg.slogdet, "slogdet", ("sign", "logabsdet"))

@@ -34,6 +34,7 @@ from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.rules.structure import sum_to_shape_of
+from ad_compiler.transforms.apply_definitions import reverse_definition
 from ad_compiler.transforms.apply_rules import (
     apply_rule,
     apply_shortcut,
@@ -49,7 +50,6 @@ from ad_compiler.transforms.cotangents import (
     zero_like,
 )
 from ad_compiler.transforms.reverse_calls import reverse_call
-from ad_compiler.transforms.reverse_definitions import reverse_definition
 from ad_compiler.transforms.reverse_loops import reverse_loop
 
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.activity import active_values
-from ad_compiler.analysis.types import ArrayType, same_shape
+from ad_compiler.analysis.types import ArrayType, TupleType, same_shape
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import (
     UNBOUND,
@@ -47,6 +47,7 @@ from ad_compiler.rules.lists import is_list, made_by, zeros
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.rules.structure import shape_values
+from ad_compiler.transforms.apply_definitions import push_definition
 from ad_compiler.transforms.apply_rules import (
     apply_rule,
     apply_shortcut,
@@ -117,6 +118,11 @@ class ForwardSweep:
         self.builder.remember(node)
         if node.result not in self.active or node.result in self.inputs:
             return
+        if isinstance(node.result.type, TupleType):
+            return  # whose parts have tangents
+        if node.primitive.name == "part_of":
+            self.part(node)
+            return
         start = len(written)
         tangent = self.fitted(self.tangent(node), node.result)
         self.know(node.result, tangent)
@@ -124,6 +130,13 @@ class ForwardSweep:
         reads = {value for each in derivative for value in inputs_of(each)}
         if self.overwrites(node, reads) and node.result not in reads:
             written[start - 1 :] = [*derivative, node]
+
+    def part(self, node: Operation) -> None:
+        """Behind the last part of a tuple, the tangents of all."""
+        whole = node.arguments[0]
+        if node.result is whole.parts[-1]:
+            for part, tangent in zip(whole.parts, self.transposed(whole.operation), strict=True):
+                self.know(part, self.fitted(tangent, part))
 
     def overwrites(self, node: Operation, reads: set[Value]) -> bool:
         """Whether a statement gives a new value to a name that its derivative reads."""
@@ -195,6 +208,8 @@ class ForwardSweep:
             partials = partials if isinstance(partials, tuple) else (partials,)
             arguments = [each if flag else None for each, flag in zip(node.arguments, wanted, strict=True)]
             return self.combination(arguments, partials, is_singular(node))
+        if primitive.kind == "definition":
+            return push_definition(self, node)
         if primitive.linear == "each":
             return self.multilinear(node)
         if primitive.linear == "together":
@@ -278,14 +293,17 @@ class ForwardSweep:
         it, from the tangents. What it reads of that cotangent is then its shape alone, which is the result's.
         """
         primitive = node.primitive
-        kind = type_of(node.result)
-        cotangent = Value(kind)
+        parts = node.result.parts or (node.result,)
+        cotangents = tuple([Value(part.type) for part in parts])
         names = zip(primitive.parameters, node.arguments, strict=True)
         targets = [argument for name, argument in names if name in primitive.differentiable]
         wanted = [self.has_tangent(target) for target in targets]
         pullback = Block()
         with self.builder.inside(pullback):
-            given = {"y": node.result, "g": cotangent}
+            given = {
+                "y": node.result.parts or node.result,
+                "g": cotangents if node.result.parts else cotangents[0],
+            }
             results = apply_rule(self.context, node, given, positions(wanted))
             results = results if len(targets) > 1 else (results,)
             seeds = [
@@ -294,10 +312,12 @@ class ForwardSweep:
                 if flag and isinstance(result, Value)
             ]
             forward = Block(list(pullback.operations))
-            reverse = ReverseSweep(self.context, forward, [cotangent], {})
-            tangent = reverse.run(forward, seeds).get(cotangent)
+            reverse = ReverseSweep(self.context, forward, cotangents, {})
+            found = reverse.run(forward, seeds)
+            tangents = tuple([found.get(cotangent) for cotangent in cotangents])
+            tangent = tangents if node.result.parts else tangents[0]
         remove_dead_code([pullback], tangent)
-        substitute(pullback, {cotangent: node.result})
+        substitute(pullback, dict(zip(cotangents, parts, strict=True)))
         for each in nodes_in(pullback):
             if isinstance(each, Operation):
                 self.builder.remember(each)
