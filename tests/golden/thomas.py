@@ -14,21 +14,14 @@ def thomas_grad(a, b, c, d):
     tape = []
     for i in range(1, n):
         a_i = a[i]
-        upper_part = upper[i - 1]
-        pivot = b[i] - a_i * upper_part
-        quotient_2 = c[i] / pivot
-        upper[i] = quotient_2
-        right_part = right[i - 1]
-        quotient_3 = (d[i] - a_i * right_part) / pivot
-        tape.append((upper_part, pivot, quotient_2, right_part, quotient_3))
-        right[i] = quotient_3
+        pivot = b[i] - a_i * upper[i - 1]
+        tape.append(pivot)
+        upper[i] = c[i] / pivot
+        right[i] = (d[i] - a_i * right[i - 1]) / pivot
     x = np.zeros(n)
     x[n - 1] = right[n - 1]
-    tape_1 = []
     for i in range(n - 2, -1, -1):
-        x_part = x[i + 1]
-        tape_1.append(x_part)
-        x[i] = right[i] - upper[i] * x_part
+        x[i] = right[i] - upper[i] * x[i + 1]
 
     # d(return np.sum(x * x))
     x_bar = 2.0 * x
@@ -36,12 +29,11 @@ def thomas_grad(a, b, c, d):
     right_bar = np.zeros_like(right)
     upper_bar = np.zeros_like(upper)
     for i in reversed(range(n - 2, -1, -1)):
-        x_part = tape_1.pop()
         # d(x[i] = right[i] - upper[i] * x[i + 1])
         difference_bar = x_bar[i]
         x_bar[i] = 0.0
         x_bar[i + 1] -= difference_bar * upper[i]
-        upper_bar[i] -= difference_bar * x_part
+        upper_bar[i] -= difference_bar * x[i + 1]
         right_bar[i] += difference_bar
     # d(x[n - 1] = right[n - 1])
     right_bar[n - 1] += x_bar[n - 1]
@@ -51,25 +43,25 @@ def thomas_grad(a, b, c, d):
     c_bar = np.zeros_like(c)
     d_bar = np.zeros_like(d)
     for i in reversed(range(1, n)):
-        upper_part, pivot, quotient_2, right_part, quotient_3 = tape.pop()
+        pivot = tape.pop()
         # d(right[i] = (d[i] - a[i] * right[i - 1]) / pivot)
-        quotient_3_bar = right_bar[i]
+        quotient_bar = right_bar[i]
         right_bar[i] = 0.0
-        difference_bar = quotient_3_bar / pivot
-        product = quotient_3_bar * (quotient_3 / pivot)
-        product_1 = difference_bar * right_part
+        difference_bar = quotient_bar / pivot
+        product = quotient_bar * (right[i] / pivot)
+        product_1 = difference_bar * right[i - 1]
         a_i = a[i]
         right_bar[i - 1] -= difference_bar * a_i
         d_bar[i] += difference_bar
         # d(upper[i] = c[i] / pivot)
-        quotient_2_bar = upper_bar[i]
+        quotient_bar = upper_bar[i]
         upper_bar[i] = 0.0
-        product_bar = product + quotient_2_bar * (quotient_2 / pivot)
+        product_bar = product + quotient_bar * (upper[i] / pivot)
         pivot_bar = -product_bar
-        c_bar[i] += quotient_2_bar / pivot
+        c_bar[i] += quotient_bar / pivot
         # d(pivot = b[i] - a[i] * upper[i - 1])
         upper_bar[i - 1] += product_bar * a_i
-        a_bar[i] += product_bar * upper_part - product_1
+        a_bar[i] += product_bar * upper[i - 1] - product_1
         b_bar[i] += pivot_bar
     # d(right[0] = d[0] / b[0])
     quotient_1_bar = right_bar[0]
