@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import ArrayType
+from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.departure import Departure
 from ad_compiler.backends.native.kernels import (
     HELPERS,
     INDENT,
     code_only,
+    conditional_names,
     function,
     kernel,
     lines_of,
@@ -33,6 +35,7 @@ from ad_compiler.backends.native.kernels import (
 from ad_compiler.backends.native.frame import names_in
 from ad_compiler.backends.native.loading import announced, compile_for, load_text
 from ad_compiler.backends.native.lowering import Lowered, lower
+from ad_compiler.backends.native.nests import text_of
 from ad_compiler.backends.numpy.emit import header
 from ad_compiler.backends.numpy.expressions import Expressions
 from ad_compiler.errors import Unsupported
@@ -58,7 +61,7 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
     separate = program.request.mode == "vjp"
     lowered = lower(program.function, separate, HELPERS)
     texts, saved = sweeps(lowered, program.name) if separate else ([kernel(lowered, program.name)], [])
-    options = 'error_model="numpy"'
+    options = 'error_model="numpy", no_cfunc_wrapper=True'
     if program.request.backend.fastmath:
         options += f", fastmath={FASTMATH}"
     source = module(texts, options)
@@ -81,8 +84,11 @@ def compile_all(
     program: Program, lowered: Lowered, texts: list[str], saved: list[str], functions: list[Any]
 ) -> None:
     """Have Numba compile now, so that what it says is said as a refusal."""
+    from numba import config
     from numba.core.errors import NumbaError
 
+    if config.DISABLE_JIT:  # NUMBA_DISABLE_JIT=1: the loops run as Python, for debuggers
+        return
     by_name = {lowered.frame.names[value]: numba_type(type_of(value)) for value in lowered.inputs}
     by_name |= {lowered.frame.names[value]: numba_type(type_of(value)) for value in lowered.seeds}
     try:
@@ -116,11 +122,28 @@ def sweeps(lowered: Lowered, name: str) -> tuple[list[str], list[str]]:
     reverse = [*lines_of(lowered.reverse, 1), f"{INDENT}return {tuple_text(lowered.gradients)}"]
     forward = lines_of(lowered.forward, 1)
     used = names_in(code_only(reverse))
-    made = [name for name in defined_in(forward) if name in used and name not in (*inputs, *seeds)]
-    forward.append(f"{INDENT}return {tuple_text([*lowered.results, *made])}")
+    known = {*inputs, *seeds, *frame.subscripts}
+    made = [each for each in defined_in(forward) if each in used and each not in known]
+    conditional = conditional_names(lowered.forward)
+    unset = [unset_line(lowered, each) for each in made if each in conditional]
+    forward = [*unset, *forward, f"{INDENT}return {tuple_text([*lowered.results, *made])}"]
     first = function(lowered, name, forward, inputs)
     second = function(lowered, f"{name}_pullback", reverse, [*inputs, *made, *seeds])
     return [first, second], made
+
+
+def unset_line(lowered: Lowered, name: str) -> str:
+    """What stands for a name that only one side of a branch makes, and only the same side reads."""
+    frame = lowered.frame
+    value = frame.value_of.get(name)
+    if value is not None and type_of(value).rank == 0:
+        return f"{INDENT}{name} = {text_of(scalars.number(0, type_of(value).dtype))}"
+    if value is None and name not in frame.allocated:
+        return f"{INDENT}{name} = 0"
+    rank, dtype = frame.allocated.get(name, (0, ""))
+    if value is not None:
+        rank, dtype = type_of(value).rank, scalars.dtype_text(type_of(value).dtype)
+    return f"{INDENT}{name} = np.empty(({'0, ' * rank}), {dtype})"
 
 
 def defined_in(lines: list[str]) -> list[str]:

@@ -14,7 +14,7 @@ from numba import njit
 
 from ad_compiler.backends.native.departure import Departure
 
-inlined = njit(error_model="numpy", inline="never", nogil=True)
+inlined = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 @inlined

@@ -73,7 +73,7 @@ class Tapes:
         original = self.tapes[node.arguments[0]]
         count = self.frame.fresh("count")
         self.frame.write(Define(count, Scalar(original.count)))
-        copied = Tape(count)
+        copied = Tape(count, depth=-1)
         for entry in original.entries:
             top = None
             if entry.top is not None:
