@@ -37,7 +37,9 @@ def derivative_of(
     given = tuple(argnums) if isinstance(argnums, (tuple, list)) else (argnums,)
     if not all(isinstance(number, (int, str)) for number in given):
         raise TypeError(f"argnums {argnums!r} must be a position, a name, or a tuple of these")
-    return _derivative_of(fun, mode, given if isinstance(argnums, (tuple, list)) else given[0], has_aux, of, backend)
+    return _derivative_of(
+        fun, mode, given if isinstance(argnums, (tuple, list)) else given[0], has_aux, of, backend
+    )
 
 
 @functools.lru_cache(maxsize=512)

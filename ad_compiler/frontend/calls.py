@@ -21,7 +21,7 @@ from ad_compiler.frontend.objects import MISSING, call_object, construct
 from ad_compiler.frontend.operations import describe_any, operation
 from ad_compiler.frontend.recursion import ENDLESS, activation_of, call_recursive
 from ad_compiler.frontend.scope import LocalFunction, Scope, containers_in
-from ad_compiler.frontend.source import read_source
+from ad_compiler.frontend.source import compiled_function, read_source
 from ad_compiler.frontend.statements import run_body
 from ad_compiler.frontend.write_calls import WRITERS, taken_out, takes_out
 from ad_compiler.frontend.writes import write_out
@@ -97,6 +97,7 @@ def call_operand(
     result = call_object(context, node, callee, positional, keywords)
     if result is not MISSING:
         return result
+    callee = compiled_function(callee)
     if isinstance(callee, FunctionType) and callee.__module__ == "ad_compiler.api":
         raise context.refuse(
             node, f"`{callee.__name__}` is called inside of a differentiated function", "call it outside"

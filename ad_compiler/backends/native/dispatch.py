@@ -20,6 +20,7 @@ import numpy as np
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.departure import Departure
+from ad_compiler.backends.native.frame import names_in
 from ad_compiler.backends.native.kernels import (
     HELPERS,
     INDENT,
@@ -32,13 +33,11 @@ from ad_compiler.backends.native.kernels import (
     parameters_of,
     tuple_text,
 )
-from ad_compiler.backends.native.frame import names_in
 from ad_compiler.backends.native.loading import announced, compile_for, load_text
 from ad_compiler.backends.native.lowering import Lowered, lower
 from ad_compiler.backends.native.nests import text_of
 from ad_compiler.backends.numpy.emit import header
 from ad_compiler.backends.numpy.expressions import Expressions
-from ad_compiler.errors import Unsupported
 from ad_compiler.ir import Operand, Value, values_in
 from ad_compiler.pipeline import Program
 from ad_compiler.rules.shapes import type_of
@@ -84,10 +83,10 @@ def compile_all(
     program: Program, lowered: Lowered, texts: list[str], saved: list[str], functions: list[Any]
 ) -> None:
     """Have Numba compile now, so that what it says is said as a refusal."""
-    from numba import config
+    import numba
     from numba.core.errors import NumbaError
 
-    if config.DISABLE_JIT:  # NUMBA_DISABLE_JIT=1: the loops run as Python, for debuggers
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # NUMBA_DISABLE_JIT=1: the loops run as Python, for debuggers
         return
     by_name = {lowered.frame.names[value]: numba_type(type_of(value)) for value in lowered.inputs}
     by_name |= {lowered.frame.names[value]: numba_type(type_of(value)) for value in lowered.seeds}
@@ -98,7 +97,9 @@ def compile_all(
             by_name |= dict(zip(saved, parts[len(lowered.results) :], strict=True))
             compile_for(functions[1], tuple(by_name[name] for name in parameters_of(texts[1])))
     except NumbaError as error:
-        source = program.lowered.context.scope.source
+        scope = program.lowered.context.scope
+        assert scope is not None
+        source = scope.source
         first = str(error).strip().split("\n")[0]
         raise source.refuse(
             source.node,

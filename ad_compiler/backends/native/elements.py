@@ -18,7 +18,7 @@ import numpy as np
 from ad_compiler.analysis.types import ArrayType, is_one
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
-from ad_compiler.backends.native.frame import Extents, Frame, dtype_of
+from ad_compiler.backends.native.frame import Frame, dtype_of
 from ad_compiler.backends.native.indexing import Selection, select
 from ad_compiler.backends.native.nests import (
     Apply,
@@ -226,10 +226,14 @@ def pulls_squeeze(elements: Elements, node: Operation, index: Index) -> Expressi
     array, axis = node.arguments
     shape = type_of(array).shape
     axes = (
-        tuple(i for i, n in enumerate(shape) if is_one(n)) if axis is None else normalized_axes(axis, len(shape))
+        tuple(i for i, n in enumerate(shape) if is_one(n))
+        if axis is None
+        else normalized_axes(axis, len(shape))
     )
     rest = iter(index)
-    return elements.element(array, tuple(Affine.of(0) if n in axes else next(rest) for n in range(len(shape))))
+    return elements.element(
+        array, tuple(Affine.of(0) if n in axes else next(rest) for n in range(len(shape)))
+    )
 
 
 def pulls_broadcast_to(elements: Elements, node: Operation, index: Index) -> Expression:
@@ -240,9 +244,7 @@ def pulls_flip(elements: Elements, node: Operation, index: Index) -> Expression:
     array, axis = node.arguments
     extents = elements.frame.extents_of(array)
     axes = normalized_axes(axis, len(index))
-    return elements.element(
-        array, tuple(extents[n] - 1 - i if n in axes else i for n, i in enumerate(index))
-    )
+    return elements.element(array, tuple(extents[n] - 1 - i if n in axes else i for n, i in enumerate(index)))
 
 
 def pulls_windows(elements: Elements, node: Operation, index: Index) -> Expression:
@@ -363,7 +365,11 @@ def pulls_nan_to_num(elements: Elements, node: Operation, index: Index) -> Expre
     if dtype.kind != "f":
         return as_dtype(elements, x, dtype, index)
     limits = np.finfo(dtype)
-    given = [nan, float(limits.max) if highest is None else highest, float(limits.min) if lowest is None else lowest]
+    given = [
+        nan,
+        float(limits.max) if highest is None else highest,
+        float(limits.min) if lowest is None else lowest,
+    ]
     parts = [as_dtype(elements, operand, dtype, index) for operand in (x, *given)]
     return scalars.call("nan_to_num", *parts)
 
@@ -410,7 +416,9 @@ def pulls_tile(elements: Elements, node: Operation, index: Index) -> Expression:
         i if e == 1 else Affine.of(f"(({i}) % {e if e.is_simple else f'({e})'})")
         for i, e in zip(own, extents, strict=True)
     )
-    return elements.element(array, tuple(Affine.of(0) if e == 1 else i for i, e in zip(source, extents, strict=True)))
+    return elements.element(
+        array, tuple(Affine.of(0) if e == 1 else i for i, e in zip(source, extents, strict=True))
+    )
 
 
 def pulls_pad(elements: Elements, node: Operation, index: Index) -> Expression:
@@ -500,5 +508,3 @@ PULLS: dict[str, Pull] = {
     "bool": pulls_cast,
     "item": pulls_item,
 }
-
-__all__ = ["Elements", "Extents", "affine"]

@@ -139,7 +139,9 @@ def of_squeeze(frame: Frame, elements: Elements, node: Operation) -> Extents:
     own = frame.extents_of(array)
     kind = array.type
     axes = (
-        tuple(i for i, n in enumerate(kind.shape) if is_one(n)) if axis is None else normalized_axes(axis, len(own))
+        tuple(i for i, n in enumerate(kind.shape) if is_one(n))
+        if axis is None
+        else normalized_axes(axis, len(own))
     )
     for place in axes:
         frame.require_equal(own[place], Affine.of(1))
@@ -175,7 +177,9 @@ def of_arange(frame: Frame, elements: Elements, node: Operation) -> Extents:
     first, last = affine(frame, elements, start), affine(frame, elements, stop)
     if step in (None, 1):
         length = frame.normal(last - first)
-        return (length if frame.is_nonnegative(length) else frame.define_number(f"max({length}, 0)", "length"),)
+        return (
+            length if frame.is_nonnegative(length) else frame.define_number(f"max({length}, 0)", "length"),
+        )
     return (frame.define_number(f"turns({first}, {last}, {step})", "length"),)
 
 
@@ -368,7 +372,17 @@ FINDERS: dict[str, Finder] = {
     "stack": of_stack,
     "array": of_array,
     **dict.fromkeys(
-        ["flip", "copy", "ascontiguousarray", "tril", "triu", "zeros_like", "ones_like", "empty_like", "astype"],
+        [
+            "flip",
+            "copy",
+            "ascontiguousarray",
+            "tril",
+            "triu",
+            "zeros_like",
+            "ones_like",
+            "empty_like",
+            "astype",
+        ],
         of_first,
     ),
     **dict.fromkeys(["float64", "float32", "index_set", "index_add", "sort", "argsort", "roll"], of_first),

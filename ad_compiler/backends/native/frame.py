@@ -15,17 +15,11 @@ from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine, Ranges
 from ad_compiler.backends.native.nests import (
     Allocate,
-    Choice,
     Code,
     Define,
-    Expression,
     Line,
-    Load,
     Nest,
     Scalar,
-    Store,
-    Whole,
-    text_of,
 )
 from ad_compiler.backends.native.planning import Writes
 from ad_compiler.backends.numpy.names import NOUNS
@@ -35,7 +29,9 @@ from ad_compiler.refusal import Refusal
 from ad_compiler.rules.shapes import type_of
 
 Extents = tuple[Affine, ...]
-RESERVED = frozenset([*keyword.kwlist, "np", "math", "njit", "Departure", "abs", "min", "max", "range", "int"])
+RESERVED = frozenset(
+    [*keyword.kwlist, "np", "math", "njit", "Departure", "abs", "min", "max", "range", "int"]
+)
 SUBSCRIPTS = "ijklpqrs"
 
 
@@ -278,6 +274,3 @@ def names_in(text: str) -> frozenset[str]:
 
 def dtype_of(operand: Operand) -> np.dtype[Any]:
     return type_of(operand).dtype
-
-
-__all__ = ["Choice", "Define", "Expression", "Extents", "Frame", "Load", "Store", "Whole", "names_in", "text_of"]

@@ -1,7 +1,7 @@
 """Subscripts of the user's as subscripts of loops: slices, numbers, new axes, index arrays and masks.
 
-    a[1:-1, j]       [i]      a[i + 1, j]       for i in range(n - 2), if 0 <= j < m is known
-    a[rows, ::2]     [i, k]   a[at(rows[i], n), 2 * k]
+a[1:-1, j]       [i]      a[i + 1, j]       for i in range(n - 2), if 0 <= j < m is known
+a[rows, ::2]     [i, k]   a[at(rows[i], n), 2 * k]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.frame import Extents, Frame
-from ad_compiler.backends.native.nests import Line, Whole, text_of
+from ad_compiler.backends.native.nests import Line, text_of
 from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.indexing import expanded_index, is_array_index, is_mask
@@ -164,9 +164,7 @@ def subscript(frame: Frame, elements: Elements, item: Operand, length: Affine) -
     return found
 
 
-def slice_of(
-    frame: Frame, elements: Elements, item: slice, length: Affine
-) -> tuple[Affine, Affine, int]:
+def slice_of(frame: Frame, elements: Elements, item: slice, length: Affine) -> tuple[Affine, Affine, int]:
     """The first position, the length and the step of a slice."""
     from ad_compiler.backends.native.elements import affine
 
@@ -178,7 +176,9 @@ def slice_of(
     low = None if start is None else affine(frame, elements, start)
     high = None if stop is None else affine(frame, elements, stop)
     if step == 1:
-        first = low if low is not None and frame.is_nonnegative(low) else end_of(frame, low, length, Affine.of(0))
+        first = (
+            low if low is not None and frame.is_nonnegative(low) else end_of(frame, low, length, Affine.of(0))
+        )
         if high is not None and high.known is not None and high.known < 0:
             last = length + high  # where it is in front of the axis, nothing is selected
         else:
@@ -224,6 +224,3 @@ def difference(frame: Frame, first: Affine, last: Affine) -> Affine:
     if found.known is not None:
         return Affine.of(max(found.known, 0))
     return frame.define_number(f"max({found}, 0)", "length")
-
-
-__all__ = ["Selection", "Whole", "select"]

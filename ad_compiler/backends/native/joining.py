@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
@@ -15,11 +13,16 @@ from ad_compiler.backends.native.materialising import in_memory
 from ad_compiler.backends.native.nests import Define, Line, Scalar, Store
 from ad_compiler.ir import Operand, Operation
 from ad_compiler.refusal import Refusal
-from ad_compiler.rules.shapes import normalized_axes, rank_of, type_of
+from ad_compiler.rules.shapes import normalized_axes, rank_of
 
 
 def put(
-    frame: Frame, elements: Elements, name: str, operand: Operand, kind: ArrayType, place: Callable[..., tuple[Affine, ...]]
+    frame: Frame,
+    elements: Elements,
+    name: str,
+    operand: Operand,
+    kind: ArrayType,
+    place: Callable[..., tuple[Affine, ...]],
 ) -> None:
     """Copy a part to where it stands in the result."""
     extents = frame.extents_of(operand)
@@ -124,7 +127,9 @@ def linspace(frame: Frame, elements: Elements, node: Operation, extents: Extents
     text = f"{i} * {step} + {begin}" if i.known is None else begin
     frame.nest(extents, [Store(name, index, Scalar(text, scalars.ADD))])
     if frame.normal(length) != 1:
-        condition = Line(f"if {length} > 1:\n    {name}[{length - 1}] = {end}", frozenset({name, end}), frozenset({name}))
+        condition = Line(
+            f"if {length} > 1:\n    {name}[{length - 1}] = {end}", frozenset({name, end}), frozenset({name})
+        )
         frame.write(condition)
 
 
@@ -135,7 +140,9 @@ def sort(frame: Frame, elements: Elements, node: Operation, extents: Extents) ->
         raise Refusal("sorting of arrays that are no vectors has no native form", scalars.ADVICE)
     source = in_memory(frame, elements, values)
     name = frame.give(node.result)
-    call = f"np.sort({source})" if node.primitive.name == "sort" else f'np.argsort({source}, kind="mergesort")'
+    call = (
+        f"np.sort({source})" if node.primitive.name == "sort" else f'np.argsort({source}, kind="mergesort")'
+    )
     frame.write(Line(f"{name} = {call}", frozenset({source}), frozenset({name})))
 
 
@@ -149,6 +156,3 @@ def flat_positions(frame: Frame, elements: Elements, node: Operation, extents: E
 
 def trace(frame: Frame, elements: Elements, node: Operation, extents: Extents) -> None:
     raise Refusal("`np.trace` has no native form", "write `np.sum(np.diag(a))`")
-
-
-__all__ = ["np", "type_of"]

@@ -25,12 +25,63 @@ from ad_compiler.backends.native.nests import (
 
 INDENT = "    "
 HELPERS = frozenset(
-    """at bound slice_start slice_length turns divide floor_divide modulo whole_floor_divide whole_modulo
-    real_floor_divide real_modulo real_floor_divide_checked real_modulo_checked power whole_power product total
-    shifted_left shifted_right whole maximum minimum heaviside cbrt is_close are_close nan_to_num sinc math_sqrt
-    math_log math_exp math_expm1 math_log1p math_log2 math_log10 math_sin math_cos math_tan math_sinh math_cosh
-    math_asin math_acos math_acosh math_atanh math_gamma math_lgamma math_pow math_fmod math_hypot grown
-    product_of_matrices product_with_vector product_with_rows product_of_vectors""".split()
+    [
+        "at",
+        "bound",
+        "slice_start",
+        "slice_length",
+        "turns",
+        "divide",
+        "floor_divide",
+        "modulo",
+        "whole_floor_divide",
+        "whole_modulo",
+        "real_floor_divide",
+        "real_modulo",
+        "real_floor_divide_checked",
+        "real_modulo_checked",
+        "power",
+        "whole_power",
+        "product",
+        "total",
+        "shifted_left",
+        "shifted_right",
+        "whole",
+        "maximum",
+        "minimum",
+        "heaviside",
+        "cbrt",
+        "is_close",
+        "are_close",
+        "nan_to_num",
+        "sinc",
+        "math_sqrt",
+        "math_log",
+        "math_exp",
+        "math_expm1",
+        "math_log1p",
+        "math_log2",
+        "math_log10",
+        "math_sin",
+        "math_cos",
+        "math_tan",
+        "math_sinh",
+        "math_cosh",
+        "math_asin",
+        "math_acos",
+        "math_acosh",
+        "math_atanh",
+        "math_gamma",
+        "math_lgamma",
+        "math_pow",
+        "math_fmod",
+        "math_hypot",
+        "grown",
+        "product_of_matrices",
+        "product_with_vector",
+        "product_with_rows",
+        "product_of_vectors",
+    ]
 )
 
 
@@ -85,7 +136,13 @@ def prologue_lines(frame: Frame, used: frozenset[str]) -> list[str]:
     """What is needed of the lengths of the inputs, and of constant arrays."""
     lines = []
     for code in frame.prologue:
-        name = code.name if isinstance(code, Define) else next(iter(code.writes)) if isinstance(code, Line) else ""
+        name = (
+            code.name
+            if isinstance(code, Define)
+            else next(iter(code.writes))
+            if isinstance(code, Line)
+            else ""
+        )
         if name in used:
             lines += lines_of([code], 1)
     return lines

@@ -280,7 +280,9 @@ class Lowering:
             with frame.into(code):
                 self.block(block)
                 frame.node = node
-                found.append([self.assign(*pair) for pair in zip(names, node.results, block.results, strict=True)])
+                found.append(
+                    [self.assign(*pair) for pair in zip(names, node.results, block.results, strict=True)]
+                )
         self.statement = statement
         frame.write(choice)
         for name, value, first, second in zip(names, node.results, *found, strict=True):
@@ -292,14 +294,13 @@ class Lowering:
 
     def name_of_choice(self, value: Value, node: Branch, place: int) -> str:
         sides = (node.then.results[place], node.otherwise.results[place])
-        return value.name or next((s.name for s in sides if isinstance(s, Value) and s.name), None) or "chosen"
+        return (
+            value.name or next((s.name for s in sides if isinstance(s, Value) and s.name), None) or "chosen"
+        )
 
     def joined(self, name: str, first: Extents | None, second: Extents | None, before: set[str]) -> Extents:
         """The lengths of what is one of two arrays."""
         frame = self.frame
-        if first is not None and second is not None and first == second:
-            if all(set(names_of(extent)) <= before for extent in first):
-                return first
         rank = len(first or second or ())
         result = []
         for axis in range(rank):
@@ -334,14 +335,12 @@ class Lowering:
         frame = self.frame
         memory = frame.writes.memory
         names = []
-        sources = []
         for param, initial, result in zip(node.carried, node.initial, node.results, strict=True):
             kind = param.type
             if not isinstance(kind, ArrayType):
                 raise Refusal("a list that a loop changes has no native form", scalars.ADVICE)
             name = frame.fresh(result.name or frame.wanted(param) if param.name is None else param.name)
             names.append(name)
-            sources.append(None)
             if initial is not UNBOUND:
                 self.check_rank(initial, kind)
             if initial is UNBOUND:
@@ -352,7 +351,6 @@ class Lowering:
                 source = in_memory(frame, self.elements, initial)
                 copied = ".copy()" if param in memory.copied_at_start else ""
                 frame.write(Line(f"{name} = {source}{copied}", frozenset({source}), frozenset({name})))
-        before = set(frame.taken)
         head, index, turns, reads = self.head(node)
         starts = self.tapes.starts() if not self.reverse else []
         repeat = Repeat(head, reads=reads, index=index)
@@ -365,14 +363,17 @@ class Lowering:
             stable.append(self.is_stable(param, initial))
         statement = self.statement
         with frame.into(repeat.body):
-            for name, param, initial, is_stable in zip(names, node.carried, node.initial, stable, strict=True):
+            for name, param, initial, is_stable in zip(
+                names, node.carried, node.initial, stable, strict=True
+            ):
                 kind = param.type
                 assert isinstance(kind, ArrayType)
                 if is_stable or kind.rank == 0:
                     frame.extents[param] = frame.extents_of(initial) if kind.rank else ()
                 else:
                     frame.extents[param] = tuple(
-                        frame.define_number(f"{name}.shape[{axis}]", f"{name}_{axis}") for axis in range(kind.rank)
+                        frame.define_number(f"{name}.shape[{axis}]", f"{name}_{axis}")
+                        for axis in range(kind.rank)
                     )
             if node.condition is not None:
                 self.block(node.condition)
@@ -398,9 +399,9 @@ class Lowering:
                 frame.extents[result] = frame.extents[param]
             else:
                 frame.extents[result] = tuple(
-                    frame.define_number(f"{name}.shape[{axis}]", f"{name}_{axis}") for axis in range(kind.rank)
+                    frame.define_number(f"{name}.shape[{axis}]", f"{name}_{axis}")
+                    for axis in range(kind.rank)
                 )
-        del before
 
     def is_stable(self, param: Value, initial: Operand) -> bool:
         """Whether the lengths of what is carried stay what they are at the start."""

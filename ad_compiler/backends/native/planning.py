@@ -11,12 +11,32 @@ from __future__ import annotations
 from ad_compiler.analysis.types import ArrayType, is_one, same_shape
 from ad_compiler.backends.numpy.memory import IN_PLACE, Memory, is_array
 from ad_compiler.backends.numpy.plan import Plan, Planner, Step
-from ad_compiler.ir import Block, Branch, Function, Loop, Node, Operand, Operation, Value, blocks_of, values_in
+from ad_compiler.ir import (
+    Block,
+    Branch,
+    Function,
+    Loop,
+    Node,
+    Operand,
+    Operation,
+    Value,
+    blocks_of,
+    values_in,
+)
 from ad_compiler.rules.indexing import getitem_type, is_basic, part_of
 
 UPDATES = ("index_add", "index_set")
 VIEWS = frozenset(
-    {"transpose", "swapaxes", "moveaxis", "expand_dims", "squeeze", "flip", "broadcast_to", "sum_where_broadcast"}
+    {
+        "transpose",
+        "swapaxes",
+        "moveaxis",
+        "expand_dims",
+        "squeeze",
+        "flip",
+        "broadcast_to",
+        "sum_where_broadcast",
+    }
     | {"ascontiguousarray", "sliding_window_view"}
 )
 CONSTANTS = frozenset(
@@ -24,10 +44,37 @@ CONSTANTS = frozenset(
 )
 CASTS = frozenset({"astype", "float64", "float32", "float"})
 REDUCTIONS = frozenset(
-    {"sum", "mean", "max", "min", "amax", "amin", "prod", "all", "any", "argmax", "argmin", "count_nonzero", "norm"}
+    {
+        "sum",
+        "mean",
+        "max",
+        "min",
+        "amax",
+        "amin",
+        "prod",
+        "all",
+        "any",
+        "argmax",
+        "argmin",
+        "count_nonzero",
+        "norm",
+    }
 )
 SELECTIONS = frozenset(
-    {"tril", "triu", "diagonal", "diag", "full", "full_like", "outer", "roll", "repeat", "tile", "pad", "diff"}
+    {
+        "tril",
+        "triu",
+        "diagonal",
+        "diag",
+        "full",
+        "full_like",
+        "outer",
+        "roll",
+        "repeat",
+        "tile",
+        "pad",
+        "diff",
+    }
 )
 
 
@@ -68,10 +115,54 @@ def is_pulled(node: Operation) -> bool:
 
 
 ELEMENTWISE_CONSTANTS = frozenset(
-    """and_ bitwise_and bitwise_or bitwise_xor ceil eq equal fix floor floor_divide floordiv ge greater
-    greater_equal gt invert isclose isfinite isinf isnan le left_shift less less_equal logical_and logical_not
-    logical_or logical_xor lshift lt ne not not_equal or_ right_shift rint rshift sign signbit trunc xor around
-    round int bool rounded""".split()
+    [
+        "and_",
+        "bitwise_and",
+        "bitwise_or",
+        "bitwise_xor",
+        "ceil",
+        "eq",
+        "equal",
+        "fix",
+        "floor",
+        "floor_divide",
+        "floordiv",
+        "ge",
+        "greater",
+        "greater_equal",
+        "gt",
+        "invert",
+        "isclose",
+        "isfinite",
+        "isinf",
+        "isnan",
+        "le",
+        "left_shift",
+        "less",
+        "less_equal",
+        "logical_and",
+        "logical_not",
+        "logical_or",
+        "logical_xor",
+        "lshift",
+        "lt",
+        "ne",
+        "not",
+        "not_equal",
+        "or_",
+        "right_shift",
+        "rint",
+        "rshift",
+        "sign",
+        "signbit",
+        "trunc",
+        "xor",
+        "around",
+        "round",
+        "int",
+        "bool",
+        "rounded",
+    ]
 )
 
 
@@ -99,7 +190,11 @@ class NativePlanner(Planner):
         for node in reversed(block.operations):
             for inner in blocks_of(node):
                 self.visit(inner, updated)
-            if isinstance(node, Operation) and node.result not in updated and self.inlines(node, block, readers):
+            if (
+                isinstance(node, Operation)
+                and node.result not in updated
+                and self.inlines(node, block, readers)
+            ):
                 self.inlined.add(node.result)
         self.read_before_update(block)
 
@@ -141,7 +236,9 @@ class NativePlanner(Planner):
             if self.uses[reader.result] != 1 or self.readers[reader.result][0] is not block:
                 return False
             following = readers.get(reader.result)
-            return isinstance(following, Operation) and self.reads_once(reader.result, following, block, readers)
+            return isinstance(following, Operation) and self.reads_once(
+                reader.result, following, block, readers
+            )
         if name == "getitem" and reader.arguments[0] is value:
             return False
         if not is_pulled(reader) or name in ("repeat", "tile", "diff"):
@@ -189,7 +286,9 @@ class Writes:
         is_update = name in UPDATES
         if not isinstance(base, Value) or base in self.plan.inlined or not is_array(node.result):
             return False
-        if not is_update and (name not in IN_PLACE or node.primitive.text or node.result in self.plan.inlined):
+        if not is_update and (
+            name not in IN_PLACE or node.primitive.text or node.result in self.plan.inlined
+        ):
             return False
         kinds = (node.result.type, base.type)
         if not all(isinstance(kind, ArrayType) for kind in kinds):

@@ -123,7 +123,9 @@ def reduce(frame: Frame, elements: Elements, node: Operation, extents: Extents) 
     if kind.dtype.kind not in "biuf" or kind.dtype.itemsize > 8 or kind.dtype == np.float16:
         raise Refusal(f"numbers of {kind.dtype} have no native form", scalars.ADVICE)
     reduction = KINDS[name]
-    work = np.dtype(np.float64) if kind.dtype == np.float32 and name in ("sum", "mean", "norm") else kind.dtype
+    work = (
+        np.dtype(np.float64) if kind.dtype == np.float32 and name in ("sum", "mean", "norm") else kind.dtype
+    )
     own = frame.extents_of(array)
     if not reduction.empty:
         for axis in axes:
@@ -208,7 +210,7 @@ def reduce_parts(
         ]
         frame.write(*wrapped(outer, body))
         return
-    start = [Store(name, kept, scalars.cast(reduction.start(work), work, kind.dtype))]
+    start: list[Code] = [Store(name, kept, scalars.cast(reduction.start(work), work, kind.dtype))]
     frame.write(*wrapped(outer, start))
     old = scalars.cast(Load(name, kept), kind.dtype, work)
     frame.write(*wrapped(loops, [join(old, lambda value, operator: Store(name, kept, value, operator))]))
@@ -216,7 +218,9 @@ def reduce_parts(
         frame.write(*wrapped(outer, [Store(name, kept, done(Load(name, kept)))]))
 
 
-def zip_places(frame: Frame, own: Extents, loops: list[tuple[str, Affine]]) -> list[tuple[int, tuple[str, Affine]]]:
+def zip_places(
+    frame: Frame, own: Extents, loops: list[tuple[str, Affine]]
+) -> list[tuple[int, tuple[str, Affine]]]:
     places = [place for place, e in enumerate(own) if frame.normal(e) != 1]
     return list(zip(places, loops, strict=True))
 
@@ -246,7 +250,10 @@ def reduce_to_position(frame: Frame, elements: Elements, node: Operation, extent
     symbol = ">" if node.primitive.name == "argmax" else "<"
     start = (lowest if symbol == ">" else highest)(dtype)
     first = Scalar(f"{found} < 0")
-    better = Apply(f"{{0}} or {{1}} {symbol} {{2}} or ({{1}} != {{1}} and {{2}} == {{2}})", (first, Scalar(new), Scalar(best)))
+    better = Apply(
+        f"{{0}} or {{1}} {symbol} {{2}} or ({{1}} != {{1}} and {{2}} == {{2}})",
+        (first, Scalar(new), Scalar(best)),
+    )
     update = Line(
         f"if {text_of(better)}:\n    {best} = {new}\n    {found} = {place}",
         frozenset({best, new, found}),
@@ -268,7 +275,9 @@ def reduce_to_position(frame: Frame, elements: Elements, node: Operation, extent
         return
     frame.allocate(name, extents, kind.dtype)
     kept = tuple(
-        i if spot not in axes else Affine.of(0) for spot, i in enumerate(index) if keepdims or spot not in axes
+        i if spot not in axes else Affine.of(0)
+        for spot, i in enumerate(index)
+        if keepdims or spot not in axes
     )
     frame.write(*wrapped(outer, [*body, Store(name, kept, Scalar(found))]))
 
@@ -277,14 +286,18 @@ def reduce_diagonal(frame: Frame, elements: Elements, node: Operation, extents: 
     """`np.trace`."""
     array, offset = node.arguments
     rows, columns = frame.extents_of(array)
-    length = frame.define_number(f"max(min({rows + min(offset, 0)}, {columns - max(offset, 0)}), 0)", "length")
+    length = frame.define_number(
+        f"max(min({rows + min(offset, 0)}, {columns - max(offset, 0)}), 0)", "length"
+    )
     i = Affine.of(frame.subscripts[0])
     part = elements.element(array, (i + max(-offset, 0), i + max(offset, 0)))
     kind = node.result.type
     assert isinstance(kind, ArrayType)
     name = frame.give(node.result)
     frame.write(Define(name, scalars.number(0, kind.dtype)))
-    frame.write(Nest([(str(i), length)], [Define(name, scalars.cast(part, type_of(array).dtype, kind.dtype), "+=")]))
+    frame.write(
+        Nest([(str(i), length)], [Define(name, scalars.cast(part, type_of(array).dtype, kind.dtype), "+=")])
+    )
 
 
 def reduce_to_spread(frame: Frame, elements: Elements, node: Operation, extents: Extents) -> None:
@@ -329,7 +342,9 @@ def reduce_to_spread(frame: Frame, elements: Elements, node: Operation, extents:
         frame.write(*body, Define(name, spread))
         return
     frame.allocate(name, extents, kind.dtype)
-    kept = tuple(i if p not in axes else Affine.of(0) for p, i in enumerate(index) if keepdims or p not in axes)
+    kept = tuple(
+        i if p not in axes else Affine.of(0) for p, i in enumerate(index) if keepdims or p not in axes
+    )
     frame.write(*wrapped(outer, [*body, Store(name, kept, spread)]))
 
 
@@ -355,7 +370,9 @@ def accumulate(frame: Frame, elements: Elements, node: Operation, extents: Exten
     part = scalars.cast(part, type_of(array).dtype, kind.dtype)
     frame.allocate(name, extents, kind.dtype)
     total = frame.fresh("running")
-    loops = [(str(i), e) for p, (i, e) in enumerate(zip(index, extents, strict=True)) if p != place and e != 1]
+    loops = [
+        (str(i), e) for p, (i, e) in enumerate(zip(index, extents, strict=True)) if p != place and e != 1
+    ]
     along = [(str(index[place]), extents[place])] if extents[place] != 1 else []
     body: list[Code] = [
         Define(total, scalars.number(0, kind.dtype)),

@@ -49,16 +49,76 @@ INFIX: dict[str, tuple[str, int]] = {
 COMPARISONS = {"<", "<=", ">", ">=", "==", "!="}
 
 NUMPY_FUNCTIONS = frozenset(
-    "exp exp2 expm1 log log2 log10 log1p sqrt sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh "
-    "arctanh arctan2 hypot copysign fmod floor ceil trunc rint sign deg2rad rad2deg degrees radians logaddexp "
-    "logaddexp2 fmax fmin nextafter".split()
+    [
+        "exp",
+        "exp2",
+        "expm1",
+        "log",
+        "log2",
+        "log10",
+        "log1p",
+        "sqrt",
+        "sin",
+        "cos",
+        "tan",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "arcsinh",
+        "arccosh",
+        "arctanh",
+        "arctan2",
+        "hypot",
+        "copysign",
+        "fmod",
+        "floor",
+        "ceil",
+        "trunc",
+        "rint",
+        "sign",
+        "deg2rad",
+        "rad2deg",
+        "degrees",
+        "radians",
+        "logaddexp",
+        "logaddexp2",
+        "fmax",
+        "fmin",
+        "nextafter",
+    ]
 )
 PREDICATES = frozenset({"isnan", "isinf", "isfinite", "signbit"})
 MATH_CHECKED = frozenset(
-    "sqrt log exp expm1 log1p log2 log10 sin cos tan sinh cosh asin acos acosh atanh gamma lgamma pow fmod hypot"
-    .split()
+    [
+        "sqrt",
+        "log",
+        "exp",
+        "expm1",
+        "log1p",
+        "log2",
+        "log10",
+        "sin",
+        "cos",
+        "tan",
+        "sinh",
+        "cosh",
+        "asin",
+        "acos",
+        "acosh",
+        "atanh",
+        "gamma",
+        "lgamma",
+        "pow",
+        "fmod",
+        "hypot",
+    ]
 )
-MATH_TOTAL = frozenset("atan asinh tanh atan2 erf erfc degrees radians fabs copysign".split())
+MATH_TOTAL = frozenset(
+    ["atan", "asinh", "tanh", "atan2", "erf", "erfc", "degrees", "radians", "fabs", "copysign"]
+)
 HELPERS = {"heaviside": "heaviside", "cbrt": "cbrt", "sinc": "sinc"}
 
 
@@ -279,7 +339,9 @@ def _floordiv(
     converted = all_as(dtype, parts, types)
     if python:
         return call("floor_divide" if dtype.kind == "i" else "real_floor_divide_checked", *converted)
-    return narrowed(call("real_floor_divide" if dtype.kind == "f" else "whole_floor_divide", *converted), dtype)
+    return narrowed(
+        call("real_floor_divide" if dtype.kind == "f" else "whole_floor_divide", *converted), dtype
+    )
 
 
 def _mod(
@@ -312,8 +374,10 @@ def _helper(name: str) -> Special:
     def made(
         dtype: np.dtype[Any], parts: Sequence[Expression], types: Sequence[ArrayType], python: bool
     ) -> Expression:
-        return reals(dtype, call(name, *all_as(dtype, parts, types))) if dtype.kind == "f" else narrowed(
-            call(name, *all_as(dtype, parts, types)), dtype
+        return (
+            reals(dtype, call(name, *all_as(dtype, parts, types)))
+            if dtype.kind == "f"
+            else narrowed(call(name, *all_as(dtype, parts, types)), dtype)
         )
 
     return made

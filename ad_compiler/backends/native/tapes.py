@@ -22,7 +22,7 @@ from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.elements import Elements
 from ad_compiler.backends.native.frame import Extents, Frame
-from ad_compiler.backends.native.nests import Allocate, Code, Define, Line, Nest, Scalar, Store, text_of
+from ad_compiler.backends.native.nests import Allocate, Code, Define, Line, Scalar, Store
 from ad_compiler.ir import Operation, Pop, Value, values_in
 from ad_compiler.refusal import Refusal
 
@@ -149,7 +149,9 @@ class Tapes:
         lengths = [frame.fresh(f"{name}_{axis}") for axis in range(kind.rank)]
         tape.start.append(Allocate(name, (Affine.of(64),), dtype))
         tape.start.append(Define(top, Scalar("0")))
-        tape.start += [Allocate(each, (Affine.of(16),), scalars.dtype_text(np.dtype(np.int64))) for each in lengths]
+        tape.start += [
+            Allocate(each, (Affine.of(16),), scalars.dtype_text(np.dtype(np.int64))) for each in lengths
+        ]
         return Entry(name, kind, None, top, lengths)
 
     def pop(self, node: Pop) -> None:
@@ -184,6 +186,3 @@ def names(number: Affine) -> list[str]:
     import re
 
     return [found for name, _ in number.terms for found in re.findall(r"[A-Za-z_]\w*", name)]
-
-
-__all__ = ["Nest", "Tapes", "text_of"]
