@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import ArrayType
-from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.departure import Departure
 from ad_compiler.backends.native.frame import names_in
 from ad_compiler.backends.native.kernels import (
@@ -34,8 +33,8 @@ from ad_compiler.backends.native.kernels import (
     tuple_text,
 )
 from ad_compiler.backends.native.loading import announced, compile_for, load_text
-from ad_compiler.backends.native.lowering import Lowered, lower
-from ad_compiler.backends.native.nests import text_of
+from ad_compiler.backends.native.lowering import Lowered, lower, nothing
+from ad_compiler.backends.native.nests import Allocate, codes_in
 from ad_compiler.backends.numpy.emit import header
 from ad_compiler.backends.numpy.expressions import Expressions
 from ad_compiler.ir import Operand, Value, values_in
@@ -135,16 +134,14 @@ def sweeps(lowered: Lowered, name: str) -> tuple[list[str], list[str]]:
 
 def unset_line(lowered: Lowered, name: str) -> str:
     """What stands for a name that only one side of a branch makes, and only the same side reads."""
-    frame = lowered.frame
-    value = frame.value_of.get(name)
-    if value is not None and type_of(value).rank == 0:
-        return f"{INDENT}{name} = {text_of(scalars.number(0, type_of(value).dtype))}"
-    if value is None and name not in frame.allocated:
-        return f"{INDENT}{name} = 0"
-    rank, dtype = frame.allocated.get(name, (0, ""))
+    value = lowered.frame.value_of.get(name)
     if value is not None:
-        rank, dtype = type_of(value).rank, scalars.dtype_text(type_of(value).dtype)
-    return f"{INDENT}{name} = np.empty(({'0, ' * rank}), {dtype})"
+        (code,) = nothing(name, type_of(value))
+        return "\n".join(lines_of([code], 1))
+    for code in codes_in(lowered.forward):
+        if isinstance(code, Allocate) and code.name == name:
+            return f"{INDENT}{name} = np.empty(({'0, ' * len(code.extents)}), {code.dtype})"
+    return f"{INDENT}{name} = 0"
 
 
 def defined_in(lines: list[str]) -> list[str]:

@@ -53,7 +53,6 @@ class Frame:
         self.numbers: dict[Value, Affine] = {}  # whole numbers known as sums of names
         self.known: dict[Any, Any] = {}  # lengths and offsets computed so far
         self.made_in_loops: set[str] = set()
-        self.allocated: dict[str, tuple[int, str]] = {}  # rank and dtype of the arrays that are no values
         self.depth = 0  # how many loops of the user's own are around
         self.node: Node | None = None
         users = {value.name for value in self.all_values() if value.name}
@@ -239,7 +238,6 @@ class Frame:
     # Code for values in memory
 
     def allocate(self, name: str, extents: Extents, dtype: np.dtype[Any], zeros: bool = False) -> None:
-        self.allocated[name] = (len(extents), scalars.dtype_text(dtype))
         self.write(Allocate(name, extents, scalars.dtype_text(dtype), zeros))
 
     def nest(self, extents: Extents, body: list[Code]) -> None:

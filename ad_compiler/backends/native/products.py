@@ -181,7 +181,7 @@ def by_loops(
         own = frame.extents_of(operand)
         index = tuple(Affine.of(0) if e == 1 else subscript[c] for c, e in zip(term, own, strict=True))
         part = elements.element(operand, index)
-        is_computed = isinstance(operand, Value) and operand not in frame.names and index
+        computed = isinstance(operand, Value) and operand not in frame.names and index
         if (
             is_computed and size_of(part) > 1 and len(order) > len(term)
         ):  # each element is read more than once

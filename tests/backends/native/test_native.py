@@ -160,7 +160,7 @@ def test_infinite_and_undefined_numbers() -> None:
 
 def test_value_and_pullback() -> None:
     args = RNG.normal(size=3), RNG.normal(size=(5, 3)), RNG.normal(size=5)
-    value, gradient = value_and_grad(loss, backend="numba", cache=False)(*args)
+    value, _ = value_and_grad(loss, backend="numba", cache=False)(*args)
     assert type(value) is np.float64
     np.testing.assert_allclose(value, loss(*args), rtol=1e-12)
 
