@@ -182,9 +182,7 @@ def by_loops(
         index = tuple(Affine.of(0) if e == 1 else subscript[c] for c, e in zip(term, own, strict=True))
         part = elements.element(operand, index)
         computed = isinstance(operand, Value) and operand not in frame.names and index
-        if (
-            is_computed and size_of(part) > 1 and len(order) > len(term)
-        ):  # each element is read more than once
+        if computed and size_of(part) > 1 and len(order) > len(term):  # each element is read more than once
             part = Load(in_memory(frame, elements, operand), index)
         factors.append(elements_cast(part, operand, kind))
     product: Expression = factors[0]
