@@ -32,7 +32,7 @@ from ad_compiler.backends.native.kernels import (
     parameters_of,
     tuple_text,
 )
-from ad_compiler.backends.native.loading import announced, compile_for, load_text
+from ad_compiler.backends.native.loading import announced, compile_for, is_disabled, load_functions
 from ad_compiler.backends.native.lowering import Lowered, lower, nothing
 from ad_compiler.backends.native.nests import Allocate, codes_in
 from ad_compiler.backends.numpy.emit import header
@@ -62,12 +62,15 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
     options = 'error_model="numpy", no_cfunc_wrapper=True'
     if program.request.backend.fastmath:
         options += f", fastmath={FASTMATH}"
-    source = module(texts, options)
-    loaded = load_text(source, program.name)
+    plain, cached = module(texts, options), module(texts, f"{options}, cache=True")
     names = [text[len("def ") : text.index("(")] for text in texts]
-    functions = [getattr(loaded, name) for name in names]
     with announced(program.name):
-        compile_all(program, lowered, texts, saved, functions)
+        functions = load_functions(
+            plain,
+            cached if program.request.backend.cache else None,
+            names,
+            lambda made: compile_all(program, lowered, texts, saved, made),
+        )
     namespace = {f"_ad_kernel_{n}": each for n, each in enumerate(functions)}
     namespace["_ad_departures"] = (Departure, OverflowError)
     namespace |= scalar_types(program)
@@ -75,17 +78,16 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
         text = pullback_wrapper(program, lowered, texts, saved, forwarding)
     else:
         text = wrapper(program, lowered, texts, forwarding)
-    return Native(source, text, namespace, functions[0])
+    return Native(plain, text, namespace, functions[0])
 
 
 def compile_all(
     program: Program, lowered: Lowered, texts: list[str], saved: list[str], functions: list[Any]
 ) -> None:
     """Have Numba compile now, so that what it says is said as a refusal."""
-    import numba
     from numba.core.errors import NumbaError
 
-    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # NUMBA_DISABLE_JIT=1: the loops run as Python, for debuggers
+    if is_disabled():
         return
     by_name = {lowered.frame.names[value]: numba_type(type_of(value)) for value in lowered.inputs}
     by_name |= {lowered.frame.names[value]: numba_type(type_of(value)) for value in lowered.seeds}
