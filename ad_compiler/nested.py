@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import ArrayType, Axis, Length, ListType, representative, type_of_number
+from ad_compiler.analysis.storage import storages_of
 from ad_compiler.backends.loader import load, module_text
 from ad_compiler.derivative import Derivative, classes_made
 from ad_compiler.frontend.aliases import active_scopes, current
@@ -146,6 +147,7 @@ class NestedCall:
             function.result = current(context, result)
             block.operations[:0] = context.checks.operations
             self.check_effects(scopes, before, function)
+            context.newer = {}  # from here on every value is what it was when it was computed
             share(function, context)
             lowered = Lowered(function, differentiated_as, context)
             differentiated(request, context.here.source, lowered)
@@ -186,8 +188,9 @@ class NestedCall:
 
     def check_effects(self, scopes: Any, before: Any, function: Function) -> None:
         """Refuse what changes the program around it, which the derivative would do in a copy."""
-        own = {value for parameter in function.parameters for value in values_in(parameter.structure)}
-        foreign = self.context.written - made_in(function.forward) - own
+        own = made_in(function.forward)
+        own.update(values_in([parameter.structure for parameter in function.parameters]))
+        foreign = any(not storages_of(value) <= own for value in self.context.written)
         if foreign or any(changed(each.names, names) for each, names in zip(scopes, before, strict=True)):
             raise self.context.refuse(
                 self.node,
