@@ -35,9 +35,20 @@ from ad_compiler.frontend.calls import bind, call_operand, inline
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.objects import MISSING
 from ad_compiler.frontend.program import Lowered, as_reals
-from ad_compiler.frontend.recursion import changed, close, made_in, reads_in
+from ad_compiler.frontend.recursion import UPDATES, changed, close, made_in, reads_in
 from ad_compiler.frontend.scope import LocalFunction
-from ad_compiler.ir import Block, Function, Operand, Parameter, Record, Value, map_values, values_in
+from ad_compiler.ir import (
+    Block,
+    Function,
+    Operand,
+    Operation,
+    Parameter,
+    Record,
+    Value,
+    map_values,
+    nodes_in,
+    values_in,
+)
 from ad_compiler.pipeline import Mode, Request, differentiated, written
 from ad_compiler.refusal import NeedsConstant
 from ad_compiler.transforms.share import share
@@ -190,7 +201,12 @@ class NestedCall:
         """Refuse what changes the program around it, which the derivative would do in a copy."""
         own = made_in(function.forward)
         own.update(values_in([parameter.structure for parameter in function.parameters]))
-        foreign = any(not storages_of(value) <= own for value in self.context.written)
+        bases = [
+            node.arguments[0]
+            for node in nodes_in(function.forward)
+            if isinstance(node, Operation) and node.primitive.name in UPDATES
+        ]
+        foreign = any(isinstance(base, Value) and not storages_of(base) <= own for base in bases)
         if foreign or any(changed(each.names, names) for each, names in zip(scopes, before, strict=True)):
             raise self.context.refuse(
                 self.node,
