@@ -41,6 +41,7 @@ from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.differentiate import ReverseSweep
 from ad_compiler.transforms.forward_program import push_forward
 from ad_compiler.transforms.gates import find_gates
+from ad_compiler.transforms.hoist import hoist
 from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in
 from ad_compiler.transforms.protect import protect_views
 from ad_compiler.transforms.tape import record
@@ -118,6 +119,8 @@ def differentiated(request: Request, source: Source, lowered: Lowered) -> None:
     close_all(function)
     show("differentiate", function)
     clean(lowered)
+    if request.mode == "value":
+        hoist(function.forward)
 
 
 def written(request: Request, name: str, lowered: Lowered) -> str:
