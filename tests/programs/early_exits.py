@@ -350,3 +350,13 @@ def break_inside_of_branches(x, y):
             y = y * 1.5
         z = z * k
     return z * y * k
+
+
+@program(np.array([0.3, 0.9, -0.4, 1.2]), 0.5)
+def first_turns_of_loops_that_count_down(x, y):
+    for i in range(4):
+        for j in range(i - 1, -1, -1):
+            for k in range(j, 0, -1):
+                y = y * x[j] + x[k - 1]
+                break
+    return y
