@@ -69,7 +69,8 @@ def arguments(expression: str) -> list[Any]:
 
 
 def names_of(function: Any) -> tuple[str, ...]:
-    return function.__code__.co_varnames[: function.__code__.co_argcount]
+    code = function.__code__
+    return tuple(code.co_varnames[: code.co_argcount])
 
 
 def chosen(function: Any, expression: str) -> list[Any]:

@@ -75,7 +75,7 @@ def known_length(length: Any) -> int:
 
 
 def depth_of(arrays: Any) -> int:
-    return 1 + max(map(depth_of, arrays), default=0) if isinstance(arrays, list) else 0
+    return 1 + max([0, *map(depth_of, arrays)]) if isinstance(arrays, list) else 0
 
 
 @at_compile_time

@@ -142,7 +142,7 @@ def named(path: str) -> Any:
 
 def has_rule(function: Any) -> bool:
     """Whether calls of it are differentiated: by a rule, a definition, or a handler of the front end."""
-    from ad_compiler.frontend.calls import BUILTINS
+    from ad_compiler.frontend.builtin_calls import BUILTINS
 
     try:
         known = any(function in table for table in (registry, expansions, replaced, BUILTINS))

@@ -150,8 +150,8 @@ def refused() -> Iterator[str]:
             short = name if module == "numpy" else f"{module.partition('.')[2]}.{name}"
             by_reason.setdefault(reason, []).append(f"`{short}`")
     yield "\n## Refused\n"
-    for (reason, advice), names in by_reason.items():
-        yield paragraph(f"* {' '.join(names)}: {reason}; {advice}.")
+    for (why, advice), names in by_reason.items():
+        yield paragraph(f"* {' '.join(names)}: {why}; {advice}.")
 
 
 def main(arguments: list[str]) -> None:
