@@ -22,7 +22,7 @@ from ad_compiler.frontend.objects import MISSING, call_object, construct
 from ad_compiler.frontend.operations import describe_any, operation
 from ad_compiler.frontend.recursion import ENDLESS, activation_of, call_recursive
 from ad_compiler.frontend.scope import LocalFunction, Scope, containers_in
-from ad_compiler.frontend.source import read_source
+from ad_compiler.frontend.source import compiled_function, read_source
 from ad_compiler.frontend.statements import run_body
 from ad_compiler.frontend.write_calls import WRITERS, taken_out, takes_out
 from ad_compiler.frontend.writes import write_out
@@ -125,6 +125,7 @@ def call_operand(
     result = call_object(context, node, callee, positional, keywords)
     if result is not MISSING:
         return result
+    callee = compiled_function(callee)
     if isinstance(callee, FunctionType) and not is_library(callee):
         return inline(context, node, callee, positional, keywords)
     if not callable(callee):

@@ -248,18 +248,14 @@ class Mirror:
             mirror.bounds = loop.bounds
             assert loop.index is not None
             return {loop.index: index}
-        mirror.bounds = (0, counter(loop), 1)
+        turns = counter(loop)
         if loop.bounds is None or loop.index is None:
+            mirror.bounds = (0, turns, 1)
             return {}
         start, _, step = loop.bounds
-        if start == 0 and step == 1:
-            return {loop.index: index}
-        start_of_turn = Block()
-        with builder.inside(start_of_turn):
-            offset = builder.call(registry[operator.mul], (index, step))
-            number = builder.call(registry[operator.add], (start, offset))
-        mirror.body.operations[:0] = start_of_turn.operations
-        return {loop.index: number}
+        walked = builder.call(registry[operator.mul], (turns, step))
+        mirror.bounds = (start, builder.call(registry[operator.add], (start, walked)), step)
+        return {loop.index: index}
 
 
 def counter(loop: Loop) -> Value:
