@@ -325,39 +325,32 @@ CHOOSING: list[Row] = [
 ALL = [*ASSEMBLING, *STATISTICS, *INTERPOLATION, *PADDING, *CHOOSING]
 
 
+FIRST = [(lines, shapes[:1]) for lines, shapes in ALL]
+
+
+def prepared(expression: str, shapes: Sequence[Shape]) -> tuple[Any, list[Any]]:
+    """The function, and as many arrays as it has arguments."""
+    f = function_from_expression(expression, **FUNCTIONS)
+    args = [random_array(generator(expression, shape), shape) for shape in shapes]
+    if "np.interp(x, y" in expression:
+        args[1] = np.sort(args[1])
+    return f, args[: f.__code__.co_argcount]
+
+
 @pytest.mark.parametrize(("expression", "shapes"), contiguous_cases(ALL))
 def test_rule(expression: str, shapes: Sequence[Shape]) -> None:
-    args = [random_array(generator(expression, shape), shape) for shape in shapes]
-    if "np.interp(x, y" in expression:
-        args[1] = np.sort(args[1])
-    f = function_from_expression(expression, **FUNCTIONS)
-    if len(args) > f.__code__.co_argcount:
-        args = args[: f.__code__.co_argcount]
+    f, args = prepared(expression, shapes)
     assert_gradient_matches_finite_differences(f, args)
+    assert_gradient_matches_finite_differences(f, [np.asarray(LAYOUTS["strided"](a)) for a in args])
 
 
-def first_cases() -> list[object]:
-    """Every expression at the first of its shapes."""
-    return contiguous_cases([(lines, shapes[:1]) for lines, shapes in ALL])
+@pytest.mark.parametrize(("expression", "shapes"), contiguous_cases(FIRST))
+def test_single_precision(expression: str, shapes: Sequence[Shape]) -> None:
+    f, args = prepared(expression, shapes)
+    assert_gradient_matches_finite_differences(f, [np.asarray(LAYOUTS["float32"](a)) for a in args])
 
 
-@pytest.mark.parametrize(("expression", "shapes"), first_cases())
-@pytest.mark.parametrize("layout", ["strided", "float32"])
-def test_layouts(expression: str, shapes: Sequence[Shape], layout: str) -> None:
-    arrays = [random_array(generator(expression, shape), shape) for shape in shapes]
-    args = [np.asarray(LAYOUTS[layout](array)) for array in arrays]
-    if "np.interp(x, y" in expression:
-        args[1] = np.sort(args[1])
-    f = function_from_expression(expression, **FUNCTIONS)
-    assert_gradient_matches_finite_differences(f, args[: f.__code__.co_argcount])
-
-
-@pytest.mark.parametrize(("expression", "shapes"), first_cases())
+@pytest.mark.parametrize(("expression", "shapes"), contiguous_cases(FIRST))
 def test_second_derivative(expression: str, shapes: Sequence[Shape]) -> None:
-    args = [random_array(generator(expression, shape), shape) for shape in shapes]
-    if "np.interp(x, y" in expression:
-        args[1] = np.sort(args[1])
-    f = function_from_expression(expression, **FUNCTIONS)
-    assert_second_derivatives_match_finite_differences(
-        expression, args[: f.__code__.co_argcount], **FUNCTIONS
-    )
+    _, args = prepared(expression, shapes)
+    assert_second_derivatives_match_finite_differences(expression, args, **FUNCTIONS)

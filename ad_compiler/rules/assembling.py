@@ -83,7 +83,8 @@ def block_rank(arrays: Any) -> int:
     """The rank of what `np.block` gives: that of its arrays, or the depth of its lists."""
     if not isinstance(arrays, list):
         return rank_of(arrays)
-    return max([depth_of(arrays), *map(block_rank, arrays)])
+    ranks: list[int] = [depth_of(arrays), *map(block_rank, arrays)]
+    return max(ranks)
 
 
 @at_compile_time

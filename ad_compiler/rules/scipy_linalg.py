@@ -61,14 +61,14 @@ def svd(a: Any, full_matrices: Any = True, compute_uv: Any = True) -> Any:
 @written_out(linalg.eigh)
 def eigh(a: Any, b: Any = None, *, lower: Any = True, eigvals_only: Any = False) -> Any:
     check_none(b)
-    side = SIDES[bool(lower)]
+    side = SIDES[lower]
     return np.linalg.eigvalsh(a, side) if eigvals_only else np.linalg.eigh(a, side)
 
 
 @written_out(linalg.eigvalsh)
 def eigvalsh(a: Any, b: Any = None, *, lower: Any = True) -> Any:
     check_none(b)
-    return np.linalg.eigvalsh(a, SIDES[bool(lower)])
+    return np.linalg.eigvalsh(a, SIDES[lower])
 
 
 @at_compile_time
