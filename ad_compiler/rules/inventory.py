@@ -142,7 +142,10 @@ def named(path: str) -> Any:
 
 def has_rule(function: Any) -> bool:
     """Whether calls of it are differentiated: by a rule, a definition, or a handler of the front end."""
+    from ad_compiler.frontend import calls
     from ad_compiler.frontend.builtin_calls import BUILTINS
+
+    assert calls.WRITERS.keys() <= BUILTINS.keys()  # those that write are handled, too
 
     try:
         known = any(function in table for table in (registry, expansions, replaced, BUILTINS))
