@@ -44,6 +44,7 @@ from ad_compiler.transforms.apply_rules import (
 )
 from ad_compiler.transforms.cotangents import (
     Cotangents,
+    in_precision_of,
     is_zero,
     may_be_unbound,
     name_cotangent,
@@ -95,6 +96,7 @@ class ReverseSweep:
         if is_zero(contribution):
             return
         known = cotangents.get(value)
+        contribution = in_precision_of(self.builder, value, contribution)
         if is_list(value):
             contribution = lists.added(self.builder, known, contribution)
         elif isinstance(value.type, TupleType):
