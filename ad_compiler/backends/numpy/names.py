@@ -167,6 +167,8 @@ class Names:
         base = node.arguments[0]
         if name not in UPDATES and (name not in IN_PLACE or node.primitive.text):
             return False
+        if node.result in self.memory.new:
+            return False
         result_type, base_type = node.result.type, base.type
         if name not in LIST_UPDATES and not (
             isinstance(result_type, ArrayType) and isinstance(base_type, ArrayType)
