@@ -1,6 +1,7 @@
 """How the loops written by hand are compiled: one place for the options of Numba."""
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, TypeVar
 
 from numba import njit
@@ -28,3 +29,15 @@ def native_in_order(function: F) -> F:
     """Compile as `native` does, but with every sum in the order written."""
     compiled: F = njit(function, error_model="numpy", fastmath=set(CONTRACT), cache=True)
     return compiled
+
+
+def native_with(compiled: F, name: str, **functions: Callable[..., Any]) -> F:
+    """Compile the same text under another name, with other `functions` in its module's namespace.
+
+    The name matters: Numba's cache tells functions apart by it, and knows nothing of what globals mean.
+    """
+    original: FunctionType = compiled.py_func  # type: ignore[attr-defined]
+    again = FunctionType(original.__code__, {**original.__globals__, **functions}, name)
+    again.__qualname__ = name
+    recompiled: Any = native(again)
+    return recompiled  # type: ignore[no-any-return]

@@ -3,6 +3,10 @@
 The sweep is linear and nothing is saved. What a sweep writes is dead before it is written: its cotangent is
 what the other array's was, and two arrays do for all steps. The adjoints of the edges only grow: they are
 kept in the results, and the arrays swept over have edges of zeros, so no cell is a special case.
+
+Both sweeps of a step are one pass over the rows, the second a row behind the first: a row of the second
+needs the first's row below it, and overwrites nothing that the first still reads. Each array comes from
+memory once in a step.
 """
 
 import numpy as np
@@ -14,13 +18,20 @@ Array = NDArray[np.float64]
 
 
 @native
-def sweep(source: Array, target: Array) -> None:
-    """Write the averages over `source` into the inner cells of `target`."""
-    rows, columns = source.shape[0] - 2, source.shape[1] - 2
-    for i in range(rows):
-        for j in range(columns):
-            near = source[i + 1, j] + source[i + 1, j + 2] + source[i, j + 1] + source[i + 2, j + 1]
-            target[i + 1, j + 1] = 0.2 * (source[i + 1, j + 1] + near)
+def step(a: Array, b: Array) -> None:
+    """Write the averages over `a` into the inner cells of `b`, and then those over `b` into `a`."""
+    n, m = a.shape[0] - 2, a.shape[1] - 2
+    for i in range(n):
+        for j in range(m):
+            near = a[i + 1, j] + a[i + 1, j + 2] + a[i, j + 1] + a[i + 2, j + 1]
+            b[i + 1, j + 1] = 0.2 * (a[i + 1, j + 1] + near)
+        if i > 0:
+            for j in range(m):
+                near = b[i, j] + b[i, j + 2] + b[i - 1, j + 1] + b[i + 1, j + 1]
+                a[i, j + 1] = 0.2 * (b[i, j + 1] + near)
+    for j in range(m):
+        near = b[n, j] + b[n, j + 2] + b[n - 1, j + 1] + b[n + 1, j + 1]
+        a[n, j + 1] = 0.2 * (b[n, j + 1] + near)
 
 
 @native
@@ -40,8 +51,7 @@ def gradient(A: Array, B: Array, steps: int) -> tuple[Array, Array]:
     n, m = A.shape
     a, b = A.copy(), B.copy()
     for _ in range(steps):
-        sweep(a, b)
-        sweep(b, a)
+        step(a, b)
     A_bar = np.empty((n, m))
     B_bar = np.zeros((n, m))
     for i in range(n):
@@ -59,9 +69,8 @@ def gradient(A: Array, B: Array, steps: int) -> tuple[Array, Array]:
         b[i, m - 1] = 0.0
     for _ in range(steps):
         add_edges(a, B_bar)
-        sweep(a, b)
+        step(a, b)
         add_edges(b, A_bar)
-        sweep(b, a)
     for i in range(n - 2):
         for j in range(m - 2):
             A_bar[i + 1, j + 1] = a[i + 1, j + 1]

@@ -2,6 +2,9 @@
 
 A row of `hidden`, of `scores` and of their adjoints lives for one round, so each is one short array that
 is overwritten in place. The first row initialises the adjoints of the parameters, the others add to them.
+
+The results are allocated by NumPy, outside of the compiled function: an array that Numba returns costs 0.35
+microseconds, one that NumPy makes and Numba is given 0.2, and the arithmetic of this gradient takes 0.9.
 """
 
 import numpy as np
@@ -13,16 +16,29 @@ from benchmarks.handwritten.elementary import exp, tanh
 Array = NDArray[np.float64]
 
 
-@native
 def gradient(
     W1: Array, b1: Array, W2: Array, b2: Array, X: Array, targets: Array
 ) -> tuple[Array, Array, Array, Array]:
+    results = np.empty(W1.shape), np.empty(b1.shape), np.empty(W2.shape), np.empty(b2.shape)
+    fill(W1, b1, W2, b2, X, targets, *results)
+    return results
+
+
+@native
+def fill(
+    W1: Array,
+    b1: Array,
+    W2: Array,
+    b2: Array,
+    X: Array,
+    targets: Array,
+    W1_bar: Array,
+    b1_bar: Array,
+    W2_bar: Array,
+    b2_bar: Array,
+) -> None:
     batch, features = X.shape
     units, classes = W2.shape
-    W1_bar = np.empty((features, units))
-    b1_bar = np.empty(units)
-    W2_bar = np.empty((units, classes))
-    b2_bar = np.empty(classes)
     hidden = np.empty(units)
     scores = np.empty(classes)
     for row in range(batch):
@@ -81,4 +97,3 @@ def gradient(
                 x = X[row, k]
                 for j in range(units):
                     W1_bar[k, j] += x * hidden[j]
-    return W1_bar, b1_bar, W2_bar, b2_bar

@@ -32,12 +32,21 @@ LINEUP = ON_NUMBA
 UNROLLED = {TORCH_COMPILE: "it unrolls the loop, and compiles for minutes"}
 
 
+# Where a gradient on NumPy takes less than 100 microseconds, what counts is the way into a call.
+SHORT = frozenset({"sigmoid_circuit", "mlp_small"})
+
+
 def row(program: Program, faster_than_jax: Iterable[float], **changes: Any) -> Program:
-    """Return the program with its loops by hand and the targets of the native backend."""
+    """Return the program with its loops by hand and the targets of the native backend.
+
+    It is never to be slower than the NumPy backend by more than a tenth, if that takes 100 microseconds.
+    """
     module = f"benchmarks.handwritten.{program.name}"  # the name it has in its own suite
     targets = [times_faster(factor, JAX, NATIVE) for factor in faster_than_jax]
-    targets += [times_slower(1.3, HANDWRITTEN, NATIVE), times_slower(1.1, OURS, NATIVE)]
+    targets.append(times_slower(1.3, HANDWRITTEN, NATIVE))
     left_out: Mapping[str, str] = {**program.left_out, **changes.pop("left_out", {})}
+    if program.name not in SHORT and OURS not in left_out:
+        targets.append(times_slower(1.1, OURS, NATIVE))
     return replace(
         program,
         in_numba=lambda: import_module(module).gradient,

@@ -88,11 +88,24 @@ def by_hand(w: np.ndarray, x: np.ndarray, steps: int) -> list[np.ndarray]:
     return [w_bar, x_bar]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def a_cache_is_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Found out by trying: without a cache there is nothing to share, to corrupt or to rebuild."""
+    directory = with_programs(tmp_path_factory.mktemp("trial"))
+    run_once(directory, directory / "cache")
+    if not files(directory / "cache"):
+        pytest.skip("the native backend keeps no compiled code in AD_COMPILER_CACHE")
+
+
+def with_programs(directory: Path) -> Path:
+    (directory / "program.py").write_text(PROGRAM, encoding="utf-8")
+    (directory / "process.py").write_text(PROCESS, encoding="utf-8")
+    return directory
+
+
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    (tmp_path / "program.py").write_text(PROGRAM, encoding="utf-8")
-    (tmp_path / "process.py").write_text(PROCESS, encoding="utf-8")
-    return tmp_path
+    return with_programs(tmp_path)
 
 
 @contextmanager

@@ -37,7 +37,8 @@ Array = NDArray[np.float64]
 
 
 def logistic(x: Array) -> Array:
-    return np.reciprocal(1 + np.exp(-x))
+    values: Array = np.reciprocal(1 + np.exp(-x))
+    return values
 
 
 SPECIAL = [0.0, -0.0, 1e-310, 1e-8, 40.0, 709.7, 709.8, 745.0, 746.0, 1e300, np.inf, np.nan]

@@ -456,6 +456,14 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "tape": lambda printer, node: ("[]", Precedence.ATOM),
     "tape_copy": lambda printer, node: (f"{printer.text(node.arguments[0])}.copy()", Precedence.ATOM),
     "push": _push,
+    "real": lambda printer, node: (
+        f"{printer.at_least(node.arguments[0], Precedence.ATOM)}.real",
+        Precedence.ATOM,
+    ),
+    "imag": lambda printer, node: (
+        f"{printer.at_least(node.arguments[0], Precedence.ATOM)}.imag",
+        Precedence.ATOM,
+    ),
     "singular_values": lambda printer, node: (
         f"np.linalg.svd({printer.text(node.arguments[0])}, compute_uv=False)",
         Precedence.ATOM,
