@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
@@ -350,9 +350,14 @@ def signature_with_tangents(signature: inspect.Signature, request: Request) -> i
     """The signature of the derivative: in forward mode the tangents are keyword arguments."""
     if request.mode != "jvp":
         return signature
+    return with_tangents(signature, request.argnums)
+
+
+def with_tangents(signature: inspect.Signature, argnums: Sequence[str]) -> inspect.Signature:
+    """The signature with a keyword argument for the tangent of each of these."""
     parameters = list(signature.parameters.values())
     end = len(parameters) - (bool(parameters) and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD)
-    names = [tangent_name(name, list(signature.parameters)) for name in request.argnums]
+    names = [tangent_name(name, list(signature.parameters)) for name in argnums]
     added = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in names]
     return signature.replace(parameters=[*parameters[:end], *added, *parameters[end:]])
 

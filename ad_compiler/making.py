@@ -157,13 +157,13 @@ def with_all_reals(
 
 
 def has_reals(obj: Any) -> bool:
-    """Whether a structure holds a real number or an array of them."""
-    return has_kind(obj, "f", float)
+    """Whether a structure holds a real or complex number or an array of them."""
+    return has_kind(obj, "fc", (float, complex))
 
 
 def has_numbers(obj: Any) -> bool:
-    """Whether a structure holds a real or whole number, or an array of them."""
-    return has_kind(obj, "fiu", (float, int))
+    """Whether a structure holds a number that is not a truth value, or an array of them."""
+    return has_kind(obj, "fciu", (float, int, complex))
 
 
 def has_kind(obj: Any, kinds: str, classes: Any) -> bool:

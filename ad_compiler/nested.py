@@ -26,18 +26,31 @@ from typing import Any
 
 import numpy as np
 
+from ad_compiler.analysis.storage import storages_of
 from ad_compiler.analysis.types import ArrayType, Axis, Length, ListType, representative, type_of_number
 from ad_compiler.backends.loader import load, module_text
-from ad_compiler.derivative import classes_made
+from ad_compiler.derivative import classes_made, with_tangents
 from ad_compiler.frontend.aliases import active_scopes, current
 from ad_compiler.frontend.calls import bind, call_operand, inline
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.objects import MISSING
 from ad_compiler.frontend.program import Lowered, as_reals
-from ad_compiler.frontend.recursion import changed, close, made_in, reads_in
+from ad_compiler.frontend.recursion import UPDATES, changed, close, made_in, reads_in
 from ad_compiler.frontend.scope import LocalFunction
-from ad_compiler.ir import Block, Function, Operand, Parameter, Record, Value, map_values, values_in
-from ad_compiler.pipeline import Mode, Request, differentiated, written
+from ad_compiler.ir import (
+    Block,
+    Function,
+    Operand,
+    Operation,
+    Parameter,
+    Record,
+    Value,
+    functions_called,
+    map_values,
+    nodes_in,
+    values_in,
+)
+from ad_compiler.pipeline import SUFFIX, Mode, Request, differentiated, written
 from ad_compiler.refusal import NeedsConstant
 from ad_compiler.transforms.share import share
 from ad_compiler.transforms.tangent_names import tangent_name
@@ -149,6 +162,13 @@ class NestedCall:
             function.result = current(context, result)
             block.operations[:0] = context.checks.operations
             self.check_effects(scopes, before, function)
+            if mode not in ("jvp", "value") and functions_called(function):
+                raise context.refuse(
+                    self.node,
+                    f"`{name}` calls itself to a depth known at run time only, and its {mode} is used in a program",
+                    "use forward mode inside (`jvp`), or rewrite the recursion as a loop",
+                )
+            context.newer = {}  # from here on every value is what it was when it was computed
             share(function, context)
             lowered = Lowered(function, differentiated_as, context)
             differentiated(request, context.here.source, lowered)
@@ -193,8 +213,14 @@ class NestedCall:
 
     def check_effects(self, scopes: Any, before: Any, function: Function) -> None:
         """Refuse what changes the program around it, which the derivative would do in a copy."""
-        own = {value for parameter in function.parameters for value in values_in(parameter.structure)}
-        foreign = self.context.written - made_in(function.forward) - own
+        own = made_in(function.forward)
+        own.update(values_in([parameter.structure for parameter in function.parameters]))
+        bases = [
+            node.arguments[0]
+            for node in nodes_in(function.forward)
+            if isinstance(node, Operation) and node.primitive.name in UPDATES
+        ]
+        foreign = any(isinstance(base, Value) and not storages_of(base) <= own for base in bases)
         if foreign or any(changed(each.names, names) for each, names in zip(scopes, before, strict=True)):
             raise self.context.refuse(
                 self.node,
@@ -279,6 +305,9 @@ def passed(
 
 def signature_of(callee: Any) -> inspect.Signature:
     """The parameters of what is differentiated."""
+    if isinstance(callee, NestedDerivative):
+        signature = signature_of(callee.callee)
+        return with_tangents(signature, list(signature.parameters)) if callee.mode == "jvp" else signature
     if not isinstance(callee, LocalFunction):
         return inspect.signature(callee)
     arguments = callee.node.args
@@ -292,6 +321,8 @@ def signature_of(callee: Any) -> inspect.Signature:
 
 def name_of(callee: Any) -> str:
     """A name for what is generated from a callee."""
+    if isinstance(callee, NestedDerivative):
+        return f"{name_of(callee.callee)}_{SUFFIX[callee.mode]}"
     name = getattr(callee, "__name__", type(callee).__name__)
     return name if name.isidentifier() and name != "lambda" else "function"
 

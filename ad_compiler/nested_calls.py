@@ -151,6 +151,34 @@ def fits(kind: Any, other: Any) -> bool:
     )
 
 
+def derived(kind: Any) -> Handler:
+    """`jacfwd`, `hessian` and their like: a function made of derivatives."""
+
+    def handler(
+        context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        from ad_compiler.jacobians import Derived
+
+        names = ("fun", "argnums", "has_aux")
+        given = arguments(context, node, names, positional, keywords, argnums=0, has_aux=False)
+        try:
+            return Derived(given["fun"], kind, given["argnums"], bool(given["has_aux"]))
+        except (TypeError, ValueError) as error:
+            raise context.refuse(node, str(error), "check the arguments") from None
+
+    return handler
+
+
+for _function in (
+    api.jacfwd,
+    api.jacrev,
+    api.jacobian,
+    api.hessian,
+    api.hvp,
+    api.elementwise_grad,
+):
+    BUILTINS[_function] = derived(_function.__name__)
+
 BUILTINS.update(
     {
         api.grad: derivative("grad"),

@@ -44,6 +44,7 @@ from ad_compiler.transforms.differentiate import ReverseSweep
 from ad_compiler.transforms.factor import factor_products
 from ad_compiler.transforms.forward_program import push_forward
 from ad_compiler.transforms.gates import find_gates
+from ad_compiler.transforms.hoist_directions import hoist_from_directions
 from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in
 from ad_compiler.transforms.protect import protect_views
 from ad_compiler.transforms.tape import record
@@ -135,6 +136,8 @@ def differentiated(request: Request, source: Source, lowered: Lowered) -> None:
     close_all(function)
     show("differentiate", function)
     clean(lowered)
+    if request.mode == "value":
+        hoist_from_directions(function.forward)
 
 
 def written(request: Request, name: str, lowered: Lowered) -> str:

@@ -164,11 +164,21 @@ def current_value(context: Context, value: Value) -> Operand:
     return rederived(context, value, root, latest)
 
 
-def reference_of(context: Context, value: Value) -> Value:
+def object_of(context: Context, value: Value) -> Value:
     """The value that a name was bound to before all writes: equal for what is the same object."""
     while value in context.older:
         value = context.older[value]
     return value
+
+
+def reference_of(context: Context, value: Value) -> Value:
+    """The same, and equal for what shows all of an array as it is: `a.ravel()` of a vector."""
+    while True:
+        value = object_of(context, value)
+        seen = viewing(value)
+        if seen is None or not is_identity(seen):
+            return value
+        value = seen.arguments[0]
 
 
 def replace_storage(context: Context, old_root: Value, new_root: Value) -> None:
@@ -392,7 +402,7 @@ def made_in(block: Block) -> Iterator[Value]:
                 yield node.index
 
 
-def note_choice(context: Context, chosen: Value, sides: tuple[Operand, Operand]) -> None:
+def note_choice(context: Context, chosen: Value, sides: tuple[Operand, ...]) -> None:
     """A branch or a loop has chosen which array `chosen` is."""
     roots: dict[Value, None] = {}
     for side in sides:

@@ -22,7 +22,7 @@ from ad_compiler.frontend.objects import MISSING, call_object, construct
 from ad_compiler.frontend.operations import describe_any, operation
 from ad_compiler.frontend.recursion import ENDLESS, activation_of, call_recursive
 from ad_compiler.frontend.scope import LocalFunction, Scope, containers_in
-from ad_compiler.frontend.source import read_source
+from ad_compiler.frontend.source import compiled_function, read_source
 from ad_compiler.frontend.statements import run_body
 from ad_compiler.frontend.write_calls import WRITERS, taken_out, takes_out
 from ad_compiler.frontend.writes import write_out
@@ -43,7 +43,7 @@ from ad_compiler.rules.notation import (
     replaced,
     signature_of,
 )
-from ad_compiler.rules.shapes import type_of
+from ad_compiler.rules.shapes import is_complex, type_of
 
 BUILTINS.update(WRITERS)
 MAX_DEPTH = 100
@@ -125,6 +125,7 @@ def call_operand(
     result = call_object(context, node, callee, positional, keywords)
     if result is not MISSING:
         return result
+    callee = compiled_function(callee)
     if isinstance(callee, FunctionType) and not is_library(callee):
         return inline(context, node, callee, positional, keywords)
     if not callable(callee):
@@ -340,7 +341,8 @@ def inline_gate(
         result = run_in(context, node, Scope(source, gate.forward, {**names, "np": np}), expression)
     except Unsupported as error:
         raise context.refuse(node, error.reason, error.advice) from None
-    if gate.partials is not None and isinstance(result, Value) and all(result is not x for x in inputs):
+    has_partials = gate.partials is not None and not any(map(is_complex, inputs))
+    if has_partials and isinstance(result, Value) and all(result is not x for x in inputs):
         given = dict.fromkeys(signature_of(gate.partials)[2], result)
         context.shortcuts[result] = Shortcut(result, inputs, gate.partials, given, gate.singular)
     return result

@@ -17,6 +17,7 @@ from ad_compiler.rules import (
     assembling,
     choosing,
     clocks,
+    complex_numbers,
     convolution,
     creation,
     cumulative,
@@ -24,6 +25,7 @@ from ad_compiler.rules import (
     derived,
     einsum,
     elementary,
+    fourier,
     indexing,
     interpolation,
     joining,
@@ -52,6 +54,7 @@ __all__ = [
     "assembling",
     "choosing",
     "clocks",
+    "complex_numbers",
     "convolution",
     "creation",
     "cumulative",
@@ -59,6 +62,7 @@ __all__ = [
     "derived",
     "einsum",
     "elementary",
+    "fourier",
     "indexing",
     "interpolation",
     "joining",
@@ -82,7 +86,7 @@ __all__ = [
     "windows",
 ]
 
-OF_SCIPY = ("scipy_special", "scipy_linalg", "scipy_signal", "scipy_stats", "scipy_interpolate")
+OF_SCIPY = ("scipy_special", "scipy_linalg", "scipy_signal", "scipy_stats")
 _loaded: set[str] = set()
 
 

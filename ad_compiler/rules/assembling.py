@@ -320,3 +320,8 @@ def delete_along(arr: Any, places: Any, axis: Any) -> Any:
 @at_compile_time
 def is_int(place: Any) -> bool:
     return isinstance(place, int)
+
+
+@written_out(np.indices)
+def indices(dimensions: Any) -> Any:
+    return np.stack(meshgrid(*[np.arange(n) for n in dimensions], indexing="ij"))

@@ -10,7 +10,7 @@ from ad_compiler.analysis.types import ArrayType
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import at_compile_time, definition, rule, written_out
 from ad_compiler.rules.reductions import restored
-from ad_compiler.rules.shapes import mean_type, normalized_axes, rank_of
+from ad_compiler.rules.shapes import is_complex, mean_type, normalized_axes, rank_of
 
 
 def euclidean_norm(x: Any, axis: Any = None, keepdims: Any = False) -> Any:
@@ -18,13 +18,14 @@ def euclidean_norm(x: Any, axis: Any = None, keepdims: Any = False) -> Any:
 
 
 def euclidean_type(x: Any, axis: Any = None, keepdims: Any = False) -> ArrayType:
-    return mean_type(x, axis, keepdims)
+    kind = mean_type(x, axis, keepdims)
+    return ArrayType(kind.dtype.type(0).real.dtype, kind.shape)
 
 
 @rule(euclidean_norm, infer=euclidean_type, text="np.linalg.norm", name="norm")
 def euclidean(x: Any, axis: Any = None, keepdims: Any = False, *, y: Any, g: Any) -> Any:
     scale = np.where(y == 0, 0.0, g / np.where(y == 0, 1.0, y))
-    return restored(scale, x, axis, keepdims) * x
+    return restored(scale, x, axis, keepdims) * (np.conj(x) if is_complex(x) else x)
 
 
 @at_compile_time

@@ -319,6 +319,39 @@ def numpy_float(a: Any, *, g: Any) -> Any:
     return g
 
 
+@linear(complex, infer=lambda a: type_of_number(0j))
+@linear(np.complex64, infer=lambda a: ArrayType(np.dtype(np.complex64), shape_of(a)), view=True)
+@linear(np.complex128, infer=lambda a: ArrayType(np.dtype(np.complex128), shape_of(a)), view=True)
+@linear(np.longdouble, infer=lambda a: ArrayType(np.dtype(np.longdouble), shape_of(a)), view=True)
+@linear(np.clongdouble, infer=lambda a: ArrayType(np.dtype(np.clongdouble), shape_of(a)), view=True)
+def numpy_number(a: Any, *, g: Any) -> Any:
+    return g
+
+
+def whole_number(dtype: Any) -> None:
+    """The conversion to a dtype of whole numbers or truth values: steps, whose derivative is 0."""
+    kind = np.dtype(dtype)
+
+    @constant(dtype, infer=lambda a: ArrayType(kind, shape_of(a)), keywords=False)
+    def convert(a: Any) -> None: ...
+
+
+for _scalar in (
+    np.bool_,
+    np.int8,
+    np.int16,
+    np.int32,
+    np.int64,
+    np.intp,
+    np.longlong,
+    np.uintp,
+    np.ulonglong,
+):
+    whole_number(_scalar)
+for _scalar in (np.uint8, np.uint16, np.uint32, np.uint64):
+    whole_number(_scalar)
+
+
 @constant(int, infer=int_type)
 @constant(bool, infer=lambda a: type_of_number(True))
 def python_int(a: Any) -> None: ...

@@ -19,7 +19,19 @@ from typing import TYPE_CHECKING
 
 from ad_compiler.frontend.calls import lower_definition, with_lists_as_arrays
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import Block, Branch, Loop, Operand, Operation, Value, map_values, substitute, values_in
+from ad_compiler.ir import (
+    Block,
+    Branch,
+    Loop,
+    Operand,
+    Operation,
+    Value,
+    inputs_of,
+    map_values,
+    nodes_in,
+    substitute,
+    values_in,
+)
 from ad_compiler.transforms.cotangents import Cotangents
 
 if TYPE_CHECKING:
@@ -89,7 +101,16 @@ def push_definition(sweep: ForwardSweep, node: Operation) -> Operand:
         moving: Iterable[Value] = [each for each in body.stands_for if each in sweep.tangents]
         tangents = {body.stands_for[each]: sweep.tangents[each] for each in moving}
         inner = ForwardSweep(sweep.context, body.block, tangents, {})
+        inner.unread = unread_parts(body.block, body.result)
         with inner.rewriting(body.block):
             pass
         tangent = inner.tangents.get(body.result) if isinstance(body.result, Value) else None
     return body.actual(tangent)
+
+
+def unread_parts(block: Block, result: Operand) -> set[Value]:
+    """The parts that tuples were unpacked into and that nobody reads: their tangents are not asked for."""
+    nodes = list(nodes_in(block))
+    read = {*values_in(result), *(value for node in nodes for value in inputs_of(node))}
+    made = [node.result for node in nodes if isinstance(node, Operation) and node.primitive.name == "part_of"]
+    return {part for part in made if part not in read}

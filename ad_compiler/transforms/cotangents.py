@@ -106,7 +106,10 @@ def may_be_unbound(value: Value, *, in_loops: bool = False) -> bool:
 
 
 # What a gradient may be at run time: NumPy's double is a Python float.
-CLASSES_OF: dict[type, set[type]] = {np.float64: {float, np.float64}}
+CLASSES_OF: dict[type, set[type]] = {
+    np.float64: {float, np.float64},
+    np.complex128: {complex, np.complex128},
+}
 
 
 def gradient_of(context: Context, cotangents: Cotangents, structure: Operand) -> Operand:
@@ -133,7 +136,8 @@ def converted(context: Context, value: Value, cotangent: Operand) -> Operand:
     if kind.rank == 0:
         if scalar_classes(cotangent) <= CLASSES_OF.get(kind.dtype.type, {kind.dtype.type}):
             return cotangent
-        return builder.call(registry[float if kind.python else kind.dtype.type], (cotangent,))
+        python = complex if kind.dtype.kind == "c" else float
+        return builder.call(registry[python if kind.python else kind.dtype.type], (cotangent,))
     if rank_of(cotangent) == 0 or is_broadcast(cotangent):
         inner = cotangent.operation.arguments[0] if is_broadcast(cotangent) else cotangent
         cotangent = builder.call(registry[np.full_like], (value, inner, None))

@@ -30,6 +30,7 @@ from ad_compiler.builder import Builder
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import Block, Branch, Call, Function, Loop, Operand, Operation, Shortcut, Value, values_in
 from ad_compiler.rules import lists
+from ad_compiler.rules.complex_numbers import check_complex, fitted_part
 from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
@@ -94,6 +95,7 @@ class ReverseSweep:
             return
         if is_zero(contribution):
             return
+        contribution = fitted_part(self.builder, value, contribution)
         known = cotangents.get(value)
         if is_list(value):
             contribution = lists.added(self.builder, known, contribution)
@@ -145,6 +147,7 @@ class ReverseSweep:
     def operation(self, node: Operation, cotangent: Operand, cotangents: Cotangents) -> None:
         """The contributions of one operation to the cotangents of its arguments."""
         primitive = node.primitive
+        check_complex(node, self.active)
         if primitive.kind == "definition":
             for value, contribution in reverse_definition(self, node, cotangent):
                 self.add(cotangents, value, contribution)

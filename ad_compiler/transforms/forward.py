@@ -43,6 +43,7 @@ from ad_compiler.ir import (
     substitute,
     values_in,
 )
+from ad_compiler.rules.complex_numbers import check_complex, fitted_part
 from ad_compiler.rules.lists import is_list, made_by, zeros
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
@@ -81,6 +82,7 @@ class ForwardSweep:
         self.tangents: Tangents = dict(tangents)
         self.numpy_scalars: set[Value] = set()  # numbers carried whose tangents are not Python's own
         self.entered: set[Function] = set()  # functions called that have their derivatives already
+        self.unread: set[Value] = set()  # parts of tuples that nobody reads
         self.read: tuple[Any, set[str]] = (None, set())  # a statement, and the names its derivative reads
 
     def run(self, forward: Block) -> None:
@@ -132,7 +134,7 @@ class ForwardSweep:
             written[start - 1 :] = [*derivative, node]
 
     def part(self, node: Operation) -> None:
-        """Behind the last part of a tuple, the tangents of all."""
+        """Behind the last part of a tuple, the tangents of all that are read."""
         whole = node.arguments[0]
         if node.result is whole.parts[-1]:
             for part, tangent in zip(whole.parts, self.transposed(whole.operation), strict=True):
@@ -165,6 +167,7 @@ class ForwardSweep:
             return None
         if is_list(value):
             return tangent
+        tangent = fitted_part(self.builder, value, tangent)
         kind = type_of(value)
         if not same_shape(type_of(tangent).shape, kind.shape):
             shape = shape_values(self.builder, value)
@@ -194,6 +197,7 @@ class ForwardSweep:
 
     def tangent(self, node: Operation) -> Operand:
         primitive = node.primitive
+        check_complex(node, self.active)
         shortcut = self.shortcuts.get(node.result)
         if shortcut is not None:
             wanted = [self.has_tangent(argument) for argument in shortcut.inputs]
@@ -295,6 +299,7 @@ class ForwardSweep:
         primitive = node.primitive
         parts = node.result.parts or (node.result,)
         cotangents = tuple([Value(part.type) for part in parts])
+        asked_for = [None if part in self.unread else c for part, c in zip(parts, cotangents, strict=True)]
         names = zip(primitive.parameters, node.arguments, strict=True)
         targets = [argument for name, argument in names if name in primitive.differentiable]
         wanted = [self.has_tangent(target) for target in targets]
@@ -302,7 +307,7 @@ class ForwardSweep:
         with self.builder.inside(pullback):
             given = {
                 "y": node.result.parts or node.result,
-                "g": cotangents if node.result.parts else cotangents[0],
+                "g": tuple(asked_for) if node.result.parts else cotangents[0],
             }
             results = apply_rule(self.context, node, given, positions(wanted))
             results = results if len(targets) > 1 else (results,)

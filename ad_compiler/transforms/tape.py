@@ -45,6 +45,7 @@ from ad_compiler.transforms.hoist import hoist
 from ad_compiler.transforms.rollback import roll_back
 from ad_compiler.transforms.saving import LONG, choose, price_of_saving
 from ad_compiler.transforms.templates import use_templates
+from ad_compiler.transforms.written_once import read_what_stays
 
 TAPE = ObjectType("list")
 UPDATES = ("index_add", "index_set")
@@ -66,6 +67,7 @@ def record(function: Function, repeated: bool) -> None:
     """Put on tapes what the reverse sweep reads; `repeated` if it may run more than once (a pullback)."""
     if function.reverse is not None and any(isinstance(n, Loop) for n in nodes_in(function.forward)):
         hoist(function)
+        read_what_stays(function)
         roll_back(function)
         Recorder(function, repeated).run()
 
@@ -102,22 +104,6 @@ class Recorder:
         for node in self.function.forward.operations:
             if not isinstance(node, (Operation, Loop)):
                 self.loops_in(node)
-        self.complete_indices()
-
-    def complete_indices(self) -> None:
-        """Compute a loop variable, where it is read and is not simply the one of the mirror image."""
-        made = {value for node in nodes_in(self.reverse) for value in results_of(node)}
-        for loop in [node for node in nodes_in(self.reverse) if isinstance(node, Loop)]:
-            read = set(reads_in(loop.body))
-            for number in self.function.indices.values():
-                if number not in read or number in made or loop.index not in sources(number):
-                    continue
-                chain = dict.fromkeys(
-                    v for v in sources(number) if v not in made and loop.index in sources(v)
-                )
-                missing = [v.operation for v in chain if isinstance(v.operation, Operation)]
-                made.update(chain)
-                loop.body.operations[:0] = missing
 
     def loops_in(self, node: Node) -> None:
         for block in blocks_of(node):
@@ -157,10 +143,7 @@ class Recorder:
             if value in again and value not in known and isinstance(value.operation, Operation)
         ]
         substitute(mirror, known)
-        numbers = set(values_in(list(self.function.indices.values())))
-        places = [n for n, node in enumerate(mirror.operations) if numbers & set(results_of(node))]
-        place = places[-1] + 1 if places else 0  # after what computes the loop variable
-        mirror.operations[place:place] = start
+        mirror.operations[:0] = start
         for node in reversed(start):
             if isinstance(node, Operation):
                 sink(node, mirror)
@@ -253,16 +236,6 @@ class Recorder:
         )
         known[node.result] = result
         return result.operation
-
-
-def sources(number: Operand) -> list[Value]:
-    """What a loop variable is computed from in a turn, and itself, in order."""
-    if not isinstance(number, Value):
-        return []
-    node = number.operation
-    if not isinstance(node, Operation) or node.primitive.name not in ("add", "sub", "mul", "neg"):
-        return [number]
-    return [*(each for value in values_in(node.arguments) for each in sources(value)), number]
 
 
 def made_by(value: Value) -> Node:

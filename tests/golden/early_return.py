@@ -32,15 +32,15 @@ def return_from_two_loops_grad(A, limit):
     for i in reversed(range(turns)):
         leaving, turns = tape.pop()
         # d(for j in range(A.shape[1]):)
-        if not leaving == 2:
+        if leaving != 2:
             result_bar = 0.0
         for j in reversed(range(turns)):
             # d(if A[i, j] > limit:)
-            part = A[i, j]
-            if part > limit:
+            A_ij = A[i, j]
+            if A_ij > limit:
                 # d(return total + A[i, j] ** 2)
                 total_bar += result_bar
-                chosen = result_bar * (2.0 * part)
+                chosen = result_bar * (2.0 * A_ij)
             else:
                 # d(total += A[i, j] * (i - j))
                 chosen = total_bar * (i - j)

@@ -15,9 +15,9 @@ def newton_square_root_grad(a, x):
     x_bar = 1.0
     a_bar = 0.0
     for _ in reversed(range(turns)):
-        x, saved = tape.pop()
+        x, quotient = tape.pop()
         # d(x = 0.5 * (x + a / x))
         total_bar = 0.5 * x_bar
         a_bar += total_bar / x
-        x_bar = total_bar + -0.5 * (saved / x) * x_bar
+        x_bar = total_bar - 0.5 * (quotient / x) * x_bar
     return a_bar, x_bar

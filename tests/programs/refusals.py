@@ -951,3 +951,40 @@ def flat_places_from_a_view(x):
     y = 2 * x
     y.flat[1:] = y[:-1]  # refused
     return np.sum(y * y)
+
+
+@refused(VECTOR, VECTOR + 1, reason="`other` may be the same", advice=".copy()")
+def buffers_exchanged_under_a_second_name(x, y):
+    a, b = 2 * x, 3 * y
+    other = b
+    for _ in range(3):
+        a, b = b, a
+    a[0] = 1.0  # refused
+    return np.sum(other * a)
+
+
+@refused(VECTOR, VECTOR + 1, reason="`other` may be the same", advice=".copy()")
+def buffers_exchanged_in_a_branch_of_a_loop(x, y):
+    a, b = 2 * x, 3 * y
+    other = b
+    for value in x:
+        if value > 1:
+            a[0] *= value  # refused
+            a, b = b, a
+    return np.sum(other * a)
+
+
+@refused(VECTOR, VECTOR + 1, reason="is decided when the program runs", advice=".copy()")
+def buffers_exchanged_while_a_loop_runs_over_one(x, y):
+    a, b = 2 * x, 3 * y
+    for value in b:  # refused
+        a[-1] /= value
+        a, b = b, a
+    return np.sum(a * b)
+
+
+@refused(VECTOR, reason="an argument of its own `.append`", advice="list(xs)")
+def list_put_into_itself(x):
+    xs = [x[0], x[1]]
+    xs.append(xs)  # refused
+    return xs[0]

@@ -24,6 +24,7 @@ from ad_compiler.backends.native.kernels import (
     HELPERS,
     INDENT,
     code_only,
+    conditional_names,
     function,
     kernel,
     lines_of,
@@ -31,8 +32,9 @@ from ad_compiler.backends.native.kernels import (
     parameters_of,
     tuple_text,
 )
-from ad_compiler.backends.native.loading import announced, compile_for, load_text
-from ad_compiler.backends.native.lowering import Lowered, lower
+from ad_compiler.backends.native.loading import announced, compile_for, is_disabled, load_functions
+from ad_compiler.backends.native.lowering import Lowered, lower, nothing
+from ad_compiler.backends.native.nests import Allocate, codes_in
 from ad_compiler.backends.numpy.emit import header
 from ad_compiler.backends.numpy.expressions import Expressions
 from ad_compiler.ir import Operand, Value, values_in
@@ -57,15 +59,18 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
     separate = program.request.mode == "vjp"
     lowered = lower(program.function, separate, HELPERS)
     texts, saved = sweeps(lowered, program.name) if separate else ([kernel(lowered, program.name)], [])
-    options = 'error_model="numpy"'
+    options = 'error_model="numpy", no_cfunc_wrapper=True'
     if program.request.backend.fastmath:
         options += f", fastmath={FASTMATH}"
-    source = module(texts, options)
-    loaded = load_text(source, program.name)
+    plain, cached = module(texts, options), module(texts, f"{options}, cache=True")
     names = [text[len("def ") : text.index("(")] for text in texts]
-    functions = [getattr(loaded, name) for name in names]
     with announced(program.name):
-        compile_all(program, lowered, texts, saved, functions)
+        functions = load_functions(
+            plain,
+            cached if program.request.backend.cache else None,
+            names,
+            lambda made: compile_all(program, lowered, texts, saved, made),
+        )
     namespace = {f"_ad_kernel_{n}": each for n, each in enumerate(functions)}
     namespace["_ad_departures"] = (Departure, OverflowError)
     namespace |= scalar_types(program)
@@ -73,7 +78,7 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
         text = pullback_wrapper(program, lowered, texts, saved, forwarding)
     else:
         text = wrapper(program, lowered, texts, forwarding)
-    return Native(source, text, namespace, functions[0])
+    return Native(plain, text, namespace, functions[0])
 
 
 def compile_all(
@@ -82,6 +87,8 @@ def compile_all(
     """Have Numba compile now, so that what it says is said as a refusal."""
     from numba.core.errors import NumbaError
 
+    if is_disabled():
+        return
     by_name = {lowered.frame.names[value]: numba_type(type_of(value)) for value in lowered.inputs}
     by_name |= {lowered.frame.names[value]: numba_type(type_of(value)) for value in lowered.seeds}
     try:
@@ -91,7 +98,9 @@ def compile_all(
             by_name |= dict(zip(saved, parts[len(lowered.results) :], strict=True))
             compile_for(functions[1], tuple(by_name[name] for name in parameters_of(texts[1])))
     except NumbaError as error:
-        source = program.lowered.context.scope.source
+        scope = program.lowered.context.scope
+        assert scope is not None
+        source = scope.source
         first = str(error).strip().split("\n")[0]
         raise source.refuse(
             source.node,
@@ -115,11 +124,26 @@ def sweeps(lowered: Lowered, name: str) -> tuple[list[str], list[str]]:
     reverse = [*lines_of(lowered.reverse, 1), f"{INDENT}return {tuple_text(lowered.gradients)}"]
     forward = lines_of(lowered.forward, 1)
     used = names_in(code_only(reverse))
-    made = [name for name in defined_in(forward) if name in used and name not in (*inputs, *seeds)]
-    forward.append(f"{INDENT}return {tuple_text([*lowered.results, *made])}")
+    known = {*inputs, *seeds, *frame.subscripts}
+    made = [each for each in defined_in(forward) if each in used and each not in known]
+    conditional = conditional_names(lowered.forward)
+    unset = [unset_line(lowered, each) for each in made if each in conditional]
+    forward = [*unset, *forward, f"{INDENT}return {tuple_text([*lowered.results, *made])}"]
     first = function(lowered, name, forward, inputs)
     second = function(lowered, f"{name}_pullback", reverse, [*inputs, *made, *seeds])
     return [first, second], made
+
+
+def unset_line(lowered: Lowered, name: str) -> str:
+    """What stands for a name that only one side of a branch makes, and only the same side reads."""
+    value = lowered.frame.value_of.get(name)
+    if value is not None:
+        (code,) = nothing(name, type_of(value))
+        return "\n".join(lines_of([code], 1))
+    for code in codes_in(lowered.forward):
+        if isinstance(code, Allocate) and code.name == name:
+            return f"{INDENT}{name} = np.empty(({'0, ' * len(code.extents)}), {code.dtype})"
+    return f"{INDENT}{name} = 0"
 
 
 def defined_in(lines: list[str]) -> list[str]:

@@ -18,7 +18,7 @@ import numpy as np
 from ad_compiler.analysis.types import ArrayType, is_one
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
-from ad_compiler.backends.native.frame import Extents, Frame, dtype_of
+from ad_compiler.backends.native.frame import Frame, dtype_of
 from ad_compiler.backends.native.indexing import Selection, select
 from ad_compiler.backends.native.nests import (
     Apply,
@@ -31,7 +31,7 @@ from ad_compiler.backends.native.nests import (
 from ad_compiler.ir import Operand, Operation, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.indexing import window_of
-from ad_compiler.rules.rearranging import diagonal_axes
+from ad_compiler.rules.rearranging import diagonal_axes, pad_widths
 from ad_compiler.rules.shapes import normalized_axes, rank_of, type_of
 from ad_compiler.rules.structure import swapped
 
@@ -384,6 +384,71 @@ def pulls_outer(elements: Elements, node: Operation, index: Index) -> Expression
     return scalars.infix("*", scalars.MULTIPLY, *parts)
 
 
+def pulls_roll(elements: Elements, node: Operation, index: Index) -> Expression:
+    array, shift, axis = node.arguments
+    extents = elements.frame.extents_of(array)
+    if axis is None and len(index) != 1:
+        raise Refusal("`np.roll` over all axes has no native form", scalars.ADVICE)
+    axes = normalized_axes(axis, len(index))
+    shifts = shift if isinstance(shift, (tuple, list)) else (shift,) * len(axes)
+    source = list(index)
+    for place, each in zip(axes, shifts, strict=True):
+        moved = index[place] - affine(elements.frame, elements, each)
+        bare = str(extents[place]) if extents[place].is_simple else f"({extents[place]})"
+        source[place] = Affine.of(f"(({moved}) % {bare})")
+    return elements.element(array, tuple(source))
+
+
+def pulls_repeat(elements: Elements, node: Operation, index: Index) -> Expression:
+    array, times, axis = node.arguments
+    if axis is None and rank_of(array) != 1:
+        raise Refusal("`np.repeat` without an axis has no native form", "ravel the array first")
+    (place,) = normalized_axes(0 if axis is None else axis, len(index))
+    source = Affine.of(f"(({index[place]}) // {int(times)})")
+    return elements.element(array, (*index[:place], source, *index[place + 1 :]))
+
+
+def pulls_tile(elements: Elements, node: Operation, index: Index) -> Expression:
+    array = node.arguments[0]
+    extents = elements.frame.extents_of(array)
+    own = index[len(index) - len(extents) :]
+    source = tuple(
+        i if e == 1 else Affine.of(f"(({i}) % {e if e.is_simple else f'({e})'})")
+        for i, e in zip(own, extents, strict=True)
+    )
+    return elements.element(
+        array, tuple(Affine.of(0) if e == 1 else i for i, e in zip(source, extents, strict=True))
+    )
+
+
+def pulls_pad(elements: Elements, node: Operation, index: Index) -> Expression:
+    array, widths, _, value = node.arguments
+    extents = elements.frame.extents_of(array)
+    dtype = dtype_of(node.result)
+    source, tests = [], []
+    for i, extent, (before, after) in zip(index, extents, pad_widths(array, widths), strict=True):
+        source.append(i - before)
+        if before or after:
+            tests.append(compared(Affine.of(before), "<=", i))
+            tests.append(compared(i, "<", extent + before))
+    if not tests:
+        return elements.element(array, index)
+    inside: Expression = Apply(
+        " and ".join(f"{{{n}}}" for n in range(len(tests))), tuple(tests), 3, (4,) * len(tests)
+    )
+    return scalars.choice(inside, elements.element(array, tuple(source)), elements.number(value, dtype))
+
+
+def pulls_diff(elements: Elements, node: Operation, index: Index) -> Expression:
+    array, _, axis = node.arguments
+    (place,) = normalized_axes(axis, len(index))
+    following = (*index[:place], index[place] + 1, *index[place + 1 :])
+    if dtype_of(node.result).kind == "b":
+        raise Refusal("`np.diff` of bools has no native form", scalars.ADVICE)
+    parts = elements.element(array, following), elements.element(array, index)
+    return scalars.narrowed(scalars.infix("-", scalars.ADD, *parts), dtype_of(node.result))
+
+
 def pulls_item(elements: Elements, node: Operation, index: Index) -> Expression:
     array = node.arguments[0]
     return pulls_cast(elements, node, (Affine.of(0),) * rank_of(array))
@@ -430,6 +495,11 @@ PULLS: dict[str, Pull] = {
     "clip": pulls_clip,
     "nan_to_num": pulls_nan_to_num,
     "outer": pulls_outer,
+    "roll": pulls_roll,
+    "repeat": pulls_repeat,
+    "tile": pulls_tile,
+    "pad": pulls_pad,
+    "diff": pulls_diff,
     "astype": pulls_cast,
     "float64": pulls_cast,
     "float32": pulls_cast,
@@ -438,5 +508,3 @@ PULLS: dict[str, Pull] = {
     "bool": pulls_cast,
     "item": pulls_item,
 }
-
-__all__ = ["Elements", "Extents", "affine"]

@@ -15,7 +15,7 @@ from ad_compiler.backends.native.reductions import reduced_extents
 from ad_compiler.ir import Operation, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.indexing import window_of
-from ad_compiler.rules.rearranging import diagonal_axes
+from ad_compiler.rules.rearranging import diagonal_axes, pad_widths, repetitions
 from ad_compiler.rules.shapes import normalized_axes, rank_of, shape_argument
 
 Finder = Callable[[Frame, Elements, Operation], Extents]
@@ -26,7 +26,7 @@ def find_extents(frame: Frame, elements: Elements, node: Operation) -> Extents:
     kind = node.result.type
     if not isinstance(kind, ArrayType):
         return ()
-    finder = FINDERS.get(node.primitive.name)
+    finder = FINDERS.get(node.primitive.name) if node.primitive.kind != "elementwise" else None
     if finder is not None:
         return tuple(map(frame.normal, finder(frame, elements, node)))
     if kind.rank == 0:
@@ -231,9 +231,17 @@ def of_sum_where_broadcast(frame: Frame, elements: Elements, node: Operation) ->
     return tuple(own)
 
 
+def of_spread_of_norm(frame: Frame, elements: Elements, node: Operation) -> Extents:
+    array, _, axis, keepdims = node.arguments
+    return spread(frame.extents_of(array), axis, keepdims)
+
+
 def of_spread(frame: Frame, elements: Elements, node: Operation) -> Extents:
     array, axis, _, keepdims = node.arguments
-    own = frame.extents_of(array)
+    return spread(frame.extents_of(array), axis, keepdims)
+
+
+def spread(own: Extents, axis: object, keepdims: object) -> Extents:
     axes = normalized_axes(axis, len(own))
     if keepdims:
         return tuple(Affine.of(1) if n in axes else e for n, e in enumerate(own))
@@ -284,6 +292,41 @@ def of_linspace(frame: Frame, elements: Elements, node: Operation) -> Extents:
     return (affine(frame, elements, node.arguments[2]),)
 
 
+def of_repeat(frame: Frame, elements: Elements, node: Operation) -> Extents:
+    array, times, axis = node.arguments
+    own = frame.extents_of(array)
+    if axis is None:
+        return (frame.product(own) * int(times),)
+    (place,) = normalized_axes(axis, len(own))
+    return (*own[:place], own[place] * int(times), *own[place + 1 :])
+
+
+def of_tile(frame: Frame, elements: Elements, node: Operation) -> Extents:
+    counts = repetitions(*node.arguments)
+    own = frame.extents_of(node.arguments[0])
+    own = (*(Affine.of(1),) * (len(counts) - len(own)), *own)
+    return tuple(extent * count for extent, count in zip(own, counts, strict=True))
+
+
+def of_pad(frame: Frame, elements: Elements, node: Operation) -> Extents:
+    array, widths, *_ = node.arguments
+    pairs = zip(frame.extents_of(array), pad_widths(array, widths), strict=True)
+    return tuple(extent + before + after for extent, (before, after) in pairs)
+
+
+def of_diff(frame: Frame, elements: Elements, node: Operation) -> Extents:
+    array, _, axis = node.arguments
+    own = list(frame.extents_of(array))
+    (place,) = normalized_axes(axis, len(own))
+    rest = frame.normal(own[place] - 1)
+    own[place] = rest if frame.is_nonnegative(rest) else frame.define_number(f"max({rest}, 0)", "length")
+    return tuple(own)
+
+
+def of_nothing(frame: Frame, elements: Elements, node: Operation) -> Extents:
+    return ()
+
+
 def of_cumsum(frame: Frame, elements: Elements, node: Operation) -> Extents:
     own = frame.extents_of(node.arguments[0])
     return own if node.arguments[1] is not None or len(own) == 1 else (frame.product(own),)
@@ -316,6 +359,14 @@ FINDERS: dict[str, Finder] = {
     "full_like": of_full_like,
     "var": of_spread,
     "std": of_spread,
+    "norm": of_spread_of_norm,
+    "trace": of_nothing,
+    "is_contiguous": of_nothing,
+    "shares_memory": of_nothing,
+    "repeat": of_repeat,
+    "tile": of_tile,
+    "pad": of_pad,
+    "diff": of_diff,
     "cumsum": of_cumsum,
     "concatenate": of_concatenate,
     "stack": of_stack,
@@ -334,9 +385,7 @@ FINDERS: dict[str, Finder] = {
         ],
         of_first,
     ),
-    **dict.fromkeys(
-        ["float64", "float32", "index_set", "index_add", "sort", "argsort", "nan_to_num"], of_first
-    ),
+    **dict.fromkeys(["float64", "float32", "index_set", "index_add", "sort", "argsort", "roll"], of_first),
     **dict.fromkeys(
         ["sum", "mean", "prod", "max", "min", "amax", "amin", "all", "any", "argmax", "argmin"],
         lambda frame, elements, node: reduced_extents(frame, node),

@@ -15,17 +15,11 @@ from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine, Ranges
 from ad_compiler.backends.native.nests import (
     Allocate,
-    Choice,
     Code,
     Define,
-    Expression,
     Line,
-    Load,
     Nest,
     Scalar,
-    Store,
-    Whole,
-    text_of,
 )
 from ad_compiler.backends.native.planning import Writes
 from ad_compiler.backends.numpy.names import NOUNS
@@ -278,17 +272,3 @@ def names_in(text: str) -> frozenset[str]:
 
 def dtype_of(operand: Operand) -> np.dtype[Any]:
     return type_of(operand).dtype
-
-
-__all__ = [
-    "Choice",
-    "Define",
-    "Expression",
-    "Extents",
-    "Frame",
-    "Load",
-    "Store",
-    "Whole",
-    "names_in",
-    "text_of",
-]

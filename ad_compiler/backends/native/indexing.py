@@ -15,7 +15,7 @@ import numpy as np
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.frame import Extents, Frame
-from ad_compiler.backends.native.nests import Line, Whole, text_of
+from ad_compiler.backends.native.nests import Line, text_of
 from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.indexing import expanded_index, is_array_index, is_mask
@@ -224,6 +224,3 @@ def difference(frame: Frame, first: Affine, last: Affine) -> Affine:
     if found.known is not None:
         return Affine.of(max(found.known, 0))
     return frame.define_number(f"max({found}, 0)", "length")
-
-
-__all__ = ["Selection", "Whole", "select"]

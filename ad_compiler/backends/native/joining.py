@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
@@ -15,7 +13,7 @@ from ad_compiler.backends.native.materialising import in_memory
 from ad_compiler.backends.native.nests import Define, Line, Scalar, Store
 from ad_compiler.ir import Operand, Operation
 from ad_compiler.refusal import Refusal
-from ad_compiler.rules.shapes import normalized_axes, rank_of, type_of
+from ad_compiler.rules.shapes import normalized_axes, rank_of
 
 
 def put(
@@ -158,6 +156,3 @@ def flat_positions(frame: Frame, elements: Elements, node: Operation, extents: E
 
 def trace(frame: Frame, elements: Elements, node: Operation, extents: Extents) -> None:
     raise Refusal("`np.trace` has no native form", "write `np.sum(np.diag(a))`")
-
-
-__all__ = ["np", "type_of"]

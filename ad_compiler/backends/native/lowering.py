@@ -54,6 +54,8 @@ Nested = Callable[[Frame, Elements, Operation, Extents], None]
 
 NESTED: dict[str, Nested] = {
     **dict.fromkeys([*reductions.KINDS, "argmax", "argmin", "count_nonzero"], reductions.reduce),
+    "norm": reductions.reduce,
+    "trace": reductions.reduce_diagonal,
     "var": reductions.reduce_to_spread,
     "std": reductions.reduce_to_spread,
     "cumsum": reductions.accumulate,
@@ -94,6 +96,7 @@ class Lowering:
         self.tapes = Tapes(frame, self.elements)
         self.statement: Statement | None = None
         self.reverse = False
+        self.inputs: list[Value] = []
 
     def run(self, separate: bool) -> Lowered:
         frame, function = self.frame, self.frame.function
@@ -101,6 +104,7 @@ class Lowering:
             inputs = [v for parameter in function.parameters for v in values_in(parameter.structure)]
             for value in inputs:
                 self.input(value)
+            self.inputs = inputs
             lowered = Lowered(frame, inputs)
             with frame.into(lowered.forward):
                 self.block(function.forward)
@@ -176,6 +180,9 @@ class Lowering:
         if name in DEPARTING:
             self.departure(node)
             return
+        if name in ("is_contiguous", "shares_memory"):
+            self.asked(node)
+            return
         if name == "tape":
             self.tapes.make(node)
             return
@@ -202,7 +209,7 @@ class Lowering:
         if name in UPDATES:
             update(frame, self.elements, node)
             return
-        nested = NESTED.get(name)
+        nested = NESTED.get(name) if node.primitive.kind != "elementwise" else None
         if name in ("reshape", "ravel", "flatten") and (name == "flatten" or not is_plain_reshape(node)):
             nested = joining.reshape
         if name in ("array", "asarray") and not is_single(node):
@@ -213,6 +220,19 @@ class Lowering:
         if name not in PULLS and node.primitive.kind not in ("elementwise", "constant"):
             raise Refusal(f"`{node.primitive.text or name}` has no native form yet", scalars.ADVICE)
         materialise(frame, self.elements, node, extents)
+
+    def asked(self, node: Operation) -> None:
+        """A question on the caller's arrays, which is answered before they are handed over."""
+        if not all(isinstance(value, Value) and value.access is not None for value in node.arguments):
+            raise Refusal("whether arrays overlap that are no arguments has no native form", scalars.ADVICE)
+        first, *rest = (str(value.access) for value in node.arguments)
+        answer = Value(node.result.type)
+        answer.access = f"np.shares_memory({first}, {rest[0]})" if rest else f"{first}.flags.c_contiguous"
+        answer.immutable = True
+        name = self.frame.fresh(node.primitive.name)
+        self.frame.give(answer, name)
+        self.inputs.append(answer)
+        self.frame.give(node.result, name)
 
     def departure(self, node: Operation) -> None:
         name = node.primitive.name
@@ -281,9 +301,6 @@ class Lowering:
     def joined(self, name: str, first: Extents | None, second: Extents | None, before: set[str]) -> Extents:
         """The lengths of what is one of two arrays."""
         frame = self.frame
-        if first is not None and second is not None and first == second:
-            if all(set(names_of(extent)) <= before for extent in first):
-                return first
         rank = len(first or second or ())
         result = []
         for axis in range(rank):
@@ -302,6 +319,7 @@ class Lowering:
         if operand is UNBOUND:
             frame.write(*nothing(name, kind))
             return None
+        self.check_rank(operand, kind)
         if kind.rank == 0:
             frame.write(Define(name, as_scalar(frame, self.elements, operand, kind)))
             return ()
@@ -309,18 +327,22 @@ class Lowering:
         frame.write(Line(f"{name} = {source}", frozenset({source}), frozenset({name})))
         return frame.extents_of(operand)
 
+    def check_rank(self, operand: Operand, kind: ArrayType) -> None:
+        if type_of(operand).rank != kind.rank:
+            raise Refusal("a number that becomes an array has no native form", "start with an array of zeros")
+
     def loop(self, node: Loop) -> None:
         frame = self.frame
         memory = frame.writes.memory
         names = []
-        sources = []
         for param, initial, result in zip(node.carried, node.initial, node.results, strict=True):
             kind = param.type
             if not isinstance(kind, ArrayType):
                 raise Refusal("a list that a loop changes has no native form", scalars.ADVICE)
             name = frame.fresh(result.name or frame.wanted(param) if param.name is None else param.name)
             names.append(name)
-            sources.append(None)
+            if initial is not UNBOUND:
+                self.check_rank(initial, kind)
             if initial is UNBOUND:
                 frame.write(*nothing(name, kind))
             elif kind.rank == 0:
@@ -329,7 +351,6 @@ class Lowering:
                 source = in_memory(frame, self.elements, initial)
                 copied = ".copy()" if param in memory.copied_at_start else ""
                 frame.write(Line(f"{name} = {source}{copied}", frozenset({source}), frozenset({name})))
-        before = set(frame.taken)
         head, index, turns, reads = self.head(node)
         starts = self.tapes.starts() if not self.reverse else []
         repeat = Repeat(head, reads=reads, index=index)
@@ -381,7 +402,6 @@ class Lowering:
                     frame.define_number(f"{name}.shape[{axis}]", f"{name}_{axis}")
                     for axis in range(kind.rank)
                 )
-        del before
 
     def is_stable(self, param: Value, initial: Operand) -> bool:
         """Whether the lengths of what is carried stay what they are at the start."""

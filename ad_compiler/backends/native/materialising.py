@@ -7,7 +7,7 @@ from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.elements import Elements
 from ad_compiler.backends.native.frame import Extents, Frame
-from ad_compiler.backends.native.nests import Define, Expression, Load, Nest, Store, loads_in, text_of
+from ad_compiler.backends.native.nests import Define, Expression, Load, Store, loads_in, text_of
 from ad_compiler.backends.native.planning import share_memory
 from ad_compiler.ir import Operand, Operation, Value
 from ad_compiler.rules.shapes import type_of
@@ -86,6 +86,3 @@ def as_scalar(frame: Frame, elements: Elements, operand: Operand, to: ArrayType)
     if isinstance(operand, Value):
         return scalars.cast(elements.element(operand, ()), type_of(operand).dtype, to.dtype)
     return scalars.number(operand, to.dtype)
-
-
-__all__ = ["Nest", "as_scalar", "in_memory", "materialise", "reads_elsewhere"]

@@ -44,9 +44,38 @@ CONSTANTS = frozenset(
 )
 CASTS = frozenset({"astype", "float64", "float32", "float"})
 REDUCTIONS = frozenset(
-    {"sum", "mean", "max", "min", "amax", "amin", "prod", "all", "any", "argmax", "argmin", "count_nonzero"}
+    {
+        "sum",
+        "mean",
+        "max",
+        "min",
+        "amax",
+        "amin",
+        "prod",
+        "all",
+        "any",
+        "argmax",
+        "argmin",
+        "count_nonzero",
+        "norm",
+    }
 )
-SELECTIONS = frozenset({"tril", "triu", "diagonal", "diag", "full", "full_like", "outer"})
+SELECTIONS = frozenset(
+    {
+        "tril",
+        "triu",
+        "diagonal",
+        "diag",
+        "full",
+        "full_like",
+        "outer",
+        "roll",
+        "repeat",
+        "tile",
+        "pad",
+        "diff",
+    }
+)
 
 
 def is_view(node: Operation) -> bool:
@@ -191,7 +220,7 @@ class NativePlanner(Planner):
         kind, result = value.type, reader.result.type
         if not isinstance(kind, ArrayType) or not isinstance(result, ArrayType):
             return False
-        if name in REDUCTIONS:
+        if name in REDUCTIONS and reader.primitive.kind != "elementwise":
             return reader.arguments[0] is value and kind.rank > 0
         if name in ("copy", "flatten"):
             return kind.rank > 0
@@ -212,7 +241,7 @@ class NativePlanner(Planner):
             )
         if name == "getitem" and reader.arguments[0] is value:
             return False
-        if not is_pulled(reader):
+        if not is_pulled(reader) or name in ("repeat", "tile", "diff"):
             return False
         return same_shape(kind.shape, result.shape)
 

@@ -1,8 +1,7 @@
 """Products of matrices and tensors: calls of BLAS for matrices, loops for everything else.
 
-A product is described as an einsum. That of two matrices is one call; a contraction of a vector and a matrix
-too, where it reads the matrix along its rows; everything else becomes loops over all letters, the last letter of
-the result innermost where both fit.
+A product is described as an einsum. Those of matrices and vectors are calls (of loops, where the arrays are
+small); everything else becomes loops over all letters, the last letter of the result innermost where it fits.
 """
 
 from __future__ import annotations
@@ -17,7 +16,17 @@ from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.elements import Elements
 from ad_compiler.backends.native.frame import Extents, Frame
 from ad_compiler.backends.native.materialising import in_memory
-from ad_compiler.backends.native.nests import Code, Define, Expression, Line, Nest, Scalar, Store
+from ad_compiler.backends.native.nests import (
+    Code,
+    Define,
+    Expression,
+    Line,
+    Load,
+    Nest,
+    Scalar,
+    Store,
+    size_of,
+)
 from ad_compiler.backends.native.reductions import wrapped
 from ad_compiler.ir import Operand, Operation, Value
 from ad_compiler.rules.einsum import einsum_terms
@@ -172,14 +181,9 @@ def by_loops(
         own = frame.extents_of(operand)
         index = tuple(Affine.of(0) if e == 1 else subscript[c] for c, e in zip(term, own, strict=True))
         part = elements.element(operand, index)
-        if isinstance(operand, Value) and operand not in frame.names and index:
-            from ad_compiler.backends.native.nests import size_of
-
-            if size_of(part) > 1 and len(order) > len(term):
-                name = in_memory(frame, elements, operand)
-                from ad_compiler.backends.native.nests import Load
-
-                part = Load(name, index)
+        computed = isinstance(operand, Value) and operand not in frame.names and index
+        if computed and size_of(part) > 1 and len(order) > len(term):  # each element is read more than once
+            part = Load(in_memory(frame, elements, operand), index)
         factors.append(elements_cast(part, operand, kind))
     product: Expression = factors[0]
     for factor in factors[1:]:

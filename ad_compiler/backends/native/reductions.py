@@ -82,6 +82,7 @@ SUM = Reduction(lambda dtype: scalars.number(0, dtype), None, same)
 KINDS: dict[str, Reduction] = {
     "sum": SUM,
     "mean": SUM,
+    "norm": SUM,
     "prod": Reduction(lambda dtype: scalars.number(1, dtype), infix("*", scalars.MULTIPLY), same),
     "max": Reduction(lowest, joined("maximum"), same, empty=False),
     "amax": Reduction(lowest, joined("maximum"), same, empty=False),
@@ -95,6 +96,8 @@ KINDS: dict[str, Reduction] = {
 def split(node: Operation) -> tuple[Operand, tuple[int, ...], bool]:
     """The array, the reduced axes, and whether they are kept with length 1."""
     array, axis, *rest = node.arguments
+    if node.primitive.name == "norm":
+        axis, *rest = rest
     keepdims = bool(rest[-1]) if rest else False
     return array, normalized_axes(axis, rank_of(array)), keepdims
 
@@ -120,7 +123,9 @@ def reduce(frame: Frame, elements: Elements, node: Operation, extents: Extents) 
     if kind.dtype.kind not in "biuf" or kind.dtype.itemsize > 8 or kind.dtype == np.float16:
         raise Refusal(f"numbers of {kind.dtype} have no native form", scalars.ADVICE)
     reduction = KINDS[name]
-    work = np.dtype(np.float64) if kind.dtype == np.float32 and name in ("sum", "mean") else kind.dtype
+    work = (
+        np.dtype(np.float64) if kind.dtype == np.float32 and name in ("sum", "mean", "norm") else kind.dtype
+    )
     own = frame.extents_of(array)
     if not reduction.empty:
         for axis in axes:
@@ -132,6 +137,12 @@ def reduce(frame: Frame, elements: Elements, node: Operation, extents: Extents) 
         truth = scalars.cast(elements.element(array, index), type_of(array).dtype, np.dtype(bool))
         part = scalars.cast(truth, np.dtype(bool), work)
     finish = None
+    if name == "norm":
+        if isinstance(part, Load):
+            part = scalars.infix("*", scalars.MULTIPLY, part, part)
+        else:
+            part = Apply("{0} ** 2", (part,), scalars.POWER, (scalars.POWER + 1,))
+        finish = lambda total: scalars.call("np.sqrt", total)  # noqa: E731
     if name == "mean":
         count = count_of(frame, own, axes)
         finish = lambda total: scalars.infix(  # noqa: E731
@@ -199,7 +210,7 @@ def reduce_parts(
         ]
         frame.write(*wrapped(outer, body))
         return
-    start = [Store(name, kept, scalars.cast(reduction.start(work), work, kind.dtype))]
+    start: list[Code] = [Store(name, kept, scalars.cast(reduction.start(work), work, kind.dtype))]
     frame.write(*wrapped(outer, start))
     old = scalars.cast(Load(name, kept), kind.dtype, work)
     frame.write(*wrapped(loops, [join(old, lambda value, operator: Store(name, kept, value, operator))]))
@@ -269,6 +280,24 @@ def reduce_to_position(frame: Frame, elements: Elements, node: Operation, extent
         if keepdims or spot not in axes
     )
     frame.write(*wrapped(outer, [*body, Store(name, kept, Scalar(found))]))
+
+
+def reduce_diagonal(frame: Frame, elements: Elements, node: Operation, extents: Extents) -> None:
+    """`np.trace`."""
+    array, offset = node.arguments
+    rows, columns = frame.extents_of(array)
+    length = frame.define_number(
+        f"max(min({rows + min(offset, 0)}, {columns - max(offset, 0)}), 0)", "length"
+    )
+    i = Affine.of(frame.subscripts[0])
+    part = elements.element(array, (i + max(-offset, 0), i + max(offset, 0)))
+    kind = node.result.type
+    assert isinstance(kind, ArrayType)
+    name = frame.give(node.result)
+    frame.write(Define(name, scalars.number(0, kind.dtype)))
+    frame.write(
+        Nest([(str(i), length)], [Define(name, scalars.cast(part, type_of(array).dtype, kind.dtype), "+=")])
+    )
 
 
 def reduce_to_spread(frame: Frame, elements: Elements, node: Operation, extents: Extents) -> None:

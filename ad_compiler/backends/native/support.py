@@ -8,13 +8,15 @@ What would raise an exception departs instead (`departure.py`): NumPy code then 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
 
 from ad_compiler.backends.native.departure import Departure
 
-inlined = njit(error_model="numpy", inline="never", nogil=True)
+OPTIONS: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+inlined = njit(**OPTIONS)
 
 
 @inlined

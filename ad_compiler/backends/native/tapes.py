@@ -22,7 +22,7 @@ from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.elements import Elements
 from ad_compiler.backends.native.frame import Extents, Frame
-from ad_compiler.backends.native.nests import Allocate, Code, Define, Line, Nest, Scalar, Store, text_of
+from ad_compiler.backends.native.nests import Allocate, Code, Define, Line, Scalar, Store
 from ad_compiler.ir import Operation, Pop, Value, values_in
 from ad_compiler.refusal import Refusal
 
@@ -73,7 +73,7 @@ class Tapes:
         original = self.tapes[node.arguments[0]]
         count = self.frame.fresh("count")
         self.frame.write(Define(count, Scalar(original.count)))
-        copied = Tape(count)
+        copied = Tape(count, depth=-1)
         for entry in original.entries:
             top = None
             if entry.top is not None:
@@ -186,6 +186,3 @@ def names(number: Affine) -> list[str]:
     import re
 
     return [found for name, _ in number.terms for found in re.findall(r"[A-Za-z_]\w*", name)]
-
-
-__all__ = ["Nest", "Tapes", "text_of"]

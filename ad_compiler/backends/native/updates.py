@@ -7,8 +7,7 @@ from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.elements import Elements
 from ad_compiler.backends.native.frame import Frame, dtype_of
-from ad_compiler.backends.native.indexing import Selection
-from ad_compiler.backends.native.materialising import in_memory, reads_elsewhere
+from ad_compiler.backends.native.materialising import reads_elsewhere
 from ad_compiler.backends.native.nests import Allocate, Apply, Code, Define, Expression, Load, Scalar, Store
 from ad_compiler.ir import Operand, Operation, Value
 from ad_compiler.refusal import Refusal
@@ -127,6 +126,3 @@ def update_number(frame: Frame, elements: Elements, node: Operation) -> None:
     if node.primitive.name == "index_add":
         part = scalars.infix("+", scalars.ADD, elements.element(array, ()), part)
     frame.write(Define(frame.give(node.result), part))
-
-
-__all__ = ["Selection", "in_memory", "update"]

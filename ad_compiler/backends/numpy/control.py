@@ -70,7 +70,7 @@ class Control:
             sides.append(lines)
         then, otherwise = sides
         positive = f"{indent}if {self.printer.text(node.condition)}:"
-        negative = f"{indent}if not {self.printer.at_least(node.condition, Precedence.COMPARE)}:"
+        negative = f"{indent}if {self.printer.negation(node.condition)[0]}:"
         if not then and not otherwise:
             return []
         if not otherwise:
@@ -152,7 +152,7 @@ class Control:
         (condition,) = node.condition.results
         if not test:
             return [*lines, f"{indent}while {self.printer.text(condition)}:", *(body or [f"{inside}pass"])]
-        leave = f"{inside}if not {self.printer.at_least(condition, Precedence.COMPARE)}:"
+        leave = f"{inside}if {self.printer.negation(condition)[0]}:"
         return [*lines, f"{indent}while True:", *test, leave, f"{inside}{INDENT}break", *body]
 
     def copied(self, operand: Operand) -> str:

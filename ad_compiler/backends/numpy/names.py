@@ -25,54 +25,13 @@ from ad_compiler.analysis.types import (
     same_shape,
 )
 from ad_compiler.backends.numpy.memory import IN_PLACE, Memory, is_array
+from ad_compiler.backends.numpy.nouns import noun, noun_of, same_rank
 from ad_compiler.backends.numpy.plan import LIST_UPDATES, UPDATES, Plan, Step
 from ad_compiler.ir import Branch, Call, Loop, Operand, Operation, Pop, PullbackCall, Value, values_in
 
 # What generated code may call: everything else may be a variable, if the user called it so.
 USED = ("abs", "bool", "dict", "float", "int", "max", "min", "print", "range", "round", "slice", "type")
 RESERVED = frozenset([*keyword.kwlist, *USED, "np", "math", "scipy"])
-NOUNS = {
-    "add": "total",
-    "sum": "total",
-    "sum_where_broadcast": "total",
-    "sub": "difference",
-    "mul": "product",
-    "matmul": "product",
-    "dot": "product",
-    "truediv": "quotient",
-    "pow": "power",
-    "neg": "negated",
-    "getitem": "part",
-    "select": "chosen",
-    "where": "chosen",
-    "max": "largest",
-    "min": "smallest",
-    "abs": "magnitude",
-    "absolute": "magnitude",
-    "eq": "equal",
-    "ne": "different",
-    "lt": "below",
-    "le": "below",
-    "gt": "above",
-    "ge": "above",
-    "length": "length",
-    "zeros_like": "zeros",
-    "copy": "part",
-    "index_add": "spread",
-    "index_set": "updated",
-    "format": "text",
-    "float": "number",
-    "list_of": "items",
-    "list_append": "items",
-    "list_rest": "items",
-    "list_set": "items",
-    "list_extend": "items",
-    "list_repeat": "items",
-    "list_rows": "rows",
-    "list_item": "item",
-    "list_length": "length",
-    "list_stack": "stacked",
-}
 Blocks = Callable[[int], bool]  # whether a read of the name's holder at this position forbids the name
 REUSED_FROM_RANK = 3  # from here on arrays are large enough that memory of their own costs more than `out=`
 
@@ -84,12 +43,6 @@ def fit(result: Shape, base: Shape) -> bool:
     )
 
 
-def noun_of(value: Value) -> str | None:
-    """What a value is that has no variable: `product`."""
-    node = value.operation
-    return NOUNS.get(node.primitive.name) if isinstance(node, Operation) else None
-
-
 def is_number(kind: Type) -> bool:
     return isinstance(kind, ArrayType) and kind.rank == 0
 
@@ -97,10 +50,6 @@ def is_number(kind: Type) -> bool:
 def is_augmented(node: Operation) -> bool:
     """Whether the user wrote `x += y`, or the compiler counts."""
     return node.statement is None or isinstance(node.statement.node, ast.AugAssign)
-
-
-def same_rank(a: Value, b: Value) -> bool:
-    return isinstance(a.type, ArrayType) and isinstance(b.type, ArrayType) and a.type.rank == b.type.rank
 
 
 class Names:
@@ -304,8 +253,16 @@ class Names:
             self.give(value, self.wanted(node), step.reverse, blocks)
 
     def restored(self, node: Pop, step: Step) -> None:
-        for value in node.results:
-            self.give(value, value.name or "saved", step.reverse, lambda read: read > step.position)
+        """What was saved, under the name that it had then."""
+        for value, saved in zip(node.results, self.saved_on(node.tape), strict=True):
+            known = value.name or self.names.get(saved) or noun_of(saved, self.names.get)
+            self.give(value, known or "saved", step.reverse, lambda read: read > step.position)
+
+    def saved_on(self, tape: Value) -> list[Value]:
+        """What one entry of a tape holds."""
+        while isinstance(tape.operation, Operation) and tape.operation.arguments:
+            tape = tape.operation.arguments[0]  # a copy
+        return self.plan.entries[tape]
 
     def take_merged(self, value: Value, position: int, reverse: bool) -> bool:
         """Compute a value right into the variable in which a branch or loop hands it on, if that is free."""
@@ -350,10 +307,10 @@ class Names:
 
     def noun(self, node: Operation) -> str:
         """A name for what neither the user has named nor a value that they have: `product`."""
-        value, name = node.result, node.primitive.name
+        value = node.result
         of = value.cotangent_of if self.plan.section[value] else None
-        primal = noun_of(of) if of is not None and same_rank(value, of) else None
-        return f"{primal}_bar" if primal is not None else NOUNS.get(name, name)
+        primal = noun_of(of, self.names.get) if of is not None and same_rank(value, of) else None
+        return f"{primal}_bar" if primal is not None else noun(node, self.names.get)
 
     def derived(self, value: Value) -> str | None:
         """What the derivative of a value is called that the user gave no name."""
