@@ -45,6 +45,7 @@ from ad_compiler.transforms.apply_rules import (
 )
 from ad_compiler.transforms.cotangents import (
     Cotangents,
+    in_precision_of,
     is_bound_if,
     is_zero,
     may_be_unbound,
@@ -99,6 +100,7 @@ class ReverseSweep:
             return
         contribution = fitted_part(self.builder, value, contribution)
         known = cotangents.get(value)
+        contribution = in_precision_of(self.builder, value, contribution)
         if is_list(value):
             contribution = lists.added(self.builder, known, contribution)
         elif isinstance(value.type, TupleType):
