@@ -113,7 +113,7 @@ def sharing(operation: Operation) -> Sharing:
         return Sharing.VIEW
     if name in _SAME or (name == "diag" and rank_of(base) == 1):
         return Sharing.COPY
-    return Sharing.UNKNOWN if name == "ascontiguousarray" else Sharing.VIEW
+    return Sharing.UNKNOWN if name in ("ascontiguousarray", "sum_where_broadcast") else Sharing.VIEW
 
 
 def shows_memory(base: Value, path: tuple[Operand, ...]) -> bool:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 
 from ad_compiler.analysis.classes import scalar_classes
 from ad_compiler.analysis.types import Length, representative
+from ad_compiler.builder import Builder
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import UNBOUND, Block, Branch, Operand, Operation, Value, map_values, origins_of
+from ad_compiler.frontend.outcomes import RETURN
+from ad_compiler.ir import UNBOUND, Block, Branch, Loop, Operand, Operation, Value, map_values, origins_of
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.lists import is_list, zeros
 from ad_compiler.rules.notation import registry
@@ -24,6 +27,34 @@ def is_zero(operand: Operand) -> bool:
     if is_broadcast(operand):
         operand = operand.operation.arguments[0]
     return isinstance(operand, (int, float)) and operand == 0
+
+
+def in_precision_of(builder: Builder, value: Value, cotangent: Operand) -> Operand:
+    """A selection between Python's numbers, which NumPy makes float64, in the precision of the primal.
+
+    np.where(x > 0, s, 0.0)   ->   np.where(x > 0, np.float32(s), 0.0)      of an x in float32
+    """
+    if is_list(value) or not isinstance(cotangent, Value) or is_list(cotangent):
+        return cotangent
+    kind, found = type_of(value), type_of(cotangent)
+    if kind.dtype.kind != "f" or not found.rank or found.dtype == kind.dtype:
+        return cotangent
+    return narrowed(builder, cotangent, kind.dtype)
+
+
+def narrowed(builder: Builder, operand: Operand, dtype: np.dtype[Any]) -> Operand:
+    """Python's numbers, where they are selected, as numbers of NumPy's; anything else stays as it is."""
+    if isinstance(operand, (int, float)):
+        return dtype.type(operand) if operand else operand
+    if not isinstance(operand, Value):
+        return operand
+    if type_of(operand).python:
+        return builder.call(registry[dtype.type], (operand,))
+    node = operand.operation
+    if not isinstance(node, Operation) or node.primitive.name != "select":
+        return operand
+    condition, *sides = node.arguments
+    return builder.call(registry["select"], (condition, *[narrowed(builder, side, dtype) for side in sides]))
 
 
 def name_cotangent(value: Value, cotangent: Operand) -> None:
@@ -103,6 +134,24 @@ def may_be_unbound(value: Value, *, in_loops: bool = False) -> bool:
             return True
         waiting += origins
     return False
+
+
+def placeholder(context: Context, value: Value) -> Operand:
+    """What stands for the cotangent of a value that was never computed: nobody reads more than its rank."""
+    rank = rank_of(value)
+    return context.builder.call(registry[np.zeros], ((1,) * rank, type_of(value).dtype)) if rank else 0.0
+
+
+def is_bound_if(value: Value, condition: Operand) -> bool:
+    """Whether it is what a loop returns, and the condition that the loop has returned."""
+    test = condition.operation if isinstance(condition, Value) else None
+    loop = value.operation
+    if not isinstance(loop, Loop) or not isinstance(test, Operation) or test.primitive.name != "eq":
+        return False
+    tag, number = test.arguments
+    if number != RETURN or tag not in loop.results or value not in loop.results:
+        return False
+    return loop.initial[loop.results.index(value)] is UNBOUND and value is not tag
 
 
 # What a gradient may be at run time: NumPy's double is a Python float.

@@ -45,9 +45,12 @@ from ad_compiler.transforms.apply_rules import (
 )
 from ad_compiler.transforms.cotangents import (
     Cotangents,
+    in_precision_of,
+    is_bound_if,
     is_zero,
     may_be_unbound,
     name_cotangent,
+    placeholder,
     zero_like,
 )
 from ad_compiler.transforms.reverse_calls import reverse_call
@@ -97,6 +100,7 @@ class ReverseSweep:
             return
         contribution = fitted_part(self.builder, value, contribution)
         known = cotangents.get(value)
+        contribution = in_precision_of(self.builder, value, contribution)
         if is_list(value):
             contribution = lists.added(self.builder, known, contribution)
         elif isinstance(value.type, TupleType):
@@ -252,7 +256,8 @@ class ReverseSweep:
             fits = is_list(value) or may_be_unbound(value)
             if side is None or (not fits and rank_of(side) != rank_of(value)):
                 with self.builder.inside(block):
-                    zero = zero_like(self.context, value)
+                    absent = block is mirror.otherwise and is_bound_if(value, mirror.condition)
+                    zero = (placeholder if absent else zero_like)(self.context, value)
                     side = zero if side is None else self.builder.call(registry[operator.add], (zero, side))
             sides.append(side)
         if is_list(value):

@@ -31,7 +31,8 @@ from ad_compiler.backends.native.nests import (
 from ad_compiler.ir import Operand, Operation, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.indexing import window_of
-from ad_compiler.rules.rearranging import diagonal_axes, pad_widths
+from ad_compiler.rules.padding import pad_widths
+from ad_compiler.rules.rearranging import diagonal_axes
 from ad_compiler.rules.shapes import normalized_axes, rank_of, type_of
 from ad_compiler.rules.structure import swapped
 

@@ -15,7 +15,8 @@ from ad_compiler.backends.native.reductions import reduced_extents
 from ad_compiler.ir import Operation, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.indexing import window_of
-from ad_compiler.rules.rearranging import diagonal_axes, pad_widths, repetitions
+from ad_compiler.rules.padding import pad_widths
+from ad_compiler.rules.rearranging import diagonal_axes, repetitions
 from ad_compiler.rules.shapes import normalized_axes, rank_of, shape_argument
 
 Finder = Callable[[Frame, Elements, Operation], Extents]
