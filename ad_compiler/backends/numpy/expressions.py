@@ -450,6 +450,13 @@ def _push(printer: Expressions, node: Operation) -> Text:
     return f"{printer.text(recorded)}.append({printer.text(values)})", Precedence.ATOM
 
 
+def _draw(printer: Expressions, node: Operation) -> Text:
+    generator, method, *_, (positional, keywords) = node.arguments
+    parts = [printer.text(item) for item in positional]
+    parts += [f"{name}={printer.text(item)}" for name, item in keywords.items()]
+    return f"{printer.text(generator)}.{method}({', '.join(parts)})", Precedence.ATOM
+
+
 SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "getitem": _getitem,
     "select": _select,
@@ -470,6 +477,7 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "tape": lambda printer, node: ("[]", Precedence.ATOM),
     "tape_copy": lambda printer, node: (f"{printer.text(node.arguments[0])}.copy()", Precedence.ATOM),
     "push": _push,
+    "draw": _draw,
     "real": lambda printer, node: (
         f"{printer.at_least(node.arguments[0], Precedence.ATOM)}.real",
         Precedence.ATOM,
