@@ -53,6 +53,8 @@ class Frame:
         self.numbers: dict[Value, Affine] = {}  # whole numbers known as sums of names
         self.known: dict[Any, Any] = {}  # lengths and offsets computed so far
         self.made_in_loops: set[str] = set()
+        self.fixed: set[str] = set()  # lengths of the inputs, and what is computed of them
+        self.settled: dict[str, str] = {}  # the names of such computations
         self.depth = 0  # how many loops of the user's own are around
         self.node: Node | None = None
         users = {value.name for value in self.all_values() if value.name}
@@ -137,15 +139,29 @@ class Frame:
 
     def define_number(self, text: str, wanted: str, is_length: bool = True) -> Affine:
         """A whole number computed here, by the name it gets."""
+        if text in self.settled:
+            return Affine.of(self.settled[text])
         key = ("number", text)
         if key not in self.known:
             name = self.fresh(wanted)
+            if is_length and self.is_settled(text):  # computed once, in front of everything
+                self.prologue.append(Define(name, Scalar(text, 0)))
+                self.made_in_loops.discard(name)
+                self.ranges.lengths.add(name)
+                self.settled[text] = name
+                self.fixed.add(name)
+                return Affine.of(name)
             self.write(Define(name, Scalar(text, 0)))
             if is_length:
                 self.ranges.lengths.add(name)
             self.known[key] = Affine.of(name)
         result: Affine = self.known[key]
         return result
+
+    def is_settled(self, text: str) -> bool:
+        """Whether an expression is made of lengths of the inputs, and cannot depart."""
+        names = names_in(text)
+        return names - {"max", "min", "bound"} <= self.fixed
 
     # Lengths
 
@@ -231,6 +247,7 @@ class Frame:
                 continue
             extent = self.fresh(f"{name}_{axis}")
             self.ranges.lengths.add(extent)
+            self.fixed.add(extent)
             self.prologue.append(Define(extent, Scalar(f"{name}.shape[{axis}]")))
             result.append(Affine.of(extent))
         return tuple(result)
@@ -267,7 +284,8 @@ class Frame:
 
 
 def names_in(text: str) -> frozenset[str]:
-    return frozenset(re.findall(r"[A-Za-z_]\w*", text))
+    """The names of variables and functions in a text, attributes left out."""
+    return frozenset(re.findall(r"(?<![\w.])[A-Za-z_]\w*", text))
 
 
 def dtype_of(operand: Operand) -> np.dtype[Any]:

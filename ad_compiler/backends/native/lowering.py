@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from ad_compiler.analysis.types import ArrayType, ListType, same_length
 from ad_compiler.backends.native import joining, products, reductions, scalars
 from ad_compiler.backends.native.affine import Affine
+from ad_compiler.backends.native.arranging import arrange
 from ad_compiler.backends.native.elements import PULLS, Elements, affine, sum_of_names
 from ad_compiler.backends.native.extents import find_extents
 from ad_compiler.backends.native.frame import Extents, Frame
+from ad_compiler.backends.native.fusing import fuse
 from ad_compiler.backends.native.materialising import as_scalar, in_memory, materialise
 from ad_compiler.backends.native.nests import (
     Choice,
@@ -85,6 +87,7 @@ class Lowered:
 
 def lower(function: Function, separate: bool, reserved: frozenset[str]) -> Lowered:
     """Lower a whole program; raises `Unsupported` for what has no native form."""
+    arrange(function)
     frame = Frame(function, Writes(function, separate), reserved)
     return Lowering(frame).run(separate)
 
@@ -124,6 +127,7 @@ class Lowering:
                 if not separate:
                     lowered.results = self.outputs(function.result)
                 lowered.gradients = self.outputs(function.reverse_result)
+            fuse([lowered.forward, lowered.reverse], [*lowered.results, *lowered.gradients])
             return lowered
         except Refusal as refusal:
             raise frame.refused(refusal) from None

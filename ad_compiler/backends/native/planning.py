@@ -169,6 +169,14 @@ ELEMENTWISE_CONSTANTS = frozenset(
 class NativePlanner(Planner):
     """Makes the plan for what is inlined in native code."""
 
+    def count(self, block: Block) -> None:
+        super().count(block)
+        from ad_compiler.backends.native.arranging import pushed_for_shape
+
+        if block is self.function.forward:
+            for push, place in pushed_for_shape(self.function):
+                self.uses[list(values_in(push.arguments[1]))[place]] -= 1
+
     def inline(self, block: Block) -> None:
         kept = self.updated_values()
         self.visit(block, kept)

@@ -41,7 +41,9 @@ def start(program: Path, cache: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "AD_COMPILER_CACHE_DIR": cache, "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("NUMBA_CACHE_DIR", None)
     command = [sys.executable, str(program)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def run(program: Path, cache: str) -> str:
