@@ -50,6 +50,9 @@ class Frame:
         self.taken: set[str] = {*RESERVED, *reserved}
         self.ranges = Ranges()
         self.equal: dict[str, Affine] = {}
+        self.facts: dict[str, Affine] = {}  # what equals what from the start on
+        self.checks: list[Code] = []  # that it does
+        self.conditional = 0  # how many branches are around
         self.numbers: dict[Value, Affine] = {}  # whole numbers known as sums of names
         self.known: dict[Any, Any] = {}  # lengths and offsets computed so far
         self.made_in_loops: set[str] = set()
@@ -168,7 +171,7 @@ class Frame:
     def normal(self, number: Affine) -> Affine:
         """A length with names replaced by what they are known to equal."""
         for _ in range(8):
-            replaced = number.substitute(self.equal)
+            replaced = number.substitute(self.facts).substitute(self.equal)
             if replaced == number:
                 break
             number = replaced
@@ -190,11 +193,16 @@ class Frame:
         if difference.known is not None:
             self.depart_if("True")
             return
-        self.depart_if(f"{a} != {b}")
+        is_fact = self.conditional == 0 and self.is_settled(f"{a} {b}")
+        known = self.facts if is_fact else self.equal
+        if is_fact:  # checked in front of everything
+            self.checks.append(Line(f"if {a} != {b}:\n    raise Departure", reads=names_in(f"{a} {b}")))
+        else:
+            self.depart_if(f"{a} != {b}")
         for name, factor in difference.terms:
             if abs(factor) == 1 and not re.search(r"\W", name):
                 rest = difference - Affine(((name, factor),), 0)
-                self.equal[name] = self.normal(rest * -factor)
+                known[name] = self.normal(rest * -factor)
                 return
 
     def broadcast(self, shapes: list[Extents]) -> Extents:
@@ -239,7 +247,8 @@ class Frame:
             return tuple(map(Affine.of, np.shape(operand)))
         return (Affine.of(0),) if isinstance(operand, (list, tuple)) else ()
 
-    def input_extents(self, name: str, kind: ArrayType) -> Extents:
+    def input_extents(self, name: str, kind: ArrayType, is_seed: bool) -> Extents:
+        """The lengths of an argument; those of a cotangent are known in the reverse sweep only."""
         result = []
         for axis, length in enumerate(kind.shape):
             if length == 1:
@@ -247,7 +256,8 @@ class Frame:
                 continue
             extent = self.fresh(f"{name}_{axis}")
             self.ranges.lengths.add(extent)
-            self.fixed.add(extent)
+            if not is_seed:
+                self.fixed.add(extent)
             self.prologue.append(Define(extent, Scalar(f"{name}.shape[{axis}]")))
             result.append(Affine.of(extent))
         return tuple(result)

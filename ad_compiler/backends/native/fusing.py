@@ -408,6 +408,24 @@ def in_expression(expression: Expression, name: str, index: tuple[Affine, ...]) 
     return expression
 
 
+def normalise(body: list[Code], known: dict[str, Affine]) -> None:
+    """Write equal lengths alike, in place."""
+
+    def normal(number: Affine) -> Affine:
+        for _ in range(8):
+            replaced = number.substitute(known)
+            if replaced == number:
+                break
+            number = replaced
+        return number
+
+    for code in codes_in(body):
+        if isinstance(code, Nest):
+            code.loops = [(name, normal(extent)) for name, extent in code.loops]
+        elif isinstance(code, Allocate):
+            code.extents = tuple(map(normal, code.extents))
+
+
 def fuse(programs: list[list[Code]], outputs: list[str]) -> None:
     """Fuse the nests of the sweeps of a program, in place."""
     Fuser(programs, outputs).run()

@@ -166,7 +166,7 @@ def names_defined(code: Code) -> frozenset[str]:
 
 def kernel(lowered: Lowered, name: str) -> str:
     """One function: both sweeps."""
-    body = lines_of(lowered.forward, 1)
+    body = [*lines_of(lowered.frame.checks, 1), *lines_of(lowered.forward, 1)]
     reverse = lines_of(lowered.reverse, 1)
     if body and reverse:
         body.append("")

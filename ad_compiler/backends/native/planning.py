@@ -313,7 +313,11 @@ class Writes:
             return False
         result, kind = kinds
         assert isinstance(result, ArrayType) and isinstance(kind, ArrayType)
-        return result.dtype == kind.dtype and same_shape(result.shape, kind.shape)
+        if result.dtype != kind.dtype or result.rank != kind.rank:
+            return False
+        # Which lengths are equal is known better when the loops are written (`materialise` looks again).
+        pairs = zip(result.shape, kind.shape, strict=True)
+        return all(is_one(a) == is_one(b) for a, b in pairs)
 
 
 def share_memory(writes: Writes, a: Operand, b: Operand) -> bool:
