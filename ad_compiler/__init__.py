@@ -7,10 +7,37 @@
 (-4.0, -4.0, 3.0)
 """
 
-from ad_compiler.api import grad, value_and_grad, vjp
+from ad_compiler.api import (
+    elementwise_grad,
+    grad,
+    hessian,
+    hvp,
+    jacfwd,
+    jacobian,
+    jacrev,
+    jvp,
+    linearize,
+    value_and_grad,
+    vjp,
+)
 from ad_compiler.errors import Unsupported
 from ad_compiler.gate import gate
 from ad_compiler.testing import check_grads
 
-__all__ = ["Unsupported", "check_grads", "gate", "grad", "value_and_grad", "vjp"]
+__all__ = [
+    "Unsupported",
+    "check_grads",
+    "elementwise_grad",
+    "gate",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jvp",
+    "linearize",
+    "value_and_grad",
+    "vjp",
+]
 __version__ = "0.1.0"

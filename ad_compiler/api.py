@@ -134,6 +134,119 @@ def vjp(
     return value_and_pullback(fun, primals, argnums, has_aux, of, backend_of(backend, options))
 
 
+def jvp(
+    fun: Callable[..., Any],
+    primals: Sequence[Any] | None = None,
+    tangents: Sequence[Any] | None = None,
+    has_aux: bool = False,
+    of: Of = None,
+) -> Any:
+    """The value of `fun(*primals)`, and its derivative along the tangents: the Jacobian times a vector.
+
+    There is a tangent for each of the primals, of its structure, shape and dtype; None for an argument that
+    does not move, or within a structure for zeros. The derivative has the structure of the value, with 0.0
+    beside what is not a real number. With `has_aux`, `(value, derivative, aux)`. Without primals and
+    tangents, the function that takes them, which has a `source`.
+
+    Raises `TypeError` and `ValueError` for tangents that do not fit, `Unsupported` for a program that cannot
+    be differentiated.
+
+    >>> jvp(lambda x, y: x * x * y, (3.0, 2.0), (1.0, 0.0))
+    (18.0, 12.0)
+    """
+    from ad_compiler.pushforward import Pushforward
+
+    pushforward = Pushforward(fun, has_aux, of)
+    if primals is None and tangents is None:
+        return pushforward
+    if primals is None or tangents is None:
+        raise TypeError("jvp needs the primals and the tangents")
+    return pushforward(primals, tangents)
+
+
+def jacfwd(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
+    """The Jacobian, a column at a time in forward mode: for functions of few arguments.
+
+    Its axes are those of the result, then those of the argument; a tuple of `argnums` gives a tuple. The
+    arguments are arrays or numbers. Works as a decorator.
+
+    >>> jacfwd(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
+    [[2.0, 0.0], [0.0, 4.0]]
+    """
+    return derived(fun, "jacfwd", argnums, has_aux)
+
+
+def jacrev(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
+    """The Jacobian, a row at a time in reverse mode: for functions with few results. As `jacfwd` otherwise.
+
+    >>> jacrev(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
+    [[2.0, 0.0], [0.0, 4.0]]
+    """
+    return derived(fun, "jacrev", argnums, has_aux)
+
+
+def jacobian(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
+    """The Jacobian, by columns or by rows, whichever are fewer when it is called. As `jacfwd` otherwise.
+
+    >>> jacobian(lambda x: x[1:] - x[:-1])(np.array([1.0, 2.0, 4.0])).tolist()
+    [[-1.0, 1.0, 0.0], [0.0, -1.0, 1.0]]
+    """
+    return derived(fun, "jacobian", argnums, has_aux)
+
+
+def hessian(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
+    """The matrix of second derivatives of a function that returns one number: forward over reverse mode.
+
+    With a tuple of `argnums` a tuple of tuples of blocks. As `jacfwd` otherwise.
+
+    >>> hessian(lambda x: x[0] * x[1] ** 2)(np.array([3.0, 2.0])).tolist()
+    [[0.0, 4.0], [4.0, 6.0]]
+    """
+    return derived(fun, "hessian", argnums, has_aux)
+
+
+def hvp(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
+    """The product of the Hessian and a vector, which is given as one more argument: `hvp(f)(x, v)`.
+
+    The Hessian itself is not made: it costs about as much as two gradients (Pearlmutter, Fast exact
+    multiplication by the Hessian, 1994). With a tuple of `argnums` the vector and the product are tuples.
+
+    >>> hvp(lambda x: np.sum(x**3))(np.array([1.0, 2.0]), np.array([1.0, 1.0])).tolist()
+    [6.0, 12.0]
+    """
+    return derived(fun, "hvp", argnums, has_aux)
+
+
+def elementwise_grad(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
+    """The derivative of a function that works element by element, at every element: the diagonal of the Jacobian.
+
+    >>> elementwise_grad(lambda x: x**3)(np.array([1.0, 2.0])).tolist()
+    [3.0, 12.0]
+    """
+    return derived(fun, "elementwise_grad", argnums, has_aux)
+
+
+def linearize(fun: Callable[..., Any], *primals: Any) -> Any:
+    """The value of `fun(*primals)`, and the derivative there: a linear function of tangents.
+
+    >>> value, derivative = linearize(lambda x: x * x, 3.0)
+    >>> value, derivative(1.0), derivative(10.0)
+    (9.0, 6.0, 60.0)
+    """
+    from ad_compiler.jacobians import Linearized
+
+    linearized = Linearized(fun, primals)
+    return linearized.value(), linearized
+
+
+def derived(fun: Any, kind: Any, argnums: Argnums, has_aux: bool) -> Any:
+    from ad_compiler.jacobians import Derived
+
+    if fun is None:
+        return lambda function: Derived(function, kind, argnums, has_aux)
+    return Derived(fun, kind, argnums, has_aux)
+
+
 def decorated(
     fun: Any, mode: Mode, argnums: Argnums, has_aux: bool, of: Of, backend: str, options: dict[str, bool]
 ) -> Any:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,14 @@ import numpy as np
 
 from ad_compiler.backends.guards import GuardWriter
 from ad_compiler.backends.loader import load, module_text
+from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.inputs import kind_of
 from ad_compiler.frontend.scope import AnyLocation, ArgumentLocation, Location
 from ad_compiler.graph import Graph
 from ad_compiler.ir import Operand, Record
-from ad_compiler.pipeline import Program, Request, compile_program
+from ad_compiler.pipeline import SUFFIX, Program, Request, compile_program
 from ad_compiler.refusal import NeedsConstant
+from ad_compiler.transforms.tangent_names import tangent_name
 
 if TYPE_CHECKING:
     from ad_compiler.backends.native.dispatch import Native
@@ -84,7 +87,7 @@ class Specialisation:
         )
         primal: Any = inspect.unwrap(owner.request.primal)
         function.__defaults__ = primal.__defaults__
-        function.__kwdefaults__ = primal.__kwdefaults__
+        function.__kwdefaults__ = primal.__kwdefaults__  # tangents have none: they must be given
         function.__module__ = primal.__module__
         return function
 
@@ -148,12 +151,14 @@ class Derivative(functools.partial[Any]):
     _lock: threading.RLock
     _bound: dict[int, tuple[Any, Derivative]]
     _signature: inspect.Signature
+    __signature__: inspect.Signature
 
     def __new__(cls, primal: Callable[..., Any], request: Request, argnums_given: Any) -> Derivative:
         def first_call(*args: Any, **kwargs: Any) -> Any:
             return self.dispatch(*args, **kwargs)
 
         self = super().__new__(cls, first_call)
+        functools.update_wrapper(self, primal)  # first: of a derivative, it takes over all that one has
         self.request = request
         self.primal = primal
         self.argnums_given = argnums_given
@@ -163,9 +168,9 @@ class Derivative(functools.partial[Any]):
         self._constants = frozenset()
         self._lock = threading.RLock()
         self._bound = {}
-        self._signature = inspect.signature(primal)
+        self._signature = signature_with_tangents(inspect.signature(primal), request)
         self.forwarding = [forwarded(parameter) for parameter in self._signature.parameters.values()]
-        functools.update_wrapper(self, primal)
+        self.__signature__ = self._signature
         return self
 
     def dispatch(self, *args: Any, **kwargs: Any) -> Any:
@@ -218,10 +223,20 @@ class Derivative(functools.partial[Any]):
         """
         if self._newest is not None:
             return self._newest.text
-        arguments = {name: assumed(p) for name, p in self._signature.parameters.items()}
-        program = self._compile(arguments)
-        kinds = ", ".join(f"{name}: {type(value).__name__}" for name, value in arguments.items())
+        with self._assuming() as (arguments, kinds):
+            program = self._compile(arguments)
         return f"# Made for {kinds} (not called yet; see `source_for`).\n{module_text(program.source)}"
+
+    @contextmanager
+    def _assuming(self) -> Iterator[tuple[dict[str, Any], str]]:
+        """Arguments of the kinds assumed before a call, and these kinds as text, which a refusal notes."""
+        arguments = {name: assumed(p) for name, p in self._signature.parameters.items()}
+        kinds = ", ".join(f"{name}: {type(value).__name__}" for name, value in arguments.items())
+        try:
+            yield arguments, kinds
+        except Unsupported as refused:
+            refused.add_note(f"Not called yet: assumed {kinds}. Annotate, or give examples to `source_for`.")
+            raise
 
     @property
     def native_source(self) -> str:
@@ -241,8 +256,8 @@ class Derivative(functools.partial[Any]):
         if self.request.backend.name != "numba":
             raise AttributeError('there is no native code: the derivative was made without backend="numba"')
         if self._newest is None:
-            arguments = {name: assumed(p) for name, p in self._signature.parameters.items()}
-            self.specialise(arguments)
+            with self._assuming() as (arguments, _):
+                self.specialise(arguments)
         assert self._newest is not None and self._newest.native is not None
         return self._newest.native
 
@@ -255,15 +270,16 @@ class Derivative(functools.partial[Any]):
     @property
     def graph(self) -> Graph:
         """The computational graph of the program, for the kinds that `source` is of."""
-        from ad_compiler.graph_building import examples, graph_of
+        from ad_compiler.graph_evaluation import examples, graph_of
 
         if self._newest is not None:
             return graph_of(self.request, examples(self._newest.program.lowered))
-        return graph_of(self.request, {name: assumed(p) for name, p in self._signature.parameters.items()})
+        with self._assuming() as (arguments, _):
+            return graph_of(self.request, arguments)
 
     def graph_at(self, *args: Any, **kwargs: Any) -> Graph:
         """The computational graph with the value and the gradient of one evaluation on every edge."""
-        from ad_compiler.graph_building import graph_at
+        from ad_compiler.graph_evaluation import graph_at
 
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
@@ -313,8 +329,37 @@ class Derivative(functools.partial[Any]):
             self.request.backend,
         )
 
+    @property
+    def suffix(self) -> str:
+        """What is put behind the name of the function."""
+        return SUFFIX[self.request.mode]
+
+    def inline_in(self, context: Any, node: Any, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        """Call it in a program that is being lowered."""
+        from ad_compiler.nested import NestedDerivative
+
+        mode, has_aux = self.request.mode, self.request.has_aux
+        nested = NestedDerivative(self.primal, mode, self.argnums_given, has_aux)
+        return nested.inline_in(context, node, positional, keywords)
+
     def __repr__(self) -> str:
         return f"<{self.request.mode} of {self.__qualname__}>"
+
+
+def signature_with_tangents(signature: inspect.Signature, request: Request) -> inspect.Signature:
+    """The signature of the derivative: in forward mode the tangents are keyword arguments."""
+    if request.mode != "jvp":
+        return signature
+    return with_tangents(signature, request.argnums)
+
+
+def with_tangents(signature: inspect.Signature, argnums: Sequence[str]) -> inspect.Signature:
+    """The signature with a keyword argument for the tangent of each of these."""
+    parameters = list(signature.parameters.values())
+    end = len(parameters) - (bool(parameters) and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD)
+    names = [tangent_name(name, list(signature.parameters)) for name in argnums]
+    added = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in names]
+    return signature.replace(parameters=[*parameters[:end], *added, *parameters[end:]])
 
 
 def forwarded(parameter: inspect.Parameter) -> str:

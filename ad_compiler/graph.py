@@ -6,7 +6,8 @@
 
 With one evaluation every edge carries its value (above the wire, in the lecture's pictures) and its
 gradient (below): the derivative of the output with respect to that value, the sum over everything
-that reads it. How a graph is made from a program is in `graph_building.py`.
+that reads it. How a graph is made from a program is in `graph_drawing.py`, how it is evaluated in
+`graph_evaluation.py`.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-Kind = Literal["input", "constant", "operation", "branch", "output"]
+Kind = Literal["input", "constant", "operation", "branch", "loop", "turn", "output"]
 
 SHAPES: dict[Kind, str] = {
     "input": "plaintext",
     "constant": "plaintext",
     "operation": "circle",
     "branch": "diamond",
+    "loop": "diamond",
+    "turn": "plaintext",
     "output": "plaintext",
 }
 CONTENTS_SHOWN = 6  # arrays of up to so many elements are written out
@@ -45,18 +48,19 @@ class Wire:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Node:
-    """An input, an operation, a branch or an output; `wires` are the values it makes.
+    """An input, an operation, a branch, a loop or an output; `wires` are the values it makes.
 
-    `label` is what is drawn: a name, or a symbol in which `·` stands for what comes in. A branch
-    has a graph for either side. `line` is where it stands in the user's file.
+    `label` is what is drawn: a name, or a symbol in which `·` stands for what comes in. The graphs
+    inside of a branch are its sides, `then` and `else`; those of a loop one `turn`, and the `while`
+    condition. A turn starts with nodes of kind `turn`: what the turn before has left. `line` is
+    where a node stands in the user's file.
     """
 
     id: str
     kind: Kind
     label: str
     wires: tuple[Wire, ...] = ()
-    then: Graph | None = None
-    otherwise: Graph | None = None
+    inside: dict[str, Graph] = field(default_factory=dict)
     line: int | None = None
 
 
@@ -83,9 +87,10 @@ class Edge:
 
 @dataclass(eq=False, slots=True, repr=False)
 class Graph:
-    """A computational graph. The graphs of branches are inside of their nodes; `walk` visits all.
+    """A computational graph. Those of branches and loops are inside of their nodes; `walk` visits all.
 
-    An edge belongs to the graph its target is in; what a side of a branch yields, to that side.
+    An edge belongs to the graph its target is in; what a side of a branch or a turn of a loop
+    yields, to that side or turn. A turn is never `evaluated`: its values are others in every turn.
     """
 
     name: str
@@ -94,18 +99,17 @@ class Graph:
     evaluated: bool = False
 
     def walk(self) -> Iterator[Graph]:
-        """This graph and the graphs of its branches, outer before inner."""
+        """This graph and the graphs inside of its nodes, outer before inner."""
         yield self
         for node in self.nodes:
-            for side in (node.then, node.otherwise):
-                if side is not None:
-                    yield from side.walk()
+            for part in node.inside.values():
+                yield from part.walk()
 
     def to_dot(self) -> str:
         """The graph for Graphviz: on every edge its value, and its gradient below."""
         lines = [f"digraph {quoted(self.name)} {{", "    rankdir=LR;", *_dot_nodes(self, 1)]
         for graph in self.walk():
-            lines += [f"    {_dot_edge(edge, self.evaluated)}" for edge in graph.edges]
+            lines += [f"    {_dot_edge(edge, graph.evaluated)}" for edge in graph.edges]
         return "\n".join([*lines, "}"]) + "\n"
 
     def __str__(self) -> str:
@@ -129,14 +133,14 @@ def _dot_nodes(graph: Graph, depth: int) -> list[str]:
         if shape == "circle" and len(node.label) > 4:
             shape = "box"
         own = f"{node.id} [label={quoted(node.label)}, shape={shape}];"
-        if node.then is None or node.otherwise is None:
+        if not node.inside:
             lines.append(indent + own)
             continue
         lines += [f"{indent}subgraph cluster_{node.id} {{", f"{indent}    {own}"]
-        for side, name in ((node.then, "then"), (node.otherwise, "else")):
+        for name, part in node.inside.items():
             lines.append(f"{indent}    subgraph cluster_{node.id}_{name} {{")
             lines.append(f"{indent}        label={quoted(name)};")
-            lines += _dot_nodes(side, depth + 2)
+            lines += _dot_nodes(part, depth + 2)
             lines.append(f"{indent}    }}")
         lines.append(f"{indent}}}")
     return lines
@@ -195,14 +199,13 @@ def _rows(graph: Graph, indent: str) -> Iterator[tuple[str, ...]]:
         yield indent + node.id, node.label, reads, *cells[0]
         for more in cells[1:]:
             yield "", "", "", *more
-        for side, name in ((node.then, "then:"), (node.otherwise, "else:")):
-            if side is not None:
-                yield f"{indent}  {name}", "", "", "", ""
-                yield from _rows(side, f"{indent}    ")
+        for name, part in node.inside.items():
+            yield f"{indent}  {name}:", "", "", "", ""
+            yield from _rows(part, f"{indent}    ")
 
 
 def _around(graph: Graph, node: Node) -> list[Graph]:
-    return [graph, *(side for side in (node.then, node.otherwise) if side is not None)]
+    return [graph, *node.inside.values()]
 
 
 def _cells(wire: Wire, evaluated: bool, node: Node) -> tuple[str, str]:

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+import ad_compiler.nested_calls  # noqa: F401 -- registers what derivatives mean in programs
 from ad_compiler.derivative import Derivative
+from ad_compiler.drivers import caller_of
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.inputs import is_dataclass_instance, kind_of
 from ad_compiler.frontend.scope import Location
@@ -51,10 +53,10 @@ def _derivative_of(
     of: str | tuple[str, ...] | None,
     backend: Backend,
 ) -> Derivative:
-    if isinstance(fun, Derivative):
-        raise TypeError(f"{fun!r} is a derivative already; differentiate the source it generates")
     bound_self = None
     primal = fun
+    if hasattr(type(fun), "inline_in"):  # a derivative already
+        primal = caller_of(fun, f"{getattr(fun, '__name__', 'function')}_{fun.suffix}")
     if isinstance(fun, MethodType):
         primal = fun.__func__
         first = primal.__code__.co_varnames[0]
@@ -155,13 +157,13 @@ def with_all_reals(
 
 
 def has_reals(obj: Any) -> bool:
-    """Whether a structure holds a real number or an array of them."""
-    return has_kind(obj, "f", float)
+    """Whether a structure holds a real or complex number or an array of them."""
+    return has_kind(obj, "fc", (float, complex))
 
 
 def has_numbers(obj: Any) -> bool:
-    """Whether a structure holds a real or whole number, or an array of them."""
-    return has_kind(obj, "fiu", (float, int))
+    """Whether a structure holds a number that is not a truth value, or an array of them."""
+    return has_kind(obj, "fciu", (float, int, complex))
 
 
 def has_kind(obj: Any, kinds: str, classes: Any) -> bool:

@@ -3,13 +3,15 @@
     1 source         frontend/source.py            a function object to its syntax tree
     2 lower          frontend/program.py           syntax to a typed graph; every refusal is made here
     3 gates          transforms/gates.py           chains of scalars whose derivative is simpler as a whole
-    4 differentiate  transforms/differentiate.py   the chain rule, backwards (simplified as it is built)
+    4 differentiate  transforms/differentiate.py   the chain rule, backwards (simplified as it is built),
+                     transforms/forward.py         or forwards
     5 dead code      transforms/dead_code.py       what neither sweep needs
     6 tape           transforms/tape.py            what the reverse sweep needs of the turns of loops
-    7 protect        transforms/protect.py         copies of parts of arrays, where whole ones would be copied
-    8 emit           backends/numpy/emit.py        the graph to Python source
+    7 factor         transforms/factor.py          what products of the reverse sweep have in common
+    8 protect        transforms/protect.py         parts of arrays are read before the array is written into
+    9 emit           backends/numpy/emit.py        the graph to Python source
                      backends/native/lowering.py   the graph to loops, where the backend is "numba"
-    9 load           backends/loader.py            source to a function
+   10 load           backends/loader.py            source to a function
 
 Types are inferred while lowering, and identities and common subexpressions are applied while building
 (`builder.py`), so neither is a step of its own.
@@ -17,6 +19,7 @@ Types are inferred while lowering, and identities and common subexpressions are 
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Mapping
@@ -25,6 +28,7 @@ from types import FunctionType
 from typing import Any, Literal
 
 from ad_compiler.analysis.shift import shift_maxima
+from ad_compiler.analysis.types import ArrayType
 from ad_compiler.backends.numpy.emit import emit
 from ad_compiler.backends.numpy.names import RESERVED
 from ad_compiler.frontend.program import Lowered, Results, lower_program
@@ -37,13 +41,23 @@ from ad_compiler.rules.shapes import describe, type_of
 from ad_compiler.transforms.cotangents import gradient_of
 from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.differentiate import ReverseSweep
+from ad_compiler.transforms.factor import factor_products
+from ad_compiler.transforms.forward_program import push_forward
 from ad_compiler.transforms.gates import find_gates
+from ad_compiler.transforms.hoist_directions import hoist_from_directions
 from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in
 from ad_compiler.transforms.protect import protect_views
 from ad_compiler.transforms.tape import record
+from ad_compiler.transforms.templates import use_current
 
-Mode = Literal["grad", "value_and_grad", "vjp"]
-SUFFIX: dict[Mode, str] = {"grad": "grad", "value_and_grad": "value_and_grad", "vjp": "vjp"}
+Mode = Literal["grad", "value_and_grad", "vjp", "jvp", "value"]
+SUFFIX: dict[Mode, str] = {
+    "grad": "grad",
+    "value_and_grad": "value_and_grad",
+    "vjp": "vjp",
+    "jvp": "jvp",
+    "value": "",  # the program itself, in which derivatives are called
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,32 +119,50 @@ def compile_program(request: Request, arguments: Mapping[str, Any], constants: f
         results_of_call(request),
     )
     show("lower", lowered.function)
+    differentiated(request, source, lowered)
+    text = written(request, primal_name(request.primal), lowered)
+    return Program(request, text, lowered.function, lowered, lowered.function.name)
+
+
+def differentiated(request: Request, source: Source, lowered: Lowered) -> None:
+    """Steps 3 to 5."""
     function = lowered.function
     inputs = list(values_in(lowered.differentiated))
-    function.shortcuts = find_gates(lowered, inputs)
-    differentiate(request, source, lowered)
+    if inputs:
+        function.shortcuts = find_gates(lowered, inputs)
+        derive(request, source, lowered)
     for called in functions_called(function):
         remove_dead_code(called.blocks, (called.result, called.reverse_result), inside=True)
     close_all(function)
     show("differentiate", function)
     clean(lowered)
+    if request.mode == "value":
+        hoist_from_directions(function.forward)
+
+
+def written(request: Request, name: str, lowered: Lowered) -> str:
+    """Steps 6 to 9: the text, of a function called after `name`."""
+    function = lowered.function
     for each in [function, *functions_called(function)]:
-        record(each, repeated=request.mode == "vjp")
+        if each.reverse is not None:
+            record(each, repeated=request.mode == "vjp")
+            outputs = (each.result, each.reverse_result)
+            remove_dead_code(each.blocks, outputs, inside=each is not function)  # what is not computed again
+            use_current(each)
+            factor_products(each)
         protect_views(each)
     show("tape", function)
-    name = primal_name(request.primal)
-    function.name = f"{name}_{SUFFIX[request.mode]}"
+    function.name = f"{name}_{SUFFIX[request.mode]}" if SUFFIX[request.mode] else name
     function.documentation = documentation(request, name)
     name_functions(function)
-    text = emit(function, seed_name(lowered) if request.mode == "vjp" else None)
-    return Program(request, text, function, lowered, function.name)
+    return emit(function, seed_name(lowered) if request.mode == "vjp" else None)
 
 
 def results_of_call(request: Request) -> Results | None:
     """What the program computes, where that is not what the function returns."""
     if not request.of:
         return None
-    return Results(request.of, single=request.single_of, summed=request.mode != "vjp")
+    return Results(request.of, single=request.single_of, summed=request.mode not in ("vjp", "jvp"))
 
 
 def clean(lowered: Lowered) -> None:
@@ -159,6 +191,8 @@ def primal_name(primal: FunctionType) -> str:
 
 
 def documentation(request: Request, name: str) -> str:
+    if request.mode == "value":
+        return inspect.getdoc(request.primal) or f"Value of {name}."
     names = " and ".join(
         [", ".join(request.argnums[:-1]), request.argnums[-1]]
         if len(request.argnums) > 1
@@ -171,8 +205,34 @@ def documentation(request: Request, name: str) -> str:
         "grad": f"Gradient of {total} with respect to {names}.",
         "value_and_grad": f"Value of {total}, and its gradient with respect to {names}.",
         "vjp": f"Value of {value}, and the pullback of cotangents to {names}.",
+        "jvp": f"Value of {value}, and its derivative along a tangent of {names}.",
     }
     return what[request.mode]
+
+
+def derive(request: Request, source: Source, lowered: Lowered) -> None:
+    """Differentiate the program, in the mode that is asked for."""
+    function, context = lowered.function, lowered.context
+    if request.has_aux and not (isinstance(function.result, tuple) and len(function.result) == 2):
+        raise source.refuse(
+            source.node, "with `has_aux` the function must return (value, aux)", "return a pair"
+        )
+    try:
+        if request.mode == "jvp":
+            tangent = push_forward(lowered, request.argnums, request.has_aux)
+            context.builder.statement = None
+            tangent = owned(context, tangent, function)
+            if request.has_aux:
+                output, aux = function.result
+                function.result = (output, tangent, aux)
+            else:
+                function.result = (function.result, tangent)
+        else:
+            differentiate(request, source, lowered)
+    except Refusal as refusal:
+        at = context.builder.statement
+        where, node = (source, source.node) if at is None else (at.source, at.node)
+        raise where.refuse(node, refusal.reason, refusal.advice) from None
 
 
 def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
@@ -187,10 +247,6 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
     sweep = ReverseSweep(context, function.forward, inputs, function.shortcuts, blocked)
     output, aux = function.result, None
     if request.has_aux:
-        if not isinstance(output, tuple) or len(output) != 2:
-            raise source.refuse(
-                source.node, "with `has_aux` the function must return (value, aux)", "return a pair"
-            )
         output, aux = output
     if request.mode == "vjp":
         function.seed = seed_structure(output, seed_name(lowered))
@@ -198,12 +254,7 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
     else:
         check_scalar(source, output)
         seeds = [(output, 1.0)] if isinstance(output, Value) else []
-    try:
-        cotangents = sweep.run(function.forward, seeds)
-    except Refusal as refusal:
-        at = context.builder.statement
-        where, node = (source, source.node) if at is None else (at.source, at.node)
-        raise where.refuse(node, refusal.reason, refusal.advice) from None
+    cotangents = sweep.run(function.forward, seeds)
     function.mirrors, function.indices = sweep.mirrors, sweep.indices
     context.builder.statement = None
     gradients = tuple(
@@ -226,7 +277,7 @@ def owned(context: Any, gradients: Operand, function: Function) -> Operand:
     seen: set[Value] = {storage_of(value) for value in values_in(function.result)}
 
     def own(value: Value) -> Operand:
-        if type_of(value).rank == 0:
+        if not isinstance(value.type, ArrayType) or value.type.rank == 0:
             return value
         if is_owned(value) and storage_of(value) not in seen:
             seen.add(storage_of(value))

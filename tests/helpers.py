@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ad_compiler import grad, value_and_grad, vjp
+from ad_compiler import grad, jvp, value_and_grad, vjp
 
 _program_numbers = itertools.count(1)
 
@@ -178,6 +178,28 @@ def assert_gradient_matches_finite_differences(
         error = abs(np.sum(products) - expected)
         allowed = rtol * (1 + np.sum(np.abs(products)))
         assert error <= allowed, f"{np.sum(products)} is not {expected}; gradients {gradients}"
+    assert_modes_agree(f, args, directions, cotangent, float(np.sum(products)))
+    assert snapshot(args) == before, "the caller's arguments were changed"
+
+
+def assert_modes_agree(
+    f: Callable[..., Any], args: Sequence[Any], directions: Sequence[Any], cotangent: Any, expected: float
+) -> None:
+    """Forward mode gives what reverse mode gave: <cotangent, J t> = <J^T cotangent, t>."""
+    tangents = [
+        d if d is None or not isinstance(a, np.ndarray) or is_integer(a) else np.asarray(d, a.dtype)
+        for a, d in zip(args, directions, strict=True)
+    ]
+    value, tangent = jvp(f, tuple(args), tuple(tangents))
+    plain = f(*args)
+    assert_same_value(value, plain, args)
+    assert np.shape(tangent) == np.shape(plain)
+    if np.asarray(plain).dtype.kind == "f":
+        assert np.asarray(tangent).dtype == np.asarray(value).dtype
+    products = np.ravel(np.float64(tangent) * cotangent)
+    rtol = 1e-5 if is_single_precision(args) else 1e-10
+    allowed = rtol * (1 + abs(expected) + np.sum(np.abs(products)))
+    assert abs(np.sum(products) - expected) <= allowed, f"{np.sum(products)} forwards, {expected} backwards"
 
 
 def random_array(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:

@@ -141,10 +141,9 @@ def test_graph_before_a_call_assumes_floats() -> None:
 def test_the_side_of_a_branch_that_is_taken() -> None:
     graph = grad(piecewise).graph_at(1.0, 2.0)
     branch = node(graph, "if")
-    assert branch.then is not None and branch.otherwise is not None
-    assert [n.label for n in branch.then.nodes] == ["sin", "*"]
+    assert [n.label for n in branch.inside["then"].nodes] == ["sin", "*"]
     assert (wire(graph, "s").value, wire(graph, "s").gradient) == (math.sin(1.0), 6.0)
-    assert branch.otherwise.nodes[0].wires[0].value is None
+    assert branch.inside["else"].nodes[0].wires[0].value is None
     assert branch.wires[0].gradient == 3.0
     assert wire(graph, "x").gradient == pytest.approx(6.0 * math.cos(1.0))
 
@@ -152,10 +151,9 @@ def test_the_side_of_a_branch_that_is_taken() -> None:
 def test_the_side_of_a_branch_that_is_not_taken() -> None:
     graph = grad(piecewise).graph_at(-1.0, 2.0)
     branch = node(graph, "if")
-    assert branch.then is not None and branch.otherwise is not None
-    for inner in branch.then.nodes:
+    for inner in branch.inside["then"].nodes:
         assert (inner.wires[0].value, inner.wires[0].gradient) == (None, None)
-    assert (branch.otherwise.nodes[0].wires[0].value, wire(graph, "w").gradient) == (1.0, 0.0)
+    assert (branch.inside["else"].nodes[0].wires[0].value, wire(graph, "w").gradient) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize("x", [-1.5, 0.5])
@@ -168,6 +166,63 @@ def test_nested_branches_agree_with_the_gradient(x: float, y: float) -> None:
     assert drawn(graph)[-1][2] == value or value in [edge[2] for edge in drawn(graph)]
     labels = [n.label for n in nodes_of(graph)]
     assert labels.count("if") == 2 and "0.5" in labels
+
+
+def product_until(x: float, n: int) -> float:
+    y = 1.0
+    for i in range(n):
+        y = y * x + i
+        if y > 5.0:
+            break
+    return y * y
+
+
+def halved(x: float) -> float:
+    while x > 1.0:
+        x = x / 2.0
+    return x
+
+
+def power(x: float, n: int) -> float:
+    if n == 0:
+        return 1.0
+    return x * power(x, n - 1)
+
+
+@pytest.mark.parametrize(
+    ("function", "args"),
+    [(product_until, (1.5, 4)), (product_until, (1.5, 0)), (halved, (5.0,)), (power, (2.0, 3))],
+)
+def test_gradients_around_loops_and_recursion(function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    graph = grad(function).graph_at(*args)
+    value, x_bar = value_and_grad(function)(*args)
+    assert wire(graph, "x").gradient == x_bar
+    assert graph.edges[-1].value == value
+    assert graph.edges[-1].gradient == 1.0
+    parsed(graph.to_dot())
+
+
+def test_a_loop_shows_one_turn() -> None:
+    gradient = grad(product_until)
+    graph = gradient.graph_at(1.5, 4)
+    loop = node(graph, "for")
+    assert loop.kind == "loop" and list(loop.inside) == ["turn"]
+    turn = loop.inside["turn"]
+    assert {n.label for n in turn.nodes if n.kind == "turn"} >= {"y", "i"}
+    assert [n.label for n in turn.nodes if n.kind == "operation"][:2] == ["*", "+"]
+    assert not turn.evaluated and turn.nodes[0].wires[0].value is None
+    after = next(wire for wire in loop.wires if wire.name == "y")
+    assert (after.value, after.gradient) == (6.875, 13.75)
+    assert list(node(grad(halved).graph, "while").inside) == ["while", "turn"]
+
+
+def test_a_refusal_before_a_call_says_what_was_assumed() -> None:
+    for read in (lambda f: f.graph, lambda f: f.source):
+        with pytest.raises(Unsupported) as refused:
+            read(grad(lambda x, n: sum(x for _ in range(n))))
+        assert refused.value.__notes__ == [
+            "Not called yet: assumed x: float, n: float. Annotate, or give examples to `source_for`."
+        ]
 
 
 def test_arrays_carry_gradients_of_their_own_shape() -> None:

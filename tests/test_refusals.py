@@ -227,13 +227,14 @@ REFUSED = [
         def f(x):
             y = 0.0
             while y < 10.0:
-                y += np.unwrap(x)[0]
+                y += np.unique(x)[0]
                      ^^^^^^^^^^^^
             return y
         """,
         (VECTOR,),
-        "`numpy.unwrap` has no derivative rule",
-        HAS_A_RULE,
+        "`numpy.unique` has no derivative rule: it gives as many elements as are different, which a small "
+        "change of them alters by jumps",
+        "compute the indices before, and index with them",
     ),
     Refused(
         "complex number in a loop",
@@ -319,12 +320,13 @@ REFUSED = [
         "unknown NumPy function",
         """
         def f(x):
-            return np.sum(np.unwrap(x))
+            return np.sum(np.unique(x))
                           ^^^^^^^^^^^^
         """,
         (VECTOR,),
-        "`numpy.unwrap` has no derivative rule",
-        HAS_A_RULE,
+        "`numpy.unique` has no derivative rule: it gives as many elements as are different, which a small "
+        "change of them alters by jumps",
+        "compute the indices before, and index with them",
     ),
     Refused(
         "unknown function of the standard library",
@@ -343,15 +345,16 @@ REFUSED = [
         "unknown function in a helper",
         """
         def rank(m):
-            return 1.0 * np.linalg.matrix_rank(m)
-                         ^^^^^^^^^^^^^^^^^^^^^^^^
+            return 1.0 * np.linalg.eigvals(m)[0]
+                         ^^^^^^^^^^^^^^^^^^^^
 
         def f(x):
             return rank(x)
         """,
         (MATRIX,),
-        "`numpy.linalg.matrix_rank` has no derivative rule",
-        HAS_A_RULE,
+        "`numpy.linalg.eigvals` has no derivative rule: it gives real or complex numbers, depending on the "
+        "values",
+        "use `np.linalg.eigh` where the matrix is symmetric",
     ),
     Refused(
         "unknown method",
@@ -829,12 +832,13 @@ REFUSED = [
         "characters wider than a byte",
         """
         def f(θ):
-            return "größer" and np.unwrap(θ)
+            return "größer" and np.unique(θ)
                                 ^^^^^^^^^^^^
         """,
         (VECTOR,),
-        "`numpy.unwrap` has no derivative rule",
-        HAS_A_RULE,
+        "`numpy.unique` has no derivative rule: it gives as many elements as are different, which a small "
+        "change of them alters by jumps",
+        "compute the indices before, and index with them",
     ),
 ]
 

@@ -89,7 +89,7 @@ def origin_of(context: Context, owner: Any) -> Capture | None:
 def array_attribute(context: Context, node: ast.AST, owner: Value, name: str) -> Operand:
     if not isinstance(owner.type, ArrayType):
         raise context.refuse(node, f"`{name}` of {owner.type} is not known", "use numbers and arrays")
-    if owner.type.python and name not in ("real",):
+    if owner.type.python and name not in ("real", "imag"):
         raise context.refuse(node, f"a Python {owner.type} has no attribute `{name}`", f"use `np.{name}`")
     context.builder.place = (context.here.source, node)
     if name == "T":
@@ -100,8 +100,8 @@ def array_attribute(context: Context, node: ast.AST, owner: Value, name: str) ->
         return expansions[_PROPERTIES[name]](context.builder, owner)
     if name == "dtype":
         return owner.type.dtype
-    if name == "real" and owner.type.dtype.kind in "biuf":
-        return owner
+    if name in ("real", "imag"):
+        return context.builder.call(registry[getattr(np, name)], (owner,))
     raise context.refuse(
         node, f"the attribute `{name}` of an array cannot be differentiated", "use a NumPy function"
     )
@@ -164,7 +164,7 @@ def array_method(
     if name in ("reshape", "transpose") and several:
         positional = [tuple(positional)]
     context.builder.place = (context.here.source, node)
-    if isinstance(owner.type, ArrayType) and owner.type.python:
+    if isinstance(owner.type, ArrayType) and owner.type.python and name != "conjugate":
         raise context.refuse(node, f"a Python {owner.type} has no method `{name}`", f"use `np.{name}`")
     if name in METHODS and is_array(owner):
         METHODS[name](context, node, owner, positional, keywords)

@@ -11,7 +11,7 @@ import numpy as np
 from ad_compiler.analysis.layout import is_array
 from ad_compiler.analysis.types import STRING, ArrayType
 from ad_compiler.frontend import attributes, lists
-from ad_compiler.frontend.aliases import current, reference_of
+from ad_compiler.frontend.aliases import current, object_of
 from ad_compiler.frontend.branches import choose, on_this_side
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context, Given, handles, lower
@@ -175,7 +175,7 @@ def is_same(context: Context, node: ast.AST, left: Operand, right: Operand) -> b
     """`left is right`, where that is known."""
     if left is right or not (is_array(left) and is_array(right)):
         return left is right
-    first, second = reference_of(context, left), reference_of(context, right)
+    first, second = object_of(context, left), object_of(context, right)
     if first is not second and all(
         value.access is not None or value in context.choices for value in (first, second)
     ):

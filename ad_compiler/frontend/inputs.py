@@ -136,17 +136,13 @@ def type_of_input(obj: Any, access: str) -> ArrayType:
                 f"`{access}` is a {type(obj).__name__}, not a plain array",
                 "pass `np.asarray` of it (of a masked array `.filled(...)`)",
             )
-        if obj.dtype.kind not in "biuf":
+        if obj.dtype.kind not in "biufc":
             raise Refusal(
-                f"`{access}` is an array of {obj.dtype}, and only real numbers are differentiated",
-                "pass an array of floats, ints or bools",
+                f"`{access}` is an array of {obj.dtype}, and only numbers are differentiated",
+                "pass an array of floats, ints, bools or complex numbers",
             )
         axes = tuple([1 if n == 1 else Length(f"{access}.shape[{i}]") for i, n in enumerate(obj.shape)])
         return ArrayType(obj.dtype, axes)
-    if isinstance(obj, complex):
-        raise Refusal(
-            f"`{access}` is complex, and only real numbers are differentiated", "split it into two real ones"
-        )
     if type(obj) not in _NUMBERS and not isinstance(obj, np.generic):
         raise Refusal(
             f"`{access}` is a {type(obj).__name__}, not a plain number", "convert it to a float or an int"

@@ -95,7 +95,7 @@ def linspace_type(start: Any, stop: Any, num: Any = 50) -> ArrayType:
     return ArrayType(np.result_type(promote(types), np.float64), (axis_from_operand(num),))
 
 
-@rule(np.linspace, infer=linspace_type)
+@rule(np.linspace, infer=linspace_type, linear="together")
 def linspace(start: Any, stop: Any, num: Any = 50, *, g: Any) -> Any:
     return g @ np.linspace(1.0, 0.0, num), g @ np.linspace(0.0, 1.0, num)
 

@@ -13,7 +13,7 @@ from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.joining import at_least
 from ad_compiler.rules.notation import expansion, expansions, registry
-from ad_compiler.rules.shapes import _contract, rank_of, shape_of
+from ad_compiler.rules.shapes import _contract, is_complex, rank_of, shape_of
 
 
 @expansion(np.ptp)
@@ -38,6 +38,8 @@ def average(builder: Builder, a: Operand, axis: Any = None, weights: Any = None)
 @expansion(np.vdot)
 def vdot(builder: Builder, a: Operand, b: Operand) -> Operand:
     left, right = (x if rank_of(x) == 1 else builder.call(registry[np.ravel], (x, "C")) for x in (a, b))
+    if is_complex(left):
+        left = builder.call(registry[np.conj], (left,))
     return builder.call(registry[np.dot], (left, right))
 
 

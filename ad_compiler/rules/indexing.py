@@ -25,11 +25,20 @@ from ad_compiler.analysis.types import (
     may_be_one,
     representative,
     same_length,
+    shortened,
 )
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Operation, Value
 from ad_compiler.refusal import NeedsConstant, Refusal
-from ad_compiler.rules.notation import at_compile_time, constant, expansion, linear, registry, rule
+from ad_compiler.rules.notation import (
+    at_compile_time,
+    constant,
+    expansion,
+    linear,
+    pushforward,
+    registry,
+    rule,
+)
 from ad_compiler.rules.shapes import describe, normalized_axes, rank_of, shape_of, type_of
 from ad_compiler.rules.structure import length
 
@@ -92,13 +101,6 @@ def slice_length(axis: Axis, item: slice) -> Axis:
         if low == 0 and stop is not None and stop > 1 and not may_be_one(axis):
             return Length(("first", axis, stop))  # min(axis, stop), and axis is not 1
     return Length(("slice", axis, (start, stop, step)), may_be_one=True)
-
-
-def shortened(axis: Axis, by: int) -> Axis:
-    """The length `max(axis - by, 0)`."""
-    if isinstance(axis, Length) and isinstance(axis.key, tuple) and axis.key[0] == "shortened":
-        return shortened(axis.key[1], axis.key[2] + by)
-    return axis if by == 0 else Length(("shortened", axis, by), may_be_one=True)
 
 
 def getitem_type(a: Any, index: Any) -> ArrayType:
@@ -252,7 +254,7 @@ def part_of(a: Any, path: Any) -> Any:
 def part(builder: Builder, a: Operand, path: Any) -> Operand:
     """The view of an array that a path leads to."""
     for primitive, *arguments in path:
-        a = builder.call(primitive, (a, *arguments))
+        a = builder.call(primitive, (a, *arguments), method=primitive.method is not None)
     return a
 
 
@@ -266,6 +268,31 @@ def index_set_rule(a: Any, index: Any, value: Any, path: Any = (), *, g: Any) ->
     selected = last_written(part(g, path)[index], a, index, path)
     overwritten = sum_to_shape(selected, value)  # read first: then zeros can be written in place
     return index_set(g, index, 0.0, path), overwritten
+
+
+@pushforward("index_add")
+def index_add_tangent(a: Any, index: Any, value: Any, path: Any = (), *, a_dot: Any, value_dot: Any) -> Any:
+    return added_at(a, index, path, a_dot, value_dot)
+
+
+@pushforward("index_set")
+def index_set_tangent(a: Any, index: Any, value: Any, path: Any = (), *, a_dot: Any, value_dot: Any) -> Any:
+    return index_set(in_full(a_dot, a), index, value_dot, path)
+
+
+@expansion()
+def in_full(builder: Builder, tangent: Operand, a: Operand) -> Operand:
+    """A tangent that can be written into: zeros in the shape of `a` where there is none."""
+    return tangent if isinstance(tangent, Value) else builder.call(registry[np.zeros_like], (a, None))
+
+
+@expansion()
+def added_at(
+    builder: Builder, a: Operand, index: Any, path: Any, a_dot: Operand, value_dot: Operand
+) -> Operand:
+    if not isinstance(value_dot, Value):
+        return a_dot  # what is added does not move
+    return index_add(builder, in_full(builder, a_dot, a), index, value_dot, path)
 
 
 @expansion()

@@ -43,7 +43,7 @@ def stacked_type(arrays: Any, axis: Any = 0) -> ArrayType:
     return ArrayType(inner.dtype, tuple(shape))
 
 
-@rule(np.concatenate, infer=joined_type)
+@rule(np.concatenate, infer=joined_type, linear="together")
 def concatenate(arrays: Any, axis: Any = 0, *, g: Any) -> Any:
     return slices_along(g, arrays, axis)
 
@@ -62,7 +62,7 @@ def slices_along(builder: Builder, g: Operand, arrays: Any, axis: Any) -> Operan
     return pieces
 
 
-@rule(np.stack, infer=stacked_type)
+@rule(np.stack, infer=stacked_type, linear="together")
 def stack(arrays: Any, axis: Any = 0, *, g: Any) -> Any:
     return layers_along(g, arrays, axis)
 
@@ -99,7 +99,7 @@ def hstack(builder: Builder, arrays: Any) -> Operand:
     return builder.call(registry[np.concatenate], (parts, 0 if rank_of(parts[0]) == 1 else 1))
 
 
-@expansion(np.vstack)
+@expansion(np.vstack, *([np.row_stack] if "row_stack" in vars(np) else []))
 def vstack(builder: Builder, arrays: Any) -> Operand:
     return builder.call(registry[np.concatenate], ([at_least(builder, array, 2) for array in arrays], 0))
 

@@ -229,7 +229,7 @@ def extended_type(xs: Any, ys: Any) -> ListType:
         raise Refusal(f"two lists are joined, and {error}", ONE_KIND) from None
 
 
-@rule("list_extend", infer=extended_type, fresh=True)
+@rule("list_extend", infer=extended_type, fresh=True, linear="together")
 def list_extend(xs: Any, ys: Any, *, g: Any) -> Any:
     return sliced(g, None, length_of(xs)), sliced(g, length_of(xs), None)
 

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import ArrayType
-from ad_compiler.rules.notation import at_compile_time, constant, linear, rule
+from ad_compiler.rules.notation import at_compile_time, constant, linear, pushforward, rule
 from ad_compiler.rules.shapes import (
     bool_reduction_type,
     extremum_type,
     index_reduction_type,
+    is_complex,
     mean_type,
     normalized_axes,
     rank_of,
@@ -71,13 +72,16 @@ def mean(a: Any, axis: Any = None, keepdims: Any = False, *, g: Any) -> Any:
 
 @rule(np.prod, infer=sum_type, method="prod", positional=2)
 def prod(a: Any, axis: Any = None, keepdims: Any = False, *, y: Any, g: Any) -> Any:
-    # The product of the others: y / a, unless a factor is zero.
+    return restored(g, a, axis, keepdims) * other_factors(a, axis)
+
+
+def other_factors(a: Any, axis: Any) -> Any:
+    """For each element the product of the others: y / a, unless a factor is zero."""
     zeros = a == 0
     zero_count = zeros.sum(axis=axis, keepdims=True)
     without_zeros = np.where(zeros, 1.0, a)
     rest = np.prod(without_zeros, axis=axis, keepdims=True)
-    others = np.where(zero_count == 0, rest / without_zeros, np.where((zero_count == 1) & zeros, rest, 0.0))
-    return restored(g, a, axis, keepdims) * others
+    return np.where(zero_count == 0, rest / without_zeros, np.where((zero_count == 1) & zeros, rest, 0.0))
 
 
 @rule(np.max, np.amax, infer=extremum_type, method="max", positional=2)
@@ -94,22 +98,39 @@ def min(a: Any, axis: Any = None, keepdims: Any = False, *, y: Any, g: Any) -> A
     return np.where(attained, share, 0.0)
 
 
+@pushforward(np.max, np.amax, np.min, np.amin)
+def extremum_tangent(a: Any, axis: Any = None, keepdims: Any = False, *, y: Any, a_dot: Any) -> Any:
+    attained = a == restored(y, a, axis, keepdims)
+    total = np.sum(np.where(attained, a_dot, 0.0), axis, keepdims=keepdims)
+    return total / np.sum(attained, axis, keepdims=keepdims)
+
+
+@pushforward(np.prod)
+def prod_tangent(a: Any, axis: Any = None, keepdims: Any = False, *, a_dot: Any) -> Any:
+    return np.sum(other_factors(a, axis) * a_dot, axis, keepdims=keepdims)
+
+
 def var_type(a: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False) -> ArrayType:
-    return mean_type(a, axis, keepdims)
+    kind = mean_type(a, axis, keepdims)
+    return ArrayType(kind.dtype.type(0).real.dtype, kind.shape)
 
 
 @rule(np.var, infer=var_type, method="var", positional=2)
 def var(a: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False, *, g: Any) -> Any:
-    deviation = a - a.mean(axis=axis, keepdims=True)
+    deviation = conjugated(a - a.mean(axis=axis, keepdims=True))
     return restored(2 * g / (count(a, axis) - ddof), a, axis, keepdims) * deviation
 
 
 @rule(np.std, infer=var_type, method="std", positional=2)
 def std(a: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False, *, y: Any, g: Any) -> Any:
     # A spread is a norm: where all elements are equal its gradient is 0.
-    deviation = a - a.mean(axis=axis, keepdims=True)
+    deviation = conjugated(a - a.mean(axis=axis, keepdims=True))
     scale = np.where(y == 0, 0.0, g / (np.where(y == 0, 1.0, y) * (count(a, axis) - ddof)))
     return restored(scale, a, axis, keepdims) * deviation
+
+
+def conjugated(x: Any) -> Any:
+    return np.conj(x) if is_complex(x) else x
 
 
 def cumsum_type(a: Any, axis: Any = None) -> ArrayType:

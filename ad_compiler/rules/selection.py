@@ -13,7 +13,7 @@ import numpy as np
 
 from ad_compiler.analysis.types import ArrayType, promote, python_type
 from ad_compiler.refusal import Refusal
-from ad_compiler.rules.notation import elementwise
+from ad_compiler.rules.notation import elementwise, pushforward
 from ad_compiler.rules.shapes import broadcast_types, type_of
 
 
@@ -33,6 +33,11 @@ def select_type(condition: Any, x: Any, y: Any) -> ArrayType:
 @elementwise(np.where, infer=where_type, differentiable=("x", "y"))
 def where(condition: Any, x: Any, y: Any) -> Any:
     return None, np.where(condition, 1.0, 0.0), np.where(condition, 0.0, 1.0)
+
+
+@pushforward("select", np.where)
+def where_tangent(condition: Any, x: Any, y: Any, *, x_dot: Any, y_dot: Any) -> Any:
+    return np.where(condition, x_dot, y_dot)
 
 
 def clip_type(a: Any, a_min: Any, a_max: Any) -> ArrayType:

@@ -16,6 +16,7 @@ from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 
 Cotangents = dict[Value, Operand]
+Tangents = dict[Value, Operand]
 
 
 def is_zero(operand: Operand) -> bool:
@@ -105,7 +106,10 @@ def may_be_unbound(value: Value, *, in_loops: bool = False) -> bool:
 
 
 # What a gradient may be at run time: NumPy's double is a Python float.
-CLASSES_OF: dict[type, set[type]] = {np.float64: {float, np.float64}}
+CLASSES_OF: dict[type, set[type]] = {
+    np.float64: {float, np.float64},
+    np.complex128: {complex, np.complex128},
+}
 
 
 def gradient_of(context: Context, cotangents: Cotangents, structure: Operand) -> Operand:
@@ -116,21 +120,29 @@ def gradient_of(context: Context, cotangents: Cotangents, structure: Operand) ->
 
 def finished(context: Context, value: Value, cotangent: Operand) -> Operand:
     """A cotangent made ready to be handed out."""
-    builder = context.builder
-    kind = type_of(value)
     if cotangent is None:
         cotangent = zero_like(context, value)
     name_cotangent(value, cotangent)
+    cotangent = converted(context, value, cotangent)
+    if type_of(value).rank:
+        name_cotangent(value, cotangent)
+    return cotangent
+
+
+def converted(context: Context, value: Value, cotangent: Operand) -> Operand:
+    """A derivative in the class, shape and dtype of its value."""
+    builder = context.builder
+    kind = type_of(value)
     if kind.rank == 0:
         if scalar_classes(cotangent) <= CLASSES_OF.get(kind.dtype.type, {kind.dtype.type}):
             return cotangent
-        return builder.call(registry[float if kind.python else kind.dtype.type], (cotangent,))
+        python = complex if kind.dtype.kind == "c" else float
+        return builder.call(registry[python if kind.python else kind.dtype.type], (cotangent,))
     if rank_of(cotangent) == 0 or is_broadcast(cotangent):
         inner = cotangent.operation.arguments[0] if is_broadcast(cotangent) else cotangent
         cotangent = builder.call(registry[np.full_like], (value, inner, None))
     elif type_of(cotangent).dtype != kind.dtype:
         cotangent = builder.call(registry[np.ndarray.astype], (cotangent, kind.dtype), method=True)
-    name_cotangent(value, cotangent)
     return cotangent
 
 

@@ -20,23 +20,29 @@ partial derivative may be inf or NaN there, their product is 0 (`guarded_product
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from ad_compiler.analysis.activity import active_values
-from ad_compiler.analysis.types import ArrayType, Type
-from ad_compiler.analysis.zeros import may_hold_zeros
-from ad_compiler.errors import Unsupported
-from ad_compiler.frontend.calls import inline
+from ad_compiler.analysis.types import ArrayType, TupleType, Type
+from ad_compiler.builder import Builder
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import Block, Branch, Call, Function, Loop, Operand, Operation, Shortcut, Value, values_in
 from ad_compiler.rules import lists
+from ad_compiler.rules.complex_numbers import check_complex, fitted_part
 from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.rules.structure import sum_to_shape_of
+from ad_compiler.transforms.apply_definitions import reverse_definition
+from ad_compiler.transforms.apply_rules import (
+    apply_rule,
+    apply_shortcut,
+    guarded_product,
+    is_singular,
+    positions,
+)
 from ad_compiler.transforms.cotangents import (
     Cotangents,
     is_zero,
@@ -81,18 +87,37 @@ class ReverseSweep:
             self.block(forward, cotangents)
         return cotangents
 
-    def add(self, cotangents: Cotangents, value: Operand, contribution: Operand) -> None:
+    def add(
+        self, cotangents: Cotangents, value: Operand, contribution: Operand, of_one_operation: bool = False
+    ) -> None:
         """Add a contribution; the first one is the cotangent itself."""
         if not isinstance(value, Value) or value not in self.active or contribution is None:
             return
         if is_zero(contribution):
             return
+        contribution = fitted_part(self.builder, value, contribution)
         known = cotangents.get(value)
         if is_list(value):
             contribution = lists.added(self.builder, known, contribution)
+        elif isinstance(value.type, TupleType):
+            contribution = self.added_parts(known, contribution)
         elif known is not None:
             contribution = self.builder.call(registry[operator.add], (known, contribution))
+            if not of_one_operation:
+                name_cotangent(value, contribution)
         cotangents[value] = contribution
+
+    def added_parts(self, known: Operand, contribution: Operand) -> Operand:
+        """The cotangents of the parts of a tuple: None for one that has none."""
+        if known is None:
+            return contribution
+        total = registry[operator.add]
+        return tuple(
+            [
+                b if a is None else a if b is None else self.builder.call(total, (a, b))
+                for a, b in zip(known, contribution, strict=True)
+            ]
+        )
 
     def block(self, block: Block, cotangents: Cotangents) -> None:
         for node in reversed(block.operations):
@@ -101,10 +126,10 @@ class ReverseSweep:
                 self.branch(node, cotangents)
                 continue
             if isinstance(node, Loop):
-                reverse_loop(self, node, cotangents)
+                self.loop(node, cotangents)
                 continue
             if isinstance(node, Call):
-                reverse_call(self, node, cotangents)
+                self.call(node, cotangents)
                 continue
             assert isinstance(node, Operation)
             if node.result in self.inputs:
@@ -122,10 +147,15 @@ class ReverseSweep:
     def operation(self, node: Operation, cotangent: Operand, cotangents: Cotangents) -> None:
         """The contributions of one operation to the cotangents of its arguments."""
         primitive = node.primitive
+        check_complex(node, self.active)
+        if primitive.kind == "definition":
+            for value, contribution in reverse_definition(self, node, cotangent):
+                self.add(cotangents, value, contribution)
+            return
         if primitive.variadic:
             for place in range(1, len(node.arguments)):
                 if node.arguments[place] in self.active:
-                    partial = self.apply(node, {"place": place - 1, "g": cotangent}, None)
+                    partial = apply_rule(self.context, node, {"place": place - 1, "g": cotangent}, None)
                     self.add(cotangents, node.arguments[place], partial)
             return
         wanted = [
@@ -133,13 +163,13 @@ class ReverseSweep:
             for name, argument in zip(primitive.parameters, node.arguments, strict=True)
         ]
         if primitive.kind == "elementwise":
-            results = self.apply(node, {"y": node.result}, positions(wanted))
+            results = apply_rule(self.context, node, {"y": node.result}, positions(wanted))
             results = results if isinstance(results, tuple) else (results,)
             own: Cotangents = {}  # an argument given twice gets one contribution: x * x gives 2 * x
             for argument, partial, needed in zip(node.arguments, results, wanted, strict=False):
                 if needed and isinstance(argument, Value):
-                    product = self.guarded_product(cotangent, partial, is_singular(node))
-                    self.add(own, argument, sum_to_shape_of(self.builder, product, argument))
+                    product = guarded_product(self.builder, cotangent, partial, is_singular(node))
+                    self.add(own, argument, sum_to_shape_of(self.builder, product, argument), True)
             for argument, contribution in own.items():
                 self.add(cotangents, argument, contribution)
             return
@@ -153,18 +183,17 @@ class ReverseSweep:
             for n, a in zip(primitive.parameters, node.arguments, strict=True)
             if n in primitive.differentiable
         ]
-        results = self.apply(node, {"y": node.result, "g": cotangent}, positions(chosen))
+        result: Operand = node.result.parts or node.result
+        results = apply_rule(self.context, node, {"y": result, "g": cotangent}, positions(chosen))
         if len(targets) == 1:
             results = (results,)
-        for argument, contribution, needed in zip(targets, results, chosen, strict=True):
-            if needed:
-                self.add_structure(cotangents, argument, contribution)
-
-    def add_structure(self, cotangents: Cotangents, argument: Operand, contribution: Operand) -> None:
-        if isinstance(argument, (tuple, list)):
-            for item, part in zip(argument, contribution, strict=True):
-                self.add_structure(cotangents, item, part)
-        else:
+        contributions = [
+            pair
+            for argument, contribution, needed in zip(targets, results, chosen, strict=True)
+            if needed
+            for pair in pairs_in(argument, contribution)
+        ]
+        for argument, contribution in doubled(self.builder, contributions):
             self.add(cotangents, argument, contribution)
 
     def shortcut(self, shortcut: Shortcut, cotangent: Operand, cotangents: Cotangents) -> None:
@@ -173,56 +202,17 @@ class ReverseSweep:
         assert isinstance(node, Operation)
         self.builder.place = node.place
         wanted = [argument in self.active for argument in shortcut.inputs]
-        self.context.wanted = (self.context.depth + 1, positions(wanted))
-        flavour = "math." if type_of(shortcut.result).python else "np."
-        results = self.lower_rule(node, shortcut.partials, list(shortcut.inputs), shortcut.given, flavour)
-        results = results if isinstance(results, tuple) else (results,)
+        results = apply_shortcut(self.context, shortcut, positions(wanted))
         for argument, partial, needed in zip(shortcut.inputs, results, wanted, strict=True):
             if needed:
-                product = self.guarded_product(cotangent, partial, shortcut.singular)
+                product = guarded_product(self.builder, cotangent, partial, shortcut.singular)
                 self.add(cotangents, argument, sum_to_shape_of(self.builder, product, argument))
 
-    def apply(self, node: Operation, given: dict[str, Operand], wanted: frozenset[int] | None) -> Operand:
-        """Lower the rule of an operation; only the `wanted` items of the tuple it returns."""
-        primitive = node.primitive
-        assert primitive.rule is not None
-        needs = {name: operand for name, operand in given.items() if name in primitive.needs}
-        flavour = "math." if primitive.text.startswith("math.") else "np." if primitive.text else "operator"
-        self.context.wanted = None if wanted is None else (self.context.depth + 1, wanted)
-        return self.lower_rule(node, primitive.rule, list(node.arguments), needs, flavour)
+    def loop(self, node: Loop, cotangents: Cotangents) -> None:
+        reverse_loop(self, node, cotangents)
 
-    def lower_rule(
-        self, node: Operation, rule: Any, arguments: list[Operand], needs: dict[str, Operand], flavour: str
-    ) -> Operand:
-        context = self.context
-        before = context.in_rule
-        context.in_rule = flavour
-        source, place = (
-            node.place if node.place is not None else (context.here.source, context.here.source.node)
-        )
-        try:
-            return inline(context, place, rule, arguments, needs)
-        except Unsupported as error:
-            raise source.refuse(place, error.reason, error.advice) from None
-        finally:
-            context.in_rule = before
-            context.wanted = None
-
-    def guarded_product(self, cotangent: Operand, partial: Operand, singular: bool) -> Operand:
-        """`cotangent * partial`, where an exact zero that was not selected stays zero."""
-        if partial is None:
-            return 0.0
-        builder = self.builder
-        product = builder.call(registry[operator.mul], (cotangent, partial))
-        if not isinstance(partial, Value) or not isinstance(cotangent, Value):
-            return product
-        node = product.operation if isinstance(product, Value) else None
-        if isinstance(node, Operation) and node.primitive.name == "select":
-            return product  # the selection was moved outwards, and is strong
-        if not (singular or may_hold_zeros(cotangent)):
-            return product
-        selected = builder.call(registry[operator.ne], (cotangent, 0))
-        return builder.call(registry["select"], (selected, product, 0.0))
+    def call(self, node: Call, cotangents: Cotangents) -> None:
+        reverse_call(self, node, cotangents)
 
     def branch(self, node: Branch, cotangents: Cotangents) -> None:
         """The mirror image of a branch: the same condition, each side's own reverse sweep."""
@@ -288,11 +278,23 @@ class ReverseSweep:
         cotangents[value] = merged
 
 
-def is_singular(node: Operation) -> bool:
-    """Whether a partial derivative may be infinite where the operation itself is finite."""
-    singular = node.primitive.singular
-    return singular(*node.arguments) if callable(singular) else singular
+def pairs_in(argument: Operand, contribution: Operand) -> Iterator[tuple[Operand, Operand]]:
+    """Each value of a structure with what is contributed to its cotangent."""
+    if isinstance(argument, (tuple, list)):
+        for item, part in zip(argument, contribution, strict=True):
+            yield from pairs_in(item, part)
+    else:
+        yield argument, contribution
 
 
-def positions(wanted: Sequence[bool]) -> frozenset[int]:
-    return frozenset(i for i, flag in enumerate(wanted) if flag)
+def doubled(
+    builder: Builder, contributions: list[tuple[Operand, Operand]]
+) -> Iterator[tuple[Operand, Operand]]:
+    """The contributions, with one for an argument given twice: `r @ r` gives `2 * g * r`."""
+    while contributions:
+        (argument, contribution), *contributions = contributions
+        same = [n for n, (a, c) in enumerate(contributions) if a is argument and c is contribution]
+        if same and isinstance(contribution, Value) and not is_list(contribution):
+            del contributions[same[0]]
+            contribution = builder.call(registry[operator.add], (contribution, contribution))
+        yield argument, contribution

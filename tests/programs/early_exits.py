@@ -330,3 +330,23 @@ def deepest_of_three_loops_decides(x, y):
                 if x[i] * y[j] + k > 1.05:
                     return x[i] * y[j] * (k + 1)
     return 0.0
+
+
+@program(np.array([0.3, 0.9, -0.4, 1.2, 0.8]), 0.5)
+@program(np.array([0.3, -0.9, 1.4, 1.2, 0.8]), 0.9)
+def break_inside_of_branches(x, y):
+    # what the branches around the `break` have bound is bound after it, too
+    z, k = 1.0, 0.0
+    for value in x:
+        if value > 0:
+            k = value * 2
+            if y > 0.7:
+                if value > 1:
+                    z = value * y
+                    break
+                z = z + value
+            else:
+                k = k + y
+            y = y * 1.5
+        z = z * k
+    return z * y * k

@@ -271,7 +271,7 @@ def fourier_transform(x):
     return np.sum(np.abs(np.fft.fft(x)))  # refused
 
 
-@refused(VECTOR, reason="has no derivative rule", advice=HAS_A_RULE)
+@refused(VECTOR, reason="draws from the random numbers of the whole process", advice="np.random.Generator")
 def random_numbers(x):
     return np.sum(x * np.random.normal(size=3))  # refused
 
@@ -313,7 +313,12 @@ def asked_number(x):
     return x * float(input())  # refused
 
 
-@refused(VECTOR, "weights.txt", reason="`numpy.loadtxt` has no derivative rule", advice=HAS_A_RULE)
+@refused(
+    VECTOR,
+    "weights.txt",
+    reason="`numpy.loadtxt` has no derivative rule: it reads",
+    advice="load the data before",
+)
 def loaded_array(x, path):
     return np.sum(x * np.loadtxt(path))  # refused
 
@@ -363,7 +368,7 @@ def overlapping_strides(x):
     return np.sum(windows * windows)
 
 
-@refused(VECTOR, reason="`numpy.frombuffer` has no derivative rule", advice=HAS_A_RULE)
+@refused(VECTOR, reason="`numpy.frombuffer` has no derivative rule: it reads", advice="load the data before")
 def array_of_a_buffer(x):
     y = np.frombuffer(x)  # refused
     return np.sum(y * y)
@@ -395,7 +400,7 @@ def bytes_of_an_array(x):
     return x.tobytes()[0] * x[0]  # refused
 
 
-@refused(VECTOR, VECTOR, reason="`numpy.shares_memory` has no derivative rule", advice=HAS_A_RULE)
+@refused(VECTOR, VECTOR, reason="`numpy.shares_memory` has no derivative rule", advice="do it outside")
 def question_of_memory(x, y):
     return np.sum(x) if np.shares_memory(x, y) else np.sum(y)  # refused
 
@@ -413,7 +418,7 @@ def memory_order(x):
 # --- results whose form depends on the numbers ---
 
 
-@refused(VECTOR, reason="`numpy.unique` has no derivative rule", advice=HAS_A_RULE)
+@refused(VECTOR, reason="`numpy.unique` has no derivative rule: it gives as many", advice="index with them")
 def different_values(x):
     return np.sum(np.unique(x))  # refused
 
@@ -917,3 +922,69 @@ def deletion_of_what_may_be_unbound(x):
 def deletion_of_an_attribute(x):
     del MONITOR.last  # refused
     return x * x
+
+
+@refused(VECTOR, reason="a view of the same array, made in line", advice=".copy()")
+def spread_over_what_it_shows(x):
+    y = 2 * x
+    front = y[:2]
+    y[::2] = front  # refused
+    return np.sum(y * y)
+
+
+@refused(MATRIX, reason="already overwritten", advice=".copy()")
+def column_into_a_row(x):
+    y = 2 * x
+    y[1] = y[:, 0]  # refused
+    return np.sum(y * y)
+
+
+@refused(VECTOR, VECTOR > 1, reason="already overwritten", advice=".copy()")
+def masked_places_from_a_view(x, mask):
+    y = 2 * x
+    y[mask] = y[:2]  # refused
+    return np.sum(y * y)
+
+
+@refused(VECTOR, reason="already overwritten", advice=".copy()")
+def flat_places_from_a_view(x):
+    y = 2 * x
+    y.flat[1:] = y[:-1]  # refused
+    return np.sum(y * y)
+
+
+@refused(VECTOR, VECTOR + 1, reason="`other` may be the same", advice=".copy()")
+def buffers_exchanged_under_a_second_name(x, y):
+    a, b = 2 * x, 3 * y
+    other = b
+    for _ in range(3):
+        a, b = b, a
+    a[0] = 1.0  # refused
+    return np.sum(other * a)
+
+
+@refused(VECTOR, VECTOR + 1, reason="`other` may be the same", advice=".copy()")
+def buffers_exchanged_in_a_branch_of_a_loop(x, y):
+    a, b = 2 * x, 3 * y
+    other = b
+    for value in x:
+        if value > 1:
+            a[0] *= value  # refused
+            a, b = b, a
+    return np.sum(other * a)
+
+
+@refused(VECTOR, VECTOR + 1, reason="is decided when the program runs", advice=".copy()")
+def buffers_exchanged_while_a_loop_runs_over_one(x, y):
+    a, b = 2 * x, 3 * y
+    for value in b:  # refused
+        a[-1] /= value
+        a, b = b, a
+    return np.sum(a * b)
+
+
+@refused(VECTOR, reason="an argument of its own `.append`", advice="list(xs)")
+def list_put_into_itself(x):
+    xs = [x[0], x[1]]
+    xs.append(xs)  # refused
+    return xs[0]

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import tests.programs as package
-from ad_compiler import Unsupported, vjp
+from ad_compiler import Unsupported, jvp, vjp
 from ad_compiler.testing import is_real, leaves, rebuilt
 from tests.programs.corpus import PROGRAMS, REFUSED, Example, RefusedExample
 
@@ -119,6 +119,28 @@ def test_program(example: Example) -> None:
             assert np.shape(mine) == np.shape(primal)
             scale = 1 + np.max(np.abs(expected), initial=0.0)
             np.testing.assert_allclose(mine, expected, rtol=1e-6, atol=1e-7 * scale, err_msg="a gradient")
+    check_forward_mode(example, value, cotangent, gradients)
+
+
+def check_forward_mode(example: Example, value: Any, cotangent: Any, gradients: tuple[Any, ...]) -> None:
+    """The derivative along random tangents is what the gradients say: <c, J t> = <J^T c, t>."""
+    args = copy.deepcopy(example.args)
+    rng = np.random.default_rng(11)
+    tangents = tuple(None if gradient is None else weights(gradient, rng) for gradient in gradients)
+    forward_value, tangent = jvp(example.function, args, tangents, of=example.of)
+    single = any(np.asarray(leaf).dtype == np.float32 for leaf in leaves(args))
+    for mine, expected in zip(leaves(forward_value), leaves(value), strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-12, atol=1e-12, err_msg="the value")
+    for mine, before in zip(leaves(args), leaves(example.args), strict=True):
+        np.testing.assert_array_equal(mine, before, err_msg="an argument was changed in forward mode")
+    for mine, primal in zip(leaves(tangent), leaves(value), strict=True):
+        assert np.shape(mine) == np.shape(primal)
+    moved = list(zip(leaves(tangent), leaves(value), leaves(cotangent), strict=True))
+    forwards = weighted([t for t, v, _ in moved if is_real(v)], [c for _, v, c in moved if is_real(v)])
+    known = [pair for pair in zip(gradients, tangents, strict=True) if pair[0] is not None]
+    backwards = sum(weighted(gradient, each) for gradient, each in known)
+    size = sum(float(np.sum(np.abs(leaf))) for each, _ in known for leaf in leaves(each) if is_real(leaf))
+    assert abs(forwards - backwards) <= (1e-6 if single else 1e-10) * (1 + size)
 
 
 @pytest.mark.parametrize("example", REFUSED, ids=name_of)

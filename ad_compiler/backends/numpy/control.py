@@ -60,14 +60,17 @@ class Control:
         for steps, block, leaves in zip(
             (step.then, step.otherwise), (node.then, node.otherwise), exits, strict=True
         ):
-            lines = self.lines(steps, depth + 1, leaves)
-            lines += [f"{indent}{INDENT}{line}" for line in self.yields(node.results, block.results)]
-            if leaves is not None:
-                lines += leaves.lines(f"{indent}{INDENT}")
+            yields = self.yields(node.results, block.results)
+            inside = None if leaves is None else Exit(leaves.tag, [*yields, *leaves.moves])
+            lines = self.lines(steps, depth + 1, inside)
+            if inside is not None and inside.is_certain:
+                lines += inside.lines(f"{indent}{INDENT}")
+            else:
+                lines += [f"{indent}{INDENT}{line}" for line in yields]
             sides.append(lines)
         then, otherwise = sides
         positive = f"{indent}if {self.printer.text(node.condition)}:"
-        negative = f"{indent}if not {self.printer.at_least(node.condition, Precedence.COMPARE)}:"
+        negative = f"{indent}if {self.printer.negation(node.condition)[0]}:"
         if not then and not otherwise:
             return []
         if not otherwise:
@@ -149,7 +152,7 @@ class Control:
         (condition,) = node.condition.results
         if not test:
             return [*lines, f"{indent}while {self.printer.text(condition)}:", *(body or [f"{inside}pass"])]
-        leave = f"{inside}if not {self.printer.at_least(condition, Precedence.COMPARE)}:"
+        leave = f"{inside}if {self.printer.negation(condition)[0]}:"
         return [*lines, f"{indent}while True:", *test, leave, f"{inside}{INDENT}break", *body]
 
     def copied(self, operand: Operand) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import representative
-from ad_compiler.ir import Branch, Operand, Operation, Record, Value
+from ad_compiler.ir import Branch, Operand, Operation, Pop, Record, Value
 from ad_compiler.rules.notation import Primitive
 from ad_compiler.rules.shapes import normalized_axes, rank_of, shape_of
 
@@ -61,6 +61,7 @@ BINARY: dict[str, tuple[str, Precedence]] = {
     "eq": ("==", Precedence.COMPARE),
     "ne": ("!=", Precedence.COMPARE),
 }
+OPPOSITE = {"eq": "!=", "ne": "=="}
 UNARY = {"neg": "-", "pos": "+", "invert": "~"}
 
 
@@ -85,6 +86,8 @@ class Expressions:
             node = operand.operation
             if isinstance(node, Branch):
                 return self.ternary(node)
+            if isinstance(node, Pop):
+                return f"{self.text(node.tape)}.pop()", Precedence.ATOM
             assert isinstance(node, Operation)
             return self.operation(node)
         return self.constant(operand)
@@ -145,11 +148,43 @@ class Expressions:
                         precedence,
                     )
                 left = precedence + 1 if precedence == Precedence.COMPARE else precedence
+                opposite = self.negative(b) if name in ("add", "sub") else None
+                if opposite is not None:
+                    text = opposite[0] if opposite[1] > precedence else f"({opposite[0]})"
+                    return f"{self.at_least(a, left)} {'-' if name == 'add' else '+'} {text}", precedence
                 return f"{self.at_least(a, left)} {symbol} {self.at_least(b, precedence + 1)}", precedence
             if name in UNARY:
                 return f"{UNARY[name]}{self.at_least(node.arguments[0], Precedence.UNARY)}", Precedence.UNARY
             return f"{name}({', '.join(map(self.text, node.arguments))})", Precedence.ATOM
         return self.call(node), Precedence.ATOM
+
+    def negative(self, operand: Operand) -> Text | None:
+        """`2.0 * x`, if the operand is written `-2.0 * x`; None if it does not begin with a minus."""
+        node = operand.operation if isinstance(operand, Value) and self.name_of(operand) is None else None
+        if not isinstance(node, Operation) or node.primitive.text:
+            return None
+        if node.primitive.name == "neg":
+            return self.operand(node.arguments[0])
+        if node.primitive.name not in ("mul", "truediv"):
+            return None
+        first, second = node.arguments
+        is_number = isinstance(first, (int, float)) and not isinstance(first, bool)
+        opposite = self.constant(-first) if is_number and first < 0 else self.negative(first)
+        if opposite is None:
+            return None
+        symbol, precedence = BINARY[node.primitive.name]
+        left = opposite[0] if opposite[1] >= precedence else f"({opposite[0]})"
+        return f"{left} {symbol} {self.at_least(second, precedence + 1)}", precedence
+
+    def negation(self, condition: Operand) -> Text:
+        """`not condition`, or `a != b` where the condition is written `a == b`."""
+        node = (
+            condition.operation if isinstance(condition, Value) and self.name_of(condition) is None else None
+        )
+        if isinstance(node, Operation) and node.primitive.name in OPPOSITE and not node.primitive.text:
+            sides = [self.at_least(side, Precedence.COMPARE + 1) for side in node.arguments]
+            return f" {OPPOSITE[node.primitive.name]} ".join(sides), Precedence.COMPARE
+        return f"not {self.at_least(condition, Precedence.COMPARE)}", Precedence.NOT
 
     def call(self, node: Operation) -> str:
         """A call of a library function, defaults left out."""
@@ -200,7 +235,8 @@ class Expressions:
         root = seen = Value(array.type)
         for primitive, *arguments in path:
             base, seen = seen, Value(primitive.infer(seen, *arguments))
-            seen.operation = Operation(primitive, (base, *arguments), seen)
+            is_method = primitive.method is not None
+            seen.operation = Operation(primitive, (base, *arguments), seen, method=is_method)
         printer = Expressions(lambda value: name if value is root else self.name_of(value))
         return printer.at_least(seen, Precedence.ATOM)
 
@@ -336,7 +372,7 @@ def _expand_dims(printer: Expressions, node: Operation) -> Text:
 
 
 def _not(printer: Expressions, node: Operation) -> Text:
-    return f"not {printer.at_least(node.arguments[0], Precedence.NOT)}", Precedence.NOT
+    return printer.negation(node.arguments[0])
 
 
 def _format(printer: Expressions, node: Operation) -> Text:
@@ -386,10 +422,13 @@ def _print(printer: Expressions, node: Operation) -> Text:
 
 
 def _sum_where_broadcast(printer: Expressions, node: Operation) -> Text:
-    g, x, axis = node.arguments
-    summed = f"{printer.at_least(g, Precedence.ATOM)}.sum(axis={axis}, keepdims=True)"
-    condition = f"{printer.at_least(x, Precedence.ATOM)}.shape[{axis}] == 1"
-    return f"{summed} if {condition} else {printer.at_least(g, Precedence.TERNARY + 1)}", Precedence.TERNARY
+    array, count, one, axis, _ = node.arguments
+    summed = f"{printer.at_least(array, Precedence.ATOM)}.sum(axis={axis}, keepdims=True)"
+    condition = f"{printer.at_least(count, Precedence.COMPARE + 1)} == {one}"
+    return (
+        f"{summed} if {condition} else {printer.at_least(array, Precedence.TERNARY + 1)}",
+        Precedence.TERNARY,
+    )
 
 
 def _push(printer: Expressions, node: Operation) -> Text:
@@ -417,5 +456,21 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "tape": lambda printer, node: ("[]", Precedence.ATOM),
     "tape_copy": lambda printer, node: (f"{printer.text(node.arguments[0])}.copy()", Precedence.ATOM),
     "push": _push,
+    "real": lambda printer, node: (
+        f"{printer.at_least(node.arguments[0], Precedence.ATOM)}.real",
+        Precedence.ATOM,
+    ),
+    "imag": lambda printer, node: (
+        f"{printer.at_least(node.arguments[0], Precedence.ATOM)}.imag",
+        Precedence.ATOM,
+    ),
+    "singular_values": lambda printer, node: (
+        f"np.linalg.svd({printer.text(node.arguments[0])}, compute_uv=False)",
+        Precedence.ATOM,
+    ),
+    "part_of": lambda printer, node: (
+        f"{printer.at_least(node.arguments[0], Precedence.ATOM)}[{node.arguments[1]}]",
+        Precedence.ATOM,
+    ),
     "sum_where_broadcast": _sum_where_broadcast,
 }

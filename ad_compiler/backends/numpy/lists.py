@@ -22,7 +22,7 @@ def _of(printer: Expressions, node: Operation) -> Text:
 
 def _append(printer: Expressions, node: Operation) -> Text:
     xs, item = node.arguments
-    return f"[*{printer.text(xs)}, {printer.text(item)}]", Precedence.ATOM
+    return f"{printer.at_least(xs, Precedence.ADD)} + [{printer.text(item)}]", Precedence.ADD
 
 
 def _rest(printer: Expressions, node: Operation) -> Text:

@@ -1,6 +1,6 @@
-"""Programs to graphs: `f.graph` and `f.graph_at`.
+"""The graphs of a program: `f.graph`, and `f.graph_at` with the numbers of one evaluation.
 
-One evaluation runs the compiler's own program, forward and reverse sweep, made to return every
+An evaluation runs the compiler's own program, forward and reverse sweep, made to return every
 value and every cotangent instead of the result alone. It is taken before dead code is removed and
 without shortcuts over gates, so that every gate of the user's program is there. What only one side
 of a branch computes is None behind the branch when the other side was taken:
@@ -10,6 +10,8 @@ of a branch computes is None behind the branch when the other side was taken:
     else:                             y = t * x
         y = 0.0                   else:
                                       y, t = 0.0, None
+
+What is inside of a loop has another value in every turn, and none is drawn.
 """
 
 from __future__ import annotations
@@ -22,29 +24,31 @@ import numpy as np
 from ad_compiler.analysis.types import is_one
 from ad_compiler.backends.loader import load, module_text
 from ad_compiler.backends.numpy.emit import emit
-from ad_compiler.backends.numpy.expressions import BINARY, UNARY, Expressions
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.program import Lowered, lower_program
+from ad_compiler.frontend.recursion import close_all
 from ad_compiler.frontend.source import read_source
-from ad_compiler.graph import Edge, Graph, Node, Wire, abbreviated
+from ad_compiler.graph import Graph
+from ad_compiler.graph_drawing import GraphDrawer
 from ad_compiler.ir import (
     Block,
     Branch,
+    Call,
     Loop,
     Operand,
     Operation,
     Record,
     Value,
-    inputs_of,
+    functions_called,
     results_of,
     values_in,
 )
-from ad_compiler.ir import Node as IrNode
-from ad_compiler.pipeline import Request, check_scalar, pairs, primal_name, seed_structure
+from ad_compiler.pipeline import Request, check_scalar, name_functions, primal_name
 from ad_compiler.refusal import NeedsConstant
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
-from ad_compiler.transforms.cotangents import Cotangents
+from ad_compiler.transforms.cotangents import Cotangents, may_be_unbound
+from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.differentiate import ReverseSweep
 from ad_compiler.transforms.tape import record
 
@@ -53,7 +57,7 @@ Recorded = tuple[Value, Operand, Block]  # a value, what is known of it, and the
 
 def graph_of(request: Request, arguments: Mapping[str, Any]) -> Graph:
     """The graph of the program for arguments of these kinds; raises `Unsupported`."""
-    return GraphBuilder(lowered_program(request, arguments)).build(primal_name(request.primal))
+    return GraphDrawer(lowered_program(request, arguments)).draw(primal_name(request.primal))
 
 
 def graph_at(
@@ -80,15 +84,24 @@ def evaluated(
     every_input: bool,
 ) -> Graph:
     lowered = lowered_program(request, arguments)
-    builder = GraphBuilder(lowered)
-    graph = builder.build(primal_name(request.primal))
+    drawer = GraphDrawer(lowered)
+    graph = drawer.draw(primal_name(request.primal))
     evaluation = Evaluation(request, lowered, every_input=every_input)
     evaluation.run(args, kwargs)
-    for value, wire in builder.wires.items():
-        wire.value, wire.gradient = evaluation.value(value), evaluation.gradient(value)
-    for part in graph.walk():
-        part.evaluated = True
+    for value, wire in drawer.wires.items():
+        if value in evaluation.values:
+            wire.value, wire.gradient = evaluation.value(value), evaluation.gradient(value)
+    mark_evaluated(graph)
     return graph
+
+
+def mark_evaluated(graph: Graph) -> None:
+    """A graph and the sides of its branches, but not the turns of its loops."""
+    graph.evaluated = True
+    for node in graph.nodes:
+        if node.kind == "branch":
+            for side in node.inside.values():
+                mark_evaluated(side)
 
 
 def lowered_program(request: Request, arguments: Mapping[str, Any]) -> Lowered:
@@ -140,10 +153,21 @@ class RecordingSweep(ReverseSweep):
         super().operation(node, cotangent, cotangents)
 
     def branch(self, node: Branch, cotangents: Cotangents) -> None:
+        self.remember(node, cotangents)
+        super().branch(node, cotangents)
+
+    def loop(self, node: Loop, cotangents: Cotangents) -> None:
+        self.remember(node, cotangents)
+        super().loop(node, cotangents)
+
+    def call(self, node: Call, cotangents: Cotangents) -> None:
+        self.remember(node, cotangents)
+        super().call(node, cotangents)
+
+    def remember(self, node: Branch | Loop | Call, cotangents: Cotangents) -> None:
         for result in node.results:
             if result in cotangents:
                 self.recorded.append((result, cotangents[result], self.builder.block))
-        super().branch(node, cotangents)
 
 
 class Evaluation:
@@ -165,7 +189,12 @@ class Evaluation:
         function.result, function.reverse_result = list(values.values()), list(gradients.values())
         function.name = f"{primal_name(request.primal)}_graph"
         function.mirrors, function.indices = sweep.mirrors, sweep.indices
-        record(function, repeated=False)
+        for called in functions_called(function):
+            remove_dead_code(called.blocks, (called.result, called.reverse_result), inside=True)
+        close_all(function)
+        for each in [function, *functions_called(function)]:
+            record(each, repeated=False)
+        name_functions(function)
         self.function = function
         self.captures = lowered.context.captures.values()
         self.active = sweep.active
@@ -220,7 +249,8 @@ def made_in(block: Block) -> list[Recorded]:
         if isinstance(node, Branch):
             found += made_in(node.then) + made_in(node.otherwise)
         if not isinstance(node, Operation) or not node.primitive.effect:
-            found += [(result, result, block) for result in results_of(node)]
+            bound = [result for result in results_of(node) if not may_be_unbound(result)]
+            found += [(result, result, block) for result in bound]
     return found
 
 
@@ -239,122 +269,3 @@ def exported(block: Block, wanted: list[Recorded]) -> dict[Value, Operand]:
                 other.results.append(None)
                 found[key] = outside
     return found
-
-
-class GraphBuilder:
-    """Draws a program; `wires` tells which edge a value became."""
-
-    def __init__(self, lowered: Lowered) -> None:
-        self.lowered = lowered
-        self.makers: dict[Value, str] = {}
-        self.wires: dict[Value, Wire] = {}
-        self.count = 0
-
-    def build(self, name: str) -> Graph:
-        function, graph = self.lowered.function, Graph(name)
-        for parameter in function.parameters:
-            for value in values_in(parameter.structure):
-                real = self.real(value)
-                label = value.access or parameter.name
-                made = self.new_id()
-                graph.nodes.append(Node(made, "input", label, (self.wire(real, made, label),)))
-                self.makers[value] = made
-        self.block(function.forward, graph)
-        outputs = function.result
-        for value, place in pairs(outputs, seed_structure(outputs, "output")):
-            target = self.new_id()
-            graph.nodes.append(Node(target, "output", place.access or "output"))
-            self.read(value, target, graph)
-        return graph
-
-    def real(self, value: Value) -> Value:
-        """What an input is differentiated as: a whole number is converted first."""
-        reals = set(values_in(self.lowered.differentiated)) - {value}
-        for node in self.lowered.function.forward.operations:
-            if isinstance(node, Operation) and node.result in reals and node.arguments[0] is value:
-                return node.result
-        return value
-
-    def new_id(self) -> str:
-        self.count += 1
-        return f"n{self.count}"
-
-    def wire(self, value: Value, maker: str, name: str | None = None) -> Wire:
-        self.makers[value] = maker
-        self.wires[value] = Wire(name or value.name, str(value.type))
-        return self.wires[value]
-
-    def block(self, block: Block, graph: Graph) -> None:
-        for node in block.operations:
-            if isinstance(node, Branch):
-                self.branch(node, graph)
-            elif isinstance(node, Loop):
-                self.loop(node, graph)
-            elif isinstance(node, Operation) and node.result not in self.wires:
-                self.operation(node, graph)
-
-    def operation(self, node: Operation, graph: Graph) -> None:
-        made = self.new_id()
-        for value in values_in(node.arguments):
-            self.read(value, made, graph)
-        wires = () if node.primitive.effect else (self.wire(node.result, made),)
-        graph.nodes.append(Node(made, "operation", label_of(node), wires, line=line_of(node)))
-
-    def branch(self, node: Branch, graph: Graph) -> None:
-        made = self.new_id()
-        self.read(node.condition, made, graph)
-        sides = []
-        for block in (node.then, node.otherwise):
-            side = Graph(graph.name)
-            self.block(block, side)
-            for operand in block.results:
-                self.read(operand, made, side)
-            sides.append(side)
-        wires = tuple([self.wire(result, made) for result in node.results])
-        graph.nodes.append(Node(made, "branch", "if", wires, sides[0], sides[1], line_of(node)))
-
-    def loop(self, node: Loop, graph: Graph) -> None:
-        """A loop is drawn as one gate: what it reads of the values around it, and what it leaves."""
-        made = self.new_id()
-        for value in dict.fromkeys(inputs_of(node)):
-            if value in self.makers:
-                self.read(value, made, graph)
-        wires = tuple([self.wire(result, made) for result in node.results])
-        label = "while" if node.bounds is None else "for"
-        graph.nodes.append(Node(made, "operation", label, wires, line=line_of(node)))
-
-    def read(self, operand: Operand, target: str, graph: Graph) -> None:
-        """An edge; what is known while compiling gets a node of its own."""
-        if isinstance(operand, Value):
-            graph.edges.append(Edge(self.makers[operand], target, self.wires[operand]))
-            return
-        made = self.new_id()
-        wire = Wire(None, str(type_of(operand)), operand)
-        graph.nodes.append(Node(made, "constant", abbreviated(operand), (wire,)))
-        graph.edges.append(Edge(made, target, wire))
-
-
-def line_of(node: IrNode) -> int | None:
-    return None if node.place is None else getattr(node.place[1], "lineno", None)
-
-
-def label_of(node: Operation) -> str:
-    """The symbol of an operation; with what is known of its arguments, `·` for the others.
-
-    x + y  ->  +      x @ W  ->  @      1.0 / x  ->  1.0 / ·      x.sum(axis=0)  ->  ·.sum(axis=0)
-    """
-    primitive = node.primitive
-    name = primitive.name
-    plain = primitive.variadic or all(
-        is_computed(argument) or (known in primitive.defaults and argument is primitive.defaults[known])
-        for known, argument in zip(primitive.parameters, node.arguments, strict=True)
-    )
-    if plain and not primitive.effect:
-        return BINARY[name][0] if name in BINARY else UNARY.get(name, name)
-    return Expressions(lambda value: "·").operation(node)[0].removeprefix("np.").removeprefix("math.")
-
-
-def is_computed(operand: Operand) -> bool:
-    if isinstance(operand, (tuple, list)):
-        return bool(operand) and all(map(is_computed, operand))
-    return isinstance(operand, Value)

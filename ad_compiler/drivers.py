@@ -1,0 +1,97 @@
+"""Small programs that call derivatives: what is differentiated again, and Jacobians.
+
+A derivative is an object, not a text. To differentiate it, a function is written that calls it, and that is
+compiled like a user's:
+
+    def f_grad(x, y):
+        return derivative(x, y)
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+import math
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.generated import keep_text
+
+_counter = itertools.count(1)
+
+
+def function_of_text(text: str, name: str, namespace: dict[str, Any]) -> FunctionType:
+    """The function `name` of a text that sees NumPy and `namespace`; the compiler finds its text again."""
+    filename = f"<ad_compiler driver {name} {next(_counter)}>"
+    keep_text(filename, text)
+    module: dict[str, Any] = {"__name__": f"ad_compiler.drivers.{name}", "np": np, "math": math, **namespace}
+    exec(compile(text, filename, "exec"), module)
+    function: FunctionType = module[name]
+    return function
+
+
+def header_of(signature: inspect.Signature) -> str:
+    """The parameters, as a `def` has them; a default that has no text of its own is set afterwards."""
+    parts: list[str] = []
+    starred, only = False, False
+    for parameter in signature.parameters.values():
+        if only and parameter.kind is not parameter.POSITIONAL_ONLY:
+            parts.append("/")
+        only = parameter.kind is parameter.POSITIONAL_ONLY
+        if parameter.kind is parameter.KEYWORD_ONLY and not starred:
+            parts.append("*")
+        starred = starred or parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_POSITIONAL)
+        star = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        parts.append(f"{star}{parameter.name}{default_of(parameter)}")
+    return ", ".join([*parts, *["/"] * only])
+
+
+def default_of(parameter: inspect.Parameter) -> str:
+    if parameter.default is parameter.empty:
+        return ""
+    text = repr(parameter.default)
+    try:
+        return f"={text}" if ast.literal_eval(text) == parameter.default else "=None"
+    except (ValueError, SyntaxError, TypeError):
+        return "=None"
+
+
+def arguments_of(signature: inspect.Signature) -> str:
+    """The parameters, as a call passes them on."""
+    parts = []
+    for parameter in signature.parameters.values():
+        star = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        keyword = f"{parameter.name}=" if parameter.kind is parameter.KEYWORD_ONLY else ""
+        parts.append(f"{star}{keyword}{parameter.name}")
+    return ", ".join(parts)
+
+
+def with_defaults(function: FunctionType, signature: inspect.Signature) -> FunctionType:
+    """The function with the default values themselves."""
+    empty = inspect.Parameter.empty
+    parameters = signature.parameters.values()
+    function.__defaults__ = tuple(
+        each.default for each in parameters if each.kind < each.VAR_POSITIONAL and each.default is not empty
+    )
+    given = {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
+    function.__kwdefaults__ = {name: default for name, default in given.items() if default is not empty}
+    return function
+
+
+def free_name(wanted: str, signature: inspect.Signature) -> str:
+    """A name that is no parameter's."""
+    while wanted in signature.parameters:
+        wanted += "_"
+    return wanted
+
+
+def caller_of(derivative: Any, name: str) -> FunctionType:
+    """A function that calls a derivative, and that can be differentiated."""
+    signature = inspect.signature(derivative)
+    callee = free_name("derivative", signature)
+    text = f"def {name}({header_of(signature)}):\n    return {callee}({arguments_of(signature)})\n"
+    function = function_of_text(text, name, {callee: derivative})
+    return with_defaults(function, signature)

@@ -1,0 +1,345 @@
+"""Derivatives inside of differentiated programs: `grad(inner)(2.0)` in a body, and derivatives of derivatives.
+
+A call of a derivative is lowered in three steps. What is differentiated is called on values of its own, in a
+block of its own; that block is differentiated and written out, as any program is; and the function so
+generated is inlined where the call stands, as if the user had written it:
+
+    def f(x):                             def inner_grad(y, x):
+        def inner(y):                         return 2.0 * y * x
+            return x * y**2         ->    def f(x):
+        return grad(inner)(3.0)               return inner_grad(3.0, x)
+
+What the inner function reads from around it is passed on, so every derivative is with respect to its own
+variable only, whatever other derivatives are taken around it (no perturbation confusion: Siskind and
+Pearlmutter, Nesting forward-mode AD in a functional framework, 2008). To any order: what the compiler writes
+it can read.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.analysis.storage import storages_of
+from ad_compiler.analysis.types import ArrayType, Axis, Length, ListType, representative, type_of_number
+from ad_compiler.backends.loader import load, module_text
+from ad_compiler.derivative import classes_made, with_tangents
+from ad_compiler.frontend.aliases import active_scopes, current
+from ad_compiler.frontend.calls import bind, call_operand, inline
+from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.objects import MISSING
+from ad_compiler.frontend.program import Lowered, as_reals
+from ad_compiler.frontend.recursion import UPDATES, changed, close, made_in, reads_in
+from ad_compiler.frontend.scope import LocalFunction
+from ad_compiler.ir import (
+    Block,
+    Function,
+    Operand,
+    Operation,
+    Parameter,
+    Record,
+    Value,
+    functions_called,
+    map_values,
+    nodes_in,
+    values_in,
+)
+from ad_compiler.pipeline import SUFFIX, Mode, Request, differentiated, written
+from ad_compiler.refusal import NeedsConstant
+from ad_compiler.transforms.share import share
+from ad_compiler.transforms.tangent_names import tangent_name
+
+
+@dataclass(frozen=True, eq=False)
+class NestedDerivative:
+    """A derivative that a program makes or calls: of one of its own functions, or of one from outside."""
+
+    callee: Any
+    mode: Mode
+    argnums: Any = 0
+    has_aux: bool = False
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        """Call it in a program that is being lowered."""
+        return NestedCall(context, node, self).run(positional, keywords)
+
+
+@dataclass(eq=False)
+class NestedCall:
+    """Lowers one call of a derivative."""
+
+    context: Context
+    node: ast.AST
+    derivative: NestedDerivative
+    lengths: dict[Axis, Length] = field(default_factory=dict)  # of the call -> of the generated function
+
+    def run(self, positional: list[Operand], keywords: dict[str, Operand]) -> Operand:
+        callee, mode = self.derivative.callee, self.derivative.mode
+        signature = signature_of(callee)
+        names = list(signature.parameters)
+        tangents: dict[str, Operand] = {}
+        if mode == "jvp":
+            expected = {tangent_name(name, names) for name in names}
+            tangents = {name: keywords[name] for name in keywords if name in expected}
+            keywords = {name: operand for name, operand in keywords.items() if name not in expected}
+        given = self.bound(signature, positional, keywords)
+        chosen = self.chosen(names, tangents)
+        function, closed = self.generated(signature, given, chosen)
+        return inline(self.context, self.node, function, [], {**given, **tangents, **closed})
+
+    def bound(
+        self, signature: inspect.Signature, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> dict[str, Operand]:
+        """The operands of all parameters, defaults included."""
+        callee = self.derivative.callee
+        if isinstance(callee, LocalFunction):
+            by_keyword = [MISSING if d is None else d for d in callee.keyword_defaults]
+            arguments = callee.node.args
+            bound = bind(
+                self.context, self.node, callee.__name__, arguments, positional, keywords,
+                callee.defaults, by_keyword,
+            )  # fmt: skip
+            return {name: bound[name] for name in signature.parameters}
+        try:
+            matched = signature.bind(*positional, **keywords)
+        except TypeError as error:
+            raise self.context.refuse(
+                self.node, f"this call does not fit: {error}", "check the arguments"
+            ) from None
+        matched.apply_defaults()
+        return dict(matched.arguments)
+
+    def chosen(self, names: list[str], tangents: dict[str, Operand]) -> tuple[str, ...]:
+        """The parameters that are differentiated."""
+        argnums = self.derivative.argnums
+        if self.derivative.mode == "jvp" and tangents:
+            return tuple(name for name in names if tangent_name(name, names) in tangents)
+        numbers = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
+        found = []
+        for number in numbers:
+            fits = number in names if isinstance(number, str) else -len(names) <= number < len(names)
+            if not fits:
+                what = f"argnums {number!r} names no argument of `{name_of(self.derivative.callee)}`"
+                raise self.context.refuse(self.node, what, f"it has {', '.join(names)}")
+            found.append(number if isinstance(number, str) else names[number])
+        return tuple(found)
+
+    def generated(
+        self, signature: inspect.Signature, given: dict[str, Operand], chosen: tuple[str, ...]
+    ) -> tuple[Any, dict[str, Operand]]:
+        """The function written for this call, and what it is passed of the program around it."""
+        context, builder, derivative = self.context, self.context.builder, self.derivative
+        name = name_of(derivative.callee)
+        mode = derivative.mode
+        single = not isinstance(derivative.argnums, (tuple, list)) and mode in ("grad", "value_and_grad")
+        request = Request(context.here.function, mode, chosen, single, derivative.has_aux)
+        scopes = active_scopes(context)
+        before = [dict(scope.names) for scope in scopes]
+        block = Block()
+        function = Function(name, [], block)
+        differentiated_as: dict[str, Operand] = {}
+        with self.session(), builder.separately(block):
+            operands: dict[str, Operand] = {}
+            for parameter, operand in given.items():
+                structure = self.fresh(operand, parameter, parameter in chosen)
+                function.parameters.append(Parameter(parameter, structure, "positional"))
+                if parameter in chosen:
+                    structure = as_reals(builder, structure, parameter)
+                    differentiated_as[parameter] = structure
+                operands[parameter] = map_values(lambda value: value, structure)
+            try:
+                result = call_operand(context, self.node, derivative.callee, *passed(signature, operands))
+            except NeedsConstant as needed:
+                raise self.constant_of(given, needed) from None
+            function.result = current(context, result)
+            block.operations[:0] = context.checks.operations
+            self.check_effects(scopes, before, function)
+            if mode not in ("jvp", "value") and functions_called(function):
+                raise context.refuse(
+                    self.node,
+                    f"`{name}` calls itself to a depth known at run time only, and its {mode} is used in a program",
+                    "use forward mode inside (`jvp`), or rewrite the recursion as a loop",
+                )
+            context.newer = {}  # from here on every value is what it was when it was computed
+            share(function, context)
+            lowered = Lowered(function, differentiated_as, context)
+            differentiated(request, context.here.source, lowered)
+            own = list(values_in([parameter.structure for parameter in function.parameters]))
+            made = {value for each in function.blocks for value in made_in(each)}
+            made.update(values_in(function.seed))
+            outside = [v for v in dict.fromkeys(reads_in(function)) if v not in made and v not in own]
+            count = len(function.parameters)
+            close(context.shortcuts, function, outside, [])
+            text = written(request, name, lowered)
+        closed = dict(zip([each.name for each in function.parameters[count:]], outside, strict=True))
+        made_classes = classes_made((function.result, function.reverse_result))
+        loaded = load(module_text(text), function.name, reads={}, guard=None, miss="", namespace=made_classes)
+        return loaded, closed
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Lower a program of its own: what is noted about values meanwhile is forgotten afterwards."""
+        context, builder = self.context, self.context.builder
+        state = {
+            name: getattr(context, name) for name in ("checks", "newer", "older", "choices", "shortcuts")
+        }
+        written_before, written_values = context.written, context.wanted
+        statement, place, generated = builder.statement, builder.place, builder.generated
+        rule = context.in_rule
+        context.checks, context.shortcuts, context.written = Block(), {}, set()
+        context.newer, context.older, context.choices = (
+            dict(state["newer"]),
+            dict(state["older"]),
+            dict(state["choices"]),
+        )
+        context.in_rule = None
+        builder.generated = False
+        try:
+            yield
+        finally:
+            for name, value in state.items():
+                setattr(context, name, value)
+            context.written, context.wanted = written_before, written_values
+            context.in_rule = rule
+            builder.statement, builder.place, builder.generated = statement, place, generated
+
+    def check_effects(self, scopes: Any, before: Any, function: Function) -> None:
+        """Refuse what changes the program around it, which the derivative would do in a copy."""
+        own = made_in(function.forward)
+        own.update(values_in([parameter.structure for parameter in function.parameters]))
+        bases = [
+            node.arguments[0]
+            for node in nodes_in(function.forward)
+            if isinstance(node, Operation) and node.primitive.name in UPDATES
+        ]
+        foreign = any(isinstance(base, Value) and not storages_of(base) <= own for base in bases)
+        if foreign or any(changed(each.names, names) for each, names in zip(scopes, before, strict=True)):
+            raise self.context.refuse(
+                self.node,
+                f"`{name_of(self.derivative.callee)}` changes what is outside of it, and is differentiated inside of "
+                "a program",
+                "return what it makes",
+            )
+
+    def fresh(self, operand: Operand, access: str, real: bool) -> Operand:
+        """A structure of values that stand for an argument; a constant stays, if it is not differentiated."""
+        if isinstance(operand, Value):
+            name = access if access.isidentifier() else None
+            value = Value(self.own_type(operand), name, access)
+            value.immutable = (
+                operand.immutable or not isinstance(operand.type, ArrayType) or not operand.type.rank
+            )
+            for axis, length in enumerate(value.type.shape if isinstance(value.type, ArrayType) else ()):
+                if isinstance(length, Length) and length.origin is None:
+                    length.origin = (value, axis)
+            return value
+        if real and isinstance(operand, (int, float)) and not isinstance(operand, bool):
+            value = Value(type_of_number(operand), access if access.isidentifier() else None, access)
+            value.immutable = True
+            return value
+        if isinstance(operand, (tuple, list)) and not hasattr(operand, "_fields"):
+            return type(operand)(self.fresh(item, f"{access}[{i}]", real) for i, item in enumerate(operand))
+        if isinstance(operand, dict):
+            return {key: self.fresh(item, f"{access}[{key!r}]", real) for key, item in operand.items()}
+        if isinstance(operand, Record):
+            fields = {key: self.fresh(item, f"{access}.{key}", real) for key, item in operand.fields.items()}
+            return Record(operand.cls, fields, access)
+        return operand
+
+    def own_type(self, operand: Value) -> Any:
+        """The type of an operand, with lengths of the generated function."""
+        kind = operand.type
+        if isinstance(kind, ListType):
+            raise self.context.refuse(
+                self.node, "a list that grows is given to a derivative", "make an array of it: `np.array(xs)`"
+            )
+        if not isinstance(kind, ArrayType):
+            return kind
+        return ArrayType(kind.dtype, tuple([self.own_length(axis) for axis in kind.shape]), kind.python)
+
+    def own_length(self, axis: Axis) -> Axis:
+        axis = representative(axis)
+        if isinstance(axis, int):
+            return axis
+        known = self.lengths.get(axis)
+        if known is None:
+            known = self.lengths[axis] = Length(axis.key, axis.may_be_one)
+        return known
+
+    def constant_of(self, given: dict[str, Operand], needed: NeedsConstant) -> Exception:
+        """What to raise where an argument must be known while compiling: a refusal, unless it is one outside."""
+        operand = given.get(needed.access)
+        if needed.access not in given:
+            return needed
+        if isinstance(operand, Value) and operand.access is not None and operand.operation is None:
+            return NeedsConstant(operand.access)
+        reason = f"`{needed.access}` must be a whole number known while compiling"
+        return self.context.refuse(self.node, reason, "write it as a constant")
+
+
+def passed(
+    signature: inspect.Signature, operands: dict[str, Operand]
+) -> tuple[list[Operand], dict[str, Operand]]:
+    """The parameters as the arguments of a call."""
+    positional: list[Operand] = []
+    keywords: dict[str, Operand] = {}
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            positional += operands[name]
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            keywords |= operands[name]
+        elif parameter.kind is parameter.KEYWORD_ONLY:
+            keywords[name] = operands[name]
+        else:
+            positional.append(operands[name])
+    return positional, keywords
+
+
+def signature_of(callee: Any) -> inspect.Signature:
+    """The parameters of what is differentiated."""
+    if isinstance(callee, NestedDerivative):
+        signature = signature_of(callee.callee)
+        return with_tangents(signature, list(signature.parameters)) if callee.mode == "jvp" else signature
+    if not isinstance(callee, LocalFunction):
+        return inspect.signature(callee)
+    arguments = callee.node.args
+    kinds = [(each.arg, inspect.Parameter.POSITIONAL_ONLY) for each in arguments.posonlyargs]
+    kinds += [(each.arg, inspect.Parameter.POSITIONAL_OR_KEYWORD) for each in arguments.args]
+    kinds += [(arguments.vararg.arg, inspect.Parameter.VAR_POSITIONAL)] if arguments.vararg else []
+    kinds += [(each.arg, inspect.Parameter.KEYWORD_ONLY) for each in arguments.kwonlyargs]
+    kinds += [(arguments.kwarg.arg, inspect.Parameter.VAR_KEYWORD)] if arguments.kwarg else []
+    return inspect.Signature([inspect.Parameter(name, kind) for name, kind in kinds])
+
+
+def name_of(callee: Any) -> str:
+    """A name for what is generated from a callee."""
+    if isinstance(callee, NestedDerivative):
+        return f"{name_of(callee.callee)}_{SUFFIX[callee.mode]}"
+    name = getattr(callee, "__name__", type(callee).__name__)
+    return name if name.isidentifier() and name != "lambda" else "function"
+
+
+def holds_reals(operand: Operand) -> bool:
+    """Whether there are real numbers in an operand."""
+    return holds_numbers(operand, "f")
+
+
+def holds_numbers(operand: Operand, kinds: str = "fiu") -> bool:
+    """Whether there are numbers of these kinds in an operand."""
+    if isinstance(operand, (tuple, list)):
+        return any(holds_numbers(item, kinds) for item in operand)
+    if isinstance(operand, dict):
+        return holds_numbers(list(operand.values()), kinds)
+    if isinstance(operand, Record):
+        return holds_numbers(operand.fields, kinds)
+    if isinstance(operand, Value):
+        return isinstance(operand.type, ArrayType) and operand.type.dtype.kind in kinds
+    return isinstance(operand, (int, float, np.generic)) and np.asarray(operand).dtype.kind in kinds

@@ -1,0 +1,189 @@
+"""What `grad`, `vjp`, `jvp` and their like mean when a differentiated program calls them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ad_compiler import api
+from ad_compiler.analysis.types import ArrayType, is_one, representative
+from ad_compiler.frontend.builtin_calls import BUILTINS
+from ad_compiler.frontend.calls import call_operand
+from ad_compiler.frontend.context import Context
+from ad_compiler.ir import Operand, Value
+from ad_compiler.nested import NestedDerivative, holds_numbers, holds_reals, signature_of
+from ad_compiler.pipeline import Mode
+from ad_compiler.rules.shapes import describe, type_of
+from ad_compiler.transforms.tangent_names import tangent_name
+
+Handler = Callable[[Context, ast.AST, list[Operand], dict[str, Operand]], Operand]
+
+
+def arguments(
+    context: Context,
+    node: ast.AST,
+    names: tuple[str, ...],
+    positional: list[Operand],
+    keywords: dict[str, Operand],
+    **defaults: Operand,
+) -> dict[str, Operand]:
+    """The arguments of a call by name; what is no constant is refused."""
+    given = defaults | dict(zip(names, positional, strict=False)) | keywords
+    unknown = next((name for name in given if name not in (*names, *defaults)), None)
+    if unknown is not None or len(positional) > len(names):
+        raise context.refuse(node, "this call does not fit", f"the arguments are {', '.join(names)}")
+    callee = given.get("fun")
+    if callee is None or isinstance(callee, Value):
+        raise context.refuse(node, "what is to be differentiated is no function", "pass a function")
+    return given
+
+
+def derivative(mode: Mode) -> Handler:
+    """`grad` and `value_and_grad`: an operand that can be called."""
+
+    def handler(
+        context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        names = ("fun", "argnums", "has_aux", "backend")
+        given = arguments(context, node, names, positional, keywords, argnums=0, has_aux=False)
+        return NestedDerivative(given["fun"], mode, given["argnums"], bool(given["has_aux"]))
+
+    return handler
+
+
+@dataclass(frozen=True, eq=False)
+class NestedPullback:
+    """A pullback that gives None for what holds no numbers."""
+
+    pullback: Operand
+    chosen: tuple[bool, ...]
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        gradients = iter(call_operand(context, node, self.pullback, positional, keywords))
+        return tuple([next(gradients) if flag else None for flag in self.chosen])
+
+
+def nested_vjp(
+    context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    """`vjp(fun, *primals)`: the value and the pullback, which is a function of the program."""
+    options = {name: keywords.pop(name) for name in ("has_aux", "argnums") if name in keywords}
+    given = arguments(context, node, ("fun",), positional[:1], keywords)
+    primals, has_aux = positional[1:], bool(options.get("has_aux", False))
+    names = list(signature_of(given["fun"]).parameters)
+    argnums = options.get("argnums")
+    flags = [True] * len(primals)
+    if argnums is None:
+        flags = [holds_reals(primal) for primal in primals]
+        if not any(flags):
+            flags = [holds_numbers(primal) for primal in primals]
+        argnums = tuple(name for name, flag in zip(names, flags, strict=False) if flag)
+    nested = NestedDerivative(given["fun"], "vjp", argnums, has_aux)
+    value, pullback = nested.inline_in(context, node, primals, {})
+    if not all(flags):
+        pullback = NestedPullback(pullback, tuple(flags))
+    if has_aux:
+        value, aux = value
+        return value, pullback, aux
+    return value, pullback
+
+
+def nested_jvp(
+    context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    """`jvp(fun, primals, tangents)`."""
+    names = ("fun", "primals", "tangents", "has_aux")
+    given = arguments(context, node, names, positional, keywords, has_aux=False)
+    primals, tangents = given.get("primals"), given.get("tangents")
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise context.refuse(
+            node, "`jvp` needs tuples of primals and of tangents", "write `jvp(f, (x,), (t,))`"
+        )
+    if len(primals) != len(tangents):
+        reason = f"{len(primals)} primals and {len(tangents)} tangents are given"
+        raise context.refuse(node, reason, "give one for each argument, None for one that does not move")
+    parameters = list(signature_of(given["fun"]).parameters)
+    moving: dict[str, Operand] = {}
+    for name, primal, tangent in zip(parameters, primals, tangents, strict=False):
+        if tangent is not None:
+            fit(context, node, primal, tangent, f"the tangent of `{name}`")
+            moving[tangent_name(name, parameters)] = tangent
+    if not moving:
+        raise context.refuse(node, "no argument has a tangent", "give one that is not None")
+    nested = NestedDerivative(given["fun"], "jvp", (), bool(given["has_aux"]))
+    return nested.inline_in(context, node, list(primals), moving)
+
+
+def fit(context: Context, node: ast.AST, primal: Operand, tangent: Operand, what: str) -> None:
+    """Refuse a tangent that is known not to have the structure and shape of its argument."""
+    if isinstance(primal, (tuple, list)):
+        if not isinstance(tangent, (tuple, list)) or len(tangent) != len(primal):
+            raise context.refuse(
+                node, f"{what} is no container of {len(primal)}", "give it the same structure"
+            )
+        for place, (one, other) in enumerate(zip(primal, tangent, strict=True)):
+            fit(context, node, one, other, f"{what}[{place}]")
+    elif isinstance(primal, dict):
+        if not isinstance(tangent, dict) or tangent.keys() != primal.keys():
+            raise context.refuse(node, f"{what} is no dict with the same keys", "give it the same structure")
+        for key in primal:
+            fit(context, node, primal[key], tangent[key], f"{what}[{key!r}]")
+    elif isinstance(primal, (Value, int, float, np.generic)):
+        number = isinstance(tangent, (Value, int, float, np.generic))
+        if not number or not fits(type_of(primal), type_of(tangent)):
+            reason = f"{what} is {describe(tangent)}, and the argument is {describe(primal)}"
+            raise context.refuse(node, reason, "give it the shape of its argument")
+
+
+def fits(kind: Any, other: Any) -> bool:
+    if not isinstance(kind, ArrayType) or not isinstance(other, ArrayType) or kind.rank != other.rank:
+        return False
+    pairs = [(representative(a), representative(b)) for a, b in zip(kind.shape, other.shape, strict=True)]
+    return all(
+        is_one(a) == is_one(b) and (a == b or not (isinstance(a, int) and isinstance(b, int)))
+        for a, b in pairs
+    )
+
+
+def derived(kind: Any) -> Handler:
+    """`jacfwd`, `hessian` and their like: a function made of derivatives."""
+
+    def handler(
+        context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        from ad_compiler.jacobians import Derived
+
+        names = ("fun", "argnums", "has_aux")
+        given = arguments(context, node, names, positional, keywords, argnums=0, has_aux=False)
+        try:
+            return Derived(given["fun"], kind, given["argnums"], bool(given["has_aux"]))
+        except (TypeError, ValueError) as error:
+            raise context.refuse(node, str(error), "check the arguments") from None
+
+    return handler
+
+
+for _function in (
+    api.jacfwd,
+    api.jacrev,
+    api.jacobian,
+    api.hessian,
+    api.hvp,
+    api.elementwise_grad,
+):
+    BUILTINS[_function] = derived(_function.__name__)
+
+BUILTINS.update(
+    {
+        api.grad: derivative("grad"),
+        api.value_and_grad: derivative("value_and_grad"),
+        api.vjp: nested_vjp,
+        api.jvp: nested_jvp,
+    }
+)
