@@ -1,5 +1,4 @@
-"""Complex numbers and Fourier transforms: against JAX, whose conventions they follow, and finite
-differences."""
+"""Complex numbers and Fourier transforms against JAX, whose conventions they follow, and differences."""
 
 from __future__ import annotations
 
@@ -13,33 +12,51 @@ from ad_compiler import grad, value_and_grad, vjp
 from tests.helpers import function_from_expression, function_from_source, generator
 
 # Real functions of complex arrays z, w of shape (4,), A of shape (4, 4), and a real x of shape (4,).
-EXPRESSIONS = """ np.sum(np.abs(z) ** 2) np.sum((z * x).real) np.sum((z * np.conj(z)).real * x) np.sum(z.imag
-* w.real + abs(w)) np.sum(np.imag(z * z * np.exp(1j * x))) np.sum(np.angle(z) * x) + np.angle(w[0], deg=True)
-np.abs(np.sum(z @ A)) + np.abs(w @ A @ z) np.linalg.norm(z) + np.sum(np.linalg.norm(A, axis=0))
-np.real(np.vdot(z, A @ w)) np.sum(np.abs(np.sqrt(z) * np.log(w) / (1 + z ** 3))) np.sum(np.abs(z ** x)) +
-np.sum(np.abs(z ** w)) np.sum(np.real(np.sin(z) * np.cos(w) + np.tan(z) - np.sinh(z) * np.cosh(w) +
-np.tanh(w))) np.sum(np.real(np.arcsin(z) + np.arccos(w) + np.arctan(z) + np.arcsinh(w) + np.arccosh(2 + z) +
-np.arctanh(w))) np.sum(np.abs(np.exp2(z) + np.expm1(w) + np.log1p(z) + np.log2(w) + np.log10(z)))
-np.abs(np.linalg.det(A)) + np.sum(np.abs(np.linalg.solve(A, z))) np.sum(np.abs(np.linalg.inv(A) * x)) +
-np.abs(np.linalg.matrix_power(A, 3)[0, 1]) np.sum(np.abs(z.conj() * z[::-1] + z.conjugate()[np.array([0, 0, 1,
-2])])) np.sum(np.real(np.where(x > 0, z, np.conj(z)) * w)) np.sum(np.abs(z) * np.tanh(x)) + np.abs(z[0]) *
-np.abs(w[1]) np.real(np.prod(z)) + np.imag(np.sum(np.cumsum(w) * np.cumprod(z)))
+EXPRESSIONS = """
+np.sum(np.abs(z) ** 2)
+np.sum((z * x).real)
+np.sum((z * np.conj(z)).real * x)
+np.sum(z.imag * w.real + abs(w))
+np.sum(np.imag(z * z * np.exp(1j * x)))
+np.sum(np.angle(z) * x) + np.angle(w[0], deg=True)
+np.abs(np.sum(z @ A)) + np.abs(w @ A @ z)
+np.linalg.norm(z) + np.sum(np.linalg.norm(A, axis=0))
+np.real(np.vdot(z, A @ w))
+np.sum(np.abs(np.sqrt(z) * np.log(w) / (1 + z ** 3)))
+np.sum(np.abs(z ** x)) + np.sum(np.abs(z ** w))
+np.sum(np.real(np.sin(z) * np.cos(w) + np.tan(z) - np.sinh(z) * np.cosh(w) + np.tanh(w)))
+np.sum(np.real(np.arcsin(z) + np.arccos(w) + np.arctan(z)))
+np.sum(np.real(np.arcsinh(w) + np.arccosh(2 + z) + np.arctanh(w)))
+np.sum(np.abs(np.exp2(z) + np.expm1(w) + np.log1p(z) + np.log2(w) + np.log10(z)))
+np.abs(np.linalg.det(A)) + np.sum(np.abs(np.linalg.solve(A, z)))
+np.sum(np.abs(np.linalg.inv(A) * x)) + np.abs(np.linalg.matrix_power(A, 3)[0, 1])
+np.sum(np.abs(z.conj() * z[::-1] + z.conjugate()[np.array([0, 0, 1, 2])]))
+np.sum(np.real(np.where(x > 0, z, np.conj(z)) * w))
+np.sum(np.abs(z) * np.tanh(x)) + np.abs(z[0]) * np.abs(w[1])
+np.real(np.prod(z)) + np.imag(np.sum(np.cumsum(w) * np.cumprod(z)))
 np.sum(np.abs(np.einsum("ij,j->i", A, z) + np.tensordot(A, w, 1) + np.outer(z, w)[0]))
-np.sum(np.real(np.concatenate([z, w])[2:6] * np.stack([z, w])[1] + np.pad(z[1:3], 1))) np.var(z) +
-np.sum(np.std(A, axis=1)) + np.sum(np.square(z).real + np.reciprocal(w).imag) + np.mean(np.abs(z -
-np.mean(w))) np.sum((x + 1j * x ** 2).imag * x) + np.real(complex(1.0, 2.0) * z[0])
-np.sum(np.abs(np.fft.fft(z)) * x) np.sum(np.abs(np.fft.fft(x)) ** 2 * x) np.sum(np.real(np.fft.ifft(z * w)))
+np.sum(np.real(np.concatenate([z, w])[2:6] * np.stack([z, w])[1] + np.pad(z[1:3], 1)))
+np.var(z) + np.sum(np.std(A, axis=1)) + np.sum(np.square(z).real)
+np.sum(np.reciprocal(w).imag) + np.mean(np.abs(z - np.mean(w)))
+np.sum((x + 1j * x ** 2).imag * x) + np.real(complex(1.0, 2.0) * z[0])
+np.sum(np.abs(np.fft.fft(z)) * x)
+np.sum(np.abs(np.fft.fft(x)) ** 2 * x)
+np.sum(np.real(np.fft.ifft(z * w)))
 np.sum(np.abs(np.fft.fft(z, 3)) + np.abs(np.fft.ifft(w, 6)[:3]) + np.abs(np.fft.fft(x, 3)))
-np.sum(np.abs(np.fft.rfft(x)) + np.abs(np.fft.rfft(x, 3, norm="ortho")).sum() + np.abs(np.fft.rfft(x,
-7)).sum()) np.sum(np.fft.irfft(z) ** 2) + np.sum(np.fft.irfft(w, 5) ** 2) + np.sum(np.fft.irfft(z, 4,
-norm="forward") ** 2) np.sum(np.fft.irfft(w, 9) ** 3) np.sum(np.abs(np.fft.fft2(A)) * x) +
-np.sum(np.abs(np.fft.ifftn(A, axes=(0,)))) np.sum(np.abs(np.fft.fftn(A * x))) + np.sum(np.abs(np.fft.ifft2(A,
-(3, 5)))) np.sum(np.abs(np.fft.rfft2(np.abs(A))) ** 2) + np.sum(np.fft.irfft2(A) ** 2)
+np.sum(np.abs(np.fft.rfft(x))) + np.sum(np.abs(np.fft.rfft(x, 3, norm="ortho")))
+np.sum(np.abs(np.fft.rfft(x, 7)))
+np.sum(np.fft.irfft(z) ** 2) + np.sum(np.fft.irfft(w, 5) ** 2)
+np.sum(np.fft.irfft(z, 4, norm="forward") ** 2)
+np.sum(np.fft.irfft(w, 9) ** 3)
+np.sum(np.abs(np.fft.fft2(A)) * x) + np.sum(np.abs(np.fft.ifftn(A, axes=(0,))))
+np.sum(np.abs(np.fft.fftn(A * x))) + np.sum(np.abs(np.fft.ifft2(A, (3, 5))))
+np.sum(np.abs(np.fft.rfft2(np.abs(A))) ** 2) + np.sum(np.fft.irfft2(A) ** 2)
 np.sum(np.abs(np.fft.rfftn(np.outer(x, x)))) + np.sum(np.fft.irfftn(A, (3, 4), axes=(0, 1)) ** 2)
-np.sum(np.fft.hfft(z) ** 2) + np.sum(np.abs(np.fft.ihfft(x))) np.sum(np.abs(np.fft.fftshift(z) * w +
-np.fft.ifftshift(A)[1] + np.fft.fftshift(A, axes=1)[0])) np.sum(np.abs(np.fft.fft(A, axis=0)) * x) +
-np.sum(np.abs(np.fft.rfft(np.real(A), axis=0))) np.sum(np.real(np.fft.ifft(np.fft.fft(x) * 1j *
-np.fft.fftfreq(4, 0.5)) * z)) """.strip().split("\n")
+np.sum(np.fft.hfft(z) ** 2) + np.sum(np.abs(np.fft.ihfft(x)))
+np.sum(np.abs(np.fft.fftshift(z) * w + np.fft.ifftshift(A)[1] + np.fft.fftshift(A, axes=1)[0]))
+np.sum(np.abs(np.fft.fft(A, axis=0)) * x) + np.sum(np.abs(np.fft.rfft(np.real(A), axis=0)))
+np.sum(np.real(np.fft.ifft(np.fft.fft(x) * 1j * np.fft.fftfreq(4, 0.5)) * z))
+""".strip().split("\n")
 
 
 def arguments(expression: str) -> list[Any]:
@@ -52,7 +69,8 @@ def arguments(expression: str) -> list[Any]:
 
 
 def names_of(function: Any) -> tuple[str, ...]:
-    return function.__code__.co_varnames[: function.__code__.co_argcount]
+    code = function.__code__
+    return tuple(code.co_varnames[: code.co_argcount])
 
 
 def chosen(function: Any, expression: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""NumPy's own listing against the registry: every public function is known, and the page of operations is current."""
+"""NumPy's own listing against the registry: every public function is known, and the page is current."""
 
 from __future__ import annotations
 

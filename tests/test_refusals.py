@@ -28,8 +28,6 @@ ONE_KIND = "give it one kind of value (type, rank) on every path"
 BOTH_ONE_KIND = "give both branches one kind of value (type, rank)"
 ANY_OR_ALL = "use `.any()` or `.all()`, or choose with `np.where`"
 CARRIED_KIND = "give it one kind of value before the loop, and keep it"
-REAL = "a complex number is met, and only real ones are differentiated"
-REAL_ADVICE = "compute with the real and the imaginary part as two numbers"
 SCALAR_ADVICE = "return a scalar (for instance a sum), or use `vjp`, which takes the cotangent of the result"
 HEADER = "import dataclasses\nimport math\n\nimport numpy as np\n\nfrom ad_compiler import grad\n\n\n"
 
@@ -235,20 +233,6 @@ REFUSED = [
         "`numpy.unique` has no derivative rule: it gives as many elements as are different, which a small "
         "change of them alters by jumps",
         "compute the indices before, and index with them",
-    ),
-    Refused(
-        "complex number in a loop",
-        """
-        def f(x):
-            z = 0j
-                ^^
-            for v in x:
-                z = z * z + v
-            return abs(z)
-        """,
-        (VECTOR,),
-        REAL,
-        REAL_ADVICE,
     ),
     Refused(
         "generator of a local function",
@@ -712,50 +696,6 @@ REFUSED = [
         SCALAR_ADVICE,
     ),
     Refused(
-        "complex argument",
-        """
-        def f(x):
-        ^^^^^^^^^
-            return x * x
-        """,
-        (1j,),
-        "`x` is complex, and only real numbers are differentiated",
-        "split it into two real ones",
-    ),
-    Refused(
-        "complex array",
-        """
-        def f(x):
-        ^^^^^^^^^
-            return np.sum(x * x)
-        """,
-        (1j * VECTOR,),
-        "`x` is an array of complex128, and only real numbers are differentiated",
-        "pass an array of floats, ints or bools",
-    ),
-    Refused(
-        "complex constant",
-        """
-        def f(x):
-            return np.abs(np.exp(1j * x))
-                                 ^^
-        """,
-        (1.0,),
-        REAL,
-        REAL_ADVICE,
-    ),
-    Refused(
-        "conversion to complex",
-        """
-        def f(x):
-            return np.sum(np.abs(x.astype(np.complex128)))
-                                 ^^^^^^^^^^^^^^^^^^^^^^^
-        """,
-        (VECTOR,),
-        REAL,
-        REAL_ADVICE,
-    ),
-    Refused(
         "array of objects",
         """
         def f(x):
@@ -763,8 +703,8 @@ REFUSED = [
             return np.sum(x)
         """,
         (np.array([1.0, None]),),
-        "`x` is an array of object, and only real numbers are differentiated",
-        "pass an array of floats, ints or bools",
+        "`x` is an array of object, and only numbers are differentiated",
+        "pass an array of floats, ints, bools or complex numbers",
     ),
     Refused(
         "masked array",

@@ -116,6 +116,8 @@ ELEMENTWISE: list[tuple[str, tuple[float, float]]] = [
     ("stats.geom.logpmf(3, x / 3) + stats.nbinom.logpmf(2, 3.5, x / 3)", (0.5, 2.0)),
 ]
 
+CONVOLVED: list[list[Shape]] = [[(5,), (3,)], [(4, 4), (2, 3)]]
+
 ARRAYS: list[tuple[str, list[list[Shape]]]] = [
     ("special.logsumexp(x)\nspecial.softmax(x)\nspecial.log_softmax(x)", [[(4,)], [(2, 3)]]),
     (
@@ -187,7 +189,7 @@ ARRAYS: list[tuple[str, list[list[Shape]]]] = [
             signal.correlate(x, y, mode="{mode}")
             signal.fftconvolve(x, y, "{mode}")
             """,
-            [[(5,), (3,)], [(4, 4), (2, 3)]],
+            CONVOLVED,
         )
         for mode in ("full", "same", "valid")
     ],

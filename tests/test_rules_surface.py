@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def larger(a, b):
     return a * b if a > b else b**2
 
 
-FUNCTIONS = {f.__name__: f for f in (squared, tripled, multiplied, weighed, larger)}
+FUNCTIONS: dict[str, Any] = {f.__name__: f for f in (squared, tripled, multiplied, weighed, larger)}
 FUNCTIONS["larger_of_each"] = np.vectorize(larger)
 
 ASSEMBLING: list[Row] = [
@@ -109,6 +110,11 @@ ASSEMBLING: list[Row] = [
 if hasattr(np, "unstack"):
     ASSEMBLING.append(("np.unstack(x)[0]\nnp.unstack(x, axis=1)[0] * 2", [[(1, 1)]]))
 
+METHODS = ("lower", "higher", "nearest", "midpoint", "weibull", "hazen", "median_unbiased", "normal_unbiased")
+ONE_VECTOR: list[list[Shape]] = [[(5,)]]
+TWO_VECTORS: list[list[Shape]] = [[(5,), (3,)], [(3,), (4,)], [(4,), (4,)], [(4,), (1,)]]
+PADDED: list[list[Shape]] = [[(4,)], [(3, 3)]]
+
 STATISTICS: list[Row] = [
     (
         """
@@ -128,19 +134,7 @@ STATISTICS: list[Row] = [
     ),
     ("np.quantile(x, [0.1, 0.6])\nnp.percentile(x, np.array([10.0, 90.0]), axis=0)", [[(4, 3)]]),
     ("np.median(x, axis=(0, 2))\nnp.quantile(x, 0.2, axis=(1, 0), keepdims=True)", [[(2, 3, 2)]]),
-    *[
-        (f'np.quantile(x, 0.37, method="{method}")', [[(5,)]])
-        for method in [
-            "lower",
-            "higher",
-            "nearest",
-            "midpoint",
-            "weibull",
-            "hazen",
-            "median_unbiased",
-            "normal_unbiased",
-        ]
-    ],
+    *[(f'np.quantile(x, 0.37, method="{method}")', ONE_VECTOR) for method in METHODS],
     ("np.quantile(x, y ** 2 / 10)", [[(5,), ()]]),
     ("np.cov(x)\nnp.cov(x, ddof=0)\nnp.cov(x, bias=True)\nnp.corrcoef(x)", [[(2, 4)], [(3, 5)]]),
     ("np.cov(x)\nnp.cov(x, y)\nnp.corrcoef(x, y)", [[(4,), (4,)]]),
@@ -245,7 +239,7 @@ INTERPOLATION: list[Row] = [
     *[
         (
             f'np.convolve(x, y)\nnp.convolve(x, y, "{mode}")\nnp.correlate(x, y, "{mode}")',
-            [[(5,), (3,)], [(3,), (4,)], [(4,), (4,)], [(4,), (1,)]],
+            TWO_VECTORS,
         )
         for mode in ("same", "valid", "full")
     ],
@@ -276,11 +270,11 @@ INTERPOLATION: list[Row] = [
 
 PADDING: list[Row] = [
     *[
-        (f'np.pad(x, 1, mode="{mode}")\nnp.pad(x, (2, 1), mode="{mode}")', [[(4,)], [(3, 3)]])
+        (f'np.pad(x, 1, mode="{mode}")\nnp.pad(x, (2, 1), mode="{mode}")', PADDED)
         for mode in ("edge", "reflect", "symmetric", "wrap")
     ],
     *[
-        (f'np.pad(x, 1, mode="{mode}")\nnp.pad(x, (2, 1), mode="{mode}")', [[(4,)], [(3, 3)]])
+        (f'np.pad(x, 1, mode="{mode}")\nnp.pad(x, (2, 1), mode="{mode}")', PADDED)
         for mode in ("maximum", "minimum", "mean", "median", "linear_ramp")
     ],
     (
@@ -331,38 +325,32 @@ CHOOSING: list[Row] = [
 ALL = [*ASSEMBLING, *STATISTICS, *INTERPOLATION, *PADDING, *CHOOSING]
 
 
+FIRST = [(lines, shapes[:1]) for lines, shapes in ALL]
+
+
+def prepared(expression: str, shapes: Sequence[Shape]) -> tuple[Any, list[Any]]:
+    """The function, and as many arrays as it has arguments."""
+    f = function_from_expression(expression, **FUNCTIONS)
+    args = [random_array(generator(expression, shape), shape) for shape in shapes]
+    if "np.interp(x, y" in expression:
+        args[1] = np.sort(args[1])
+    return f, args[: f.__code__.co_argcount]
+
+
 @pytest.mark.parametrize(("expression", "shapes"), contiguous_cases(ALL))
 def test_rule(expression: str, shapes: Sequence[Shape]) -> None:
-    args = [random_array(generator(expression, shape), shape) for shape in shapes]
-    if "np.interp(x, y" in expression:
-        args[1] = np.sort(args[1])
-    f = function_from_expression(expression, **FUNCTIONS)
-    if len(args) > f.__code__.co_argcount:
-        args = args[: f.__code__.co_argcount]
+    f, args = prepared(expression, shapes)
     assert_gradient_matches_finite_differences(f, args)
+    assert_gradient_matches_finite_differences(f, [np.asarray(LAYOUTS["strided"](a)) for a in args])
 
 
-def first_cases() -> list[object]:
-    """Every expression at the first of its shapes."""
-    return contiguous_cases([(lines, shapes[:1]) for lines, shapes in ALL])
+@pytest.mark.parametrize(("expression", "shapes"), contiguous_cases(FIRST))
+def test_single_precision(expression: str, shapes: Sequence[Shape]) -> None:
+    f, args = prepared(expression, shapes)
+    assert_gradient_matches_finite_differences(f, [np.asarray(LAYOUTS["float32"](a)) for a in args])
 
 
-@pytest.mark.parametrize(("expression", "shapes"), first_cases())
-@pytest.mark.parametrize("layout", ["strided", "float32"])
-def test_layouts(expression: str, shapes: Sequence[Shape], layout: str) -> None:
-    args = [LAYOUTS[layout](random_array(generator(expression, shape), shape)) for shape in shapes]
-    if "np.interp(x, y" in expression:
-        args[1] = np.sort(args[1])
-    f = function_from_expression(expression, **FUNCTIONS)
-    assert_gradient_matches_finite_differences(f, args[: f.__code__.co_argcount])
-
-
-@pytest.mark.parametrize(("expression", "shapes"), first_cases())
+@pytest.mark.parametrize(("expression", "shapes"), contiguous_cases(FIRST))
 def test_second_derivative(expression: str, shapes: Sequence[Shape]) -> None:
-    args = [random_array(generator(expression, shape), shape) for shape in shapes]
-    if "np.interp(x, y" in expression:
-        args[1] = np.sort(args[1])
-    f = function_from_expression(expression, **FUNCTIONS)
-    assert_second_derivatives_match_finite_differences(
-        expression, args[: f.__code__.co_argcount], **FUNCTIONS
-    )
+    _, args = prepared(expression, shapes)
+    assert_second_derivatives_match_finite_differences(expression, args, **FUNCTIONS)

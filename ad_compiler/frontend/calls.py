@@ -239,7 +239,7 @@ def with_lists_as_arrays(
 def write_out_definition(
     context: Context,
     node: ast.AST,
-    function: FunctionType,
+    function: Any,
     positional: list[Operand],
     keywords: dict[str, Operand],
 ) -> Operand:
@@ -255,7 +255,7 @@ def write_out_definition(
 def lower_definition(
     context: Context,
     node: ast.AST,
-    function: FunctionType,
+    function: Any,
     positional: list[Operand],
     keywords: dict[str, Operand],
 ) -> Operand:
@@ -341,8 +341,9 @@ def inline_gate(
         result = run_in(context, node, Scope(source, gate.forward, {**names, "np": np}), expression)
     except Unsupported as error:
         raise context.refuse(node, error.reason, error.advice) from None
-    has_partials = gate.partials is not None and not any(map(is_complex, inputs))
-    if has_partials and isinstance(result, Value) and all(result is not x for x in inputs):
+    is_real = not any(map(is_complex, inputs))
+    is_new = isinstance(result, Value) and all(result is not x for x in inputs)
+    if gate.partials is not None and is_real and is_new:
         given = dict.fromkeys(signature_of(gate.partials)[2], result)
         context.shortcuts[result] = Shortcut(result, inputs, gate.partials, given, gate.singular)
     return result

@@ -126,6 +126,16 @@ def overwrite(
     write(context, node, array, (), result)
 
 
+def overwritten_by(context: Context, node: ast.AST, array: Value, content: Value) -> None:
+    """An array, or a view of one, gets the content that a call has left in it."""
+    array = writable(context, node, array)
+    if viewing(array) is not None:
+        write(context, node, array, (), content)
+        return
+    rename(content, array)
+    store(context, node, array, content)
+
+
 def write_item(
     context: Context, node: ast.AST, target: ast.Subscript, value: ast.expr | Operand, op: ast.operator | None
 ) -> None:

@@ -75,7 +75,7 @@ def known_length(length: Any) -> int:
 
 
 def depth_of(arrays: Any) -> int:
-    return 1 + max(map(depth_of, arrays), default=0) if isinstance(arrays, list) else 0
+    return 1 + max([0, *map(depth_of, arrays)]) if isinstance(arrays, list) else 0
 
 
 @at_compile_time
@@ -83,7 +83,8 @@ def block_rank(arrays: Any) -> int:
     """The rank of what `np.block` gives: that of its arrays, or the depth of its lists."""
     if not isinstance(arrays, list):
         return rank_of(arrays)
-    return max([depth_of(arrays), *map(block_rank, arrays)])
+    ranks: list[int] = [depth_of(arrays), *map(block_rank, arrays)]
+    return max(ranks)
 
 
 @at_compile_time

@@ -101,7 +101,7 @@ def bincount(x: Any, weights: Any = None, minlength: Any = 0, *, g: Any) -> Any:
 @written_out(np.unravel_index)
 def unravel_index(indices: Any, shape: Any) -> Any:
     lengths = shape if isinstance(shape, (tuple, list)) else (shape,)
-    places = ()
+    places: Any = ()
     rest = indices
     for n in reversed(lengths):
         places = (rest % n,) + places

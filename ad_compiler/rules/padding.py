@@ -141,11 +141,7 @@ def joined(before: Any, array: Any, after: Any, axis: Any) -> Any:
 
 def layer(array: Any, value: Any, axis: Any, width: Any) -> Any:
     """A number, or a layer of the array, as often as the padding is wide."""
-    return np.broadcast_to(value, with_length(np.shape(array), axis, width)) + zero_of(array)
-
-
-def zero_of(array: Any) -> Any:
-    return np.zeros((), array.dtype)
+    return np.full(with_length(np.shape(array), axis, width), value, array.dtype)
 
 
 def ramp(array: Any, end: Any, axis: Any, width: Any, edge: Any) -> Any:
@@ -153,7 +149,7 @@ def ramp(array: Any, end: Any, axis: Any, width: Any, edge: Any) -> Any:
     steps = np.reshape(np.arange(width), vector_shape(array, axis)) / max(width, 1)
     steps = steps.astype(array.dtype)
     inner = np.take(array, [edge], axis)
-    return end + (inner - end) * (steps if edge == 0 else np.flip(steps, axis))
+    return (end + (inner - end) * (steps if edge == 0 else np.flip(steps, axis))).astype(array.dtype)
 
 
 def part(array: Any, axis: Any, start: Any, stop: Any) -> Any:

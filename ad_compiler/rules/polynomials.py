@@ -6,15 +6,22 @@ from typing import Any
 
 import numpy as np
 
+from ad_compiler.analysis.types import promote
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import at_compile_time, definition, written_out
+from ad_compiler.rules.shapes import type_of
 
 
 @definition(np.polyval)
 def polyval(p: Any, x: Any) -> Any:
     degree = np.shape(p)[0] - 1
     powers = np.asarray(x)[..., None] ** (degree - np.arange(degree + 1))
-    return np.sum(p * powers, axis=-1)
+    return np.sum(p * powers, axis=-1).astype(common_dtype(p, x))
+
+
+@at_compile_time
+def common_dtype(p: Any, x: Any) -> np.dtype[Any]:
+    return promote([type_of(p), type_of(x)])
 
 
 @definition(np.vander)
@@ -85,5 +92,5 @@ def polyfit(x: Any, y: Any, deg: Any, w: Any = None) -> Any:
 def poly(seq_of_zeros: Any) -> Any:
     product = np.ones(1, seq_of_zeros.dtype)
     for zero in seq_of_zeros:
-        product = np.convolve(product, np.stack([1.0, -zero]))
+        product = np.convolve(product, np.stack([1.0, -zero]).astype(seq_of_zeros.dtype))
     return product

@@ -20,6 +20,8 @@ from ad_compiler.rules.notation import at_compile_time, definition, rule, writte
 from ad_compiler.rules.shapes import type_of
 from ad_compiler.rules.solving import square_type
 
+SIDES: dict[bool, Any] = {True: "L", False: "U"}
+
 
 @written_out(linalg.inv)
 def inv(a: Any) -> Any:
@@ -59,14 +61,14 @@ def svd(a: Any, full_matrices: Any = True, compute_uv: Any = True) -> Any:
 @written_out(linalg.eigh)
 def eigh(a: Any, b: Any = None, *, lower: Any = True, eigvals_only: Any = False) -> Any:
     check_none(b)
-    side = "L" if lower else "U"
+    side = SIDES[lower]
     return np.linalg.eigvalsh(a, side) if eigvals_only else np.linalg.eigh(a, side)
 
 
 @written_out(linalg.eigvalsh)
 def eigvalsh(a: Any, b: Any = None, *, lower: Any = True) -> Any:
     check_none(b)
-    return np.linalg.eigvalsh(a, "L" if lower else "U")
+    return np.linalg.eigvalsh(a, SIDES[lower])
 
 
 @at_compile_time
@@ -75,9 +77,12 @@ def check_none(b: Any) -> None:
         raise Refusal("a generalized eigenvalue problem has no rule", "reduce it by a Cholesky factor of `b`")
 
 
+MODES: dict[str, Any] = {"full": "complete", "economic": "reduced", "r": "r"}
+
+
 @written_out(linalg.qr)
 def qr(a: Any, *, mode: Any = "full") -> Any:
-    return np.linalg.qr(a, {"full": "complete", "economic": "reduced", "r": "r"}[mode])
+    return np.linalg.qr(a, MODES[mode])
 
 
 @rule(linalg.cholesky, infer=square_type)

@@ -74,8 +74,9 @@ def between(ordered: Any, n: Any, q: Any, method: Any, at: Any) -> Any:
     if method == "higher":
         return high
     if method == "midpoint":
-        return 0.5 * (low + high)
-    return low + (high - low) * (place - np.floor(place))
+        return (low + high) / 2
+    weight = np.asarray(place - np.floor(place))
+    return low + (high - low) * (weight.astype(ordered.dtype) if np.ndim(q) == 0 else weight)
 
 
 def at_places(ordered: Any, place: Any) -> Any:

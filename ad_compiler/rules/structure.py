@@ -336,19 +336,9 @@ def whole_number(dtype: Any) -> None:
     def convert(a: Any) -> None: ...
 
 
-for _scalar in (
-    np.bool_,
-    np.int8,
-    np.int16,
-    np.int32,
-    np.int64,
-    np.intp,
-    np.longlong,
-    np.uintp,
-    np.ulonglong,
-):
-    whole_number(_scalar)
-for _scalar in (np.uint8, np.uint16, np.uint32, np.uint64):
+SIGNED: list[Any] = [np.bool_, np.int8, np.int16, np.int32, np.int64, np.intp, np.longlong]
+UNSIGNED: list[Any] = [np.uint8, np.uint16, np.uint32, np.uint64, np.uintp, np.ulonglong]
+for _scalar in SIGNED + UNSIGNED:
     whole_number(_scalar)
 
 

@@ -1,4 +1,4 @@
-"""Writes docs/operations.md from the registry: what is differentiated, what is constant, what is refused and why.
+"""Writes docs/operations.md from the registry: what is differentiated, constant, or refused, and why.
 
 python -m ad_compiler.rules.table            print the page
 python -m ad_compiler.rules.table --write    write it to docs/operations.md
@@ -19,8 +19,8 @@ from ad_compiler.rules.notation import expansions, registry, replaced
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 OF_SCIPY = ("scipy.special", "scipy.linalg", "scipy.signal", "scipy.ndimage")
 PEERS = """\
-Counted on NumPy 2.4.6 by `dir`: public callables of the three modules that autograd 1.8 has a derivative for, and
-that JAX 0.10.2 has under the same name (constants and conversions included).
+Counted on NumPy 2.4.6 by `dir`: public callables of the three modules that autograd 1.8 has a derivative
+for, and that JAX 0.10.2 has under the same name (constants and conversions included).
 
 | module | here: differentiated | here: constant | autograd | JAX |
 |---|---|---|---|---|
@@ -33,14 +33,14 @@ HEAD = """\
 
 <!-- Written by `python -m ad_compiler.rules.table --write`; a test compares. -->
 
-Every public function of NumPy is *differentiated*, *constant* (its result carries no derivative: whole numbers,
-truth values, shapes), or *refused* with the reason below. Derivatives are of any order: what the compiler writes,
-it can differentiate again. The backend is NumPy (and SciPy where the program uses it). Arguments that are not named
-here are refused; arrays may be of any shape and layout, in half, single, double or extended precision, and complex
-where the last column says so.
+Every public function of NumPy is *differentiated*, *constant* (its result carries no derivative: whole
+numbers, truth values, shapes), or *refused* with the reason below. Modes: reverse (`grad`, `vjp`) and
+forward (`jvp`), of any order: what the compiler writes, it can differentiate again. The backend is NumPy
+(and SciPy where the program uses it). Arguments that are not named here are refused. Arrays may be of any
+shape and layout, in half, single, double or extended precision, and complex where the last column says so.
 
-In the column "derivative": `elementwise` is a partial derivative for each argument, `linear` a transposed map,
-`rule` a formula for the cotangents, `written out` the derivative of a definition in simpler functions.
+In the column "derivative": `elementwise` is a partial derivative for each argument, `linear` a transposed
+map, `rule` a formula for the cotangents, `written out` the derivative of a definition in simpler functions.
 """
 
 
@@ -150,8 +150,8 @@ def refused() -> Iterator[str]:
             short = name if module == "numpy" else f"{module.partition('.')[2]}.{name}"
             by_reason.setdefault(reason, []).append(f"`{short}`")
     yield "\n## Refused\n"
-    for (reason, advice), names in by_reason.items():
-        yield paragraph(f"* {' '.join(names)}: {reason}; {advice}.")
+    for (why, advice), names in by_reason.items():
+        yield paragraph(f"* {' '.join(names)}: {why}; {advice}.")
 
 
 def main(arguments: list[str]) -> None:

@@ -34,7 +34,7 @@ def alone(whole: Value, place: int, g: Operand) -> tuple[Operand, ...]:
 
 def several(function: Any, name: str, fields: tuple[str, ...] = ()) -> None:
     """Let a call of `function` become the operation `name`, and its result the parts of that."""
-    record = namedtuple(f"{name}_result", fields) if fields else None  # type: ignore[misc]
+    record = namedtuple(f"{name}_result", fields) if fields else None
 
     def call(builder: Builder, *positional: Operand, **keywords: Operand) -> Operand:
         primitive = registry[name]

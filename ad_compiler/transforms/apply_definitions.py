@@ -102,7 +102,7 @@ def push_definition(sweep: ForwardSweep, node: Operation) -> Operand:
         tangents = {body.stands_for[each]: sweep.tangents[each] for each in moving}
         inner = ForwardSweep(sweep.context, body.block, tangents, {})
         inner.unread = unread_parts(body.block, body.result)
-        with inner.rewriting(body.block):
+        with sweep.builder.apart(Block()), inner.rewriting(body.block):
             pass
         tangent = inner.tangents.get(body.result) if isinstance(body.result, Value) else None
     return body.actual(tangent)

@@ -9,7 +9,8 @@ import numpy as np
 from ad_compiler.analysis.classes import scalar_classes
 from ad_compiler.analysis.types import Length, representative
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import UNBOUND, Block, Branch, Operand, Operation, Value, map_values, origins_of
+from ad_compiler.frontend.outcomes import RETURN
+from ad_compiler.ir import UNBOUND, Block, Branch, Loop, Operand, Operation, Value, map_values, origins_of
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.lists import is_list, zeros
 from ad_compiler.rules.notation import registry
@@ -103,6 +104,24 @@ def may_be_unbound(value: Value, *, in_loops: bool = False) -> bool:
             return True
         waiting += origins
     return False
+
+
+def placeholder(context: Context, value: Value) -> Operand:
+    """What stands for the cotangent of a value that was never computed: nobody reads more than its rank."""
+    rank = rank_of(value)
+    return context.builder.call(registry[np.zeros], ((1,) * rank, type_of(value).dtype)) if rank else 0.0
+
+
+def is_bound_if(value: Value, condition: Operand) -> bool:
+    """Whether it is what a loop returns, and the condition that the loop has returned."""
+    test = condition.operation if isinstance(condition, Value) else None
+    loop = value.operation
+    if not isinstance(loop, Loop) or not isinstance(test, Operation) or test.primitive.name != "eq":
+        return False
+    tag, number = test.arguments
+    if number != RETURN or tag not in loop.results or value not in loop.results:
+        return False
+    return loop.initial[loop.results.index(value)] is UNBOUND and value is not tag
 
 
 # What a gradient may be at run time: NumPy's double is a Python float.

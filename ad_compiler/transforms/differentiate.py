@@ -45,9 +45,11 @@ from ad_compiler.transforms.apply_rules import (
 )
 from ad_compiler.transforms.cotangents import (
     Cotangents,
+    is_bound_if,
     is_zero,
     may_be_unbound,
     name_cotangent,
+    placeholder,
     zero_like,
 )
 from ad_compiler.transforms.reverse_calls import reverse_call
@@ -252,7 +254,8 @@ class ReverseSweep:
             fits = is_list(value) or may_be_unbound(value)
             if side is None or (not fits and rank_of(side) != rank_of(value)):
                 with self.builder.inside(block):
-                    zero = zero_like(self.context, value)
+                    absent = block is mirror.otherwise and is_bound_if(value, mirror.condition)
+                    zero = (placeholder if absent else zero_like)(self.context, value)
                     side = zero if side is None else self.builder.call(registry[operator.add], (zero, side))
             sides.append(side)
         if is_list(value):

@@ -434,7 +434,6 @@ KEEP_LISTS = (
     sum_of_the_list_put_into_it,
     changed_by_the_argument_of_append,
     doubled,
-    lists_exchanged,
     list_in_a_loop_in_a_loop,
     copy_chosen_by_a_branch,
     queue,

@@ -193,7 +193,7 @@ def relative_import(x):
     return x * len(corpus.PROGRAMS)
 
 
-# --- sets, complex numbers, objects in arrays, text ---
+# --- sets, objects in arrays, text ---
 
 
 @refused(1.5, 2.5, reason="a set has no order", advice="use a tuple or a list")
@@ -206,32 +206,7 @@ def set_comprehension(x):
     return sum({v * v for v in x})  # refused
 
 
-@refused(1.5, reason="a complex number is met", advice="the real and the imaginary part as two numbers")
-def complex_constant(x):
-    return np.abs(np.exp(1j * x))  # refused
-
-
-@refused(VECTOR, reason="a complex number is met", advice="the real and the imaginary part as two numbers")
-def complex_array(x):
-    y = np.zeros(3, dtype=complex)  # refused
-    y[:] = x
-    return np.sum(np.abs(y))
-
-
-@refused(
-    1.5, reason="an instance of the class `complex` is made", advice="a named tuple, a dataclass or a dict"
-)
-def complex_from_parts(x):
-    z = complex(x, 1.0)  # refused
-    return (z * z).real
-
-
-@refused(1.5 + 0.5j, 1.5, reason="`z` is complex", advice="split it into two real ones")
-def complex_argument(z, x):  # refused
-    return z * z * x
-
-
-@refused(np.array([1.5, None]), 1.5, reason="`x` is an array of object", advice="floats, ints or bools")
+@refused(np.array([1.5, None]), 1.5, reason="`x` is an array of object", advice="floats, ints, bools")
 def array_of_objects(x, scale):  # refused
     return x[0] * scale
 
@@ -239,8 +214,8 @@ def array_of_objects(x, scale):  # refused
 @refused(
     np.array([(1.5, 2), (2.5, 3)], dtype=[("weight", float), ("number", int)]),
     1.5,
-    reason="only real numbers are differentiated",
-    advice="floats, ints or bools",
+    reason="only numbers are differentiated",
+    advice="floats, ints, bools",
 )
 def structured_array(x, scale):  # refused
     return scale * np.sum(x["weight"])
@@ -264,11 +239,6 @@ def length_of_text(x):
 
 
 # --- functions without a derivative: other kinds of results, the outside world, chance ---
-
-
-@refused(VECTOR, reason="`numpy.fft.fft` has no derivative rule", advice=HAS_A_RULE)
-def fourier_transform(x):
-    return np.sum(np.abs(np.fft.fft(x)))  # refused
 
 
 @refused(VECTOR, reason="draws from the random numbers of the whole process", advice="np.random.Generator")
