@@ -35,7 +35,6 @@ SHAPE_ARGUMENT = {
     "full_like": 0,
     "length": 0,
     "size": 0,
-    "sum_where_broadcast": 1,
 }
 
 

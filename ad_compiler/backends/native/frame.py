@@ -22,7 +22,7 @@ from ad_compiler.backends.native.nests import (
     Scalar,
 )
 from ad_compiler.backends.native.planning import Writes
-from ad_compiler.backends.numpy.names import NOUNS
+from ad_compiler.backends.numpy.nouns import NOUNS
 from ad_compiler.errors import Unsupported
 from ad_compiler.ir import Function, Node, Operand, Operation, Statement, Value, values_in
 from ad_compiler.refusal import Refusal

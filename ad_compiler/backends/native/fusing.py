@@ -118,9 +118,8 @@ class Fuser:
         for program in programs:
             for code in codes_in(program):
                 if isinstance(code, Line) and is_alias(code):
-                    for name in code.writes:
-                        for source in code.reads:
-                            self.join(name, source)
+                    for name, source in renamed(code):
+                        self.join(name, source)
 
     def run(self) -> None:
         for program in self.programs:
@@ -254,6 +253,17 @@ def is_alias(code: Line) -> bool:
         return False
     value = text.split(" = ", 1)[1]
     return not re.search(r"\.copy\(\)|np\.|grown\(", value)
+
+
+def renamed(code: Line) -> list[tuple[str, str]]:
+    """The names that a line gives, each with the array (or number) it is given to."""
+    left, right = code.text.split(" = ", 1)
+    targets = left.split(", ")
+    sources = right.split(", ") if len(targets) > 1 else [right]
+    found = [
+        (name, re.match(r"[A-Za-z_]\w*", source)) for name, source in zip(targets, sources, strict=False)
+    ]
+    return [(name, match.group()) for name, match in found if match is not None]
 
 
 class Scalars:
