@@ -23,6 +23,7 @@ def grad(
     *,
     has_aux: bool = False,
     of: Of = None,
+    holomorphic: bool = False,
     backend: str = "numpy",
     **options: bool,
 ) -> Derivative: ...
@@ -33,6 +34,7 @@ def grad(
     *,
     has_aux: bool = False,
     of: Of = None,
+    holomorphic: bool = False,
     backend: str = "numpy",
     **options: bool,
 ) -> Callable[[Callable[..., Any]], Derivative]: ...
@@ -42,6 +44,7 @@ def grad(
     *,
     has_aux: bool = False,
     of: Of = None,
+    holomorphic: bool = False,
     backend: str = "numpy",
     **options: bool,
 ) -> Any:
@@ -52,6 +55,9 @@ def grad(
     reals. With `has_aux` the function returns `(value, aux)`, and so does the derivative:
     `(gradient, aux)`. Of a function that writes its result into an argument, name that in `of`: the gradient
     is that of the sum of the array after the call. Works as a decorator, with or without arguments.
+
+    With `holomorphic=True` the function returns a complex number and has a complex derivative: that is the
+    gradient, and the arguments must be complex.
 
     With `backend="numba"` the derivative is compiled to machine code (see docs/native.md). Options then:
     `fastmath=True` lets sums run in another order, `cache=False` keeps no compiled code for later processes.
@@ -65,7 +71,7 @@ def grad(
     >>> square(3.0)
     6.0
     """
-    return decorated(fun, "grad", argnums, has_aux, of, backend, options)
+    return decorated(fun, "grad", argnums, has_aux, of, holomorphic, backend, options)
 
 
 @overload
@@ -75,6 +81,7 @@ def value_and_grad(
     *,
     has_aux: bool = False,
     of: Of = None,
+    holomorphic: bool = False,
     backend: str = "numpy",
     **options: bool,
 ) -> Derivative: ...
@@ -85,6 +92,7 @@ def value_and_grad(
     *,
     has_aux: bool = False,
     of: Of = None,
+    holomorphic: bool = False,
     backend: str = "numpy",
     **options: bool,
 ) -> Callable[[Callable[..., Any]], Derivative]: ...
@@ -94,6 +102,7 @@ def value_and_grad(
     *,
     has_aux: bool = False,
     of: Of = None,
+    holomorphic: bool = False,
     backend: str = "numpy",
     **options: bool,
 ) -> Any:
@@ -104,7 +113,7 @@ def value_and_grad(
     >>> value_and_grad(square)(3.0)
     (9.0, 6.0)
     """
-    return decorated(fun, "value_and_grad", argnums, has_aux, of, backend, options)
+    return decorated(fun, "value_and_grad", argnums, has_aux, of, holomorphic, backend, options)
 
 
 def vjp(
@@ -248,14 +257,21 @@ def derived(fun: Any, kind: Any, argnums: Argnums, has_aux: bool) -> Any:
 
 
 def decorated(
-    fun: Any, mode: Mode, argnums: Argnums, has_aux: bool, of: Of, backend: str, options: dict[str, bool]
+    fun: Any,
+    mode: Mode,
+    argnums: Argnums,
+    has_aux: bool,
+    of: Of,
+    holomorphic: bool,
+    backend: str,
+    options: dict[str, bool],
 ) -> Any:
     from ad_compiler.making import derivative_of
 
     chosen = backend_of(backend, options)
     if fun is None:
-        return lambda function: derivative_of(function, mode, argnums, has_aux, of, chosen)
-    return derivative_of(fun, mode, argnums, has_aux, of, chosen)
+        return lambda function: derivative_of(function, mode, argnums, has_aux, of, chosen, holomorphic)
+    return derivative_of(fun, mode, argnums, has_aux, of, chosen, holomorphic)
 
 
 def backend_of(name: str, options: dict[str, bool]) -> Backend:

@@ -37,7 +37,7 @@ from ad_compiler.frontend.scope import Location
 from ad_compiler.frontend.source import Source, read_source
 from ad_compiler.ir import Function, Operand, Value, functions_called, map_values, values_in
 from ad_compiler.refusal import Refusal
-from ad_compiler.rules.shapes import describe, type_of
+from ad_compiler.rules.shapes import describe, is_complex, type_of
 from ad_compiler.transforms.cotangents import gradient_of
 from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.differentiate import ReverseSweep
@@ -84,6 +84,7 @@ class Request:
     of: tuple[str, ...] = ()  # the arguments that receive the results, of a function that returns none
     single_of: bool = True  # one of them, not a tuple
     backend: Backend = NUMPY
+    holomorphic: bool = False  # the result is complex, and so is the derivative
 
     @property
     def of_given(self) -> str | tuple[str, ...] | None:
@@ -252,7 +253,10 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
         function.seed = seed_structure(output, seed_name(lowered))
         seeds: list[tuple[Value, Operand]] = [*pairs(output, function.seed)]
     else:
-        check_scalar(source, output)
+        if request.holomorphic:
+            check_complex_numbers(source, output, lowered, request.argnums)
+        else:
+            check_scalar(source, output)
         seeds = [(output, 1.0)] if isinstance(output, Value) else []
     cotangents = sweep.run(function.forward, seeds)
     function.mirrors, function.indices = sweep.mirrors, sweep.indices
@@ -312,6 +316,20 @@ def check_scalar(source: Source, output: Operand) -> None:
         source.node,
         f"the function returns {what}, and a gradient is defined for a single number",
         "return a scalar (for instance a sum), or use `vjp`, which takes the cotangent of the result",
+    )
+
+
+def check_complex_numbers(
+    source: Source, output: Operand, lowered: Lowered, argnums: tuple[str, ...]
+) -> None:
+    """A holomorphic function takes complex numbers and gives one."""
+    given = [value for name in argnums for value in values_in(lowered.differentiated[name])]
+    if isinstance(output, Value) and type_of(output).rank == 0 and all(map(is_complex, [output, *given])):
+        return
+    raise source.refuse(
+        source.node,
+        "with `holomorphic=True` the arguments and the result must be complex numbers",
+        "leave `holomorphic` out, or convert the arguments with `complex` or `astype(complex)`",
     )
 
 

@@ -172,3 +172,16 @@ def test_refused(expression: str, reason: str) -> None:
     f = function_from_expression(expression)
     with pytest.raises(SyntaxError, match=reason):
         grad(f)(*chosen(f, expression))
+
+
+def test_holomorphic() -> None:
+    """The gradient of a function with a complex derivative is that derivative."""
+    z = 0.4 + 0.3j
+    assert grad(lambda z: z**3 + np.exp(z), holomorphic=True)(z) == pytest.approx(3 * z**2 + np.exp(z))
+    x = np.array([1 + 1j, 2.0, -0.5j])
+    value, gradient = value_and_grad(lambda x: np.sum(x * x), holomorphic=True)(x)
+    assert value == pytest.approx(np.sum(x * x))
+    np.testing.assert_allclose(gradient, 2 * x)
+    for f, argument in ((lambda z: abs(z), z), (lambda z: z * 1j, 1.0)):
+        with pytest.raises(SyntaxError, match="must be complex numbers"):
+            grad(f, holomorphic=True)(argument)

@@ -322,7 +322,38 @@ CHOOSING: list[Row] = [
     ("np.geomspace(x ** 2, 5.0, 4)\nnp.logspace(x, 2.0, 3)", [[()]]),
 ]
 
-ALL = [*ASSEMBLING, *STATISTICS, *INTERPOLATION, *PADDING, *CHOOSING]
+OPTIONS: list[Row] = [
+    (
+        """
+        np.sum(x, where=x > 0)
+        np.sum(x, axis=0, where=x > 0, initial=2.0)
+        np.sum(x, initial=x[0, 0])
+        np.prod(x, axis=1, where=[True, False, True])
+        np.max(x, initial=0.5)
+        np.max(x, axis=0, where=x < 1, initial=-3.0)
+        np.min(x, axis=1, keepdims=True, initial=0.1, where=x > -1)
+        np.amax(x, 0)
+        np.mean(x, where=x > 0)
+        np.mean(x, axis=1, where=np.array([[True], [True]]))
+        np.sum(x, dtype=np.float64)
+        np.var(x, correction=1)
+        np.std(x, axis=1, correction=1)
+        np.repeat(x, [1, 0, 2], axis=1)
+        np.repeat(x, np.arange(6))
+        np.sort(x, axis=0, kind="stable")
+        np.clip(x, min=-0.5, max=0.8)
+        np.clip(x, None, 0.8)
+        np.ptp(x, axis=1, keepdims=True)
+        np.linspace(x, 2.0, 3)
+        np.linspace(x[0], x[1], 4, endpoint=False)
+        """,
+        [[(2, 3)]],
+    ),
+    ("np.linspace(x, y, 4)\nnp.linspace(x, y, 3, endpoint=False)", [[(), ()]]),
+    ("np.trace(x)\nnp.trace(x, 1, 1, 2)\nnp.trace(x, axis1=-2, axis2=-1)", [[(2, 3, 3)]]),
+]
+
+ALL = [*OPTIONS, *ASSEMBLING, *STATISTICS, *INTERPOLATION, *PADDING, *CHOOSING]
 
 
 FIRST = [(lines, shapes[:1]) for lines, shapes in ALL]

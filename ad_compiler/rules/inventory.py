@@ -171,6 +171,11 @@ def reason_against(callee: Any) -> tuple[str, str]:
             "has no derivative rule: it draws from the random numbers of the whole process",
             "draw them before and pass them in, or pass a `np.random.Generator` as an argument",
         )
+    if isinstance(getattr(callee, "__self__", None), np.random.Generator):
+        return (
+            "has no derivative rule: it draws from a generator that is not an argument",
+            "pass the `np.random.Generator` as an argument",
+        )
     found = refusal_of(callee)
     return NO_RULE if found is None else (f"has no derivative rule: it {found[0]}", found[1])
 

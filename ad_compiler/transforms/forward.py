@@ -313,8 +313,10 @@ class ForwardSweep:
             results = results if len(targets) > 1 else (results,)
             seeds = [
                 (result, self.tangents[target])
-                for result, target, flag in zip(results, targets, wanted, strict=True)
-                if flag and isinstance(result, Value)
+                for pair in zip(results, targets, wanted, strict=True)
+                if pair[2]
+                for result, target in paired(*pair[:2])
+                if isinstance(result, Value) and target in self.tangents
             ]
             forward = Block(list(pullback.operations))
             reverse = ReverseSweep(self.context, forward, cotangents, {})
@@ -328,6 +330,15 @@ class ForwardSweep:
                 self.builder.remember(each)
         self.builder.block.operations += pullback.operations
         return tangent
+
+
+def paired(contribution: Operand, argument: Operand) -> Iterator[tuple[Operand, Operand]]:
+    """The contributions to the parts of an argument, which may be a tuple or list, and these parts."""
+    if isinstance(argument, (tuple, list)) and isinstance(contribution, (tuple, list)):
+        for part, item in zip(contribution, argument, strict=True):
+            yield from paired(part, item)
+    else:
+        yield contribution, argument
 
 
 def like(tangent: Operand, value: Value) -> Operand:

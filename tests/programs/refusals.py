@@ -246,7 +246,7 @@ def random_numbers(x):
     return np.sum(x * np.random.normal(size=3))  # refused
 
 
-@refused(VECTOR, reason="has no derivative rule", advice=HAS_A_RULE)
+@refused(VECTOR, reason="a generator that is not an argument", advice="pass the `np.random.Generator`")
 def random_generator(x):
     return np.sum(x * RNG.standard_normal(3))  # refused
 

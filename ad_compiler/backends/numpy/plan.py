@@ -226,8 +226,8 @@ class Planner:
 
     def is_inlined(self, node: Operation, block: Block) -> bool:
         primitive = node.primitive
-        if primitive.effect or primitive.name in UPDATES:
-            return False
+        if primitive.effect or primitive.name in UPDATES or primitive.name == "draw":
+            return False  # draws stay in order
         if primitive.name == "list_item" and node.arguments[0] in self.changing:
             return False
         if primitive.cheap and node.result.name is None and self.text_length(node) < 30:
@@ -380,4 +380,4 @@ def printer_for(plan: Plan, names: dict[Value, str]) -> Expressions:
             return None
         return names.get(value, value.access)
 
-    return Expressions(name_of)
+    return Expressions(name_of, lambda value: plan.section.get(value, False))
