@@ -14,6 +14,7 @@ rewritten as the loop it stands for:
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -177,15 +178,15 @@ def mapped(context: Context, node: ast.AST, function: Operand, container: Operan
 
     def produce() -> Iterator[Candidate]:
         for condition, compute in container.produce():
-            yield condition, lambda compute=compute: call_item(context, node, function, compute())
+            yield condition, functools.partial(call_item, context, node, function, compute)
 
     return Generated(container.first, produce, container.scope, expression, called)
 
 
-def call_item(context: Context, node: ast.AST, function: Operand, item: Operand) -> Operand:
+def call_item(context: Context, node: ast.AST, function: Operand, compute: Callable[[], Operand]) -> Operand:
     from ad_compiler.frontend.calls import call_operand
 
-    return call_operand(context, node, function, [item], {})
+    return call_operand(context, node, function, [compute()], {})
 
 
 def generated(
@@ -204,15 +205,19 @@ def placed(expression: ast.GeneratorExp | ast.Call, node: ast.AST) -> Any:
     return expression
 
 
-def row_of(context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]) -> Operand:
-    """What an inner list of `np.array([[... for b in xs] for a in xs])` is: an array, if its length is not known."""
+def row_of(
+    context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    """What an inner list of `np.array([[... for b in xs] for a in xs])` is: an array, or a known list."""
     (row,) = positional
     return operation(context, node, registry["list_stack"], (row,)) if is_list(row) else row
 
 
 def with_rows(context: Context, node: ast.Call) -> ast.Call:
     """A call of `np.array` with list comprehensions inside of one marked as rows."""
-    if not (node.args and isinstance(node.args[0], ast.ListComp) and isinstance(node.args[0].elt, ast.ListComp)):
+    if not (
+        node.args and isinstance(node.args[0], ast.ListComp) and isinstance(node.args[0].elt, ast.ListComp)
+    ):
         return node
     if lower(context, node.func) not in (np.array, np.asarray):
         return node

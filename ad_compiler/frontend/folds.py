@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.frontend.branches import choose
-from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.context import Context, Given
 from ad_compiler.frontend.iteration import candidates, check_iterable, constantly, is_known, items
 from ad_compiler.frontend.lists import copied
 from ad_compiler.frontend.operations import elements_of, operation
@@ -176,8 +176,9 @@ def by_key_at_run_time(
 ) -> Operand:
     from ad_compiler.frontend.attributes import item as item_of
 
-    first = item_of(context, node, several, 0)
-    rest = item_of(context, node, several, slice(1, None))
+    place = ast.copy_location(ast.Subscript(Given(several), Given(0), ast.Load()), node)
+    first = item_of(context, place, several, 0)
+    rest = item_of(context, place, several, slice(1, None))
     rewriting = Rewriting(context, node, rest)
     best, best_key = rewriting.bind("best", first), rewriting.name("best_key")
     called, item_key = rewriting.bind("key", key), rewriting.name("item_key")
@@ -312,14 +313,15 @@ def ordered(context: Context, node: ast.AST, positional: Arguments, keywords: Ke
     check_iterable(context, node, container)
     key, reverse = keywords.get("key"), keywords.get("reverse", False)
     if isinstance(reverse, Value):
-        raise context.refuse(node, "the direction of an order is not known while compiling", "write two calls")
+        raise context.refuse(
+            node, "the direction of an order is not known while compiling", "write two calls"
+        )
     if not is_known(container):
         return ordered_at_run_time(context, node, container, key, bool(reverse))
     found = elements_of(context, node, container)
     keys = found if key is None else [key_for(context, node, key, item) for item in found]
-    if any(isinstance(k, Value) for k in keys) and all(rank_of(k) == 0 for k in keys if is_number(k)):
-        if all(map(is_number, keys)):
-            return ordered_by_numbers(context, node, found, keys, bool(reverse))
+    if any(isinstance(k, Value) for k in keys) and all(map(is_number, keys)):
+        return ordered_by_numbers(context, node, found, keys, bool(reverse))
     if any(isinstance(k, (Value, Record)) or has_values(k) for k in keys):
         raise context.refuse(
             node, "the order of these items is not known while compiling", "use `np.sort` or `np.argsort`"
@@ -341,7 +343,7 @@ def is_number(operand: Operand) -> bool:
 def ordered_by_numbers(
     context: Context, node: ast.AST, found: list[Operand], keys: list[Operand], reverse: bool
 ) -> list[Operand]:
-    """Items in the order of numbers that are known at run time: each part of them is put in order as an array."""
+    """Items in the order of numbers known at run time: each part of them is put in order as an array."""
     order = order_of(context, node, operation(context, node, registry[np.array], (keys, None)), reverse)
     first = found[0]
     if any(type(item) is not type(first) and not is_number(item) for item in found):
@@ -357,7 +359,12 @@ def ordered_by_numbers(
 def in_order(context: Context, node: ast.AST, items: list[Operand], order: Operand) -> list[Operand]:
     if not all(isinstance(item, Value) or is_number(item) for item in items) or any(map(is_list, items)):
         raise context.refuse(node, "what is put in order is no number and no array", "use `np.argsort`")
-    stacked = operation(context, node, registry[np.stack if rank_of(items[0]) else np.array], (items, 0 if rank_of(items[0]) else None))
+    stacked = operation(
+        context,
+        node,
+        registry[np.stack if rank_of(items[0]) else np.array],
+        (items, 0 if rank_of(items[0]) else None),
+    )
     moved = operation(context, node, registry["getitem"], (stacked, (order,)))
     return [operation(context, node, registry["getitem"], (moved, (place,))) for place in range(len(items))]
 
@@ -382,8 +389,12 @@ def ordered_at_run_time(
         keys = listed(context, node, mapped(context, node, key, several))
         keys = operation(context, node, registry["list_stack"], (keys,))
     if rank_of(keys) != 1:
-        raise context.refuse(node, "what is put in order is no list of numbers", "use `np.sort` or `np.argsort`")
-    moved = operation(context, node, registry["getitem"], (several, (order_of(context, node, keys, reverse),)))
+        raise context.refuse(
+            node, "what is put in order is no list of numbers", "use `np.sort` or `np.argsort`"
+        )
+    moved = operation(
+        context, node, registry["getitem"], (several, (order_of(context, node, keys, reverse),))
+    )
     return operation(context, node, registry["list_rows"], (moved, None))
 
 

@@ -1,4 +1,4 @@
-"""Functions of `itertools`: over items known while compiling, and over arrays where they have a form of their own."""
+"""Functions of `itertools`, over items known while compiling; `pairwise` of arrays, too."""
 
 from __future__ import annotations
 

@@ -116,7 +116,9 @@ def check_pairs(context: Context, node: ast.For, operand: Operand) -> None:
     inner = operand
     while isinstance(inner, Enumerated):
         inner = inner.inner
-    if isinstance(inner, Paired) and any(root_of(v) in context.newer for v in values_in(inner) if is_array(v)):
+    if isinstance(inner, Paired) and any(
+        root_of(v) in context.newer for v in values_in(inner) if is_array(v)
+    ):
         raise context.refuse(
             node, "this loop writes into an array whose pairs it runs over", "run over a copy: `.copy()`"
         )

@@ -41,7 +41,6 @@ class Scope:
             scope = scope.enclosing
         return None
 
-
     def binding(self, name: str) -> Scope:
         """The scope in which an assignment here binds `name`."""
         found = self.enclosing.find(name) if name in self.outer and self.enclosing is not None else None

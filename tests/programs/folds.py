@@ -70,7 +70,7 @@ def filter_then_sum(x):
 
 @program(V4)
 def mapped_generator(x):
-    return sum(map(lambda v: v * v, (w + 1 for w in x if w > 0)))
+    return sum(map(lambda v: v * v, (w + 1 for w in x if w > 0)))  # noqa: C417
 
 
 @program(V4)
@@ -136,16 +136,16 @@ def functions_chosen_in_every_turn(x, s):
             c = v * s
             g = np.sin if c > 0.3 else np.cos
         else:
-            g = np.exp
+            g = np.exp  # type: ignore[assignment]
         s = g(s) * v + g(v)
     return s
 
 
 @program(V4)
 def remembered_in_a_dict(x):
-    known = {}
+    known: dict[int, float] = {}
     for i in range(4):
-        known[i] = x[i] * (known[i - 1] if i - 1 in known else 1.0)
+        known[i] = x[i] * (known[i - 1] if i - 1 in known else 1.0)  # noqa: SIM401
     return known[3] + known[1]
 
 
