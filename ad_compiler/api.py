@@ -208,6 +208,58 @@ def linearize(fun: Callable[..., Any], *primals: Any) -> Any:
     return linearized.value(), linearized
 
 
+def stop_gradient(x: Any) -> Any:
+    """`x` itself; in a derivative a constant. `x` may be a container.
+
+    >>> grad(lambda x: x * stop_gradient(x))(3.0)
+    3.0
+    """
+    return x
+
+
+def custom_vjp(fun: Any = None, nondiff_argnums: Sequence[int] = ()) -> Any:
+    """A function whose pullback is given: `f.defvjp(fwd, bwd)`.
+
+    `fwd(*args)` returns the value and what the pullback needs, `bwd(residuals, g)` a tuple with a cotangent
+    for each argument (None for zero). Arguments in `nondiff_argnums` get none, and are passed to `bwd` first.
+    The value is one number or array. Forward mode transposes the pullback.
+
+    >>> @custom_vjp
+    ... def clipped(x):
+    ...     return x
+    >>> clipped.defvjp(lambda x: (x, None), lambda residuals, g: (np.clip(g, -1.0, 1.0),))
+    >>> grad(lambda x: 5.0 * clipped(x))(2.0)
+    1.0
+    """
+    from ad_compiler.custom import CustomVjp
+
+    if fun is None:
+        return lambda function: CustomVjp(function, nondiff_argnums)
+    return CustomVjp(fun, nondiff_argnums)
+
+
+def custom_jvp(fun: Any = None, nondiff_argnums: Sequence[int] = ()) -> Any:
+    """A function whose derivative along tangents is given: `f.defjvp(rule)`.
+
+    `rule(primals, tangents)` returns the value and its tangent, linear in the tangents; arguments in
+    `nondiff_argnums` come first. Reverse mode transposes it.
+
+    >>> @custom_jvp
+    ... def double(x):
+    ...     return 2.0 * x
+    >>> @double.defjvp
+    ... def rule(primals, tangents):
+    ...     return double(*primals), 3.0 * tangents[0]
+    >>> grad(double)(1.0)
+    3.0
+    """
+    from ad_compiler.custom import CustomJvp
+
+    if fun is None:
+        return lambda function: CustomJvp(function, nondiff_argnums)
+    return CustomJvp(fun, nondiff_argnums)
+
+
 def derived(fun: Any, kind: Any, argnums: Argnums, has_aux: bool) -> Any:
     from ad_compiler.jacobians import Derived
 

@@ -92,8 +92,6 @@ def caller_of(derivative: Any, name: str) -> FunctionType:
     """A function that calls a derivative, and that can be differentiated."""
     signature = inspect.signature(derivative)
     callee = free_name("derivative", signature)
-    text = (
-        f"def {name}({header_of(signature)}):\n    return {callee}({arguments_of(signature)})\n"
-    )
+    text = f"def {name}({header_of(signature)}):\n    return {callee}({arguments_of(signature)})\n"
     function = function_of_text(text, name, {callee: derivative})
     return with_defaults(function, signature)

@@ -253,17 +253,23 @@ class Derived:
         ranks, own = [], []
         for name in self.chosen:
             argument = given[name]
-            if not isinstance(argument, (Value, np.ndarray, int, float, np.generic)) or isinstance(argument, bool):
+            if not isinstance(argument, (Value, np.ndarray, int, float, np.generic)) or isinstance(
+                argument, bool
+            ):
                 if self.kind == "hvp":
                     ranks.append(0)
                     own.append(False)
                     continue
-                raise TypeError(f"{self!r} is taken by arrays and numbers, and {name} is a {type(argument).__name__}")
+                raise TypeError(
+                    f"{self!r} is taken by arrays and numbers, and {name} is a {type(argument).__name__}"
+                )
             kind = type_of(argument) if isinstance(argument, Value) else np.asarray(argument)
             ranks.append(kind.rank if isinstance(argument, Value) else kind.ndim)
             own.append(kind.dtype.kind == "f" and ranks[-1] > 0)
         names, single = tuple(given), not isinstance(self.argnums, tuple)
-        return Text(self.kind, self.__name__, names, self.chosen, tuple(ranks), tuple(own), single, self.has_aux)
+        return Text(
+            self.kind, self.__name__, names, self.chosen, tuple(ranks), tuple(own), single, self.has_aux
+        )
 
     def source_for(self, *args: Any, **kwargs: Any) -> str:
         """The generated code for arguments like these."""

@@ -26,8 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType, Axis, Length, ListType, representative, type_of_number
 from ad_compiler.analysis.storage import storages_of
+from ad_compiler.analysis.types import ArrayType, Axis, Length, ListType, representative, type_of_number
 from ad_compiler.backends.loader import load, module_text
 from ad_compiler.derivative import classes_made, with_tangents
 from ad_compiler.frontend.aliases import active_scopes, current
@@ -54,6 +54,7 @@ from ad_compiler.pipeline import SUFFIX, Mode, Request, differentiated, written
 from ad_compiler.refusal import NeedsConstant
 from ad_compiler.transforms.share import share
 from ad_compiler.transforms.tangent_names import tangent_name
+
 
 @dataclass(frozen=True, eq=False)
 class NestedDerivative:
@@ -110,7 +111,9 @@ class NestedCall:
         try:
             matched = signature.bind(*positional, **keywords)
         except TypeError as error:
-            raise self.context.refuse(self.node, f"this call does not fit: {error}", "check the arguments") from None
+            raise self.context.refuse(
+                self.node, f"this call does not fit: {error}", "check the arguments"
+            ) from None
         matched.apply_defaults()
         return dict(matched.arguments)
 
@@ -178,21 +181,25 @@ class NestedCall:
             text = written(request, name, lowered)
         closed = dict(zip([each.name for each in function.parameters[count:]], outside, strict=True))
         made_classes = classes_made((function.result, function.reverse_result))
-        loaded = load(
-            module_text(text), function.name, reads={}, guard=None, miss="", namespace=made_classes
-        )
+        loaded = load(module_text(text), function.name, reads={}, guard=None, miss="", namespace=made_classes)
         return loaded, closed
 
     @contextmanager
     def session(self) -> Iterator[None]:
         """Lower a program of its own: what is noted about values meanwhile is forgotten afterwards."""
         context, builder = self.context, self.context.builder
-        state = {name: getattr(context, name) for name in ("checks", "newer", "older", "choices", "shortcuts")}
+        state = {
+            name: getattr(context, name) for name in ("checks", "newer", "older", "choices", "shortcuts")
+        }
         written_before, written_values = context.written, context.wanted
         statement, place, generated = builder.statement, builder.place, builder.generated
         rule = context.in_rule
         context.checks, context.shortcuts, context.written = Block(), {}, set()
-        context.newer, context.older, context.choices = dict(state["newer"]), dict(state["older"]), dict(state["choices"])
+        context.newer, context.older, context.choices = (
+            dict(state["newer"]),
+            dict(state["older"]),
+            dict(state["choices"]),
+        )
         context.in_rule = None
         builder.generated = False
         try:
@@ -227,7 +234,9 @@ class NestedCall:
         if isinstance(operand, Value):
             name = access if access.isidentifier() else None
             value = Value(self.own_type(operand), name, access)
-            value.immutable = operand.immutable or not isinstance(operand.type, ArrayType) or not operand.type.rank
+            value.immutable = (
+                operand.immutable or not isinstance(operand.type, ArrayType) or not operand.type.rank
+            )
             for axis, length in enumerate(value.type.shape if isinstance(value.type, ArrayType) else ()):
                 if isinstance(length, Length) and length.origin is None:
                     length.origin = (value, axis)

@@ -15,8 +15,9 @@ from ad_compiler.frontend.builtin_calls import BUILTINS
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import Operand, Value
-from ad_compiler.nested import NestedDerivative, holds_numbers, holds_reals, name_of, signature_of
+from ad_compiler.nested import NestedDerivative, holds_numbers, holds_reals, signature_of
 from ad_compiler.pipeline import Mode
+from ad_compiler.rules.markers import without_derivative
 from ad_compiler.rules.shapes import describe, type_of
 from ad_compiler.transforms.tangent_names import tangent_name
 
@@ -102,7 +103,9 @@ def nested_jvp(
     given = arguments(context, node, names, positional, keywords, has_aux=False)
     primals, tangents = given.get("primals"), given.get("tangents")
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
-        raise context.refuse(node, "`jvp` needs tuples of primals and of tangents", "write `jvp(f, (x,), (t,))`")
+        raise context.refuse(
+            node, "`jvp` needs tuples of primals and of tangents", "write `jvp(f, (x,), (t,))`"
+        )
     if len(primals) != len(tangents):
         reason = f"{len(primals)} primals and {len(tangents)} tangents are given"
         raise context.refuse(node, reason, "give one for each argument, None for one that does not move")
@@ -122,7 +125,9 @@ def fit(context: Context, node: ast.AST, primal: Operand, tangent: Operand, what
     """Refuse a tangent that is known not to have the structure and shape of its argument."""
     if isinstance(primal, (tuple, list)):
         if not isinstance(tangent, (tuple, list)) or len(tangent) != len(primal):
-            raise context.refuse(node, f"{what} is no container of {len(primal)}", "give it the same structure")
+            raise context.refuse(
+                node, f"{what} is no container of {len(primal)}", "give it the same structure"
+            )
         for place, (one, other) in enumerate(zip(primal, tangent, strict=True)):
             fit(context, node, one, other, f"{what}[{place}]")
     elif isinstance(primal, dict):
@@ -141,7 +146,10 @@ def fits(kind: Any, other: Any) -> bool:
     if not isinstance(kind, ArrayType) or not isinstance(other, ArrayType) or kind.rank != other.rank:
         return False
     pairs = [(representative(a), representative(b)) for a, b in zip(kind.shape, other.shape, strict=True)]
-    return all(is_one(a) == is_one(b) and (a == b or not (isinstance(a, int) and isinstance(b, int))) for a, b in pairs)
+    return all(
+        is_one(a) == is_one(b) and (a == b or not (isinstance(a, int) and isinstance(b, int)))
+        for a, b in pairs
+    )
 
 
 def derived(kind: Any) -> Handler:
@@ -172,8 +180,19 @@ for _function in (
 ):
     BUILTINS[_function] = derived(_function.__name__)
 
+
+def stopped(
+    context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    """`stop_gradient(x)`."""
+    if len(positional) != 1 or keywords:
+        raise context.refuse(node, "`stop_gradient` takes one argument", "write `stop_gradient(x)`")
+    return without_derivative(context.builder, positional[0])
+
+
 BUILTINS.update(
     {
+        api.stop_gradient: stopped,
         api.grad: derivative("grad"),
         api.value_and_grad: derivative("value_and_grad"),
         api.vjp: nested_vjp,

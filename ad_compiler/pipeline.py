@@ -29,12 +29,13 @@ from ad_compiler.analysis.shift import shift_maxima
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.backends.numpy.emit import emit
 from ad_compiler.backends.numpy.names import RESERVED
-from ad_compiler.frontend.program import Lowered, Results, lower_program
+from ad_compiler.frontend.program import Lowered, Results, add_captures, lower_program
 from ad_compiler.frontend.recursion import close_all
 from ad_compiler.frontend.scope import Location
 from ad_compiler.frontend.source import Source, read_source
 from ad_compiler.ir import Function, Operand, Value, functions_called, map_values, values_in
 from ad_compiler.refusal import Refusal
+from ad_compiler.rules.markers import remove_markers
 from ad_compiler.rules.shapes import describe, type_of
 from ad_compiler.transforms.cotangents import gradient_of
 from ad_compiler.transforms.dead_code import remove_dead_code
@@ -44,6 +45,7 @@ from ad_compiler.transforms.gates import find_gates
 from ad_compiler.transforms.hoist import hoist
 from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in
 from ad_compiler.transforms.protect import protect_views
+from ad_compiler.transforms.share import share
 from ad_compiler.transforms.tape import record
 
 Mode = Literal["grad", "value_and_grad", "vjp", "jvp", "value"]
@@ -114,6 +116,10 @@ def differentiated(request: Request, source: Source, lowered: Lowered) -> None:
     if inputs:
         function.shortcuts = find_gates(lowered, inputs)
         derive(request, source, lowered)
+    for each in [function, *functions_called(function)]:
+        remove_markers(each)
+    if request.mode != "value":
+        add_captures(function, lowered.context)
     for called in functions_called(function):
         remove_dead_code(called.blocks, (called.result, called.reverse_result), inside=True)
     close_all(function)
@@ -121,6 +127,7 @@ def differentiated(request: Request, source: Source, lowered: Lowered) -> None:
     clean(lowered)
     if request.mode == "value":
         hoist(function.forward)
+        share(function, lowered.context)
 
 
 def written(request: Request, name: str, lowered: Lowered) -> str:

@@ -39,8 +39,6 @@ from ad_compiler.ir import (
     Shortcut,
     Value,
     inputs_of,
-    nodes_in,
-    substitute,
     values_in,
 )
 from ad_compiler.rules.lists import is_list, made_by, zeros
@@ -56,9 +54,8 @@ from ad_compiler.transforms.apply_rules import (
     positions,
 )
 from ad_compiler.transforms.cotangents import Tangents, is_zero, leaf_name, zero_like
-from ad_compiler.transforms.dead_code import remove_dead_code
-from ad_compiler.transforms.differentiate import ReverseSweep
 from ad_compiler.transforms.forward_control import push_branch, push_call, push_loop
+from ad_compiler.transforms.transpose import Pairs, transpose
 
 
 class ForwardSweep:
@@ -283,25 +280,18 @@ class ForwardSweep:
         names = zip(primitive.parameters, node.arguments, strict=True)
         targets = [argument for name, argument in names if name in primitive.differentiable]
         wanted = [self.has_tangent(target) for target in targets]
-        pullback = Block()
-        with self.builder.inside(pullback):
+
+        def lower() -> Pairs:
             given = {"y": node.result, "g": cotangent}
             results = apply_rule(self.context, node, given, positions(wanted))
             results = results if len(targets) > 1 else (results,)
-            seeds = [
+            return [
                 (result, self.tangents[target])
                 for result, target, flag in zip(results, targets, wanted, strict=True)
                 if flag and isinstance(result, Value)
             ]
-            forward = Block(list(pullback.operations))
-            reverse = ReverseSweep(self.context, forward, [cotangent], {})
-            tangent = reverse.run(forward, seeds).get(cotangent)
-        remove_dead_code([pullback], tangent)
-        substitute(pullback, {cotangent: node.result})
-        for each in nodes_in(pullback):
-            if isinstance(each, Operation):
-                self.builder.remember(each)
-        self.builder.block.operations += pullback.operations
+
+        (tangent,) = transpose(self.context, lower, [cotangent], [node.result])
         return tangent
 
 

@@ -397,6 +397,10 @@ def _push(printer: Expressions, node: Operation) -> Text:
     return f"{printer.text(recorded)}.append({printer.text(values)})", Precedence.ATOM
 
 
+def _marked(printer: Expressions, node: Operation) -> Text:
+    return printer.operand(node.arguments[0])
+
+
 SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "getitem": _getitem,
     "select": _select,
@@ -417,5 +421,7 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "tape": lambda printer, node: ("[]", Precedence.ATOM),
     "tape_copy": lambda printer, node: (f"{printer.text(node.arguments[0])}.copy()", Precedence.ATOM),
     "push": _push,
+    "marked": _marked,
+    "stopped": _marked,
     "sum_where_broadcast": _sum_where_broadcast,
 }
