@@ -28,10 +28,11 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType, is_one, representative
+from ad_compiler.analysis.types import ArrayType
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import Operand, Value, map_values, values_in
+from ad_compiler.nested_calls import fits
 from ad_compiler.rules.markers import MARKER, without_derivative
 from ad_compiler.rules.notation import Primitive, registry
 from ad_compiler.rules.shapes import describe, rank_of, type_of
@@ -127,7 +128,10 @@ class CustomJvp(CustomDerivative):
         self.rule: Callable[..., Any] | None = None
 
     def defjvp(self, jvp: Callable[..., Any]) -> Callable[..., Any]:
-        """Set the rule: `jvp(primals, tangents)` gives `(value, tangent)`; arguments not moving come first."""
+        """Set the rule: `jvp(primals, tangents)` gives `(value, tangent)`.
+
+        Arguments in `nondiff_argnums` come first.
+        """
         if not callable(jvp):
             raise TypeError("defjvp needs a function")
         self.rule = jvp
@@ -150,8 +154,8 @@ def marked(
     node: ast.AST,
     custom: CustomDerivative,
     value: Operand,
-    rule: Rule,
-    pushforward: Rule | None,
+    rule: Any,
+    pushforward: Any,
 ) -> Operand:
     """The value, with the derivative of a rule."""
     if not isinstance(value, Value):
@@ -328,9 +332,4 @@ def matched(context: Context, node: ast.AST, like: Operand, given: Operand, what
 
 
 def may_be_same_shape(like: Operand, given: Operand) -> bool:
-    one, other = type_of(like), type_of(given)
-    pairs = list(zip(one.shape, other.shape, strict=False))
-    return one.rank == other.rank and all(
-        is_one(a) == is_one(b) and (not isinstance(a, int) or not isinstance(b, int) or a == b)
-        for a, b in ((representative(x), representative(y)) for x, y in pairs)
-    )
+    return fits(type_of(like), type_of(given))

@@ -109,8 +109,8 @@ def compile_program(request: Request, arguments: Mapping[str, Any], constants: f
     return Program(request, text, lowered.function, lowered, lowered.function.name)
 
 
-def differentiated(request: Request, source: Source, lowered: Lowered) -> None:
-    """Steps 3 to 5."""
+def differentiated(request: Request, source: Source, lowered: Lowered, whole: bool = True) -> None:
+    """Steps 3 to 5; of a program that is not `whole`, what it reads from around it is not passed yet."""
     function = lowered.function
     inputs = list(values_in(lowered.differentiated))
     if inputs:
@@ -123,7 +123,8 @@ def differentiated(request: Request, source: Source, lowered: Lowered) -> None:
     for called in functions_called(function):
         remove_dead_code(called.blocks, (called.result, called.reverse_result), inside=True)
     close_all(function)
-    show("differentiate", function)
+    if whole:
+        show("differentiate", function)
     clean(lowered)
     if request.mode == "value":
         hoist(function.forward)

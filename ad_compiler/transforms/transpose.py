@@ -1,4 +1,4 @@
-"""The transpose of a linear piece of program: what makes a pullback of a pushforward, and the other way round.
+"""The transpose of a linear piece of program: it makes a pullback of a pushforward, and the other way round.
 
 The piece is lowered for inputs that nobody gives, and differentiated backwards with respect to them. Being
 linear, its derivative reads nothing of those inputs but their shapes, which those of the stand-ins are.

@@ -402,7 +402,6 @@ PROGRAMS = [
     copies_stay_as_they_are,
 ]
 KEEP_LISTS = (
-    lists_exchanged,
     list_in_a_loop_in_a_loop,
     copy_chosen_by_a_branch,
     queue,
