@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
     from ad_compiler.derivative import Derivative
-    from ad_compiler.pipeline import Mode
+    from ad_compiler.pipeline import Backend, Mode
 
 Argnums = int | str | Sequence[int | str]
 Of = str | Sequence[str] | None
@@ -23,14 +23,30 @@ def grad(
     *,
     has_aux: bool = False,
     of: Of = None,
+    holomorphic: bool = False,
     backend: str = "numpy",
+    **options: bool,
 ) -> Derivative: ...
 @overload
 def grad(
-    fun: None = None, argnums: Argnums = 0, *, has_aux: bool = False, of: Of = None, backend: str = "numpy"
+    fun: None = None,
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    of: Of = None,
+    holomorphic: bool = False,
+    backend: str = "numpy",
+    **options: bool,
 ) -> Callable[[Callable[..., Any]], Derivative]: ...
 def grad(
-    fun: Any = None, argnums: Argnums = 0, *, has_aux: bool = False, of: Of = None, backend: str = "numpy"
+    fun: Any = None,
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    of: Of = None,
+    holomorphic: bool = False,
+    backend: str = "numpy",
+    **options: bool,
 ) -> Any:
     """The gradient of a function that returns one number.
 
@@ -39,6 +55,12 @@ def grad(
     reals. With `has_aux` the function returns `(value, aux)`, and so does the derivative:
     `(gradient, aux)`. Of a function that writes its result into an argument, name that in `of`: the gradient
     is that of the sum of the array after the call. Works as a decorator, with or without arguments.
+
+    With `holomorphic=True` the function returns a complex number and has a complex derivative: that is the
+    gradient, and the arguments must be complex.
+
+    With `backend="numba"` the derivative is compiled to machine code (see docs/native.md). Options then:
+    `fastmath=True` lets sums run in another order, `cache=False` keeps no compiled code for later processes.
 
     Raises `Unsupported` (a `SyntaxError`) when the derivative is first called for a program that cannot be
     differentiated, `TypeError` for arguments that do not fit the function.
@@ -49,7 +71,7 @@ def grad(
     >>> square(3.0)
     6.0
     """
-    return decorated(fun, "grad", argnums, has_aux, of, backend)
+    return decorated(fun, "grad", argnums, has_aux, of, holomorphic, backend, options)
 
 
 @overload
@@ -59,14 +81,30 @@ def value_and_grad(
     *,
     has_aux: bool = False,
     of: Of = None,
+    holomorphic: bool = False,
     backend: str = "numpy",
+    **options: bool,
 ) -> Derivative: ...
 @overload
 def value_and_grad(
-    fun: None = None, argnums: Argnums = 0, *, has_aux: bool = False, of: Of = None, backend: str = "numpy"
+    fun: None = None,
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    of: Of = None,
+    holomorphic: bool = False,
+    backend: str = "numpy",
+    **options: bool,
 ) -> Callable[[Callable[..., Any]], Derivative]: ...
 def value_and_grad(
-    fun: Any = None, argnums: Argnums = 0, *, has_aux: bool = False, of: Of = None, backend: str = "numpy"
+    fun: Any = None,
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    of: Of = None,
+    holomorphic: bool = False,
+    backend: str = "numpy",
+    **options: bool,
 ) -> Any:
     """As `grad`, but the derivative returns `(value, gradient)`.
 
@@ -75,7 +113,7 @@ def value_and_grad(
     >>> value_and_grad(square)(3.0)
     (9.0, 6.0)
     """
-    return decorated(fun, "value_and_grad", argnums, has_aux, of, backend)
+    return decorated(fun, "value_and_grad", argnums, has_aux, of, holomorphic, backend, options)
 
 
 def vjp(
@@ -84,6 +122,8 @@ def vjp(
     has_aux: bool = False,
     argnums: Argnums | None = None,
     of: Of = None,
+    backend: str = "numpy",
+    **options: bool,
 ) -> Any:
     """The value of `fun(*primals)`, and the pullback: the product of a cotangent with the Jacobian.
 
@@ -100,7 +140,7 @@ def vjp(
     """
     from ad_compiler.making import value_and_pullback
 
-    return value_and_pullback(fun, primals, argnums, has_aux, of)
+    return value_and_pullback(fun, primals, argnums, has_aux, of, backend_of(backend, options))
 
 
 def jvp(
@@ -277,11 +317,35 @@ def derived(fun: Any, kind: Any, argnums: Argnums, has_aux: bool) -> Any:
     return Derived(fun, kind, argnums, has_aux)
 
 
-def decorated(fun: Any, mode: Mode, argnums: Argnums, has_aux: bool, of: Of, backend: str) -> Any:
-    if backend != "numpy":
-        raise ValueError(f"there is no backend {backend!r}; there is 'numpy'")
+def decorated(
+    fun: Any,
+    mode: Mode,
+    argnums: Argnums,
+    has_aux: bool,
+    of: Of,
+    holomorphic: bool,
+    backend: str,
+    options: dict[str, bool],
+) -> Any:
     from ad_compiler.making import derivative_of
 
+    chosen = backend_of(backend, options)
     if fun is None:
-        return lambda function: derivative_of(function, mode, argnums, has_aux, of)
-    return derivative_of(fun, mode, argnums, has_aux, of)
+        return lambda function: derivative_of(function, mode, argnums, has_aux, of, chosen, holomorphic)
+    return derivative_of(fun, mode, argnums, has_aux, of, chosen, holomorphic)
+
+
+def backend_of(name: str, options: dict[str, bool]) -> Backend:
+    from ad_compiler.pipeline import Backend
+
+    if name not in ("numpy", "numba"):
+        raise ValueError(f"there is no backend {name!r}; there are 'numpy' and 'numba'")
+    known = {"fastmath", "cache"} if name == "numba" else set()
+    for option in options:
+        if option not in known:
+            raise TypeError(f"the backend {name!r} has no option {option!r}")
+    if name == "numba":
+        from ad_compiler.backends.native.loading import require_numba
+
+        require_numba()
+    return Backend(name, **options)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType, same_shape, unifying, unifying_for_now
+from ad_compiler.analysis.types import ArrayType, Type, same_shape, unifying, unifying_for_now
 from ad_compiler.ir import Block, Node, Operand, Operation, Record, Statement, Value, values_in
 
 if TYPE_CHECKING:
@@ -40,8 +40,17 @@ class Builder:
         self.current: Callable[[Any], Any] | None = None  # what operands of the user's code have become
         self._known: list[dict[Any, Operand]] = [{}]
 
-    def call(self, primitive: Primitive, arguments: tuple[Operand, ...], method: bool = False) -> Operand:
-        """The result of an operation: a new value, one computed before, or a number."""
+    def call(
+        self,
+        primitive: Primitive,
+        arguments: tuple[Operand, ...],
+        method: bool = False,
+        kind: Type | None = None,
+    ) -> Operand:
+        """The result of an operation: a new value, one computed before, or a number.
+
+        `kind` is its type where the primitive cannot infer it.
+        """
         if self.current is not None and not self.generated:
             arguments = self.current(arguments)
         arguments = self.with_arrays(primitive, arguments)
@@ -60,7 +69,7 @@ class Builder:
             self.keep(known)
             return known
         with unifying() as equations:
-            result = Value(primitive.infer(*arguments))
+            result = Value(primitive.infer(*arguments) if kind is None else kind)
         result.operation = Operation(primitive, arguments, result, self.statement, self.place, method)
         if equations and not self.generated:
             result.operation.equations = tuple(equations)
@@ -91,7 +100,11 @@ class Builder:
     def with_arrays(self, primitive: Primitive, arguments: tuple[Operand, ...]) -> tuple[Operand, ...]:
         """The arguments with lists of numbers made arrays, as NumPy does it, where a derivative is taken."""
         names = primitive.parameters
-        if primitive.variadic or not any(isinstance(argument, (list, tuple)) for argument in arguments):
+        if (
+            primitive.variadic
+            or primitive.kind == "definition"
+            or not any(isinstance(argument, (list, tuple)) for argument in arguments)
+        ):
             return arguments
         return tuple(
             [
@@ -167,6 +180,15 @@ class Builder:
                 yield
         finally:
             self._known = known
+
+    @contextmanager
+    def apart(self, block: Block) -> Iterator[None]:
+        """Write into a block that shares no operations with this one; its lengths are those found here."""
+        outer, known, self.block, self._known = self.block, self._known, block, [{}]
+        try:
+            yield
+        finally:
+            self.block, self._known = outer, known
 
     @contextmanager
     def generating(self) -> Iterator[None]:

@@ -31,7 +31,7 @@ import numpy as np
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import Operand, Value, map_values, values_in
+from ad_compiler.ir import Operand, Record, Value, map_values, values_in
 from ad_compiler.nested_calls import fits
 from ad_compiler.rules.markers import MARKER, without_derivative
 from ad_compiler.rules.notation import Primitive, registry
@@ -54,6 +54,9 @@ class CustomDerivative:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.fun(*args, **kwargs)
+
+    def __reduce__(self) -> Any:
+        return self.__qualname__  # type: ignore[attr-defined]
 
     def __repr__(self) -> str:
         return f"<{self.kind} {getattr(self.fun, '__qualname__', self.fun)}>"
@@ -263,7 +266,7 @@ class Pushforward(Rule):
                 return context.builder.call(registry[np.zeros_like], (known[value], None))
             return tangent
 
-        moved = tuple(map_values(tangent_of, self.moving))
+        moved = tuple([tangents_in(each, tangent_of) for each in self.moving])
         with self.as_user(context):
             found = call_operand(context, node, self.custom.rule, [*fixed, tuple(moving), moved], {})
         if not isinstance(found, tuple) or len(found) != 2:
@@ -294,6 +297,19 @@ class TransposedPushforward(Rule):
 
         found = [0.0 if each is None else each for each in transpose(context, lower, tangents, primals)]
         return found[0] if len(found) == 1 else tuple(found)
+
+
+def tangents_in(operand: Operand, tangent_of: Callable[[Value], Operand]) -> Operand:
+    """The tangents in the structure of an argument: 0.0 for a constant number, None for what is no number."""
+    if isinstance(operand, Value):
+        return tangent_of(operand)
+    if isinstance(operand, Record):
+        return Record(operand.cls, {k: tangents_in(v, tangent_of) for k, v in operand.fields.items()})
+    if isinstance(operand, (tuple, list)):
+        return type(operand)(tangents_in(item, tangent_of) for item in operand)
+    if isinstance(operand, dict):
+        return {key: tangents_in(item, tangent_of) for key, item in operand.items()}
+    return 0.0 if isinstance(operand, (int, float, np.generic)) and not isinstance(operand, bool) else None
 
 
 def is_real(value: Value) -> bool:

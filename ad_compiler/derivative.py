@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FunctionType, MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from ad_compiler.ir import Operand, Record
 from ad_compiler.pipeline import SUFFIX, Program, Request, compile_program
 from ad_compiler.refusal import NeedsConstant
 from ad_compiler.transforms.tangent_names import tangent_name
+
+if TYPE_CHECKING:
+    from ad_compiler.backends.native.dispatch import Native
 
 
 class Specialisation:
@@ -61,12 +64,20 @@ class Specialisation:
         ]
         self.constants = constants
         self.miss = f"_ad_miss({', '.join(owner.forwarding)})"
-        self.guarded = self.load(owner, guard)
-        self.unguarded = self.load(owner, None)
+        self.native: Native | None = None
+        if owner.request.backend.name == "numba":
+            from ad_compiler.backends.native.dispatch import compile_native
 
-    def load(self, owner: Derivative, guard: str | None) -> FunctionType:
+            self.namespace["_ad_numpy"] = self.load(owner, None, self.text)
+            self.native = compile_native(program, owner.forwarding)
+            self.namespace.update(self.native.namespace)
+        running = self.text if self.native is None else self.native.wrapper
+        self.guarded = self.load(owner, guard, running)
+        self.unguarded = self.load(owner, None, running)
+
+    def load(self, owner: Derivative, guard: str | None, text: str) -> FunctionType:
         function = load(
-            self.text,
+            text,
             self.program.name,
             reads=self.reads,
             guard=guard,
@@ -227,6 +238,29 @@ class Derivative(functools.partial[Any]):
             refused.add_note(f"Not called yet: assumed {kinds}. Annotate, or give examples to `source_for`.")
             raise
 
+    @property
+    def native_source(self) -> str:
+        """The loops that Numba compiles, for the newest kinds called with."""
+        return self._compiled().source
+
+    @property
+    def native(self) -> Any:
+        """The compiled function itself, for calls from other compiled code.
+
+        It takes the numbers and arrays in the arguments one by one (contiguous arrays, in the order of
+        `native_source`), and returns the gradients as one tuple.
+        """
+        return self._compiled().kernel
+
+    def _compiled(self) -> Native:
+        if self.request.backend.name != "numba":
+            raise AttributeError('there is no native code: the derivative was made without backend="numba"')
+        if self._newest is None:
+            with self._assuming() as (arguments, _):
+                self.specialise(arguments)
+        assert self._newest is not None and self._newest.native is not None
+        return self._newest.native
+
     def program_for(self, *args: Any, **kwargs: Any) -> Program:
         """The differentiated program for arguments like these."""
         bound = self._signature.bind(*args, **kwargs)
@@ -261,7 +295,13 @@ class Derivative(functools.partial[Any]):
 
             bound = MethodType(self.request.primal, instance)
             made = derivative_of(
-                bound, self.request.mode, self.argnums_given, self.request.has_aux, self.request.of_given
+                bound,
+                self.request.mode,
+                self.argnums_given,
+                self.request.has_aux,
+                self.request.of_given,
+                self.request.backend,
+                self.request.holomorphic,
             )
             self._bound[id(instance)] = known = (instance, made)
         return known[1]
@@ -287,6 +327,8 @@ class Derivative(functools.partial[Any]):
             self.argnums_given,
             self.request.has_aux,
             self.request.of_given,
+            self.request.backend,
+            self.request.holomorphic,
         )
 
     @property

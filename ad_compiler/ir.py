@@ -56,6 +56,7 @@ class Value:
         "name",
         "operation",
         "outside",
+        "parts",
         "tangent_of",
         "type",
     )
@@ -72,6 +73,7 @@ class Value:
         self.memory_of: Value | None = None  # the value that was in its memory before a write
         self.outside: str | None = None  # its name, if it is a number read from a global or a cell
         self.cotangent_of: Value | None = None  # of a value that the user gave no name
+        self.parts: tuple[Value, ...] = ()  # what it is unpacked into, where it is a tuple
         self.tangent_of: Value | None = None  # likewise
 
     def __repr__(self) -> str:

@@ -13,7 +13,7 @@ program, with the derivatives in it inlined. So a Jacobian has a source, and can
 
 Forward mode makes a column at a time, reverse mode a row (Griewank and Walther, Evaluating Derivatives
 (2008), sections 3.1 and 3.2); what does not depend on the direction is computed in front of the loop
-(`transforms.hoist`).
+(`transforms.hoist_directions`).
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ class Text:
 
 
 class Kept:
-    """Marks a column that is put on a list: in the program it is a copy, where its memory may be used again."""
+    """Marks a column that is put on a list: it is copied where its memory may be used again."""
 
     def inline_in(
         self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]

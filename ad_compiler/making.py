@@ -17,7 +17,7 @@ from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.inputs import is_dataclass_instance, kind_of
 from ad_compiler.frontend.scope import Location
 from ad_compiler.frontend.source import plain_function
-from ad_compiler.pipeline import Mode, Request
+from ad_compiler.pipeline import NUMPY, Backend, Mode, Request
 from ad_compiler.pullback import Pullback
 
 Argnums = int | str | Sequence[int | str]
@@ -29,6 +29,8 @@ def derivative_of(
     argnums: Argnums,
     has_aux: bool,
     of: str | Sequence[str] | None = None,
+    backend: Backend = NUMPY,
+    holomorphic: bool = False,
 ) -> Derivative:
     """The derivative object of a function, made once for each function and set of options."""
     if of is not None and not isinstance(of, str):
@@ -38,12 +40,26 @@ def derivative_of(
     given = tuple(argnums) if isinstance(argnums, (tuple, list)) else (argnums,)
     if not all(isinstance(number, (int, str)) for number in given):
         raise TypeError(f"argnums {argnums!r} must be a position, a name, or a tuple of these")
-    return _derivative_of(fun, mode, given if isinstance(argnums, (tuple, list)) else given[0], has_aux, of)
+    return _derivative_of(
+        fun,
+        mode,
+        given if isinstance(argnums, (tuple, list)) else given[0],
+        has_aux,
+        of,
+        backend,
+        holomorphic,
+    )
 
 
 @functools.lru_cache(maxsize=512)
 def _derivative_of(
-    fun: Callable[..., Any], mode: Mode, argnums: Any, has_aux: bool, of: str | tuple[str, ...] | None
+    fun: Callable[..., Any],
+    mode: Mode,
+    argnums: Any,
+    has_aux: bool,
+    of: str | tuple[str, ...] | None,
+    backend: Backend,
+    holomorphic: bool,
 ) -> Derivative:
     bound_self = None
     primal = fun
@@ -75,6 +91,8 @@ def _derivative_of(
         bound_self=bound_self,
         of=written,
         single_of=isinstance(of, str),
+        backend=backend,
+        holomorphic=holomorphic,
     )
     return Derivative(fun, request, argnums)
 
@@ -97,15 +115,16 @@ def value_and_pullback(
     argnums: Argnums | None,
     has_aux: bool,
     of: str | Sequence[str] | None = None,
+    backend: Backend = NUMPY,
 ) -> Any:
     """What `vjp` returns."""
     if argnums is not None:
-        derivative, every = derivative_of(fun, "vjp", argnums, has_aux, of), None
+        derivative, every = derivative_of(fun, "vjp", argnums, has_aux, of, backend), None
     else:
         bound = inspect.signature(fun).bind(*primals)
         every = list(bound.arguments)
         bound.apply_defaults()
-        derivative = with_all_reals(fun, bound.arguments, every, has_aux, of)
+        derivative = with_all_reals(fun, bound.arguments, every, has_aux, of, backend)
     result, pullback = derivative(*primals)
     if has_aux:
         result, aux = result
@@ -119,6 +138,7 @@ def with_all_reals(
     given: Sequence[str],
     has_aux: bool,
     of: str | Sequence[str] | None,
+    backend: Backend,
 ) -> Derivative:
     """The derivative for every argument in `given` that holds numbers.
 
@@ -128,7 +148,7 @@ def with_all_reals(
     reals = tuple(name for name in given if has_reals(arguments[name]))
     if not numbers:
         raise TypeError("none of the arguments holds a number to differentiate")
-    derivative = derivative_of(fun, "vjp", numbers, has_aux, of)
+    derivative = derivative_of(fun, "vjp", numbers, has_aux, of, backend)
     if numbers == reals or not reals:
         return derivative
     key = tuple(kind_of(value, name) for name, value in arguments.items())
@@ -139,18 +159,20 @@ def with_all_reals(
         except Unsupported:
             derivative.needs_whole_numbers[key] = True
     return (
-        derivative_of(fun, "vjp", reals, has_aux, of) if derivative.needs_whole_numbers[key] else derivative
+        derivative_of(fun, "vjp", reals, has_aux, of, backend)
+        if derivative.needs_whole_numbers[key]
+        else derivative
     )
 
 
 def has_reals(obj: Any) -> bool:
-    """Whether a structure holds a real number or an array of them."""
-    return has_kind(obj, "f", float)
+    """Whether a structure holds a real or complex number or an array of them."""
+    return has_kind(obj, "fc", (float, complex))
 
 
 def has_numbers(obj: Any) -> bool:
-    """Whether a structure holds a real or whole number, or an array of them."""
-    return has_kind(obj, "fiu", (float, int))
+    """Whether a structure holds a number that is not a truth value, or an array of them."""
+    return has_kind(obj, "fciu", (float, int, complex))
 
 
 def has_kind(obj: Any, kinds: str, classes: Any) -> bool:

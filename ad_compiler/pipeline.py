@@ -7,9 +7,11 @@
                      transforms/forward.py         or forwards
     5 dead code      transforms/dead_code.py       what neither sweep needs
     6 tape           transforms/tape.py            what the reverse sweep needs of the turns of loops
-    7 protect        transforms/protect.py         copies of parts of arrays, where whole ones would be copied
-    8 emit           backends/numpy/emit.py        the graph to Python source
-    9 load           backends/loader.py            source to a function
+    7 factor         transforms/factor.py          what products of the reverse sweep have in common
+    8 protect        transforms/protect.py         parts of arrays are read before the array is written into
+    9 emit           backends/numpy/emit.py        the graph to Python source
+                     backends/native/lowering.py   the graph to loops, where the backend is "numba"
+   10 load           backends/loader.py            source to a function
 
 Types are inferred while lowering, and identities and common subexpressions are applied while building
 (`builder.py`), so neither is a step of its own.
@@ -36,17 +38,19 @@ from ad_compiler.frontend.source import Source, read_source
 from ad_compiler.ir import Function, Operand, Value, functions_called, map_values, values_in
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.markers import remove_markers
-from ad_compiler.rules.shapes import describe, type_of
+from ad_compiler.rules.shapes import describe, is_complex, type_of
 from ad_compiler.transforms.cotangents import gradient_of
 from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.differentiate import ReverseSweep
+from ad_compiler.transforms.factor import factor_products
 from ad_compiler.transforms.forward_program import push_forward
 from ad_compiler.transforms.gates import find_gates
-from ad_compiler.transforms.hoist import hoist
+from ad_compiler.transforms.hoist_directions import hoist_from_directions
 from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in
 from ad_compiler.transforms.protect import protect_views
 from ad_compiler.transforms.share import share
 from ad_compiler.transforms.tape import record
+from ad_compiler.transforms.templates import use_current
 
 Mode = Literal["grad", "value_and_grad", "vjp", "jvp", "value"]
 SUFFIX: dict[Mode, str] = {
@@ -56,6 +60,18 @@ SUFFIX: dict[Mode, str] = {
     "jvp": "jvp",
     "value": "",  # the program itself, in which derivatives are called
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What the derivative is emitted as."""
+
+    name: Literal["numpy", "numba"] = "numpy"
+    fastmath: bool = False  # sums in another order, a/b as a * (1/b)
+    cache: bool = True  # compiled code is kept for the next process
+
+
+NUMPY = Backend()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +85,8 @@ class Request:
     has_aux: bool = False
     of: tuple[str, ...] = ()  # the arguments that receive the results, of a function that returns none
     single_of: bool = True  # one of them, not a tuple
+    backend: Backend = NUMPY
+    holomorphic: bool = False  # the result is complex, and so is the derivative
 
     @property
     def of_given(self) -> str | tuple[str, ...] | None:
@@ -127,16 +145,20 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
         show("differentiate", function)
     clean(lowered)
     if request.mode == "value":
-        hoist(function.forward)
+        hoist_from_directions(function.forward)
         share(function, lowered.context)
 
 
 def written(request: Request, name: str, lowered: Lowered) -> str:
-    """Steps 6 to 8: the text, of a function called after `name`."""
+    """Steps 6 to 9: the text, of a function called after `name`."""
     function = lowered.function
     for each in [function, *functions_called(function)]:
         if each.reverse is not None:
             record(each, repeated=request.mode == "vjp")
+            outputs = (each.result, each.reverse_result)
+            remove_dead_code(each.blocks, outputs, inside=each is not function)  # what is not computed again
+            use_current(each)
+            factor_products(each)
         protect_views(each)
     show("tape", function)
     function.name = f"{name}_{SUFFIX[request.mode]}" if SUFFIX[request.mode] else name
@@ -239,7 +261,10 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
         function.seed = seed_structure(output, seed_name(lowered))
         seeds: list[tuple[Value, Operand]] = [*pairs(output, function.seed)]
     else:
-        check_scalar(source, output)
+        if request.holomorphic:
+            check_complex_numbers(source, output, lowered, request.argnums)
+        else:
+            check_scalar(source, output)
         seeds = [(output, 1.0)] if isinstance(output, Value) else []
     cotangents = sweep.run(function.forward, seeds)
     function.mirrors, function.indices = sweep.mirrors, sweep.indices
@@ -299,6 +324,20 @@ def check_scalar(source: Source, output: Operand) -> None:
         source.node,
         f"the function returns {what}, and a gradient is defined for a single number",
         "return a scalar (for instance a sum), or use `vjp`, which takes the cotangent of the result",
+    )
+
+
+def check_complex_numbers(
+    source: Source, output: Operand, lowered: Lowered, argnums: tuple[str, ...]
+) -> None:
+    """A holomorphic function takes complex numbers and gives one."""
+    given = [value for name in argnums for value in values_in(lowered.differentiated[name])]
+    if isinstance(output, Value) and type_of(output).rank == 0 and all(map(is_complex, [output, *given])):
+        return
+    raise source.refuse(
+        source.node,
+        "with `holomorphic=True` the arguments and the result must be complex numbers",
+        "leave `holomorphic` out, or convert the arguments with `complex` or `astype(complex)`",
     )
 
 

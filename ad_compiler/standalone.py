@@ -77,5 +77,5 @@ def unknown_names(text: str) -> list[str]:
     made = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
     made |= {node.arg for node in ast.walk(ast.parse(text)) if isinstance(node, ast.arg)}
     made |= {node.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)}
-    made |= {"np", "math", "pullback", *dir(builtins)}
+    made |= {"np", "math", "scipy", "pullback", *dir(builtins)}
     return sorted({node.id for node in names} - made)

@@ -1,6 +1,7 @@
 """Time generated gradients against JAX, PyTorch, autograd and gradients written by hand.
 
 python benchmarks/run.py --suite core
+python benchmarks/run.py --suite native
 python benchmarks/run.py --suite loops --quick --rows van_der_pol heat_1d
 python benchmarks/run.py --memory
 """
@@ -16,16 +17,20 @@ from typing import Any
 if __package__ is None:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.harness import threads
+from benchmarks.harness import caches, threads
 
-SUITES = ("core", "loops")
+SUITES = ("core", "loops", "native")
 
 
 def main() -> int:
     """Run the rows asked for; return 1 if a contender failed or gradients differ in any of them."""
     options = _options()
     threads.limit(options.threads)
+    with caches.temporary():
+        return _run(options)
 
+
+def _run(options: argparse.Namespace) -> int:
     # Only now: BLAS reads the number of threads when NumPy is imported.
     from benchmarks.harness import report
 
@@ -57,20 +62,21 @@ def _times(suite: Any, rows: Collection[str], options: argparse.Namespace) -> Ou
 
     effort = measure.QUICK if options.quick else measure.FULL
     statistic = measure.STATISTICS[options.statistic]
+    lineup = suite.LINEUP.quick() if options.quick else suite.LINEUP
     wanted = [suite.PROGRAMS[row] for row in rows if row in suite.PROGRAMS]
-    programs = [run_program(program, effort, statistic) for program in wanted]
-    costs = [suite.COSTS[row](effort.rounds // 4 + 2) for row in rows if row in suite.COSTS]
+    programs = [run_program(program, lineup, effort, statistic) for program in wanted]
+    costs = [cost for row in rows if row in suite.COSTS for cost in suite.COSTS[row](options.quick)]
 
     sections = []
     if programs:
         sections += [
-            ("Ratios of the times of one call", report.ratios(programs)),
-            ("What gradients by hand reach", report.ratios_by_hand(programs)),
-            (f"Times ({options.statistic} of {effort.rounds} rounds)", report.times(programs)),
+            ("Ratios of the times of one call", report.ratios(programs, lineup)),
+            ("What gradients by hand reach", report.ratios_by_hand(programs, lineup)),
+            (f"Times ({options.statistic} of {effort.rounds} rounds)", report.times(programs, lineup)),
             ("Left out", report.left_out(programs)),
         ]
     if costs:
-        sections.append(("Paid once", report.costs(costs)))
+        sections.append(("Paid beside the run time", report.costs(costs)))
     refusals, errors = report.refusals(programs), report.errors([*programs, *costs])
     sections += [
         ("Targets", report.verdicts(programs, costs)),

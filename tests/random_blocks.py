@@ -98,6 +98,9 @@ class Blocks(Statements):
         if first is not None:
             self.emit(indent + 1, first(inside))
         body = self.block(inside, indent + 1, most=3, ends=first is not None)
+        if self.chance(6):
+            self.used.add("one turn at most")
+            self.emit(indent + 1, "break")
         self.loops -= 1
         ends = [body, inside]
         if self.chance(12):

@@ -100,14 +100,14 @@ def test_text() -> None:
         '''def vector_jacfwd(x):
     """Jacobian of vector with respect to x, column by column."""
     sin = np.sin(x)
-    part = x[::-1]
+    x_part = x[::-1]
     eye = np.eye(x.shape[0], dtype=np.float64)
     columns = []
     cos = np.cos(x)
     product = 2.0 * x
     for i in range(x.shape[0]):
         direction = eye[i]
-        total_dot = part * (cos * direction) + sin * direction[::-1] + product @ direction
+        total_dot = x_part * (cos * direction) + sin * direction[::-1] + product @ direction
         columns.append(total_dot)
     x_jacobian = np.reshape(np.moveaxis(np.array(columns), 0, -1), (x.shape[0], x.shape[0]))
     return x_jacobian

@@ -26,8 +26,10 @@ class Sharing(Enum):
 
 
 CONTIGUOUS: frozenset[Value] = frozenset()  # whatever the arguments are
-_SAME = frozenset({"asarray", "float64", "float32", "float16"})  # the operand itself, if the dtype is right
-_READ_ONLY = frozenset({"broadcast_to", "diagonal", "diag", "sliding_window_view"})
+_SAME = frozenset(
+    {"asarray", "float64", "float32", "float16", "complex64", "complex128", "longdouble", "clongdouble"}
+)  # the operand itself, if the dtype is right
+_READ_ONLY = frozenset({"broadcast_to", "diagonal", "diag", "sliding_window_view", "real", "imag"})
 _ALWAYS = frozenset(
     {"zeros", "ones", "empty", "full", "arange", "linspace", "eye", "identity", "outer", "flatten", "ravel"}
 )
@@ -104,12 +106,25 @@ def sharing(operation: Operation) -> Sharing:
     if not isinstance(base, Value) or not is_array(base):
         return Sharing.COPY
     if name in ("reshape", "ravel"):
+        if name == "ravel" and operation.arguments[1] == "F":
+            return sharing_of_transposed_ravel(base)
         return sharing_of_reshape(base, operation.result, name)
     if is_identity(operation):
         return Sharing.VIEW
     if name in _SAME or (name == "diag" and rank_of(base) == 1):
         return Sharing.COPY
-    return Sharing.UNKNOWN if name == "ascontiguousarray" else Sharing.VIEW
+    return Sharing.UNKNOWN if name in ("ascontiguousarray", "sum_where_broadcast") else Sharing.VIEW
+
+
+def shows_memory(base: Value, path: tuple[Operand, ...]) -> bool:
+    """Whether the views that a path of a write leads through all show the memory of `base`."""
+    for primitive, *arguments in path:
+        seen = Value(primitive.infer(base, *arguments))
+        seen.operation = Operation(primitive, (base, *arguments), seen)
+        if sharing(seen.operation) is not Sharing.VIEW:
+            return False
+        base = seen
+    return True
 
 
 def sharing_of_reshape(base: Value, result: Value, name: str) -> Sharing:
@@ -123,6 +138,16 @@ def sharing_of_reshape(base: Value, result: Value, name: str) -> Sharing:
     if len(wanted) <= 1 and is_permuted(base, CONTIGUOUS):
         return Sharing.COPY
     return Sharing.UNKNOWN
+
+
+def sharing_of_transposed_ravel(base: Value) -> Sharing:
+    """Of `ravel(order="F")`: a copy where two axes of an array that is contiguous are longer than 1."""
+    if contiguous_if(base) != CONTIGUOUS:
+        return Sharing.UNKNOWN
+    axes = long_axes(base)
+    if len(axes) <= 1:
+        return Sharing.VIEW
+    return Sharing.COPY if sum(not may_be_one(axis) for axis in axes) > 1 else Sharing.UNKNOWN
 
 
 def long_axes(value: Value) -> list[Axis]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import is_one, same_length
+from ad_compiler.analysis.types import ArrayType, is_one, same_length
 from ad_compiler.ir import Block, Operand, Operation, Value, inputs_of, values_in
 from ad_compiler.rules.indexing import is_array_index, is_full_slice
 from ad_compiler.rules.shapes import normalized_axes, rank_of, shape_of
@@ -72,6 +72,8 @@ def push(node: Operation, tangents: dict[Value, Tangent]) -> Tangent | None:
     """The tangent of a result; None where it is zero."""
     if node.primitive.rule is None:
         return None
+    if not isinstance(node.result.type, ArrayType):
+        raise Unprovable
     rank = rank_of(node.result)
     given = [tangents.get(a) if isinstance(a, Value) else None for a in node.arguments]
     first = given[0]

@@ -189,6 +189,13 @@ def broadcast(*shapes: Shape) -> Shape:
     return tuple(result)
 
 
+def shortened(axis: Axis, by: int) -> Axis:
+    """The length `max(axis - by, 0)`."""
+    if isinstance(axis, Length) and isinstance(axis.key, tuple) and axis.key[0] == "shortened":
+        return shortened(axis.key[1], axis.key[2] + by)
+    return axis if by == 0 else Length(("shortened", axis, by), may_be_one=True)
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class ArrayType:
     """A number or an array of numbers.
@@ -244,6 +251,20 @@ class ListType:
         return f"list[{self.element}]"
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class TupleType:
+    """What a function that gives several arrays returns, before it is unpacked: `np.linalg.qr`."""
+
+    parts: tuple[ArrayType, ...]
+
+    @property
+    def differentiable(self) -> bool:
+        return any(part.differentiable for part in self.parts)
+
+    def __str__(self) -> str:
+        return f"({', '.join(map(str, self.parts))})"
+
+
 Element = ArrayType | tuple["Element", ...]
 Path = tuple[int, ...]  # which part of an element: `(1, 0)` is `item[1][0]`
 
@@ -257,13 +278,14 @@ def leaves_of(element: Element, path: Path = ()) -> Iterator[tuple[Path, ArrayTy
         yield path, element
 
 
-Type = ArrayType | ObjectType | ListType
+Type = ArrayType | ObjectType | ListType | TupleType
 
 BOOL = ArrayType(np.dtype(bool), (), True)
 INT = ArrayType(np.dtype(np.int64), (), True)
 FLOAT = ArrayType(np.dtype(np.float64), (), True)
 COMPLEX = ArrayType(np.dtype(np.complex128), (), True)
 STRING = ObjectType("str")
+GENERATOR = ObjectType("np.random.Generator")
 
 _PYTHON_TYPES: dict[type, ArrayType] = {bool: BOOL, int: INT, float: FLOAT, complex: COMPLEX}
 _BY_KIND = {"b": BOOL, "i": INT, "u": INT, "f": FLOAT, "c": COMPLEX}

@@ -41,7 +41,6 @@ from ad_compiler.ir import (
 )
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import registry
-from ad_compiler.rules.shapes import type_of
 from ad_compiler.rules.structure import shape_values
 
 COPY_ADVICE = "write into a copy: `.copy()`"
@@ -69,10 +68,7 @@ def settled(context: Context, operation: Operation) -> Sharing:
         return found
     inputs = deciding_inputs(operation)
     if inputs is None:
-        raise Refusal(
-            f"whether `{operation.primitive.name}` gives a view or a copy here is not known while compiling",
-            "write with an index of the array itself, or make a copy first: `.copy()`",
-        )
+        raise Refusal(*undecided_view(operation))
     checks = Builder(context.checks)
     for value in sorted(inputs, key=lambda each: each.access or ""):
         value.contiguous = True
@@ -82,7 +78,17 @@ def settled(context: Context, operation: Operation) -> Sharing:
             "(pass np.ascontiguousarray of it)"
         )
         checks.call(registry["require"], (checks.call(registry["not"], (contiguous,)), message))
-    return sharing(operation)
+    found = sharing(operation)
+    if found is Sharing.UNKNOWN:
+        raise Refusal(*undecided_view(operation))
+    return found
+
+
+def undecided_view(operation: Operation) -> tuple[str, str]:
+    return (
+        f"whether `{operation.primitive.name}` gives a view or a copy here is not known while compiling",
+        "write with an index of the array itself, or make a copy first: `.copy()`",
+    )
 
 
 def rederived(context: Context, value: Value, old_root: Value, new_root: Value) -> Operand:
@@ -105,11 +111,6 @@ def rederived(context: Context, value: Value, old_root: Value, new_root: Value) 
 
 def seen_as(context: Context, operation: Operation, base: Value) -> Value:
     """The result of the same operation on another array."""
-    if operation.primitive.name == "reshape":
-        while isinstance(base.operation, Operation) and base.operation.primitive.name == "reshape":
-            base = base.operation.arguments[0]
-            if type_of(base).shape == type_of(operation.result).shape:
-                return base
     builder = context.builder
     before, builder.place = builder.place, operation.place
     result = builder.call(operation.primitive, (base, *operation.arguments[1:]), operation.method)
@@ -163,11 +164,21 @@ def current_value(context: Context, value: Value) -> Operand:
     return rederived(context, value, root, latest)
 
 
-def reference_of(context: Context, value: Value) -> Value:
+def object_of(context: Context, value: Value) -> Value:
     """The value that a name was bound to before all writes: equal for what is the same object."""
     while value in context.older:
         value = context.older[value]
     return value
+
+
+def reference_of(context: Context, value: Value) -> Value:
+    """The same, and equal for what shows all of an array as it is: `a.ravel()` of a vector."""
+    while True:
+        value = object_of(context, value)
+        seen = viewing(value)
+        if seen is None or not is_identity(seen):
+            return value
+        value = seen.arguments[0]
 
 
 def replace_storage(context: Context, old_root: Value, new_root: Value) -> None:
@@ -391,7 +402,7 @@ def made_in(block: Block) -> Iterator[Value]:
                 yield node.index
 
 
-def note_choice(context: Context, chosen: Value, sides: tuple[Operand, Operand]) -> None:
+def note_choice(context: Context, chosen: Value, sides: tuple[Operand, ...]) -> None:
     """A branch or a loop has chosen which array `chosen` is."""
     roots: dict[Value, None] = {}
     for side in sides:

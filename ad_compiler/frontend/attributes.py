@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.layout import is_array
-from ad_compiler.analysis.types import ArrayType, python_type
+from ad_compiler.analysis.types import GENERATOR, ArrayType, python_type
 from ad_compiler.frontend import lists
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.containers import change, is_changing
@@ -27,6 +27,7 @@ from ad_compiler.ir import Iteration, Operand, Record, Value
 from ad_compiler.refusal import NeedsConstant, Refusal
 from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import expansions, methods, registry
+from ad_compiler.rules.random_numbers import drawn
 from ad_compiler.rules.shapes import rank_of, type_of
 
 _METHOD_EXPANSIONS: dict[str, Any] = {"take": np.take}
@@ -89,7 +90,7 @@ def origin_of(context: Context, owner: Any) -> Capture | None:
 def array_attribute(context: Context, node: ast.AST, owner: Value, name: str) -> Operand:
     if not isinstance(owner.type, ArrayType):
         raise context.refuse(node, f"`{name}` of {owner.type} is not known", "use numbers and arrays")
-    if owner.type.python and name not in ("real",):
+    if owner.type.python and name not in ("real", "imag"):
         raise context.refuse(node, f"a Python {owner.type} has no attribute `{name}`", f"use `np.{name}`")
     context.builder.place = (context.here.source, node)
     if name == "T":
@@ -100,8 +101,8 @@ def array_attribute(context: Context, node: ast.AST, owner: Value, name: str) ->
         return expansions[_PROPERTIES[name]](context.builder, owner)
     if name == "dtype":
         return owner.type.dtype
-    if name == "real" and owner.type.dtype.kind in "biuf":
-        return owner
+    if name in ("real", "imag"):
+        return context.builder.call(registry[getattr(np, name)], (owner,))
     raise context.refuse(
         node, f"the attribute `{name}` of an array cannot be differentiated", "use a NumPy function"
     )
@@ -119,6 +120,9 @@ def call_method(
     assert isinstance(node.func, ast.Attribute)
     if is_list(owner) or (isinstance(owner, list) and name in (*CHANGING, "copy")):
         return lists.method(context, node, owner, name, positional, keywords)
+    if isinstance(owner, Value) and owner.type is GENERATOR:
+        context.builder.place = (context.here.source, node)
+        return drawn(context.builder, owner, name, positional, keywords)
     if isinstance(owner, Value):
         return array_method(context, node, owner, name, positional, keywords)
     if isinstance(owner, dict) and name in ("items", "keys", "values", "get"):
@@ -164,7 +168,7 @@ def array_method(
     if name in ("reshape", "transpose") and several:
         positional = [tuple(positional)]
     context.builder.place = (context.here.source, node)
-    if isinstance(owner.type, ArrayType) and owner.type.python:
+    if isinstance(owner.type, ArrayType) and owner.type.python and name != "conjugate":
         raise context.refuse(node, f"a Python {owner.type} has no method `{name}`", f"use `np.{name}`")
     if name in METHODS and is_array(owner):
         METHODS[name](context, node, owner, positional, keywords)

@@ -85,6 +85,7 @@ def run_branches(
     with builder.inside(branch.otherwise), on_side(context, condition, False):
         right = known_result(lambda: at_end(context, otherwise()))
     builder.append(branch)
+    otherwise_names = dict(context.here.names)
     if isinstance(left, ResultUnknown):
         if isinstance(right, ResultUnknown):
             raise left
@@ -96,7 +97,30 @@ def run_branches(
     context.merging = Merging(branch, before, after_then)
     for scope in before.scopes:
         merge_names(context, branch, scope, after_then.names_of(scope))
+        if scope is context.here:
+            forget_returned(
+                context, branch, scope, (left, right), (after_then.names_of(scope), otherwise_names)
+            )
     return branch, left, right
+
+
+def forget_returned(
+    context: Context,
+    branch: Branch,
+    scope: Scope,
+    outcomes: tuple[Any, Any],
+    names: tuple[dict[str, Operand], dict[str, Operand]],
+) -> None:
+    """If one side has returned, the other tells which array a name of this function is after the branch."""
+    from ad_compiler.frontend.outcomes import RETURN, Outcome, tags_of
+
+    returned = [isinstance(each, Outcome) and tags_of(each.tag) == {RETURN} for each in outcomes]
+    if returned.count(True) != 1:
+        return
+    left = names[returned.index(False)]
+    for name, merged in scope.names.items():
+        if isinstance(merged, Value) and merged.operation is branch and is_array(left.get(name)):
+            note_choice(context, merged, (left[name],))
 
 
 def known_result(side: Callable[[], Any]) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import STRING, ListType, ObjectType
+from ad_compiler.analysis.types import STRING, ListType, ObjectType, TupleType
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.folds import FOLDS
 from ad_compiler.frontend.iteration import MAKERS
@@ -74,6 +74,8 @@ def class_of(value: Value) -> type:
         return str
     if isinstance(value.type, ListType):
         return list
+    if isinstance(value.type, TupleType):
+        return tuple
     if value.type.python:
         return {"b": bool, "i": int, "f": float, "c": complex}[value.type.dtype.kind]
     return np.ndarray if shape_of(value) else value.type.dtype.type

@@ -6,7 +6,8 @@ import ast
 import builtins
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
@@ -21,17 +22,28 @@ from ad_compiler.frontend.objects import MISSING, call_object, construct
 from ad_compiler.frontend.operations import describe_any, operation
 from ad_compiler.frontend.recursion import ENDLESS, activation_of, call_recursive
 from ad_compiler.frontend.scope import LocalFunction, Scope, containers_in
-from ad_compiler.frontend.source import read_source
+from ad_compiler.frontend.source import compiled_function, read_source
 from ad_compiler.frontend.statements import run_body
 from ad_compiler.frontend.write_calls import WRITERS, taken_out, takes_out
 from ad_compiler.frontend.writes import write_out
 from ad_compiler.gate import Gate
-from ad_compiler.ir import Operand, Shortcut, Value
+from ad_compiler.ir import Block, Operand, Shortcut, Value
 from ad_compiler.refusal import RecursionFound, Refusal
+from ad_compiler.rules import load_rules_of
 from ad_compiler.rules.arithmetic import maximum, minimum
+from ad_compiler.rules.inventory import reason_against
 from ad_compiler.rules.lists import is_list
-from ad_compiler.rules.notation import compile_time, elementwise, expansions, registry, signature_of
-from ad_compiler.rules.shapes import type_of
+from ad_compiler.rules.mapping import vectorized
+from ad_compiler.rules.notation import (
+    Primitive,
+    compile_time,
+    elementwise,
+    expansions,
+    registry,
+    replaced,
+    signature_of,
+)
+from ad_compiler.rules.shapes import is_complex, type_of
 
 BUILTINS.update(WRITERS)
 MAX_DEPTH = 100
@@ -55,12 +67,23 @@ def call_operand(
     context: Context, node: ast.AST, callee: Operand, positional: list[Operand], keywords: dict[str, Operand]
 ) -> Operand:
     """The result of calling `callee`."""
+    if is_hashable(callee):
+        load_rules_of(callee)
     inlined = getattr(type(callee), "inline_in", None)
     if inlined is not None:  # an object that knows what its call means
         return inlined(callee, context, node, positional, keywords)
     handler = BUILTINS.get(callee) if is_hashable(callee) else None
     if handler is not None:
         return handler(context, node, positional, keywords)
+    if isinstance(callee, MethodType) and callee in replaced:
+        return write_out_definition(context, node, replaced[callee], positional, keywords)
+    if callee is np.vectorize and len(positional) == 1 and not keywords:
+        return Vectorized(positional[0])
+    if isinstance(callee, (np.vectorize, Vectorized)):
+        function = vectorized_function(context, node, callee)
+        return write_out_definition(context, node, vectorized, [function, *positional], keywords)
+    if context.in_rule and is_of_user(callee):
+        return outside_rule(context, lambda: call_operand(context, node, callee, positional, keywords))
     if isinstance(callee, LocalFunction):
         return inline_local(context, node, callee, positional, keywords)
     if isinstance(callee, Gate):
@@ -68,8 +91,8 @@ def call_operand(
     if isinstance(callee, MethodType) and isinstance(callee.__func__, FunctionType):
         return inline(context, node, callee.__func__, [callee.__self__, *positional], keywords)
     if is_hashable(callee):
-        known = callee in registry or callee in expansions
-        if known and not context.in_rule and any(map(is_list, positional)):
+        known = callee in registry or callee in expansions or callee in replaced
+        if known and not context.builder.generated and any(map(is_list, positional)):
             positional = lists.given(context, node, callee, positional)
             if callee in lists.STACKING and "dtype" not in keywords and not keywords.get("axis"):
                 return positional[0]
@@ -93,6 +116,8 @@ def call_operand(
                 raise context.refuse(
                     node, f"this call does not fit: {error}", "check the arguments"
                 ) from None
+        if callee in replaced:
+            return write_out_definition(context, node, replaced[callee], positional, keywords)
         if callee in registry:
             return call_primitive(context, node, callee, positional, keywords)
     if isinstance(callee, type):
@@ -100,15 +125,49 @@ def call_operand(
     result = call_object(context, node, callee, positional, keywords)
     if result is not MISSING:
         return result
+    callee = compiled_function(callee)
     if isinstance(callee, FunctionType) and not is_library(callee):
         return inline(context, node, callee, positional, keywords)
     if not callable(callee):
         raise context.refuse(node, f"`{name_of(callee)}` is called, and is not a function", "check the name")
-    raise context.refuse(
-        node,
-        f"`{name_of(callee)}` has no derivative rule",
-        "write it with NumPy functions that have one (the README lists them)",
-    )
+    reason, advice = reason_against(callee)
+    raise context.refuse(node, f"`{name_of(callee)}` {reason}", advice)
+
+
+def is_of_user(callee: Any) -> bool:
+    """Whether it is a function of the user, which a definition was given to call."""
+    if isinstance(callee, MethodType):
+        callee = callee.__func__
+    if isinstance(callee, FunctionType):
+        return not is_library(callee) and not (callee.__module__ or "").startswith("ad_compiler.")
+    return isinstance(callee, LocalFunction)
+
+
+def outside_rule(context: Context, call: Callable[[], Operand]) -> Operand:
+    """Lower a function of the user: what it reads is not the compiler's own."""
+    before, context.in_rule = context.in_rule, None
+    try:
+        return call()
+    finally:
+        context.in_rule = before
+
+
+@dataclass(frozen=True, slots=True)
+class Vectorized:
+    """What `np.vectorize` makes of a local function."""
+
+    function: Operand
+
+
+def vectorized_function(context: Context, node: ast.AST, callee: np.vectorize | Vectorized) -> Any:
+    """The function inside of a `np.vectorize` that is called for every element."""
+    if isinstance(callee, Vectorized):
+        return callee.function
+    if callee.excluded or callee.signature is not None:
+        raise context.refuse(
+            node, "`np.vectorize` with `excluded` or `signature` has no rule", "write a loop"
+        )
+    return callee.pyfunc
 
 
 def is_hashable(obj: Any) -> bool:
@@ -143,7 +202,72 @@ def call_primitive(
     context: Context, node: ast.AST, callee: Any, positional: Sequence[Operand], keywords: dict[str, Operand]
 ) -> Operand:
     primitive = registry[callee]
-    return operation(context, node, primitive, primitive.bind(positional, keywords))
+    arguments = primitive.bind(positional, keywords)
+    if primitive.kind == "definition":
+        return call_definition(context, node, primitive, arguments)
+    return operation(context, node, primitive, arguments)
+
+
+def call_definition(
+    context: Context, node: ast.AST, primitive: Primitive, arguments: tuple[Operand, ...]
+) -> Operand:
+    """A call that is kept: its definition is lowered aside, only to learn the type of the result."""
+    assert primitive.rule is not None
+    with context.builder.separately(Block()):
+        result = lower_definition(
+            context, node, primitive.rule, with_lists_as_arrays(context, primitive, arguments), {}
+        )
+    if not isinstance(result, Value):
+        return result
+    kind = type_of(result)
+    context.builder.place = (context.here.source, node)
+    return context.builder.call(primitive, arguments, kind=ArrayType(kind.dtype, kind.shape))
+
+
+def with_lists_as_arrays(
+    context: Context, primitive: Primitive, arguments: Sequence[Operand]
+) -> list[Operand]:
+    """The arguments as a definition gets them: lists stand for arrays, as everywhere in NumPy."""
+    return [
+        context.builder.call(registry[np.array], (argument, None))
+        if isinstance(argument, list) and name not in primitive.structures
+        else argument
+        for name, argument in zip(primitive.parameters, arguments, strict=True)
+    ]
+
+
+def write_out_definition(
+    context: Context,
+    node: ast.AST,
+    function: Any,
+    positional: list[Operand],
+    keywords: dict[str, Operand],
+) -> Operand:
+    """The operations of a definition, in the place of the call."""
+    block = context.builder.block
+    before = len(block.operations)
+    result = lower_definition(context, node, function, positional, keywords)
+    for made in block.operations[before:]:
+        made.place = (context.here.source, node)
+    return result
+
+
+def lower_definition(
+    context: Context,
+    node: ast.AST,
+    function: Any,
+    positional: list[Operand],
+    keywords: dict[str, Operand],
+) -> Operand:
+    """Run a definition over operands; what it refuses is refused at the call."""
+    in_rule, wanted = context.in_rule, context.wanted
+    context.in_rule, context.wanted = "np.", None
+    try:
+        return inline(context, node, function, positional, keywords)
+    except Unsupported as error:
+        raise context.refuse(node, error.reason, error.advice) from None
+    finally:
+        context.in_rule, context.wanted = in_rule, wanted
 
 
 def inline(
@@ -217,7 +341,9 @@ def inline_gate(
         result = run_in(context, node, Scope(source, gate.forward, {**names, "np": np}), expression)
     except Unsupported as error:
         raise context.refuse(node, error.reason, error.advice) from None
-    if gate.partials is not None and isinstance(result, Value) and all(result is not x for x in inputs):
+    is_real = not any(map(is_complex, inputs))
+    is_new = isinstance(result, Value) and all(result is not x for x in inputs)
+    if gate.partials is not None and is_real and is_new:
         given = dict.fromkeys(signature_of(gate.partials)[2], result)
         context.shortcuts[result] = Shortcut(result, inputs, gate.partials, given, gate.singular)
     return result

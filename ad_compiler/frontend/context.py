@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType
 from ad_compiler.builder import Builder
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.identities import Lists
@@ -218,18 +217,7 @@ def lower(context: Context, node: ast.expr) -> Operand:
         operand = handler(context, node)
     except Refusal as refusal:
         raise context.refuse(node, refusal.reason, refusal.advice) from None
-    if is_complex(operand):
-        raise context.refuse(node, "a complex number is met, and only real ones are differentiated", _REAL)
     return operand
-
-
-def is_complex(operand: Operand) -> bool:
-    if isinstance(operand, Value):
-        return isinstance(operand.type, ArrayType) and operand.type.dtype.kind == "c"
-    return isinstance(operand, complex)
-
-
-_REAL = "compute with the real and the imaginary part as two numbers"
 
 
 _LOOP = "write it with whole arrays: slices, broadcasting and reductions"

@@ -11,7 +11,7 @@ import numpy as np
 from ad_compiler.analysis.layout import is_array
 from ad_compiler.analysis.types import STRING, ArrayType
 from ad_compiler.frontend import attributes, lists
-from ad_compiler.frontend.aliases import current, reference_of
+from ad_compiler.frontend.aliases import current, object_of
 from ad_compiler.frontend.branches import choose, on_this_side
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context, Given, handles, lower
@@ -19,6 +19,7 @@ from ad_compiler.frontend.objects import is_value
 from ad_compiler.frontend.operations import describe_any, elements_of, evaluate, operation
 from ad_compiler.frontend.scope import Undecided, locate
 from ad_compiler.frontend.statements import assign, local_function
+from ad_compiler.frontend.stretched import stretched_sum
 from ad_compiler.ir import Operand, Record, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.lists import is_list
@@ -175,7 +176,7 @@ def is_same(context: Context, node: ast.AST, left: Operand, right: Operand) -> b
     """`left is right`, where that is known."""
     if left is right or not (is_array(left) and is_array(right)):
         return left is right
-    first, second = reference_of(context, left), reference_of(context, right)
+    first, second = object_of(context, left), object_of(context, right)
     if first is not second and all(
         value.access is not None or value in context.choices for value in (first, second)
     ):
@@ -236,6 +237,9 @@ def boolean_rest(context: Context, node: ast.BoolOp, values: list[ast.expr]) -> 
 @handles(ast.IfExp)
 def conditional(context: Context, node: ast.IfExp) -> Operand:
     condition = lower(context, node.test)
+    summed = stretched_sum(context, node, condition)
+    if summed is not None:
+        return summed
     return choose(
         context, node, condition, lambda: lower(context, node.body), lambda: lower(context, node.orelse)
     )

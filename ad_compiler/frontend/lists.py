@@ -103,6 +103,15 @@ def method(
         raise context.refuse(node, f"`.{name}` of a list is not known", "use its items")
     assert isinstance(node.func, ast.Attribute)
     check_pending(context, node)
+    if isinstance(node.func.value, ast.Name):
+        xs = lower(context, node.func.value)  # as the arguments have left it
+    own = context.lists.family(xs)
+    if name != "extend" or any(isinstance(each, Iteration) for each in positional):
+        for each in lists_in(positional):
+            if own & context.lists.family(each):
+                raise context.refuse(
+                    node, f"a list is an argument of its own `.{name}`", "copy it: `list(xs)`"
+                )
     result, changed = apply(context, node, xs, name, positional)
     replace(context, node, xs, changed)
     return result
@@ -425,8 +434,8 @@ def check_pending(context: Context, node: ast.Call) -> None:
         parts = [head.iter]
     else:
         parts = [head]
-    if isinstance(head, ast.Expr) and head.value is node:
-        parts = list(node.args)
+    if isinstance(head, ast.Expr) and head.value is node and isinstance(node.func.value, ast.Name):
+        return  # the arguments come first
     if any(reads_whole(part, base.id) for part in parts):
         raise context.refuse(
             node,

@@ -95,15 +95,8 @@ def run_for(context: Context, node: ast.For, rest: list[ast.stmt]) -> Outcome | 
         course = course_of(context, node.iter, operand)
         outcome = None
         if course is not None:
-            rebound, written = rebound_in(context, node, operand), len(context.written)
             outcome = run_course(context, node, course)
             check_iterated(context, node, operand, changes)
-            if rebound and len(context.written) > written:
-                raise context.refuse(
-                    node.iter,
-                    f"this loop runs over `{rebound}`, binds that name anew, and writes in place",
-                    "run over a copy: `.copy()`",
-                )
         elif is_known(operand):
             outcome = unrolled(context, node, items(context, node.iter, operand))
         if outcome is not None:
@@ -115,16 +108,6 @@ def run_for(context: Context, node: ast.For, rest: list[ast.stmt]) -> Outcome | 
         )
 
     return after_loop(context, node, in_statement(context, node, turns), rest)
-
-
-def rebound_in(context: Context, node: ast.For, operand: Operand) -> str | None:
-    """A name for the array that a loop runs over, which the loop binds anew."""
-    roots = {root_of(value) for value in values_in(operand) if is_array(value)}
-    bound = set().union(*map(bound_names, node.body))
-    for name, held in context.here.names.items():
-        if name in bound and any(root_of(v) in roots for v in values_in(held) if is_array(v)):
-            return name
-    return None
 
 
 @controls(ast.While)
@@ -591,12 +574,28 @@ class LoopLowering:
                 if root in carried:
                     self.vague.add(place)
                 elif root not in self.inside and (mine or root in written):
-                    self.ends[place] = tuple(dict.fromkeys([*self.ends.get(place, ()), root]))
+                    self.note_end(place, [root])
+            self.note_end(place, self.arrays_handed_on(place, () if held is MISSING else held, params))
         for groups in (starts, ends):
             for root, places in groups.items():
                 written_here = any(written & set(values_in(params[place])) for place in places)
                 if len(places) > 1 and (written_here or root in written):
                     self.vague.update(places)
+
+    def arrays_handed_on(self, place: Place, held: Operand, params: dict[Place, Operand]) -> list[Value]:
+        """The arrays from outside that a place may hold after a turn because of what other places held, or
+        a branch has chosen."""
+        ends = self.roots_in(held)
+        chosen = {self.first(each) for root in ends for each in self.after.choices.get(root, ())}
+        found = [root for root in chosen if root not in self.inside]
+        for other, param in params.items():
+            if other != place and set(values_in(param)) & {*ends, *chosen}:
+                found += [*self.roots_in(self.initial(other)), *self.ends.get(other, ())]
+        return found
+
+    def note_end(self, place: Place, roots: list[Value]) -> None:
+        """After a turn, a place may hold one of these arrays from outside."""
+        self.ends[place] = tuple(dict.fromkeys([*self.ends.get(place, ()), *roots]))
 
     def join(self, carried: set[Place], params: dict[Place, Operand]) -> bool:
         """Join the kinds after a turn to those before; whether they were that already."""
@@ -681,7 +680,11 @@ class LoopLowering:
             carried_before[param] = result
             if is_array(operand):
                 shown.setdefault(root_of(operand), []).append(result)
-                note_choice(context, result, (UNBOUND if self.turns_for_sure() else initial, UNBOUND))
+                note_choice(
+                    context,
+                    result,
+                    (UNBOUND if self.turns_for_sure() else initial, *self.ends.get(place, ())),
+                )
             return result
 
         self.check_lists()

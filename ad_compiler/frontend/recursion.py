@@ -21,6 +21,7 @@ Analysis (1999), chapter 2). What the body reads from the functions around it be
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from types import FunctionType
@@ -38,7 +39,7 @@ from ad_compiler.analysis.types import (
     representative,
 )
 from ad_compiler.builder import key_of
-from ad_compiler.frontend.aliases import active_scopes, current
+from ad_compiler.frontend.aliases import COPY_ADVICE, active_scopes, current, possible_roots, root_of
 from ad_compiler.frontend.carried import (
     joined,
     kind_of,
@@ -140,7 +141,9 @@ class Recursion:
         self.arguments = dict(scope.names)
         self.kinds: dict[int, Type] = {}  # of the arguments that are parameters, by their number
         self.arrays: set[int] = set()  # of those, the ones that may be arrays in memory
+        self.written: dict[int, None] = {}  # of those, the ones that are written into
         self.result: Operand = UNKNOWN  # its structure, on values of the kinds it may have
+        self.same: dict[int, int] | None = None  # results that are arguments: their numbers -> the places
         self.settled = False
         self.calls: list[tuple[Source, ast.AST, dict[str, Operand]]] = []  # of the function by itself
         self.function = Function("", [], Block())
@@ -199,10 +202,15 @@ class Recursion:
             with context.builder.separately(self.function.forward):
                 result = self.body(scope)
         except ResultUnknown as unknown:
+            context.newer, context.choices = newer, choices
+            if self.learns_arguments():
+                return
             raise unknown.refusal from None
         finally:
             context.recursions.pop()
         result = current(context, result)
+        left = self.find_written()
+        latest = {place: current(context, each) for place, each in self.parameters.items()}
         context.newer, context.choices = newer, choices
         if any(changed(each.names, names) for each, names in zip(scopes, before, strict=True)):
             raise context.refuse(
@@ -210,9 +218,48 @@ class Recursion:
                 f"`{self.name}` calls itself, and changes what other functions hold",
                 "return what it makes",
             )
+        self.learns_arguments()
+        self.join_result(result)
+        self.find_same(latest)
+        self.function.result = [
+            each for number, each in enumerate(self.function.result) if number not in (self.same or {})
+        ]
+        self.function.result += left
+
+    def find_same(self, latest: dict[int, Operand]) -> None:
+        """Which results are arrays that the function was given, whichever way it takes."""
+        same = {
+            number: place
+            for number, each in enumerate(self.function.result)
+            for place, array in latest.items()
+            if each is array and place in self.arrays
+        }
+        if self.same is not None:
+            same = {number: place for number, place in same.items() if self.same.get(number) == place}
+        if same != self.same:
+            self.same = same
+            self.settled = False
+
+    def find_written(self) -> list[Operand]:
+        """What the arrays that are written into are at the end: more results, in the order of `written`."""
+        newer = self.context.newer
+        written = {place: None for place, value in self.parameters.items() if value in newer}
+        if not written.keys() <= self.written.keys():
+            self.written |= written
+            self.settled = False
+        return [current(self.context, self.parameters[place]) for place in self.written]
+
+    def learns_arguments(self) -> bool:
+        """Join the kinds of what the calls of this round are given; whether that shows anything new.
+
+        What ends the recursion may have been known in a round for which a call was given constants.
+        """
+        settled, self.settled = self.settled, True
         for source, node, given in self.calls:
             self.join_arguments(source, node, given)
-        self.join_result(result)
+        learned = not self.settled
+        self.settled = settled and self.settled
+        return learned
 
     def join_arguments(self, source: Source, node: ast.AST, given: dict[str, Operand]) -> None:
         """The kinds that fit a call, too; lengths that its body found equal are told apart again by now."""
@@ -305,17 +352,24 @@ class Recursion:
         """The result of a call, as a node of the program."""
         builder = self.context.builder
         given: list[Operand] = []
+        arguments: dict[int, Operand] = {}
         lengths: list[tuple[Axis, Axis]] = []
 
         def note(place: int, argument: Operand) -> None:
             if place in self.parameters:
                 given.append(argument)
+                arguments[place] = argument
                 lengths.extend(zip(axes(self.parameters[place]), axes(argument), strict=True))
 
         self.each_argument(note, names)
         call = Call(self.function, given, [], builder.statement, (self.context.here.source, node))
 
+        numbers = {value: number for number, value in enumerate(values_in(self.result))}
+        same = self.same or {}
+
         def made(value: Value) -> Value:
+            if numbers.get(value) in same:
+                return value
             result = Value(self.at_call(value.type, lengths))
             result.immutable = value.immutable
             result.operation = call
@@ -323,9 +377,40 @@ class Recursion:
             return result
 
         result = map_values(made, self.result)
+        returned = list(call.results)
+        left = {place: made(like(self.parameters[place])) for place in self.written if place in arguments}
         builder.append(call)
-        self.context.choices.update({value: () for value in call.results if is_array(value)})
-        return result
+        self.context.choices.update({value: () for value in returned if is_array(value)})
+        self.check_separate(node, arguments)
+        for place, updated in left.items():
+            self.leave(node, arguments[place], updated)
+
+        def given_back(value: Value) -> Operand:
+            number = numbers.get(value)
+            return arguments[same[number]] if number in same else value
+
+        return current(self.context, map_values(given_back, result))
+
+    def check_separate(self, node: ast.AST, arguments: dict[int, Operand]) -> None:
+        """Refuse a call that is given an array twice, if it writes into it."""
+        roots = {place: root_of(given) for place, given in arguments.items() if is_array(given)}
+        for place, other in itertools.permutations(roots, 2):
+            mine, theirs = ({roots[n], *possible_roots(self.context, roots[n])} for n in (place, other))
+            if place in self.written and mine & theirs:
+                raise self.context.refuse(
+                    node,
+                    f"`{self.name}` calls itself, writes into an array, and may be given it twice",
+                    COPY_ADVICE,
+                )
+
+    def leave(self, node: ast.AST, given: Operand, updated: Value) -> None:
+        """Make what the function has left of an array the content of the array that it was given."""
+        from ad_compiler.frontend.writes import overwritten_by
+
+        given = current(self.context, given)
+        if not is_array(given):
+            raise self.context.refuse(node, f"`{self.name}` writes into what is no array here", "give it one")
+        overwritten_by(self.context, node, given, updated)
 
     def at_call(self, kind: Type, lengths: list[tuple[Axis, Axis]]) -> Type:
         """The kind of a result where the arguments have these lengths."""
@@ -342,9 +427,9 @@ class Recursion:
         return ArrayType(kind.dtype, tuple(map(length, kind.shape)), kind.python)
 
     def check_writes(self, written: set[Value]) -> None:
-        """Refuse a write into an array that the function did not make itself."""
+        """Refuse a write into an array that the function neither made itself nor was given."""
         block = self.function.forward
-        made = made_in(block)
+        made = made_in(block) | {self.parameters[place] for place in self.written}
         bases = [
             (node.arguments[0], node.place)
             for node in nodes_in(block)
@@ -355,8 +440,8 @@ class Recursion:
                 source, node = place or (self.context.here.source, self.node)
                 raise source.refuse(
                     node,
-                    f"`{self.name}` calls itself, and writes into an array that it is given",
-                    "write into a copy, and return it",
+                    f"`{self.name}` calls itself, and writes into an array from outside of it",
+                    "pass it as an argument",
                 )
 
     def check_lists(self, made: set[Value]) -> None:
@@ -379,12 +464,13 @@ class Recursion:
         outside = [
             value for value in dict.fromkeys(reads_in(function)) if value not in made and value not in own
         ]
-        arguments = self.called(self.node, self.arguments)
-        call = self.context.builder.block.operations[-1]
-        assert isinstance(call, Call)
+        operations = self.context.builder.block.operations
+        before = len(operations)
+        result = self.called(self.node, self.arguments)
+        calls = [node for node in operations[before:] if isinstance(node, Call)]
         add_parameters(function, own)
-        close(self.context.shortcuts, function, outside, [call])
-        return arguments
+        close(self.context.shortcuts, function, outside, calls)
+        return result
 
 
 def holds_function(operand: Operand) -> bool:

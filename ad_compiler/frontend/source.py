@@ -142,11 +142,18 @@ def read_source(function: Callable[..., object], generator: bool = False) -> Sou
     return source
 
 
+def compiled_function(function: Any) -> Any:
+    """The Python function behind one that Numba compiles; what is given otherwise."""
+    if type(function).__module__.startswith("numba.") and hasattr(function, "py_func"):
+        return function.py_func
+    return function
+
+
 def plain_function(function: Callable[..., object]) -> types.FunctionType:
     """The function behind wrappers that return what it returns, or `Unsupported`."""
-    unwrapped: Any = function
+    unwrapped: Any = compiled_function(function)
     while isinstance(unwrapped, functools._lru_cache_wrapper | staticmethod):
-        unwrapped = unwrapped.__wrapped__
+        unwrapped = compiled_function(unwrapped.__wrapped__)
     if isinstance(unwrapped, types.FunctionType):
         return unwrapped
     kind = type(unwrapped).__name__

@@ -14,6 +14,7 @@ from ad_compiler.analysis.types import same_length, same_shape
 from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.operations import operation
+from ad_compiler.frontend.overlaps import check_overlap
 from ad_compiler.frontend.writes import (
     augment_item,
     check_kinds,
@@ -67,6 +68,7 @@ def copyto(context: Context, node: ast.AST, positional: Arguments, keywords: Key
     target, source, _, where = bound(context, node, "dst src | casting where", positional, keywords)
     array = array_given(context, node, target)
     check_kinds(context, node, array, source)
+    check_overlap(context, node, array, (), current(context, source))
     if where is not None and where is not True:
         source = operation(context, node, registry[np.where], (where, source, array))
     write(context, node, array, (), source)
@@ -119,6 +121,7 @@ def fill_diagonal(context: Context, node: ast.AST, positional: Arguments, keywor
         )
     count = length(context.builder, array, 0)
     places = operation(context, node, registry[np.arange], (count, None, None))
+    check_overlap(context, node, array, (), current(context, value), flat=True)
     write(context, node, array, (places, places), value)
     return None
 

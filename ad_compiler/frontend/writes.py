@@ -26,7 +26,6 @@ from ad_compiler.analysis.types import same_shape
 from ad_compiler.frontend import lists
 from ad_compiler.frontend.aliases import (
     COPY_ADVICE,
-    active_scopes,
     choices_between,
     current,
     latest_root,
@@ -41,6 +40,7 @@ from ad_compiler.frontend.aliases import (
 )
 from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.operations import operation
+from ad_compiler.frontend.overlaps import check_overlap
 from ad_compiler.frontend.scope import Undecided
 from ad_compiler.ir import Operand, Operation, Record, Value, values_in
 from ad_compiler.rules.indexing import (
@@ -71,17 +71,17 @@ def augment_name(context: Context, node: ast.AugAssign, target: ast.Name) -> Non
         return
     if isinstance(held, dict):
         held = augment_dict(context, node, held, node.op, operand)
-        context.here.names[target.id] = held
+        context.here.binding(target.id).names[target.id] = held
         return
     held = current(context, held)
     if is_array(held):
         update(context, node, held, node.op, operand)
-        context.here.names[target.id] = current(context, held)
+        context.here.binding(target.id).names[target.id] = current(context, held)
         return
     result = apply_binary(context, node, BINARY[type(node.op)], held, operand)
     if isinstance(result, Value) and result.name is None:
         result.name = target.id
-    context.here.names[target.id] = result
+    context.here.binding(target.id).names[target.id] = result
 
 
 def target_as_load(target: ast.Name) -> ast.Name:
@@ -124,6 +124,16 @@ def overwrite(
             store(context, node, array, result)
             return
     write(context, node, array, (), result)
+
+
+def overwritten_by(context: Context, node: ast.AST, array: Value, content: Value) -> None:
+    """An array, or a view of one, gets the content that a call has left in it."""
+    array = writable(context, node, array)
+    if viewing(array) is not None:
+        write(context, node, array, (), content)
+        return
+    rename(content, array)
+    store(context, node, array, content)
 
 
 def write_item(
@@ -205,6 +215,7 @@ def write_flat(
     operand = lower(context, value) if op is not None and isinstance(value, ast.expr) else value
     if op is not None:
         operand = apply_binary(context, node, BINARY[type(op)], old, operand)
+    check_overlap(context, node, current(context, array), items, current(context, operand), flat=True)
     put_flat(context, node, array, items, operand)
 
 
@@ -229,6 +240,8 @@ def write(
     array = writable(context, node, current(context, array))
     operand = current(context, operand)
     check_kinds(context, node, array, operand)
+    if not added:
+        check_overlap(context, node, array, items, operand)
     store(context, node, array, new_root(context, node, array, items, operand, added))
 
 
@@ -240,32 +253,23 @@ def check_kinds(context: Context, node: ast.AST, array: Value, operand: Operand)
 def new_root(
     context: Context, node: ast.AST, view: Value, items: Index, operand: Operand, added: bool
 ) -> Value:
-    """The array that `view` shows, after the write."""
+    """The array that `view` shows, after the write: a new value of the root, whatever the view's shape is."""
     path: list[Operation] = []
     base = view
     while (seen := viewing(base)) is not None:
-        if is_identity(seen):
-            base = seen.arguments[0]
-            continue
-        if seen.primitive.name in ("reshape", "ravel"):
-            break
-        path.insert(0, seen)
         base = seen.arguments[0]
+        if not is_identity(seen):
+            path.insert(0, seen)
     while path and path[-1].primitive.name == "getitem":
         joined = composed(path[-1], items)
         if joined is None:
             break
         path.pop()
         items = joined
-    result = updated(context, node, base, path, items, operand, added)
-    if seen is None:
-        return result
-    inner = seen.arguments[0]
-    shape = shape_values(context.builder, inner)
-    whole = operation(context, node, registry[np.reshape], (result, shape), method=True)
-    assert isinstance(whole, Value)
-    rename(whole, inner)
-    return whole if viewing(inner) is None else new_root(context, node, inner, (), whole, False)
+    if path and not rank_of(base):  # which is a number in the emitted code: there are no views of it
+        operand = updated(context, node, view, [], items, operand, added)
+        path, items, added = [], (), False
+    return updated(context, node, base, path, items, operand, added)
 
 
 def updated(
@@ -381,12 +385,6 @@ def writable(context: Context, node: ast.AST, array: Value) -> Value:
                 node,
                 f"`np.{seen.primitive.name}` gives a read-only view: NumPy does not write into it",
                 COPY_ADVICE,
-            )
-        if seen.primitive.name in ("reshape", "ravel") and any(s.in_loop for s in active_scopes(context)):
-            raise context.refuse(
-                node,
-                f"what `{seen.primitive.name}` gives is written into in a loop: it shows another array",
-                "write into that array itself, or into a copy: `.copy()`",
             )
         view = seen.arguments[0]
     first = reference_of(context, view)

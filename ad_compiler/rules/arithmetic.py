@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.rules.notation import constant, elementwise
+from ad_compiler.rules.shapes import is_complex
 
 
 @elementwise(operator.add, np.add)
@@ -70,7 +71,7 @@ def ieee_remainder(a: Any, b: Any, *, y: Any) -> Any:
 
 @elementwise(operator.abs, np.absolute, np.fabs, math.fabs)
 def absolute(a: Any) -> Any:
-    return np.sign(a)
+    return np.conj(np.sign(a)) if is_complex(a) else np.sign(a)
 
 
 @elementwise(np.maximum)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType, Length, may_be_one, promote
+from ad_compiler.analysis.types import FLOAT, ArrayType, Length, may_be_one, promote
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
@@ -92,7 +92,7 @@ def linspace_type(start: Any, stop: Any, num: Any = 50) -> ArrayType:
         raise Refusal(
             "the ends given to `np.linspace` are arrays", "use `a + (b - a) * np.linspace(0, 1, n)`"
         )
-    return ArrayType(np.result_type(promote(types), np.float64), (axis_from_operand(num),))
+    return ArrayType(promote([*types, FLOAT]), (axis_from_operand(num),))
 
 
 @rule(np.linspace, infer=linspace_type, linear="together")

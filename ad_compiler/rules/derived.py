@@ -13,13 +13,7 @@ from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.joining import at_least
 from ad_compiler.rules.notation import expansion, expansions, registry
-from ad_compiler.rules.shapes import _contract, rank_of, shape_of
-
-
-@expansion(np.ptp)
-def ptp(builder: Builder, a: Operand, axis: Any = None) -> Operand:
-    high, low = (builder.call(registry[f], (a, axis, False)) for f in (np.max, np.min))
-    return builder.call(registry[operator.sub], (high, low))
+from ad_compiler.rules.shapes import _contract, is_complex, rank_of, shape_of
 
 
 @expansion(np.average)
@@ -38,6 +32,8 @@ def average(builder: Builder, a: Operand, axis: Any = None, weights: Any = None)
 @expansion(np.vdot)
 def vdot(builder: Builder, a: Operand, b: Operand) -> Operand:
     left, right = (x if rank_of(x) == 1 else builder.call(registry[np.ravel], (x, "C")) for x in (a, b))
+    if is_complex(left):
+        left = builder.call(registry[np.conj], (left,))
     return builder.call(registry[np.dot], (left, right))
 
 

@@ -14,7 +14,14 @@ import numpy as np
 
 from ad_compiler.analysis.types import INT, ArrayType
 from ad_compiler.rules.notation import constant, elementwise
-from ad_compiler.rules.shapes import bool_type, broadcast_types, elementwise_type, math_type_int, type_of
+from ad_compiler.rules.shapes import (
+    bool_type,
+    broadcast_types,
+    elementwise_type,
+    is_complex,
+    math_type_int,
+    type_of,
+)
 
 
 @elementwise(np.exp, math.exp)
@@ -133,7 +140,7 @@ def tanh(x: Any, *, y: Any) -> Any:
 
 @elementwise(np.arcsinh, math.asinh)
 def arcsinh(x: Any) -> Any:
-    return 1 / np.hypot(x, 1.0)
+    return 1 / np.sqrt(1 + x * x) if is_complex(x) else 1 / np.hypot(x, 1.0)
 
 
 @elementwise(np.arccosh, math.acosh)

@@ -25,6 +25,7 @@ from ad_compiler.analysis.types import (
     may_be_one,
     representative,
     same_length,
+    shortened,
 )
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Operation, Value
@@ -100,13 +101,6 @@ def slice_length(axis: Axis, item: slice) -> Axis:
         if low == 0 and stop is not None and stop > 1 and not may_be_one(axis):
             return Length(("first", axis, stop))  # min(axis, stop), and axis is not 1
     return Length(("slice", axis, (start, stop, step)), may_be_one=True)
-
-
-def shortened(axis: Axis, by: int) -> Axis:
-    """The length `max(axis - by, 0)`."""
-    if isinstance(axis, Length) and isinstance(axis.key, tuple) and axis.key[0] == "shortened":
-        return shortened(axis.key[1], axis.key[2] + by)
-    return axis if by == 0 else Length(("shortened", axis, by), may_be_one=True)
 
 
 def getitem_type(a: Any, index: Any) -> ArrayType:
@@ -260,7 +254,7 @@ def part_of(a: Any, path: Any) -> Any:
 def part(builder: Builder, a: Operand, path: Any) -> Operand:
     """The view of an array that a path leads to."""
     for primitive, *arguments in path:
-        a = builder.call(primitive, (a, *arguments))
+        a = builder.call(primitive, (a, *arguments), method=primitive.method is not None)
     return a
 
 

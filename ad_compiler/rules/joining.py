@@ -99,7 +99,7 @@ def hstack(builder: Builder, arrays: Any) -> Operand:
     return builder.call(registry[np.concatenate], (parts, 0 if rank_of(parts[0]) == 1 else 1))
 
 
-@expansion(np.vstack)
+@expansion(np.vstack, *([np.row_stack] if "row_stack" in vars(np) else []))
 def vstack(builder: Builder, arrays: Any) -> Operand:
     return builder.call(registry[np.concatenate], ([at_least(builder, array, 2) for array in arrays], 0))
 

@@ -17,6 +17,10 @@ the star it asks for what it needs: `y`, the result, and `g`, the cotangent of t
     def matmul(a, b, *, g):               parameter (those without a default), in order
         return g @ b.T, a.T @ g
 
+    @definition(np.cov)                   a function written out in simpler ones: its derivative is that of
+    def cov(m, y=None, rowvar=True):      what it is written as, computed in the reverse sweep; the forward
+        ...                               sweep calls the function itself
+
 Forward mode follows from the same rules: partial derivatives times tangents, a linear operation of the
 tangent, the pullback transposed. A rule of an operation that is linear in all of its parameters together,
 or in each of them by itself (a product), says so by `linear=`. Where none of this gives good code, a second
@@ -40,6 +44,7 @@ from ad_compiler.analysis.types import Type
 from ad_compiler.refusal import Refusal
 
 Infer = Callable[..., Type]
+Kind = Literal["elementwise", "linear", "rule", "definition", "constant"]
 RuleFunction = Callable[..., Any]
 
 
@@ -61,7 +66,7 @@ class Primitive:
 
     name: str
     text: str
-    kind: Literal["elementwise", "linear", "rule", "constant"]
+    kind: Kind
     infer: Infer
     rule: RuleFunction | None = None
     parameters: tuple[str, ...] = ()
@@ -70,6 +75,7 @@ class Primitive:
     differentiable: tuple[str, ...] = ()  # the parameters that get a cotangent
     view: bool = False
     cheap: bool = False
+    structures: tuple[str, ...] = ()  # parameters of a definition whose lists are no arrays
     effect: bool = False
     fresh: bool = False
     variadic: bool = False
@@ -136,12 +142,14 @@ registry: dict[Any, Primitive] = {}
 methods: dict[str, Primitive] = {}
 compile_time: set[Any] = set()
 expansions: dict[Any, Callable[..., Any]] = {}
+replaced: dict[Any, RuleFunction] = {}  # functions and what is written out instead of a call
 
 _MODULE_TEXTS = {
     "math": "math.",
     "time": "time.",
     "numpy": "np.",
     "numpy.linalg": "np.linalg.",
+    "numpy.fft": "np.fft.",
     "_operator": "",
     "builtins": "",
 }
@@ -155,6 +163,8 @@ def spelling(function: Any) -> str:
     if "stride_tricks" in module:
         return f"np.lib.stride_tricks.{function.__name__}"
     prefix = _MODULE_TEXTS.get(module, "np.")
+    if module.startswith("scipy."):
+        prefix = f"{'.'.join(module.split('.')[:2])}."
     return "" if module == "_operator" else f"{prefix}{function.__name__}"
 
 
@@ -167,14 +177,19 @@ def signature_of(rule_function: RuleFunction) -> tuple[tuple[str, ...], dict[str
     return names, defaults, frozenset(needs)
 
 
+def no_inference(*_: Any) -> Type:
+    raise AssertionError("the type of a definition is found by lowering it")
+
+
 def register(
     function: Any,
-    kind: Literal["elementwise", "linear", "rule", "constant"],
+    kind: Kind,
     infer: Infer,
     rule_function: RuleFunction,
     *,
     name: str | None = None,
     method: str | None = None,
+    text: str | None = None,
     differentiable: tuple[str, ...] | None = None,
     **flags: Any,
 ) -> Primitive:
@@ -185,7 +200,7 @@ def register(
         flags.setdefault("linear", "together")
     primitive = Primitive(
         name=name or (function if isinstance(function, str) else function.__name__),
-        text=spelling(function),
+        text=spelling(function) if text is None else text,
         kind=kind,
         infer=infer,
         rule=None if kind == "constant" else rule_function,
@@ -267,6 +282,30 @@ def constant(
     def decorate(rule_function: RuleFunction) -> RuleFunction:
         for function in functions:
             register(function, "constant", infer or elementwise_type(function), rule_function, **options)
+        return rule_function
+
+    return decorate
+
+
+def definition(*functions: Any, **options: Any) -> Callable[[RuleFunction], RuleFunction]:
+    """A function in terms of simpler ones, without control flow that depends on numbers."""
+
+    def decorate(rule_function: RuleFunction) -> RuleFunction:
+        names = signature_of(rule_function)[0]
+        for function in functions:
+            register(
+                function, "definition", no_inference, rule_function, **{"differentiable": names, **options}
+            )
+        return rule_function
+
+    return decorate
+
+
+def written_out(*functions: Any) -> Callable[[RuleFunction], RuleFunction]:
+    """A function that is replaced by its definition where it is called: one that gives several results."""
+
+    def decorate(rule_function: RuleFunction) -> RuleFunction:
+        replaced.update(dict.fromkeys(functions, rule_function))
         return rule_function
 
     return decorate

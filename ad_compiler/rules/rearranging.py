@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType, Axis, Length, representative, same_length
+from ad_compiler.analysis.types import ArrayType, Axis, Length, representative, same_length, shortened
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
-from ad_compiler.rules.indexing import index_add, shortened
+from ad_compiler.rules.indexing import index_add
 from ad_compiler.rules.notation import at_compile_time, constant, expansion, linear, pushforward, registry
 from ad_compiler.rules.shapes import (
     normalized_axes,
@@ -21,7 +21,7 @@ from ad_compiler.rules.shapes import (
     sum_of_axes,
     type_of,
 )
-from ad_compiler.rules.structure import add_lengths, length
+from ad_compiler.rules.structure import length
 
 
 def static_int(operand: Any, what: str) -> int:
@@ -207,64 +207,20 @@ def even_axes(counts: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(range(0, 2 * len(counts), 2))
 
 
-@at_compile_time
-def pad_widths(array: Any, pad_width: Any) -> tuple[tuple[int, int], ...]:
-    """Before and after, for every axis."""
-    rank = rank_of(array)
-    pairs = pad_width if isinstance(pad_width, (tuple, list)) else ((pad_width, pad_width),)
-    if not isinstance(pairs[0], (tuple, list)):
-        pairs = (pairs if len(pairs) == 2 else (pairs[0], pairs[0]),)
-    if len(pairs) not in (1, rank):
-        raise Refusal(f"{len(pairs)} pad widths are given for {rank} axes", "give one pair for each axis")
-    pairs = tuple(pairs) * rank if len(pairs) == 1 else tuple(pairs)
-    return tuple((static_int(a, "a pad width"), static_int(b, "a pad width")) for a, b in pairs)
-
-
-def pad_type(array: Any, pad_width: Any, mode: Any = "constant", constant_values: Any = 0) -> ArrayType:
-    if mode != "constant":
-        raise Refusal(f"`np.pad` in mode {mode!r} has no rule", "pad with constants, or use np.concatenate")
-    if isinstance(constant_values, Value):
-        raise Refusal("what `np.pad` pads with is not known while compiling", "write it as a constant")
-    kind = type_of(array)
-    pairs = zip(kind.shape, pad_widths(array, pad_width), strict=True)
-    return ArrayType(kind.dtype, tuple([sum_of_axes([n, before + after]) for n, (before, after) in pairs]))
-
-
-@linear(np.pad, infer=pad_type)
-def pad(array: Any, pad_width: Any, mode: Any = "constant", constant_values: Any = 0, *, g: Any) -> Any:
-    return middle(g, array, pad_widths(array, pad_width))
-
-
-@pushforward(np.pad)
-def pad_tangent(
-    array: Any, pad_width: Any, mode: Any = "constant", constant_values: Any = 0, *, array_dot: Any
-) -> Any:
-    return np.pad(array_dot, pad_width)
-
-
-@expansion()
-def middle(builder: Builder, g: Operand, a: Operand, widths: Any) -> Operand:
-    """The part of `g` that is not padding."""
-    index: list[Operand] = []
-    for axis, (before, after) in enumerate(widths):
-        stop = add_lengths(builder, length(builder, a, axis), before) if after else None
-        index.append(slice(before or None, stop, None))
-    part = builder.call(registry["getitem"], (g, tuple(index)))
-    return builder.call(registry[np.reshape], (part, tuple(length(builder, a, i) for i in range(len(index)))))
-
-
-def diff_type(a: Any, n: Any = 1, axis: Any = -1) -> ArrayType:
+def diff_type(a: Any, axis: Any = -1) -> ArrayType:
     kind = type_of(a)
     (place,) = normalized_axes(axis, kind.rank)
-    if n != 1:
-        raise Refusal("`np.diff` of higher order has no rule", "apply `np.diff` again")
     size = representative(kind.shape[place])
     less = max(size - 1, 0) if isinstance(size, int) else shortened(size, 1)
     return ArrayType(kind.dtype, (*kind.shape[:place], less, *kind.shape[place + 1 :]))
 
 
-@linear(np.diff, infer=diff_type)
-def diff(a: Any, n: Any = 1, axis: Any = -1, *, g: Any) -> Any:
+def first_difference(a: Any, axis: Any = -1) -> Any:
+    """`np.diff` of the first order."""
+
+
+@linear(first_difference, infer=diff_type, text="np.diff", name="diff")
+def difference(a: Any, axis: Any = -1, *, g: Any) -> Any:
     upper = index_add(np.zeros_like(a), slice_along(a, axis, 1, None), g)
     return index_add(upper, slice_along(a, axis, None, -1), -g)
 

@@ -15,6 +15,7 @@ from ad_compiler.rules.shapes import (
     bool_reduction_type,
     extremum_type,
     index_reduction_type,
+    is_complex,
     mean_type,
     normalized_axes,
     rank_of,
@@ -110,21 +111,26 @@ def prod_tangent(a: Any, axis: Any = None, keepdims: Any = False, *, a_dot: Any)
 
 
 def var_type(a: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False) -> ArrayType:
-    return mean_type(a, axis, keepdims)
+    kind = mean_type(a, axis, keepdims)
+    return ArrayType(kind.dtype.type(0).real.dtype, kind.shape)
 
 
 @rule(np.var, infer=var_type, method="var", positional=2)
 def var(a: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False, *, g: Any) -> Any:
-    deviation = a - a.mean(axis=axis, keepdims=True)
+    deviation = conjugated(a - a.mean(axis=axis, keepdims=True))
     return restored(2 * g / (count(a, axis) - ddof), a, axis, keepdims) * deviation
 
 
 @rule(np.std, infer=var_type, method="std", positional=2)
 def std(a: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False, *, y: Any, g: Any) -> Any:
     # A spread is a norm: where all elements are equal its gradient is 0.
-    deviation = a - a.mean(axis=axis, keepdims=True)
+    deviation = conjugated(a - a.mean(axis=axis, keepdims=True))
     scale = np.where(y == 0, 0.0, g / (np.where(y == 0, 1.0, y) * (count(a, axis) - ddof)))
     return restored(scale, a, axis, keepdims) * deviation
+
+
+def conjugated(x: Any) -> Any:
+    return np.conj(x) if is_complex(x) else x
 
 
 def cumsum_type(a: Any, axis: Any = None) -> ArrayType:

@@ -34,6 +34,7 @@ from ad_compiler.analysis.types import (
 )
 from ad_compiler.ir import Operation, Value
 from ad_compiler.refusal import NeedsConstant, Refusal
+from ad_compiler.rules.notation import compile_time
 
 UFUNC_OF_OPERATOR: dict[Any, np.ufunc] = {
     operator.add: np.add,
@@ -180,6 +181,8 @@ def python_operator_type(function: Any, types: Sequence[ArrayType]) -> ArrayType
             "use whole numbers, or `np.logical_and` and its like",
         )
     dtype = np.result_type(*[t.dtype for t in types])
+    if function is operator.abs and dtype.kind == "c":
+        return FLOAT
     if dtype.kind == "b" and function not in (operator.and_, operator.or_, operator.xor):
         return INT
     return python_type(dtype)
@@ -279,6 +282,11 @@ def axis_from_operand(operand: Any) -> Axis:
 
 def shape_argument(shape: Any) -> tuple[Any, ...]:
     return tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+
+
+def has_inferred_length(shape: Any) -> bool:
+    """Whether NumPy is to find one of the lengths: -1."""
+    return any(isinstance(n, int) and n == -1 for n in shape_argument(shape))
 
 
 def reshape_type(a: Any, shape: Any, *_: Any) -> ArrayType:
@@ -388,6 +396,21 @@ def sum_of_axes(axes: Sequence[Axis]) -> Axis:
     if known == 0 and len(symbols) == 1:
         return symbols[0]
     return Length(("sum", known, *symbols), may_be_one=known <= 1)
+
+
+def is_complex(operand: Any) -> bool:
+    """Whether an operand is complex: rules may ask."""
+    return type_of(operand).dtype.kind == "c"
+
+
+compile_time.add(is_complex)
+
+
+def dtype_or(dtype: Any, default: Any) -> np.dtype[Any]:
+    """The dtype asked for, or the default."""
+    from ad_compiler.rules.structure import dtype_of
+
+    return np.dtype(default) if dtype is None else dtype_of(dtype)
 
 
 def number_type(*_: Any) -> ArrayType:

@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType, is_one, may_be_one, same_length, type_of_number
+from ad_compiler.analysis.types import (
+    ArrayType,
+    Axis,
+    is_one,
+    may_be_one,
+    representative,
+    same_length,
+    type_of_number,
+)
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
@@ -169,8 +177,6 @@ def size_of(a: Any) -> None: ...
 
 def length(builder: Builder, a: Operand, axis: int) -> Operand:
     """`a.shape[axis]`: a number where it is known."""
-    from ad_compiler.analysis.types import representative
-
     known = representative(shape_of(a)[axis])
     if isinstance(known, int):
         return known
@@ -212,16 +218,17 @@ def size(builder: Builder, a: Operand, axis: Any = None) -> Operand:
     return total if isinstance(total, int) else builder.call(registry["size"], (a,))
 
 
-def one_axis_type(g: Any, x: Any, axis: int) -> ArrayType:
-    kind = type_of(g)
-    return ArrayType(
-        kind.dtype, tuple([shape_of(x)[axis] if i == axis else n for i, n in enumerate(kind.shape)])
-    )
+def one_axis_type(a: Any, count: Any, one: int, axis: int, length: Axis) -> ArrayType:
+    kind = type_of(a)
+    return ArrayType(kind.dtype, tuple([length if i == axis else n for i, n in enumerate(kind.shape)]))
 
 
-@rule("sum_where_broadcast", infer=one_axis_type, view=True)
-def sum_where_broadcast(g: Any, x: Any, axis: Any = 0) -> Any:
-    """`g` summed over one axis if `x` turns out to have length 1 there."""
+@linear("sum_where_broadcast", infer=one_axis_type, view=True)
+def sum_where_broadcast(
+    a: Any, count: Any = None, one: Any = 1, axis: Any = 0, length: Any = 1, *, g: Any
+) -> Any:
+    """`a` summed over an axis where `count` is `one`, and as it is elsewhere: `length` is what is left."""
+    return np.broadcast_to(g, np.shape(a))
 
 
 @expansion()
@@ -244,7 +251,8 @@ def sum_to_shape_of(builder: Builder, g: Operand, x: Operand) -> Operand:
     for i, axis_length in enumerate(own):
         found = type_of(g).shape[i]
         if not same_length(found, axis_length) and may_be_one(axis_length):
-            g = builder.call(registry["sum_where_broadcast"], (g, x, i))
+            count = length(builder, x, i)
+            g = builder.call(registry["sum_where_broadcast"], (g, count, 1, i, axis_length))
     return g
 
 
@@ -309,6 +317,29 @@ def item(a: Any, *, g: Any) -> Any:
 @linear(np.float32, infer=lambda a: ArrayType(np.dtype(np.float32), shape_of(a)), view=True)
 def numpy_float(a: Any, *, g: Any) -> Any:
     return g
+
+
+@linear(complex, infer=lambda a: type_of_number(0j))
+@linear(np.complex64, infer=lambda a: ArrayType(np.dtype(np.complex64), shape_of(a)), view=True)
+@linear(np.complex128, infer=lambda a: ArrayType(np.dtype(np.complex128), shape_of(a)), view=True)
+@linear(np.longdouble, infer=lambda a: ArrayType(np.dtype(np.longdouble), shape_of(a)), view=True)
+@linear(np.clongdouble, infer=lambda a: ArrayType(np.dtype(np.clongdouble), shape_of(a)), view=True)
+def numpy_number(a: Any, *, g: Any) -> Any:
+    return g
+
+
+def whole_number(dtype: Any) -> None:
+    """The conversion to a dtype of whole numbers or truth values: steps, whose derivative is 0."""
+    kind = np.dtype(dtype)
+
+    @constant(dtype, infer=lambda a: ArrayType(kind, shape_of(a)), keywords=False)
+    def convert(a: Any) -> None: ...
+
+
+SIGNED: list[Any] = [np.bool_, np.int8, np.int16, np.int32, np.int64, np.intp, np.longlong]
+UNSIGNED: list[Any] = [np.uint8, np.uint16, np.uint32, np.uint64, np.uintp, np.ulonglong]
+for _scalar in SIGNED + UNSIGNED:
+    whole_number(_scalar)
 
 
 @constant(int, infer=int_type)

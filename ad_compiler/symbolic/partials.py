@@ -18,6 +18,7 @@ from ad_compiler.symbolic.accuracy import Examination, run
 from ad_compiler.symbolic.expressions import numpy_text, stable
 
 _SIMPLE = {"abs", "sign", "where", "maximum", "minimum", "heaviside", "floor", "ceil"}
+FINEST_EXPONENT = 50  # the largest denominator of the numbers in a sum that stands in an exponential
 _COSTS: dict[type[ast.AST], int] = {ast.Div: 2, ast.Pow: 15}
 
 
@@ -98,8 +99,22 @@ def forms(
 
 
 def _rearranged(expression: sp.Expr, patient: bool) -> list[sp.Expr]:
+    if _has_fine_exponents(expression):
+        return []
     simplified = sp.simplify(expression) if patient else sp.cancel(expression)
     return [simplified, sp.factor(expression), sp.factor(simplified), sp.expand(simplified)]
+
+
+def _has_fine_exponents(expression: sp.Expr) -> bool:
+    """Whether SymPy would write it with powers of many thousands: `exp(0.0324 + 0.36 * x)` has a
+    polynomial in `exp(1/2500)`, of degree 81."""
+    exponents = [sp.expand(e.exp) for e in expression.atoms(sp.exp)]
+    return any(
+        number.q > FINEST_EXPONENT
+        for exponent in exponents
+        if isinstance(exponent, sp.Add)
+        for number in exponent.atoms(sp.Rational)
+    )
 
 
 def _inverted_exponentials(expression: sp.Expr, symbol: sp.Symbol) -> sp.Expr:

@@ -20,19 +20,22 @@ partial derivative may be inf or NaN there, their product is 0 (`guarded_product
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from ad_compiler.analysis.activity import active_values
-from ad_compiler.analysis.types import ArrayType, Type
+from ad_compiler.analysis.types import ArrayType, TupleType, Type
+from ad_compiler.builder import Builder
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import Block, Branch, Call, Function, Loop, Operand, Operation, Shortcut, Value, values_in
 from ad_compiler.rules import lists
+from ad_compiler.rules.complex_numbers import check_complex, fitted_part
 from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.rules.structure import sum_to_shape_of
+from ad_compiler.transforms.apply_definitions import reverse_definition
 from ad_compiler.transforms.apply_rules import (
     apply_rule,
     apply_shortcut,
@@ -42,9 +45,12 @@ from ad_compiler.transforms.apply_rules import (
 )
 from ad_compiler.transforms.cotangents import (
     Cotangents,
+    in_precision_of,
+    is_unbound_where,
     is_zero,
     may_be_unbound,
     name_cotangent,
+    placeholder,
     zero_like,
 )
 from ad_compiler.transforms.reverse_calls import reverse_call
@@ -84,18 +90,38 @@ class ReverseSweep:
             self.block(forward, cotangents)
         return cotangents
 
-    def add(self, cotangents: Cotangents, value: Operand, contribution: Operand) -> None:
+    def add(
+        self, cotangents: Cotangents, value: Operand, contribution: Operand, of_one_operation: bool = False
+    ) -> None:
         """Add a contribution; the first one is the cotangent itself."""
         if not isinstance(value, Value) or value not in self.active or contribution is None:
             return
         if is_zero(contribution):
             return
+        contribution = fitted_part(self.builder, value, contribution)
         known = cotangents.get(value)
+        contribution = in_precision_of(self.builder, value, contribution)
         if is_list(value):
             contribution = lists.added(self.builder, known, contribution)
+        elif isinstance(value.type, TupleType):
+            contribution = self.added_parts(known, contribution)
         elif known is not None:
             contribution = self.builder.call(registry[operator.add], (known, contribution))
+            if not of_one_operation:
+                name_cotangent(value, contribution)
         cotangents[value] = contribution
+
+    def added_parts(self, known: Operand, contribution: Operand) -> Operand:
+        """The cotangents of the parts of a tuple: None for one that has none."""
+        if known is None:
+            return contribution
+        total = registry[operator.add]
+        return tuple(
+            [
+                b if a is None else a if b is None else self.builder.call(total, (a, b))
+                for a, b in zip(known, contribution, strict=True)
+            ]
+        )
 
     def block(self, block: Block, cotangents: Cotangents) -> None:
         for node in reversed(block.operations):
@@ -125,6 +151,11 @@ class ReverseSweep:
     def operation(self, node: Operation, cotangent: Operand, cotangents: Cotangents) -> None:
         """The contributions of one operation to the cotangents of its arguments."""
         primitive = node.primitive
+        check_complex(node, self.active)
+        if primitive.kind == "definition":
+            for value, contribution in reverse_definition(self, node, cotangent):
+                self.add(cotangents, value, contribution)
+            return
         if primitive.variadic:
             for place in range(1, len(node.arguments)):
                 if node.arguments[place] in self.active:
@@ -142,7 +173,7 @@ class ReverseSweep:
             for argument, partial, needed in zip(node.arguments, results, wanted, strict=False):
                 if needed and isinstance(argument, Value):
                     product = guarded_product(self.builder, cotangent, partial, is_singular(node))
-                    self.add(own, argument, sum_to_shape_of(self.builder, product, argument))
+                    self.add(own, argument, sum_to_shape_of(self.builder, product, argument), True)
             for argument, contribution in own.items():
                 self.add(cotangents, argument, contribution)
             return
@@ -156,18 +187,17 @@ class ReverseSweep:
             for n, a in zip(primitive.parameters, node.arguments, strict=True)
             if n in primitive.differentiable
         ]
-        results = apply_rule(self.context, node, {"y": node.result, "g": cotangent}, positions(chosen))
+        result: Operand = node.result.parts or node.result
+        results = apply_rule(self.context, node, {"y": result, "g": cotangent}, positions(chosen))
         if len(targets) == 1:
             results = (results,)
-        for argument, contribution, needed in zip(targets, results, chosen, strict=True):
-            if needed:
-                self.add_structure(cotangents, argument, contribution)
-
-    def add_structure(self, cotangents: Cotangents, argument: Operand, contribution: Operand) -> None:
-        if isinstance(argument, (tuple, list)):
-            for item, part in zip(argument, contribution, strict=True):
-                self.add_structure(cotangents, item, part)
-        else:
+        contributions = [
+            pair
+            for argument, contribution, needed in zip(targets, results, chosen, strict=True)
+            if needed
+            for pair in pairs_in(argument, contribution)
+        ]
+        for argument, contribution in doubled(self.builder, contributions):
             self.add(cotangents, argument, contribution)
 
     def shortcut(self, shortcut: Shortcut, cotangent: Operand, cotangents: Cotangents) -> None:
@@ -226,7 +256,8 @@ class ReverseSweep:
             fits = is_list(value) or may_be_unbound(value)
             if side is None or (not fits and rank_of(side) != rank_of(value)):
                 with self.builder.inside(block):
-                    zero = zero_like(self.context, value)
+                    absent = is_unbound_where(value, mirror.condition, block is mirror.then)
+                    zero = (placeholder if absent else zero_like)(self.context, value)
                     side = zero if side is None else self.builder.call(registry[operator.add], (zero, side))
             sides.append(side)
         if is_list(value):
@@ -250,3 +281,25 @@ class ReverseSweep:
         name_cotangent(value, merged)
         mirror.results.append(merged)
         cotangents[value] = merged
+
+
+def pairs_in(argument: Operand, contribution: Operand) -> Iterator[tuple[Operand, Operand]]:
+    """Each value of a structure with what is contributed to its cotangent."""
+    if isinstance(argument, (tuple, list)):
+        for item, part in zip(argument, contribution, strict=True):
+            yield from pairs_in(item, part)
+    else:
+        yield argument, contribution
+
+
+def doubled(
+    builder: Builder, contributions: list[tuple[Operand, Operand]]
+) -> Iterator[tuple[Operand, Operand]]:
+    """The contributions, with one for an argument given twice: `r @ r` gives `2 * g * r`."""
+    while contributions:
+        (argument, contribution), *contributions = contributions
+        same = [n for n, (a, c) in enumerate(contributions) if a is argument and c is contribution]
+        if same and isinstance(contribution, Value) and not is_list(contribution):
+            del contributions[same[0]]
+            contribution = builder.call(registry[operator.add], (contribution, contribution))
+        yield argument, contribution

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.activity import active_values
-from ad_compiler.analysis.types import ArrayType, same_shape
+from ad_compiler.analysis.types import ArrayType, TupleType, same_shape
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import (
     UNBOUND,
@@ -41,10 +41,12 @@ from ad_compiler.ir import (
     inputs_of,
     values_in,
 )
+from ad_compiler.rules.complex_numbers import check_complex, fitted_part
 from ad_compiler.rules.lists import is_list, made_by, zeros
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.rules.structure import shape_values
+from ad_compiler.transforms.apply_definitions import push_definition
 from ad_compiler.transforms.apply_rules import (
     apply_rule,
     apply_shortcut,
@@ -77,6 +79,7 @@ class ForwardSweep:
         self.tangents: Tangents = dict(tangents)
         self.numpy_scalars: set[Value] = set()  # numbers carried whose tangents are not Python's own
         self.entered: set[Function] = set()  # functions called that have their derivatives already
+        self.unread: set[Value] = set()  # parts of tuples that nobody reads
         self.read: tuple[Any, set[str]] = (None, set())  # a statement, and the names its derivative reads
 
     def run(self, forward: Block) -> None:
@@ -114,6 +117,11 @@ class ForwardSweep:
         self.builder.remember(node)
         if node.result not in self.active or node.result in self.inputs:
             return
+        if isinstance(node.result.type, TupleType):
+            return  # whose parts have tangents
+        if node.primitive.name == "part_of":
+            self.part(node)
+            return
         start = len(written)
         tangent = self.fitted(self.tangent(node), node.result)
         self.know(node.result, tangent)
@@ -121,6 +129,13 @@ class ForwardSweep:
         reads = {value for each in derivative for value in inputs_of(each)}
         if self.overwrites(node, reads) and node.result not in reads:
             written[start - 1 :] = [*derivative, node]
+
+    def part(self, node: Operation) -> None:
+        """Behind the last part of a tuple, the tangents of all that are read."""
+        whole = node.arguments[0]
+        if node.result is whole.parts[-1]:
+            for part, tangent in zip(whole.parts, self.transposed(whole.operation), strict=True):
+                self.know(part, self.fitted(tangent, part))
 
     def overwrites(self, node: Operation, reads: set[Value]) -> bool:
         """Whether a statement gives a new value to a name that its derivative reads."""
@@ -149,6 +164,7 @@ class ForwardSweep:
             return None
         if is_list(value):
             return tangent
+        tangent = fitted_part(self.builder, value, tangent)
         kind = type_of(value)
         if not same_shape(type_of(tangent).shape, kind.shape):
             shape = shape_values(self.builder, value)
@@ -178,6 +194,7 @@ class ForwardSweep:
 
     def tangent(self, node: Operation) -> Operand:
         primitive = node.primitive
+        check_complex(node, self.active)
         shortcut = self.shortcuts.get(node.result)
         if shortcut is not None:
             wanted = [self.has_tangent(argument) for argument in shortcut.inputs]
@@ -192,6 +209,8 @@ class ForwardSweep:
             partials = partials if isinstance(partials, tuple) else (partials,)
             arguments = [each if flag else None for each, flag in zip(node.arguments, wanted, strict=True)]
             return self.combination(arguments, partials, is_singular(node))
+        if primitive.kind == "definition":
+            return push_definition(self, node)
         if primitive.linear == "each":
             return self.multilinear(node)
         if primitive.linear == "together":
@@ -275,24 +294,39 @@ class ForwardSweep:
         it, from the tangents. What it reads of that cotangent is then its shape alone, which is the result's.
         """
         primitive = node.primitive
-        kind = type_of(node.result)
-        cotangent = Value(kind)
+        parts = node.result.parts or (node.result,)
+        cotangents = tuple([Value(part.type) for part in parts])
+        asked_for = [None if part in self.unread else c for part, c in zip(parts, cotangents, strict=True)]
         names = zip(primitive.parameters, node.arguments, strict=True)
         targets = [argument for name, argument in names if name in primitive.differentiable]
         wanted = [self.has_tangent(target) for target in targets]
 
         def lower() -> Pairs:
-            given = {"y": node.result, "g": cotangent}
+            given = {
+                "y": node.result.parts or node.result,
+                "g": tuple(asked_for) if node.result.parts else cotangents[0],
+            }
             results = apply_rule(self.context, node, given, positions(wanted))
             results = results if len(targets) > 1 else (results,)
             return [
                 (result, self.tangents[target])
-                for result, target, flag in zip(results, targets, wanted, strict=True)
-                if flag and isinstance(result, Value)
+                for pair in zip(results, targets, wanted, strict=True)
+                if pair[2]
+                for result, target in paired(*pair[:2])
+                if isinstance(result, Value) and target in self.tangents
             ]
 
-        (tangent,) = transpose(self.context, lower, [cotangent], [node.result])
-        return tangent
+        tangents = transpose(self.context, lower, cotangents, parts)
+        return tuple(tangents) if node.result.parts else tangents[0]
+
+
+def paired(contribution: Operand, argument: Operand) -> Iterator[tuple[Operand, Operand]]:
+    """The contributions to the parts of an argument, which may be a tuple or list, and these parts."""
+    if isinstance(argument, (tuple, list)) and isinstance(contribution, (tuple, list)):
+        for part, item in zip(contribution, argument, strict=True):
+            yield from paired(part, item)
+    else:
+        yield contribution, argument
 
 
 def like(tangent: Operand, value: Value) -> Operand:

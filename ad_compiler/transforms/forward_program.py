@@ -17,6 +17,7 @@ from ad_compiler.frontend.program import Lowered
 from ad_compiler.ir import Operand, Parameter, Record, Value, map_values, values_in
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.shapes import type_of
+from ad_compiler.transforms.apply_definitions import unread_parts
 from ad_compiler.transforms.cotangents import converted, leaf_name
 from ad_compiler.transforms.forward import ForwardSweep
 from ad_compiler.transforms.tangent_names import tangent_name
@@ -40,6 +41,7 @@ def push_forward(lowered: Lowered, argnums: tuple[str, ...], has_aux: bool) -> O
         tangents.update(zip(differentiated, values_in(structure), strict=True))
     blocked = frozenset(shift_maxima(function.forward, function.result))
     sweep = ForwardSweep(context, function.forward, tangents, function.shortcuts, blocked)
+    sweep.unread = unread_parts(function.forward, function.result)
     sweep.run(function.forward)
     builder = context.builder
     builder.block, builder.statement = function.forward, None

@@ -1,18 +1,21 @@
-"""Computes what is the same in every turn of a loop once, in front of it.
+"""Moves what is the same in every turn of a loop in front of it, if the reverse sweep reads it.
 
-    for e in directions:                c = np.cos(x)
-        y_dot = np.cos(x) * e    ->     for e in directions:
-        ...                                 y_dot = c * e
+    for _ in range(steps):                  product = 0.5 * dt
+        x = x + 0.5 * dt * v       ->       for _ in range(steps):
+                                                x = x + product * v
 
-It is done for loops over directions, whose turns all run the same program at the same point. What makes
-memory of its own to be written into stays, and so does what is cheap.
+Otherwise each turn of the reverse sweep would save it or compute it again. What it does not read stays on
+the user's line. Only arithmetic that cannot raise an exception is moved, for the loop may do no turn.
+(Muchnick, Advanced Compiler Design and Implementation (1997), section 13.2.)
 """
 
 from __future__ import annotations
 
 from ad_compiler.ir import (
     Block,
+    Function,
     Loop,
+    Operand,
     Operation,
     Value,
     blocks_of,
@@ -20,46 +23,68 @@ from ad_compiler.ir import (
     nodes_in,
     results_of,
     turn_values,
+    values_in,
 )
+from ad_compiler.transforms.saving import price_of_computing
 
-KEPT = ("index_add", "index_set", "zeros", "zeros_like", "empty", "array")
+
+def hoist(function: Function) -> None:
+    """Move the invariants of all loops as far out as they can be computed."""
+    assert function.reverse is not None
+    read = {value for node in nodes_in(function.reverse) for value in inputs_of(node)}
+    written = {
+        value
+        for node in nodes_in(function.forward)
+        if isinstance(node, Operation) and node.primitive.name in ("index_add", "index_set")
+        for value in values_in(node.arguments[0])
+    }
+    hoist_from(function.forward, read, written)
 
 
-def hoist(block: Block) -> None:
-    """Move operations in front of the loops of a block, inner loops first."""
-    place = 0
-    while place < len(block.operations):
-        node = block.operations[place]
+def hoist_from(block: Block, read: set[Value], written: set[Value]) -> None:
+    for node in list(block.operations):
         for inner in blocks_of(node):
-            hoist(inner)
+            hoist_from(inner, read, written)
         if isinstance(node, Loop):
-            moved = invariant(node)
-            node.body.operations[:] = [each for each in node.body.operations if each not in moved]
+            moved = invariants(node, read, written)
+            for operation in moved:
+                node.body.operations.remove(operation)
+                operation.statement = node.statement
+            place = block.operations.index(node)
             block.operations[place:place] = moved
-            place += len(moved)
-        place += 1
 
 
-def invariant(loop: Loop) -> list[Operation]:
-    """The operations of a body that depend on nothing of it."""
-    made: set[Value] = {*turn_values(loop)}
-    for each in nodes_in(loop.body):
-        made.update(results_of(each), turn_values(each))
-    found: list[Operation] = []
+def invariants(loop: Loop, read: set[Value], written: set[Value]) -> list[Operation]:
+    """The operations of a turn, in order, that the reverse sweep reads and that every turn repeats."""
+    changing = set(turn_values(loop))
+    for node in nodes_in(loop.body):
+        changing.update((*results_of(node), *turn_values(node)))
+    found: dict[Value, Operation] = {}
     for node in loop.body.operations:
-        if isinstance(node, Operation) and may_move(node) and not any(v in made for v in inputs_of(node)):
-            found.append(node)
-            made.discard(node.result)
-    return found
+        if not isinstance(node, Operation) or (set(inputs_of(node)) - set(found)) & changing:
+            continue
+        if is_movable(node) and node.result not in written:
+            found[node.result] = node
+    needed: set[Value] = set()
+    for result, node in reversed(list(found.items())):
+        if result in read or result in needed:
+            needed |= {result, *inputs_of(node)}
+    return [node for result, node in found.items() if result in needed]
 
 
-def may_move(node: Operation) -> bool:
+def is_movable(node: Operation) -> bool:
+    """Whether it computes a number or an array anew, and can do so in any case."""
     primitive = node.primitive
-    return not (
-        primitive.effect
-        or primitive.fresh
-        or primitive.cheap
-        or node.kept
-        or primitive.name in KEPT
-        or primitive.name.startswith("list_")
-    )
+    if node.kept or primitive.effect or primitive.fresh or primitive.view or not is_costly(node):
+        return False
+    return not primitive.may_raise or (primitive.name == "truediv" and is_not_zero(node.arguments[1]))
+
+
+def is_costly(node: Operation) -> bool:
+    """Whether a variable pays: a length is read again as easily."""
+    price = price_of_computing(node.result)
+    return price is None or price >= 10
+
+
+def is_not_zero(operand: Operand) -> bool:
+    return isinstance(operand, (int, float)) and operand != 0

@@ -1,26 +1,29 @@
-"""Copies the part of an array that is read on after the array is written into, instead of the whole array.
+"""Reads parts of an array before it is written into, so that the write can be done in place.
 
-    part = a_bar[1:]                          part = a_bar[1:].copy()
-    updated = index_set(a_bar, 1:, 0)    ->   updated = index_set(a_bar, 1:, 0)      now in place
-    b_bar = part * c                          b_bar = part * c
+    part = a_bar[1:]                          part = a_bar[1:]
+    updated = index_set(a_bar, 1:, 0)    ->   b_bar = part * c
+    b_bar = part * c                          updated = index_set(a_bar, 1:, 0)      now in place
 
-A view sees what is written into its array, so that the write could not be done in place while the view
-is still read. Where nothing but views is read of the old array, copies of them are the smaller ones.
+A view sees what is written into its array. What is computed from one is therefore computed before the write,
+if everything else it needs is there; else the view is copied, which is less than to copy the array. Both
+is done only where nothing but views is read of the old array behind the write.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ad_compiler.analysis.storage import is_view
+from ad_compiler.analysis.storage import is_view, storage_of
 from ad_compiler.ir import (
     Block,
     Function,
+    Node,
     Operand,
     Operation,
     Value,
     all_blocks,
     inputs_of,
+    results_of,
     substitute,
     values_in,
 )
@@ -31,7 +34,7 @@ UPDATES = ("index_add", "index_set")
 
 
 def protect_views(function: Function) -> None:
-    """Copy views that outlive a write into their arrays, in both sweeps."""
+    """Have no view outlive a write into its array, in both sweeps."""
     for top in (function.forward, function.reverse):
         for block in all_blocks(top) if top is not None else ():
             protect(block)
@@ -42,8 +45,41 @@ def protect(block: Block) -> None:
     while place < len(block.operations):
         node = block.operations[place]
         if isinstance(node, Operation) and node.primitive.name in UPDATES:
+            place += read_before(block, place, node)
             place += copy_views(block, place, node.arguments[0])
         place += 1
+
+
+def read_before(block: Block, place: int, update: Operation) -> int:
+    """Move what reads views of the old array in front of the write at `place`; how much was moved."""
+    base = update.arguments[0]
+    if not isinstance(base, Value):
+        return 0
+    behind = block.operations[place + 1 :]
+    made = {result for node in [update, *behind] for result in results_of(node)}
+    views = {
+        node.result
+        for node in block.operations[:place]
+        if isinstance(node, Operation) and is_view(node) and storage_of(node.result) is base
+    }
+    moved: list[Node] = []
+    for node in behind:
+        inputs = set(inputs_of(node))
+        if views & inputs and isinstance(node, Operation) and can_move(node) and not made & inputs:
+            moved.append(node)
+            made.discard(node.result)
+            if is_view(node):
+                views.add(node.result)
+    if not any(not is_view(node) for node in moved if isinstance(node, Operation)):
+        return 0
+    for node in moved:
+        block.operations.remove(node)
+    block.operations[place:place] = moved
+    return len(moved)
+
+
+def can_move(node: Operation) -> bool:
+    return not node.primitive.effect and node.primitive.name not in UPDATES
 
 
 def copy_views(block: Block, place: int, base: object) -> int:

@@ -200,7 +200,7 @@ class Mirror:
         if is_list(value):
             return lists.like_type(value)
         kind = type_of(value)
-        dtype = kind.dtype if kind.dtype.kind == "f" else type_of(carried).dtype
+        dtype = kind.dtype if kind.dtype.kind in "fc" else type_of(carried).dtype
         return ArrayType(dtype, kind.shape, kind.python and carried not in self.sweep.numpy_scalars)
 
     def materialised(self, cotangent: Operand, value: Value, like: Value | None) -> Operand:
@@ -219,7 +219,7 @@ class Mirror:
             if rank_of(filling) == 0:
                 return builder.call(registry[np.full_like], (template, filling, None))
             return builder.call(registry[operator.add], (zero_like(context, template), filling))
-        if kind.rank and type_of(cotangent).dtype != kind.dtype and kind.dtype.kind == "f":
+        if kind.rank and type_of(cotangent).dtype != kind.dtype and kind.dtype.kind in "fc":
             return builder.call(registry[np.ndarray.astype], (cotangent, kind.dtype), method=True)
         return float(cotangent) if isinstance(cotangent, int) else cotangent
 
@@ -248,18 +248,14 @@ class Mirror:
             mirror.bounds = loop.bounds
             assert loop.index is not None
             return {loop.index: index}
-        mirror.bounds = (0, counter(loop), 1)
+        turns = counter(loop)
         if loop.bounds is None or loop.index is None:
+            mirror.bounds = (0, turns, 1)
             return {}
         start, _, step = loop.bounds
-        if start == 0 and step == 1:
-            return {loop.index: index}
-        start_of_turn = Block()
-        with builder.inside(start_of_turn):
-            offset = builder.call(registry[operator.mul], (index, step))
-            number = builder.call(registry[operator.add], (start, offset))
-        mirror.body.operations[:0] = start_of_turn.operations
-        return {loop.index: number}
+        walked = builder.call(registry[operator.mul], (turns, step))
+        mirror.bounds = (start, builder.call(registry[operator.add], (start, walked)), step)
+        return {loop.index: index}
 
 
 def counter(loop: Loop) -> Value:

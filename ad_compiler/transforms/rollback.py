@@ -30,7 +30,6 @@ from ad_compiler.ir import (
     Value,
     inputs_of,
     nodes_in,
-    results_of,
     substitute,
     values_in,
 )
@@ -182,9 +181,7 @@ def carry_back(chain: Chain, mirror: Loop, state: Value, function: Function) -> 
 
 def take_back(chain: Chain, mirror: Block, state: Value, function: Function) -> Value:
     """Undo the writes of one block, from its end to its start, and read its parts from each state."""
-    numbers = set(values_in(list(function.indices.values())))
-    places = [n for n, node in enumerate(mirror.operations) if numbers & set(results_of(node))]
-    place = places[-1] + 1 if places else 0
+    place = 0
     for number, (node, made, inner) in reversed(list(enumerate(chain.links))):
         image = mirror_of(node, mirror, function) if isinstance(node, Loop) else None
         is_late = functools.partial(is_behind, mirror, image)

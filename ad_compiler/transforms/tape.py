@@ -9,11 +9,8 @@
 
 Every block inside of a loop (its body, a side of a branch) has a tape of its own, to which each run of the
 block adds one entry; its mirror image, which runs as often, in the opposite order, takes them off again.
-Only what is read there is saved, and of that only what is not cheap to compute from what is at hand: an
-element or a slice of an array that does not change, a comparison, arithmetic of whole numbers (the
-to-be-recorded analysis: Hascoet, Naumann and Pascual, To-be-recorded analysis in reverse-mode automatic
-differentiation, 2005). An array that is written into later is saved as a copy, and of one of which only a
-part is read, only that part.
+Only what is read there is saved, or what that can be computed from for little (`transforms.saving`). An
+array that is written into later is saved as a copy.
 """
 
 from __future__ import annotations
@@ -22,8 +19,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ad_compiler.analysis.storage import is_view, storage_of, storages_of
-from ad_compiler.analysis.types import STRING, ArrayType, ObjectType, same_shape
+from ad_compiler.analysis.storage import storages_of
+from ad_compiler.analysis.types import STRING, ArrayType, ObjectType
 from ad_compiler.ir import (
     Block,
     Function,
@@ -43,20 +40,15 @@ from ad_compiler.ir import (
     turn_values,
     values_in,
 )
-from ad_compiler.rules.indexing import is_basic
 from ad_compiler.rules.notation import constant, registry
-from ad_compiler.transforms.cotangents import may_be_unbound
-from ad_compiler.transforms.dead_code import remove_dead_code
+from ad_compiler.transforms.hoist import hoist
 from ad_compiler.transforms.rollback import roll_back
+from ad_compiler.transforms.saving import LONG, choose, price_of_saving
+from ad_compiler.transforms.templates import use_templates
+from ad_compiler.transforms.written_once import read_what_stays
 
 TAPE = ObjectType("list")
 UPDATES = ("index_add", "index_set")
-_SHAPE_ONLY = frozenset({"zeros_like", "ones_like", "full_like", "length", "size"})
-_CHEAP = frozenset(
-    {"lt", "le", "gt", "ge", "eq", "ne", "not", "length", "size", "and_", "or_", "neg"}
-    | {"list_item", "list_length"}
-)
-_WHOLE = frozenset({"add", "sub", "mul", "floordiv", "mod", "min", "max"})
 
 
 @constant("tape", infer=lambda: TAPE, fresh=True)
@@ -74,10 +66,10 @@ def push(recorded: Value, values: Operand) -> None: ...
 def record(function: Function, repeated: bool) -> None:
     """Put on tapes what the reverse sweep reads; `repeated` if it may run more than once (a pullback)."""
     if function.reverse is not None and any(isinstance(n, Loop) for n in nodes_in(function.forward)):
+        hoist(function)
+        read_what_stays(function)
         roll_back(function)
         Recorder(function, repeated).run()
-        outputs = (function.result, function.reverse_result)
-        remove_dead_code([function.forward, function.reverse], outputs)  # what need not be computed again
 
 
 class Recorder:
@@ -94,125 +86,93 @@ class Recorder:
             if isinstance(node, Operation) and node.primitive.name in UPDATES
             for storage in storages_of(node.arguments[0])
         }
-        self.loop_values: set[Value] = set()  # made in loops: each run of the block makes them anew
-        for node in nodes_in(function.forward):
-            if isinstance(node, Loop):
-                for block in blocks_of(node):
-                    self.loop_values.update(made_in(block))
-                self.loop_values.update(turn_values(node))
+        self.depths: dict[Value, int] = {}  # of what is made in loops: how many are around it
+        self.find_depths(function.forward, 0)
+
+    def find_depths(self, block: Block, depth: int) -> None:
+        for node in block.operations:
+            inner = depth + isinstance(node, Loop)
+            self.depths.update(dict.fromkeys(turn_values(node), inner))
+            if depth:
+                self.depths.update(dict.fromkeys(results_of(node), depth))
+            for each in blocks_of(node):
+                self.find_depths(each, inner)
 
     def run(self) -> None:
         for loop in [node for node in self.function.forward.operations if isinstance(node, Loop)]:
-            self.inside(loop, loop)
+            self.inside(loop, loop, 1)
         for node in self.function.forward.operations:
             if not isinstance(node, (Operation, Loop)):
                 self.loops_in(node)
-        self.complete_indices()
-
-    def complete_indices(self) -> None:
-        """Compute a loop variable, where it is read and is not simply the one of the mirror image."""
-        made = {value for node in nodes_in(self.reverse) for value in results_of(node)}
-        for loop in [node for node in nodes_in(self.reverse) if isinstance(node, Loop)]:
-            read = set(reads_in(loop.body))
-            for number in self.function.indices.values():
-                if number not in read or number in made or loop.index not in sources(number):
-                    continue
-                chain = dict.fromkeys(
-                    v for v in sources(number) if v not in made and loop.index in sources(v)
-                )
-                missing = [v.operation for v in chain if isinstance(v.operation, Operation)]
-                made.update(chain)
-                loop.body.operations[:0] = missing
 
     def loops_in(self, node: Node) -> None:
         for block in blocks_of(node):
             for inner in block.operations:
                 if isinstance(inner, Loop):
-                    self.inside(inner, inner)
+                    self.inside(inner, inner, 1)
                 elif not isinstance(inner, (Operation, Pop)):
                     self.loops_in(inner)
 
-    def inside(self, node: Node, outermost: Loop) -> None:
+    def inside(self, node: Node, outermost: Loop, depth: int) -> None:
+        """Go through the blocks of a node, with so many loops around a run of them."""
         for block in blocks_of(node):
             for inner in list(block.operations):
-                self.inside(inner, outermost)
+                self.inside(inner, outermost, depth + isinstance(inner, Loop))
             mirror = self.function.mirrors.get(block)
             if mirror is not None:
                 own = turn_values(node) if isinstance(node, Loop) and block is node.body else []
-                self.block(block, mirror, own, outermost)
+                self.block(block, mirror, own, outermost, depth)
 
-    def block(self, block: Block, mirror: Block, own: list[Value], outermost: Loop) -> None:
+    def block(self, block: Block, mirror: Block, own: list[Value], outermost: Loop, depth: int) -> None:
         """Make what `mirror` reads of a run of `block` available there."""
         here = [*own, *(value for node in block.operations for value in results_of(node))]
-        self.use_other_templates(mirror, set(here))
+        use_templates(self.reverse, mirror, set(here))
         read = set(reads_in(mirror))
         wanted = [value for value in here if value in read]
         if not wanted:
             return
-        saved = self.choose(wanted, set(here))
+        saved, again = self.choose(wanted, set(here), depth)
         indices = self.function.indices
         known: dict[Value, Operand] = {value: indices[value] for value in here if value in indices}
         start: list[Node] = []
         if saved:
-            start.append(self.save(block, saved, known, outermost))
-        for value in here:
-            if value in known:
-                continue
-            if value in self.again and isinstance(value.operation, Operation):
-                start.append(self.repeat(value.operation, known))
+            start.append(self.save(block, own, [value for value in here if value in saved], known, outermost))
+        start += [
+            self.repeat(value.operation, known)
+            for value in here
+            if value in again and value not in known and isinstance(value.operation, Operation)
+        ]
         substitute(mirror, known)
-        numbers = set(values_in(list(self.function.indices.values())))
-        places = [n for n, node in enumerate(mirror.operations) if numbers & set(results_of(node))]
-        place = places[-1] + 1 if places else 0  # after what computes the loop variable
-        mirror.operations[place:place] = start
+        mirror.operations[:0] = start
+        for node in reversed(start):
+            if isinstance(node, Operation):
+                sink(node, mirror)
 
-    def choose(self, wanted: list[Value], here: set[Value]) -> list[Value]:
-        """The values to be saved; the others of the wanted ones, and what they need, are in `self.again`."""
-        self.again: set[Value] = set()
+    def choose(self, wanted: list[Value], here: set[Value], depth: int) -> tuple[set[Value], set[Value]]:
+        """What to save, and what to compute again; `depth` loops are around a run of the block."""
         indices = self.function.indices
-        bases: dict[Value, list[Value]] = {}
-        for value in wanted:
-            node = value.operation
-            if isinstance(node, Operation) and is_part(node) and node.arguments[0] in here:
-                bases.setdefault(node.arguments[0], []).append(value)
-        keep = {
-            base
-            for base, parts in bases.items()
-            if base in wanted
-            or (
-                not self.updated & storages_of(base)
-                and sum(isinstance(p.type, ArrayType) and p.type.rank > 0 for p in parts) > 1
-            )
-        }
-        saved: dict[Value, None] = {}
+        read = set(reads_in(self.reverse))
 
-        def available(value: Value) -> bool:
-            """Whether it is at hand in the mirror image, or can be computed there for little."""
-            if value in saved or value in indices:
-                return True
-            if value not in here:
-                return value not in self.loop_values or self.is_cheap_outside(value)
-            if value in keep:
-                saved[value] = None
-                return True
-            node = value.operation
-            if not isinstance(node, Operation) or not is_cheap(node):
-                return False
-            if not all(available(each) for each in values_in(node.arguments)):
-                return False
-            self.again.add(value)
-            return True
+        def price_outside(value: Value) -> int | None:
+            if value in indices:
+                return 0
+            if value in here:
+                return None
+            if value not in self.depths or value in read:
+                return 0
+            turns: int = LONG ** (depth - self.depths[value])
+            return price_of_saving(value, False) // turns
 
-        for value in wanted:
-            if not available(value):
-                saved[value] = None
-        return list(saved)
+        return choose(wanted, price_outside, self.is_changing)
 
-    def is_cheap_outside(self, value: Value) -> bool:
-        """Whether a value of a block around this one will be at hand there."""
-        return value in self.function.indices
-
-    def save(self, block: Block, saved: list[Value], known: dict[Value, Operand], outermost: Loop) -> Node:
+    def save(
+        self,
+        block: Block,
+        own: list[Value],
+        saved: list[Value],
+        known: dict[Value, Operand],
+        outermost: Loop,
+    ) -> Node:
         """Append the saved values to a tape in `block`; the node that takes them off again."""
         recorded = Value(TAPE, "tape")
         recorded.operation = Operation(registry["tape"], (), recorded)
@@ -221,20 +181,17 @@ class Recorder:
         for number, node in enumerate(block.operations):
             if any(value in saved for value in results_of(node)):
                 place = number + 1
-        kept: list[Operand] = []
-        copies: list[Node] = []
-        for value in saved:
-            if self.is_changing_part(value):
-                copied = Value(value.type)
-                copied.operation = Operation(registry[np.copy], (value,), copied, method=True)
-                copies.append(copied.operation)
-                kept.append(copied)
-            else:
-                kept.append(value)
+        kept: list[Operand] = list(saved)
         pushed = Value(STRING)
-        entry = kept[0] if len(kept) == 1 else tuple(kept)
-        pushed.operation = Operation(registry["push"], (recorded, entry), pushed)
-        block.operations[place:place] = [*copies, pushed.operation]
+        pushed.operation = Operation(registry["push"], (recorded, ()), pushed)
+        block.operations.insert(place, pushed.operation)
+        for number, value in enumerate(saved):
+            if self.is_changing(value):
+                copied = kept[number] = Value(value.type)
+                copied.operation = Operation(registry[np.copy], (value,), copied, method=True)
+                place = 0 if value in own else block.operations.index(made_by(value)) + 1
+                block.operations.insert(place, copied.operation)
+        pushed.operation.arguments = (recorded, kept[0] if len(kept) == 1 else tuple(kept))
         taken = recorded
         if self.repeated:
             taken = Value(TAPE, "tape")
@@ -251,10 +208,10 @@ class Recorder:
             restored.operation = pop
         return pop
 
-    def is_changing_part(self, value: Value) -> bool:
-        """Whether it is a view of an array that is written into (of a whole one the emitter makes copies)."""
+    def is_changing(self, value: Value) -> bool:
+        """Whether it is an array that is written into later, or a view of one."""
         is_array = isinstance(value.type, ArrayType) and value.type.rank > 0
-        return is_array and storage_of(value) is not value and bool(self.updated & storages_of(value))
+        return is_array and bool(self.updated & storages_of(value))
 
     def before(self, loop: Loop, node: Node) -> Block:
         """Insert a node in front of a loop; the block that both stand in."""
@@ -280,80 +237,21 @@ class Recorder:
         known[node.result] = result
         return result.operation
 
-    def use_other_templates(self, mirror: Block, here: set[Value]) -> None:
-        """`np.zeros_like(a)`, for the shape of `a` alone, takes another array of that shape."""
-        at_hand = [
-            value
-            for node in nodes_in(self.reverse)
-            if isinstance(node, Loop)
-            for value in node.carried
-            if value.cotangent_of is None or not may_be_unbound(value.cotangent_of)
-        ]
-        for node in nodes_in(mirror):
-            if not isinstance(node, Operation) or node.primitive.name not in _SHAPE_ONLY:
-                continue
-            template = node.arguments[0]
-            if template not in here:
-                continue
-            around = carried_around(self.reverse, mirror)
-            for other in at_hand:
-                if other in around and has_shape_of(other, template):
-                    node.arguments = (other, *node.arguments[1:])
-                    break
+
+def made_by(value: Value) -> Node:
+    assert value.operation is not None
+    return value.operation
 
 
-def sources(number: Operand) -> list[Value]:
-    """What a loop variable is computed from in a turn, and itself, in order."""
-    if not isinstance(number, Value):
-        return []
-    node = number.operation
-    if not isinstance(node, Operation) or node.primitive.name not in ("add", "sub", "mul", "neg"):
-        return [number]
-    return [*(each for value in values_in(node.arguments) for each in sources(value)), number]
-
-
-def has_shape_of(value: Value, template: Value) -> bool:
-    a, b = value.type, template.type
-    return (
-        isinstance(a, ArrayType)
-        and isinstance(b, ArrayType)
-        and a.dtype == b.dtype
-        and a.rank == b.rank
-        and same_shape(a.shape, b.shape)
-    )
-
-
-def carried_around(block: Block, wanted: Block) -> set[Value]:
-    """What the loops around a block carry."""
-    for node in block.operations:
-        for inner in blocks_of(node):
-            if inner is wanted or any(each is wanted for each in all_blocks(inner)):
-                own = set(node.carried) if isinstance(node, Loop) else set()
-                return own if inner is wanted else own | carried_around(inner, wanted)
-    return set()
-
-
-def made_in(block: Block) -> Iterator[Value]:
-    for node in nodes_in(block):
-        yield from results_of(node)
-        if isinstance(node, Loop):
-            yield from turn_values(node)
+def sink(node: Operation, block: Block) -> None:
+    """Move an operation to where its result is read for the first time, as a part of that statement."""
+    block.operations.remove(node)
+    place = next(n for n, other in enumerate(block.operations) if node.result in set(inputs_of(other)))
+    node.statement = block.operations[place].statement
+    block.operations.insert(place, node)
 
 
 def reads_in(block: Block) -> Iterator[Value]:
     for node in block.operations:
         yield from inputs_of(node)
     yield from values_in(block.results)
-
-
-def is_part(node: Operation) -> bool:
-    """Whether the result is a part of its first argument, taken by slices and numbers."""
-    return node.primitive.name == "getitem" and is_basic(node.arguments[1])
-
-
-def is_cheap(node: Operation) -> bool:
-    """Whether it costs less to compute again than to save."""
-    name, kind = node.primitive.name, node.result.type
-    if is_part(node) or is_view(node) or name in _CHEAP:
-        return True
-    return isinstance(kind, ArrayType) and kind.python and kind.dtype.kind in "bi" and name in _WHOLE

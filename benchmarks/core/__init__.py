@@ -1,8 +1,5 @@
 """The core suite: array programs without loops, and what a build and an import cost."""
 
-from collections.abc import Callable
-from functools import partial
-
 from benchmarks.core import (
     fifty_lines,
     gaussian_mixture,
@@ -12,8 +9,11 @@ from benchmarks.core import (
     multiply_add,
     sigmoid_circuit,
 )
-from benchmarks.harness.costs import CostResult, build_time, import_time
+from benchmarks.harness.contenders import ON_NUMPY
+from benchmarks.harness.costs import Measurement, build_time, import_time
 from benchmarks.harness.memory import MemoryCase
+
+LINEUP = ON_NUMPY
 
 PROGRAMS = {
     module.PROGRAM.name: module.PROGRAM
@@ -27,10 +27,9 @@ PROGRAMS = {
     )
 }
 
-# Each is given the number of repeats.
-COSTS: dict[str, Callable[[int], CostResult]] = {
-    "build_time": partial(build_time, fifty_lines.PROBLEM, 0.050),
-    "import_time": partial(import_time, 0.060),
+COSTS: dict[str, Measurement] = {
+    "build_time": lambda quick: [build_time(fifty_lines.PROBLEM, 0.050, repeats=3 if quick else 14)],
+    "import_time": lambda quick: [import_time(0.060, repeats=3 if quick else 14)],
 }
 
 MEMORY: dict[str, MemoryCase] = {}

@@ -1,4 +1,4 @@
-"""Costs paid once: building a gradient, importing the package."""
+"""Costs beside the run time: building a gradient, importing the package, the way into compiled code."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks.harness.agreement import require_equal
-from benchmarks.harness.contenders import JAX, OURS, in_jax, installed, ours
+from benchmarks.harness.contenders import JAX, OURS, in_jax, is_installed, ours
 from benchmarks.harness.program import Problem
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,21 +23,33 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class CostResult:
-    """Seconds by contender, against a limit in seconds for ad_compiler."""
+    """Seconds by contender, against a limit in seconds for `subject`."""
 
     name: str
     title: str
     limit: float
+    subject: str = OURS
     seconds: dict[str, float] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
 
     def verdict(self) -> tuple[str, str, str]:
-        """The limit, what was measured, and whether ad_compiler stays within the limit."""
-        bound = f"<= {1e3 * self.limit:g} ms"
-        if OURS not in self.seconds:
+        """The limit, what was measured, and whether the subject stays within the limit."""
+        bound = f"<= {duration(self.limit)}"
+        if self.subject not in self.seconds:
             return bound, "-", "NOT met"
-        measured = self.seconds[OURS]
-        return bound, f"{1e3 * measured:.1f} ms", "met" if measured <= self.limit else "NOT met"
+        measured = self.seconds[self.subject]
+        return bound, duration(measured), "met" if measured <= self.limit else "NOT met"
+
+
+Measurement = Callable[[bool], list[CostResult]]  # it is given whether to be quick
+
+
+def duration(seconds: float) -> str:
+    """Write seconds in the unit that suits them: s, ms or us."""
+    for unit, scale in (("s", 1.0), ("ms", 1e3)):
+        if seconds * scale >= 1.0:
+            return f"{seconds * scale:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} us"
 
 
 def build_time(problem: Problem, limit: float, repeats: int) -> CostResult:
@@ -51,7 +63,7 @@ def build_time(problem: Problem, limit: float, repeats: int) -> CostResult:
     gradients: dict[str, Any] = {}
     with TemporaryDirectory() as folder:
         for name, build, count in ((JAX, in_jax, min(repeats, 3)), (OURS, ours, repeats)):
-            if name not in installed():
+            if not is_installed(name):
                 continue
             times = []
             try:
@@ -92,22 +104,33 @@ print(json.dumps([time.perf_counter() - start, "sympy" in sys.modules]))
 """
 
 
+def in_new_process(*arguments: str, **variables: str) -> Any:
+    """Run a new interpreter that finds the package, with environment `variables`; return the JSON it prints.
+
+    Raises RuntimeError, with the last line of its errors, if it fails.
+    """
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | variables
+    command = [sys.executable, *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if run.returncode != 0:
+        raise RuntimeError((run.stderr.strip().splitlines() or ["no message"])[-1])
+    return json.loads(run.stdout)
+
+
 def import_time(limit: float, repeats: int) -> CostResult:
     """Time `import ad_compiler` after `import numpy`, in a new interpreter for each repeat.
 
     An import that fails, or that loads SymPy, is an error in the result.
     """
     result = CostResult("import_time", "import ad_compiler, after NumPy", limit)
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-    command = [sys.executable, "-c", _IMPORT]
     times = []
     for _ in range(repeats + 1):
-        run = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-        if run.returncode != 0:
-            result.errors[OURS] = run.stderr.strip().splitlines()[-1]
+        try:
+            seconds, loads_sympy = in_new_process("-c", _IMPORT)
+        except RuntimeError as error:
+            result.errors[OURS] = str(error)
             return result
-        seconds, loads_sympy = json.loads(run.stdout)
         if loads_sympy:
             result.errors[OURS] = "import ad_compiler loads SymPy"
             return result

@@ -18,7 +18,7 @@ class Effort:
     """How long to measure: timed rounds, the least seconds of one sample, and the patience.
 
     A contender that would take longer than the patience, in seconds for all its rounds together,
-    takes part in fewer rounds, but in one at least.
+    takes part in fewer rounds; if it is one, the calls that found out how long it takes are that round.
     """
 
     rounds: int
@@ -49,11 +49,13 @@ def interleaved(gradients: Mapping[str, Gradient], effort: Effort, statistic: St
     _settle_allocator()
     timers = {name: _timer(gradient) for name, gradient in gradients.items()}
     batch, stride = {}, {}
+    samples: dict[str, list[float]] = {name: [] for name in timers}
     for name, timer in timers.items():
         batch[name], seconds = _calls_lasting(effort.sample, timer)
         stride[name] = effort.stride(2 * seconds)
-    samples: dict[str, list[float]] = {name: [] for name in timers}
-    order = list(timers)
+        if stride[name] == effort.rounds:
+            samples[name].append(seconds / batch[name])
+    order = [name for name in timers if not samples[name]]
     draw = random.Random(0)
     for turn in range(effort.rounds):
         for name in order:

@@ -9,12 +9,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Target:
-    """A bound on the ratio of the times of `slower` and `faster`, one of which is ad_compiler."""
+    """A bound on the ratio of the times of `slower` and `faster`, one of which is `subject`."""
 
     slower: str
     faster: str
     at_least: float = 0.0
     at_most: float = math.inf
+    subject: str = "ad_compiler"
 
     def is_met(self, ratio: float) -> bool:
         """Whether the time of `slower` divided by that of `faster` is within the bounds."""
@@ -25,14 +26,14 @@ class Target:
         return f"{self.slower} / {self.faster} {bound}"
 
 
-def times_faster(factor: float, rival: str) -> Target:
-    """The target that ad_compiler is at least `factor` times faster than `rival`."""
-    return Target(rival, "ad_compiler", at_least=factor)
+def times_faster(factor: float, rival: str, subject: str = "ad_compiler") -> Target:
+    """The target that `subject` is at least `factor` times faster than `rival`."""
+    return Target(rival, subject, at_least=factor, subject=subject)
 
 
-def times_slower(factor: float, rival: str) -> Target:
-    """The target that ad_compiler is at most `factor` times slower than `rival`."""
-    return Target("ad_compiler", rival, at_most=factor)
+def times_slower(factor: float, rival: str, subject: str = "ad_compiler") -> Target:
+    """The target that `subject` is at most `factor` times slower than `rival`."""
+    return Target(subject, rival, at_most=factor, subject=subject)
 
 
 Rewrite = Callable[[], Callable[..., Any]]  # imports the rival's package, so it is called only then
@@ -61,12 +62,15 @@ class Program(Problem):
     ad_compiler is given `function` as it is. `in_torch()` and `in_autograd()` return the function
     that their users would write; without the latter, autograd is given the same text with its own
     `np`. `left_out` says, by contender, why one takes no part. `by_hand` takes the arguments of
-    `function` and returns the gradients for `argnums`, in that order.
+    `function` and returns the gradients for `argnums`, in that order; so does what `in_numba()` returns,
+    compiled loops, and `in_numba_with_libm()`, the same with the functions of the platform's library.
     """
 
     by_hand: Callable[..., Any]
     in_torch: Rewrite
     in_autograd: Rewrite | None = None
+    in_numba: Rewrite | None = None
+    in_numba_with_libm: Rewrite | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     targets: tuple[Target, ...] = ()
 

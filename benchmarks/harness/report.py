@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from benchmarks.harness.contenders import BY_HAND, CONTENDERS, OURS, PRIMAL, installed
-from benchmarks.harness.costs import CostResult
+from benchmarks.harness.contenders import PRIMAL, Lineup, is_installed
+from benchmarks.harness.costs import CostResult, duration
 from benchmarks.harness.memory import MEASURED, MemoryResult
 from benchmarks.harness.run_program import ProgramResult
 
-_RIVALS = [name for name in CONTENDERS if name not in (OURS, BY_HAND)]
-_DISTRIBUTIONS = ("numpy", "ad-compiler", "jax", "torch", "autograd")
+_DISTRIBUTIONS = ("numpy", "ad-compiler", "numba", "jax", "torch", "autograd")
 
 
 def header(threads: int) -> str:
-    """State the machine, the versions and the threads, and which rivals are missing."""
+    """State the machine, the versions and the threads, and what is not installed."""
     lines = [
         f"Python {platform.python_version()} on {platform.machine()}, float64",
         f"{threads} thread(s) for BLAS, OpenMP, PyTorch and XLA alike",
@@ -30,46 +29,47 @@ def header(threads: int) -> str:
     return "\n".join(lines)
 
 
-def ratios(results: Sequence[ProgramResult]) -> str:
-    """How many times slower ad_compiler is than the primal and by hand, and each rival than it."""
-    titles = ["program", f"{OURS} / {PRIMAL}", f"{OURS} / {BY_HAND}"]
-    titles += [f"{rival} / {OURS}" for rival in _RIVALS]
+def ratios(results: Sequence[ProgramResult], lineup: Lineup) -> str:
+    """How many times slower the subject is than the standards, and each rival than it."""
+    subject = lineup.subject
+    titles = ["program", *(f"{subject} / {standard}" for standard in lineup.standards)]
+    titles += [f"{rival} / {subject}" for rival in lineup.rivals]
     rows = []
     for result in results:
-        row = [result.title, _ratio(result, OURS, PRIMAL), _ratio(result, OURS, BY_HAND)]
-        rows.append([*row, *(_ratio(result, rival, OURS) for rival in _RIVALS)])
+        row = [result.title, *(_ratio(result, subject, standard) for standard in lineup.standards)]
+        rows.append([*row, *(_ratio(result, rival, subject) for rival in lineup.rivals)])
     return _table(titles, rows)
 
 
-def ratios_by_hand(results: Sequence[ProgramResult]) -> str:
-    """How the gradient by hand compares with the primal and the rivals: what is within reach."""
-    titles = ["program", f"{BY_HAND} / {PRIMAL}", *(f"{rival} / {BY_HAND}" for rival in _RIVALS)]
+def ratios_by_hand(results: Sequence[ProgramResult], lineup: Lineup) -> str:
+    """How the gradient by hand compares with everybody else: what is within reach."""
+    by_hand = lineup.by_hand
+    others = [name for name in lineup.standards if name not in (PRIMAL, by_hand)] + lineup.rivals
+    titles = ["program", f"{by_hand} / {PRIMAL}", *(f"{other} / {by_hand}" for other in others)]
     rows = []
     for result in results:
-        row = [result.title, _ratio(result, BY_HAND, PRIMAL)]
-        rows.append([*row, *(_ratio(result, rival, BY_HAND) for rival in _RIVALS)])
+        row = [result.title, _ratio(result, by_hand, PRIMAL)]
+        rows.append([*row, *(_ratio(result, other, by_hand) for other in others)])
     return _table(titles, rows)
 
 
-def times(results: Sequence[ProgramResult]) -> str:
+def times(results: Sequence[ProgramResult], lineup: Lineup) -> str:
     """Microseconds of one call, and milliseconds of the build for those that compile."""
-    compiling = [name for name in CONTENDERS if any(name in result.build for result in results)]
-    titles = ["program", *(f"{name}, us" for name in (PRIMAL, *CONTENDERS))]
-    titles += [f"{name} build, ms" for name in compiling]
+    names = [PRIMAL, *lineup.contenders]
+    compiling = [name for name in lineup.contenders if any(name in result.build for result in results)]
+    titles = ["program", *(f"{name}, us" for name in names), *(f"{name} build, ms" for name in compiling)]
     rows = []
     for result in results:
-        row = [result.title]
-        row += [_cell(result, name, result.call, 1e6) for name in (PRIMAL, *CONTENDERS)]
-        row += [_cell(result, name, result.build, 1e3) for name in compiling]
-        rows.append(row)
+        row = [result.title, *(_cell(result, name, result.call, 1e6) for name in names)]
+        rows.append([*row, *(_cell(result, name, result.build, 1e3) for name in compiling)])
     return _table(titles, rows)
 
 
 def costs(results: Sequence[CostResult]) -> str:
-    """Milliseconds of what is paid once."""
+    """One line for each cost that is not run time."""
     lines = []
     for result in results:
-        found = ", ".join(f"{name} {1e3 * value:.1f} ms" for name, value in result.seconds.items())
+        found = ", ".join(f"{name} {duration(value)}" for name, value in result.seconds.items())
         lines.append(f"{result.title}: {found or 'no result'}")
     return "\n".join(lines)
 
@@ -91,7 +91,7 @@ def memory(result: MemoryResult) -> str:
 
 
 def verdicts(results: Sequence[ProgramResult | MemoryResult], paid_once: Sequence[CostResult] = ()) -> str:
-    """One line for each target of ad_compiler, or an empty string."""
+    """One line for each target, or an empty string."""
     rows = [[result.title, *line] for result in results for line in result.verdicts()]
     rows += [[result.title, *result.verdict()] for result in paid_once]
     return _table(["program", "target", "measured", "verdict"], rows) if rows else ""
@@ -192,7 +192,7 @@ def _gap(result: ProgramResult, name: str) -> str:
         return "error"
     if name in result.program.left_out:
         return "left out"
-    return "-" if name in installed() else "absent"
+    return "-" if is_installed(name) else "absent"
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

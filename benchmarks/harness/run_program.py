@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from ad_compiler import Unsupported
 from benchmarks.harness.agreement import require_equal
-from benchmarks.harness.contenders import BY_HAND, OURS, PRIMAL, Gradient, installed, primal
+from benchmarks.harness.contenders import PRIMAL, Gradient, Lineup, primal
 from benchmarks.harness.measure import Effort, Statistic, interleaved, seconds_of_first_call
 from benchmarks.harness.program import Program
 
@@ -17,6 +17,7 @@ class ProgramResult:
     """
 
     program: Program
+    lineup: Lineup
     call: dict[str, float] = field(default_factory=dict)
     build: dict[str, float] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
@@ -38,7 +39,7 @@ class ProgramResult:
         lines = []
         for target in self.program.targets:
             ratio = self.ratio(target.slower, target.faster)
-            if OURS not in self.call:
+            if target.subject not in self.call:
                 verdict = "NOT met"
             elif ratio is None:
                 verdict = "not measured"
@@ -48,19 +49,17 @@ class ProgramResult:
         return lines
 
 
-def run_program(program: Program, effort: Effort, statistic: Statistic) -> ProgramResult:
-    """Build, check and time `program` in every contender that is installed.
+def run_program(program: Program, lineup: Lineup, effort: Effort, statistic: Statistic) -> ProgramResult:
+    """Build, check and time `program` in every contender of `lineup` that is installed.
 
     A contender that fails, or whose gradient differs from the one by hand, is an error in the
     result and is not timed. What is compared is the result of a second call, so that one which
     changes its arguments is found out, too.
     """
-    result = ProgramResult(program)
+    result = ProgramResult(program, lineup)
     expected = program.by_hand(*program.inputs())
     ready: dict[str, Gradient] = {}
-    for name, build in installed().items():
-        if name in program.left_out:
-            continue
+    for name, build in lineup.taking_part(program).items():
         try:
             gradient = build(program)
             seconds = seconds_of_first_call(gradient)
@@ -73,6 +72,7 @@ def run_program(program: Program, effort: Effort, statistic: Statistic) -> Progr
             ready[name] = gradient
             if gradient.compiles:
                 result.build[name] = seconds
-    if BY_HAND in ready:
-        result.call.update(interleaved({PRIMAL: primal(program), **ready}, effort, statistic))
+    if PRIMAL not in program.left_out:
+        ready[PRIMAL] = primal(program)
+    result.call.update(interleaved(ready, effort, statistic))
     return result

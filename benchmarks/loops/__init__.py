@@ -1,8 +1,7 @@
 """The loops suite: programs that iterate, most of them writing in place."""
 
-from collections.abc import Callable
-
-from benchmarks.harness.costs import CostResult
+from benchmarks.harness.contenders import ON_NUMPY
+from benchmarks.harness.costs import Measurement
 from benchmarks.harness.memory import MemoryCase
 from benchmarks.loops import (
     burgers,
@@ -16,6 +15,8 @@ from benchmarks.loops import (
     thomas,
     van_der_pol,
 )
+
+LINEUP = ON_NUMPY
 
 PROGRAMS = {
     module.PROGRAM.name: module.PROGRAM
@@ -33,7 +34,7 @@ PROGRAMS = {
     )
 }
 
-COSTS: dict[str, Callable[[int], CostResult]] = {}
+COSTS: dict[str, Measurement] = {}
 
 MEMORY = {
     case.program.name: case

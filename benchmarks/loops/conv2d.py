@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.harness.program import Program
 
 Array = NDArray[np.float64]
+Shape = tuple[int, int, int, int]
 
 
 def convolution(X, W):
@@ -60,12 +61,52 @@ def by_hand(X: Array, W: Array) -> tuple[Array, Array]:
     return np.array(X_bar).reshape(X.shape), W_bar
 
 
+def by_hand_as_matrices(X: Array, W: Array) -> tuple[Array, Array]:
+    """The same gradient by products of matrices, one for each row of the filters."""
+    images, height, width, channels = X.shape
+    rows, columns, _, filters = W.shape
+    high, wide, taps = height - rows + 1, width - columns + 1, columns * channels
+    strips = np.empty((images, height, wide, taps))
+    for s in range(columns):
+        strips[..., s * channels : (s + 1) * channels] = X[:, :, s : s + wide]
+    weights = W.reshape(rows, taps, filters)
+    y = np.zeros((images, high, wide, filters))
+    for r in range(rows):
+        y += strips[:, r : r + high] @ weights[r]
+    y *= 2.0
+    flat = y.reshape(-1, filters)
+    strips_bar = np.zeros_like(strips)
+    weights_bar = np.empty_like(weights)
+    for r in range(rows):
+        strips_bar[:, r : r + high] += y @ weights[r].T
+        weights_bar[r] = strips[:, r : r + high].reshape(-1, taps).T @ flat
+    X_bar = np.zeros_like(X)
+    for s in range(columns):
+        X_bar[:, :, s : s + wide] += strips_bar[..., s * channels : (s + 1) * channels]
+    return X_bar, weights_bar.reshape(W.shape)
+
+
 def in_jax() -> Callable[..., Any]:
     from jax import lax
 
     def convolution(X: Any, W: Any) -> Any:
         Y = lax.conv_general_dilated(X, W, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
         return (Y * Y).sum()
+
+    return convolution
+
+
+def in_jax_as_matrices() -> Callable[..., Any]:
+    """A sum of matrix products, one for each row of the filters: several times faster on a processor."""
+    import jax.numpy as jnp
+
+    def convolution(X: Any, W: Any) -> Any:
+        rows, columns, channels, filters = W.shape
+        height, width = X.shape[1] - rows + 1, X.shape[2] - columns + 1
+        strips = jnp.concatenate([X[:, :, s : s + width] for s in range(columns)], axis=-1)
+        weights = W.reshape(rows, columns * channels, filters)
+        Y = sum(strips[:, r : r + height] @ weights[r] for r in range(rows))
+        return jnp.sum(Y * Y)
 
     return convolution
 
@@ -95,9 +136,9 @@ def in_autograd() -> Callable[..., Any]:
     return convolution
 
 
-def inputs() -> tuple[Array, ...]:
+def inputs(images: Shape = (2, 8, 8, 2), filters: Shape = (3, 3, 2, 2)) -> tuple[Array, ...]:
     random = np.random.default_rng(0)
-    return random.normal(size=(2, 8, 8, 2)), random.normal(size=(3, 3, 2, 2))
+    return random.normal(size=images), random.normal(size=filters)
 
 
 PROGRAM = Program(

@@ -319,6 +319,32 @@ def list_in_a_dict(x):
     return sum(d["a"])
 
 
+def sum_of_the_list_put_into_it(x):
+    xs = [1.0]
+    for v in x:
+        xs.append(sum(xs) * v)
+    return np.sum(np.array(xs) ** 2)
+
+
+def grown_by_what_it_gets(xs, v):
+    xs.append(v)
+    return v * sum(xs)
+
+
+def changed_by_the_argument_of_append(x):
+    xs = [1.0]
+    for v in x:
+        xs.append(grown_by_what_it_gets(xs, v))
+    return np.sum(np.array(xs) ** 2)
+
+
+def doubled(x):
+    xs = [x[0], x[1]]
+    for _ in x:
+        xs.extend(xs)
+    return np.sum(np.array(xs) ** 3)
+
+
 def read_and_changed_at_once(x):
     xs = [x[0], x[1]]
 
@@ -400,8 +426,14 @@ PROGRAMS = [
     popped_and_pushed,
     second_name_in_a_helper,
     copies_stay_as_they_are,
+    sum_of_the_list_put_into_it,
+    changed_by_the_argument_of_append,
+    doubled,
 ]
 KEEP_LISTS = (
+    sum_of_the_list_put_into_it,
+    changed_by_the_argument_of_append,
+    doubled,
     list_in_a_loop_in_a_loop,
     copy_chosen_by_a_branch,
     queue,

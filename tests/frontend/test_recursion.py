@@ -365,18 +365,22 @@ def test_a_recursion_too_deep_for_python_says_so():
 
 REFUSED = [
     Refused(
-        "write into an argument",
+        "write into both halves of an array",
         """
+        def merge(a, b, n):
+            if n > 0:
+                a[0] += b[0] * a[1]
+                merge(b, a, n - 1)
+
         def f(x, n):
-            if n == 0:
-                return np.sum(x)
-            x[0] = 2.0
-            ^^^^
-            return f(x * 1.5, n - 1)
+            y = 2 * x
+            merge(y[:2], y[1:], n)
+            ^^^^^^^^^^^^^^^^^^^^^^
+            return np.sum(y)
         """,
         (V, 3),
-        "`f` calls itself, and writes into an array that it is given",
-        "write into a copy, and return it",
+        "`merge` calls itself, writes into an array, and may be given it twice",
+        "write into a copy: `.copy()`",
     ),
     Refused(
         "no end",

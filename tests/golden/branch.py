@@ -22,9 +22,9 @@ def huber_grad(residual, width):
     else:
         # d(loss = width * excess + 0.5 * width**2)
         size_bar = width / total
-        total = size_bar + excess / total
+        width_bar = size_bar + excess / total
         # d(excess = size - width)
-        width_bar = total - size_bar
+        width_bar -= size_bar
         residual_bar = 0.0
     # d(size = abs(residual))
     residual_bar += size_bar * np.sign(residual) if size_bar != 0.0 else 0.0

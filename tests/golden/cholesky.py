@@ -9,14 +9,11 @@ def half_log_determinant_grad(A):
     tape_1 = []
     for i in range(n):
         for j in range(i):
-            difference = A[i, j] - L[i, :j] @ L[j, :j]
-            part = L[i, j]
-            tape.append(part)
-            L[i, j] = difference / L[j, j]
-        part = L[i, :i]
-        part_1 = L[i, i]
-        tape_1.append(part_1)
-        L[i, i] = np.sqrt(A[i, i] - part @ part)
+            tape.append(L[i, j])
+            L[i, j] = (A[i, j] - L[i, :j] @ L[j, :j]) / L[j, j]
+        L_part = L[i, :i]
+        tape_1.append(L[i, i])
+        L[i, i] = np.sqrt(A[i, i] - L_part @ L_part)
     diag = np.diag(L)
 
     # d(return np.sum(np.log(np.diag(L))))
@@ -26,26 +23,24 @@ def half_log_determinant_grad(A):
     # d(for i in range(n):)
     A_bar = np.zeros_like(A)
     for i in reversed(range(n)):
-        saved = tape_1.pop()
         # d(L[i, i] = np.sqrt(A[i, i] - L[i, :i] @ L[i, :i]))
-        part = L[i, i]
-        L[i, i] = saved
-        part_1 = L_bar[i, i]
+        L_ii = L[i, i]
+        L[i, i] = tape_1.pop()
+        sqrt_bar = L_bar[i, i]
         L_bar[i, i] = 0.0
-        chosen = 0.5 * part_1 / part if part_1 != 0.0 else 0.0
-        L_bar[i, :i] += -2.0 * (chosen * L[i, :i])
-        A_bar[i, i] += chosen
+        difference_bar = 0.5 * sqrt_bar / L_ii if sqrt_bar != 0.0 else 0.0
+        L_bar[i, :i] -= 2.0 * (difference_bar * L[i, :i])
+        A_bar[i, i] += difference_bar
         # d(for j in range(i):)
         for j in reversed(range(i)):
-            saved = tape.pop()
             # d(L[i, j] = (A[i, j] - L[i, :j] @ L[j, :j]) / L[j, j])
-            part = L[i, j]
-            L[i, j] = saved
-            part_1 = L[j, j]
-            part_2 = L_bar[i, j]
+            L_ij = L[i, j]
+            L[i, j] = tape.pop()
+            L_jj = L[j, j]
+            quotient_bar = L_bar[i, j]
             L_bar[i, j] = 0.0
-            difference_bar = part_2 / part_1
-            L_bar[j, j] -= part_2 * (part / part_1)
+            difference_bar = quotient_bar / L_jj
+            L_bar[j, j] -= quotient_bar * (L_ij / L_jj)
             L_bar[j, :j] -= difference_bar * L[i, :j]
             L_bar[i, :j] -= difference_bar * L[j, :j]
             A_bar[i, j] += difference_bar

@@ -8,20 +8,20 @@ def conjugate_gradients_grad(A, b, tolerance):
     p = r.copy()
     rr = r @ r
     tape = []
-    r_1 = r.copy()
+    r_1 = r
     turns = 0
     while rr > tolerance ** 2:
-        turns = turns + 1
+        turns += 1
         Ap = A @ p
         product = p @ Ap
         alpha = rr / product
         x += alpha * p
-        r_1 -= alpha * Ap
+        r_1 = r_1 - alpha * Ap
         rr_1 = r_1 @ r_1
         quotient = rr_1 / rr
         tape.append((p, rr, Ap, product, alpha, r_1, quotient))
         p = r_1 + quotient * p
-        r_1, rr = r_1.copy(), rr_1
+        rr = rr_1
 
     # d(return np.sum(x * x))
     x_bar = 2.0 * x
@@ -31,33 +31,31 @@ def conjugate_gradients_grad(A, b, tolerance):
     rr_bar = 0.0
     A_bar = np.zeros_like(A)
     for _ in reversed(range(turns)):
-        p, rr, Ap, saved, alpha, r_1, saved_1 = tape.pop()
+        p, rr, Ap, product, alpha, r_1, quotient = tape.pop()
         # d(p = r + (rr / previous) * p)
-        r_bar_1 = r_bar + p_bar
+        r_bar += p_bar
         quotient_bar = p_bar @ p
-        p_bar *= saved_1
-        product = quotient_bar * (saved_1 / rr)
+        p_bar *= quotient
+        product_1 = quotient_bar * (quotient / rr)
         rr_bar_1 = rr_bar + quotient_bar / rr
         # d(rr = r @ r)
-        product_1 = rr_bar_1 * r_1
-        r_bar = r_bar_1 + product_1 + product_1
+        r_bar += 2.0 * (rr_bar_1 * r_1)
         # d(r -= alpha * Ap)
-        product_1 = r_bar @ Ap
-        product_2 = r_bar * alpha
+        product_2 = r_bar @ Ap
+        product_3 = r_bar * alpha
         # d(x += alpha * p)
-        alpha_bar = x_bar @ p - product_1
+        alpha_bar = x_bar @ p - product_2
         p_bar += x_bar * alpha
         # d(alpha = rr / (p @ Ap))
-        product_1 = alpha_bar * (alpha / saved)
-        rr_bar = alpha_bar / saved - product
-        p_bar -= product_1 * Ap
-        Ap_bar = -(product_2 + product_1 * p)
+        product_2 = alpha_bar * (alpha / product)
+        rr_bar = alpha_bar / product - product_1
+        p_bar -= product_2 * Ap
+        Ap_bar = -(product_3 + product_2 * p)
         # d(Ap = A @ p)
         A_bar += np.outer(Ap_bar, p)
         p_bar += A.T.dot(Ap_bar)
     # d(rr = r @ r)
-    product = rr_bar * r
-    r_bar = r_bar + product + product
+    r_bar += 2.0 * (rr_bar * r)
     # d(p = r.copy())
     r_bar += p_bar
     return A_bar, r_bar

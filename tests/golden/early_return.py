@@ -7,17 +7,16 @@ def return_from_two_loops_grad(A, limit):
     leaving = 0
     turns = 0
     for i in range(A.shape[0]):
-        turns = turns + 1
+        turns += 1
         leaving_1 = 0
         turns_1 = 0
         for j in range(A.shape[1]):
-            turns_1 = turns_1 + 1
+            turns_1 += 1
             if A[i, j] > limit:
                 leaving_1 = 2
                 break
-        equal = leaving_1 == 2
-        tape.append((turns_1, equal))
-        if equal:
+        tape.append((leaving_1, turns_1))
+        if leaving_1 == 2:
             leaving = 2
             break
     equal = leaving == 2
@@ -31,17 +30,17 @@ def return_from_two_loops_grad(A, limit):
         total_bar = 1.0
     A_bar = np.zeros_like(A)
     for i in reversed(range(turns)):
-        turns, saved = tape.pop()
+        leaving, turns = tape.pop()
         # d(for j in range(A.shape[1]):)
-        if not saved:
+        if leaving != 2:
             result_bar = 0.0
         for j in reversed(range(turns)):
             # d(if A[i, j] > limit:)
-            part = A[i, j]
-            if part > limit:
+            A_ij = A[i, j]
+            if A_ij > limit:
                 # d(return total + A[i, j] ** 2)
-                total_bar = total_bar + result_bar
-                chosen = result_bar * (2.0 * part)
+                total_bar += result_bar
+                chosen = result_bar * (2.0 * A_ij)
             else:
                 # d(total += A[i, j] * (i - j))
                 chosen = total_bar * (i - j)

@@ -14,9 +14,7 @@ def gather_and_scatter_grad(table, rows, columns):
     crossed_bar = np.cos(crossed)
     picked_bar = 2.0 * picked
     # d(counts[:2] *= 3.0)
-    part = counts_bar[:2].copy()
-    counts_bar[:2] = 0.0
-    counts_bar[:2] += 3.0 * part
+    counts_bar[:2] = 3.0 * counts_bar[:2]
     # d(np.add.at(counts, rows, picked[:, 0]))
     picked_bar[:, 0] += counts_bar[rows]
     # d(crossed = table[1:, columns])

@@ -15,12 +15,12 @@ def heat_grad(initial, c, steps):
     # d(for _ in range(steps):)
     c_bar = 0.0
     for _ in reversed(range(steps)):
-        saved = tape.pop()
+        total = tape.pop()
         # d(u[1:-1] += c * (u[2:] - 2 * u[1:-1] + u[:-2]))
-        part = u_bar[1:-1]
-        total_bar = part * c
-        c_bar = c_bar + part @ saved
+        product_bar = u_bar[1:-1]
+        total_bar = product_bar * c
+        c_bar += product_bar @ total
         u_bar[:-2] += total_bar
         u_bar[2:] += total_bar
-        u_bar[1:-1] += -2.0 * total_bar
-    return u_bar, float(c_bar)
+        u_bar[1:-1] -= 2.0 * total_bar
+    return u_bar, c_bar

@@ -5,22 +5,20 @@ def loss_grad(Wx, Wh, b, V, series):
     """Gradient of loss with respect to Wx, Wh, b and V."""
     h = np.zeros(14)
     c = np.zeros(14)
-    difference = series.shape[0] - 1
     tape = []
-    for t in range(difference):
+    for t in range(series.shape[0] - 1):
         z = series[t] @ Wx + h @ Wh + b
-        part = z[:14]
-        i = 1 / (1 + np.exp(-part))
-        part = z[14:28]
-        f = 1 / (1 + np.exp(-part))
-        part = z[28:42]
-        o = 1 / (1 + np.exp(-part))
+        z_part = z[:14]
+        i = 1 / (1 + np.exp(-z_part))
+        z_part = z[14:28]
+        f = 1 / (1 + np.exp(-z_part))
+        z_part = z[28:42]
+        o = 1 / (1 + np.exp(-z_part))
         g = np.tanh(z[42:])
         c_1 = f * c + i * g
         tanh = np.tanh(c_1)
         h_1 = o * tanh
-        difference_1 = h_1 @ V - series[t + 1]
-        tape.append((c, h, i, f, o, g, tanh, h_1, difference_1))
+        tape.append((c, h, i, f, o, g, tanh, h_1 @ V - series[t + 1]))
         c = c_1
         h = h_1
 
@@ -31,16 +29,17 @@ def loss_grad(Wx, Wh, b, V, series):
     Wh_bar = np.zeros_like(Wh)
     b_bar = np.zeros_like(b)
     V_bar = np.zeros_like(V)
-    for t in reversed(range(difference)):
-        c, h, i, f, o, g, saved, h_1, saved_1 = tape.pop()
+    for t in reversed(range(series.shape[0] - 1)):
+        c, h, i, f, o, g, tanh, difference = tape.pop()
         # d(error = error + np.sum((h @ V - series[t + 1]) ** 2))
-        difference_1_bar = 2.0 * saved_1
-        h_bar += V.dot(difference_1_bar)
-        V_bar += np.outer(h_1, difference_1_bar)
+        difference_bar = 2.0 * difference
+        h_1 = o * tanh
+        h_bar += V.dot(difference_bar)
+        V_bar += np.outer(h_1, difference_bar)
         # d(h = o * np.tanh(c))
-        product = h_bar * saved
+        product = h_bar * tanh
         o_bar = product.sum(axis=0, keepdims=True) if o.shape[0] == 1 else product
-        c_bar += h_bar * o * (1.0 - saved * saved)
+        c_bar += h_bar * o * (1.0 - tanh * tanh)
         # d(c = f * c + i * g)
         i_bar = c_bar * g
         product = c_bar * i
@@ -52,13 +51,13 @@ def loss_grad(Wx, Wh, b, V, series):
         z_bar = np.zeros_like(b_bar)
         z_bar[42:] = g_bar * (1.0 - g * g)
         # d(return 1 / (1 + np.exp(-z)))
-        part_bar = o_bar * ((1.0 - o) * o)
+        z_part_bar = o_bar * ((1.0 - o) * o)
         # d(o = sigmoid(z[2 * UNITS : 3 * UNITS]))
-        z_bar[28:42] += part_bar
+        z_bar[28:42] += z_part_bar
         # d(return 1 / (1 + np.exp(-z)))
-        part_bar = f_bar * ((1.0 - f) * f)
+        z_part_bar = f_bar * ((1.0 - f) * f)
         # d(f = sigmoid(z[UNITS : 2 * UNITS]))
-        z_bar[14:28] += part_bar
+        z_bar[14:28] += z_part_bar
         # d(return 1 / (1 + np.exp(-z)))
         i_bar *= (1.0 - i) * i
         # d(i = sigmoid(z[:UNITS]))

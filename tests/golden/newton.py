@@ -6,7 +6,7 @@ def newton_square_root_grad(a, x):
     tape = []
     turns = 0
     while abs(x * x - a) > 1e-12:
-        turns = turns + 1
+        turns += 1
         quotient = a / x
         tape.append((x, quotient))
         x = 0.5 * (x + quotient)
@@ -15,9 +15,9 @@ def newton_square_root_grad(a, x):
     x_bar = 1.0
     a_bar = 0.0
     for _ in reversed(range(turns)):
-        x, saved = tape.pop()
+        x, quotient = tape.pop()
         # d(x = 0.5 * (x + a / x))
-        product = 0.5 * x_bar
-        a_bar = a_bar + product / x
-        x_bar = product + -0.5 * (saved / x) * x_bar
-    return float(a_bar), float(x_bar)
+        total_bar = 0.5 * x_bar
+        a_bar += total_bar / x
+        x_bar = total_bar - 0.5 * (quotient / x) * x_bar
+    return a_bar, x_bar

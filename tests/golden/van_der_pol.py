@@ -3,32 +3,21 @@ import numpy as np
 
 def van_der_pol_grad(x, v, mu, dt, steps):
     """Gradient of van_der_pol with respect to x, v and mu."""
+    product = 0.5 * dt
+    quotient = dt / 6
     tape = []
     for _ in range(steps):
-        difference = 1 - x * x
-        product = mu * difference
-        k1 = product * v - x
-        product_1 = 0.5 * dt
-        x2 = x + product_1 * v
-        v2 = v + product_1 * k1
-        difference_1 = 1 - x2 * x2
-        product_2 = mu * difference_1
-        k2 = product_2 * v2 - x2
-        x3 = x + product_1 * v2
-        v3 = v + product_1 * k2
-        difference_2 = 1 - x3 * x3
-        product_3 = mu * difference_2
-        k3 = product_3 * v3 - x3
+        k1 = mu * (1 - x * x) * v - x
+        x2 = x + product * v
+        v2 = v + product * k1
+        k2 = mu * (1 - x2 * x2) * v2 - x2
+        x3 = x + product * v2
+        v3 = v + product * k2
+        k3 = mu * (1 - x3 * x3) * v3 - x3
         x4 = x + dt * v3
         v4 = v + dt * k3
-        difference_3 = 1 - x4 * x4
-        product_4 = mu * difference_3
-        k4 = product_4 * v4 - x4
-        quotient = dt / 6
-        tape.append((
-            v, x, difference, product, product_1, x2, v2, difference_1, product_2, x3, v3,
-            difference_2, product_3, x4, v4, difference_3, product_4, quotient
-        ))
+        tape.append((v, x, x2, v2, x3, v3, x4, v4))
+        k4 = mu * (1 - x4 * x4) * v4 - x4
         x = x + quotient * (v + 2 * v2 + 2 * v3 + v4)
         v = v + quotient * (k1 + 2 * k2 + 2 * k3 + k4)
 
@@ -38,53 +27,55 @@ def van_der_pol_grad(x, v, mu, dt, steps):
     # d(for _ in range(steps):)
     mu_bar = 0.0
     for _ in reversed(range(steps)):
-        (
-            v, x, saved, saved_1, saved_2, x2, v2, saved_3, saved_4, x3, v3, saved_5, saved_6,
-            x4, v4, saved_7, saved_8, saved_9
-        ) = tape.pop()
+        v, x, x2, v2, x3, v3, x4, v4 = tape.pop()
         # d(v = v + dt / 6 * (k1 + 2 * k2 + 2 * k3 + k4))
-        k4_bar = v_bar * saved_9
+        k4_bar = v_bar * quotient
         k2_bar = 2.0 * k4_bar
         # d(x = x + dt / 6 * (v + 2 * v2 + 2 * v3 + v4))
-        v4_bar = x_bar * saved_9
-        product = 2.0 * v4_bar
-        total = v_bar + v4_bar
+        v4_bar = x_bar * quotient
+        v2_bar = 2.0 * v4_bar
+        v_bar += v4_bar
         # d(k4 = mu * (1 - x4 * x4) * v4 - x4)
-        product_4_bar = k4_bar * v4
-        v4_bar += k4_bar * saved_8
-        total_1 = mu_bar + product_4_bar * saved_7
-        x4_bar = -2.0 * (product_4_bar * mu * x4) - k4_bar
+        product_bar = k4_bar * v4
+        difference = 1 - x4 * x4
+        v4_bar += k4_bar * (mu * difference)
+        mu_bar += product_bar * difference
+        x4_bar = -2.0 * (product_bar * mu * x4) - k4_bar
         # d(v4 = v + dt * k3)
-        total = total + v4_bar
+        v_bar += v4_bar
         k3_bar = k2_bar + v4_bar * dt
         # d(x4 = x + dt * v3)
-        total_2 = x_bar + x4_bar
-        v3_bar = product + x4_bar * dt
+        x_bar += x4_bar
+        v3_bar = v2_bar + x4_bar * dt
         # d(k3 = mu * (1 - x3 * x3) * v3 - x3)
-        product_3_bar = k3_bar * v3
-        v3_bar += k3_bar * saved_6
-        total_1 = total_1 + product_3_bar * saved_5
-        x3_bar = -2.0 * (product_3_bar * mu * x3) - k3_bar
+        product_bar = k3_bar * v3
+        difference = 1 - x3 * x3
+        v3_bar += k3_bar * (mu * difference)
+        mu_bar += product_bar * difference
+        x3_bar = -2.0 * (product_bar * mu * x3) - k3_bar
         # d(v3 = v + 0.5 * dt * k2)
-        total = total + v3_bar
-        k2_bar += v3_bar * saved_2
+        v_bar += v3_bar
+        k2_bar += v3_bar * product
         # d(x3 = x + 0.5 * dt * v2)
-        total_2 = total_2 + x3_bar
-        v2_bar = product + x3_bar * saved_2
+        x_bar += x3_bar
+        v2_bar += x3_bar * product
         # d(k2 = mu * (1 - x2 * x2) * v2 - x2)
-        product_2_bar = k2_bar * v2
-        v2_bar += k2_bar * saved_4
-        total_1 = total_1 + product_2_bar * saved_3
-        x2_bar = -2.0 * (product_2_bar * mu * x2) - k2_bar
+        product_bar = k2_bar * v2
+        difference = 1 - x2 * x2
+        v2_bar += k2_bar * (mu * difference)
+        mu_bar += product_bar * difference
+        x2_bar = -2.0 * (product_bar * mu * x2) - k2_bar
         # d(v2 = v + 0.5 * dt * k1)
-        total = total + v2_bar
-        k1_bar = k4_bar + v2_bar * saved_2
+        v_bar += v2_bar
+        k1_bar = k4_bar + v2_bar * product
         # d(x2 = x + 0.5 * dt * v)
-        total_2 = total_2 + x2_bar
-        total = total + x2_bar * saved_2
+        x_bar += x2_bar
+        v_bar += x2_bar * product
         # d(k1 = mu * (1 - x * x) * v - x)
+        x_bar -= k1_bar
         product_bar = k1_bar * v
-        v_bar = total + k1_bar * saved_1
-        mu_bar = total_1 + product_bar * saved
-        x_bar = total_2 - k1_bar - 2.0 * (product_bar * mu * x)
-    return float(x_bar), float(v_bar), float(mu_bar)
+        difference = 1 - x * x
+        v_bar += k1_bar * (mu * difference)
+        mu_bar += product_bar * difference
+        x_bar -= 2.0 * (product_bar * mu * x)
+    return x_bar, v_bar, mu_bar

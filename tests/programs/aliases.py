@@ -248,3 +248,40 @@ def name_given_to_the_other_array(x, y):
     b = kept
     b *= a
     return a, b, kept
+
+
+@program(V4, 0.1)
+@program(V4, -9.0)
+def all_of_a_vector_under_another_name(x, limit):
+    a = x * 2.0
+    same = a.ravel()
+    for i in range(len(a)):
+        if a[i] > limit:
+            a[i] *= x[0]
+        same[:-1] += 0.5 * same[1:]
+    return a * same
+
+
+@program(V4, 3)
+@program(V4, 2)
+def buffers_exchanged_until_a_break(x, n):
+    a, b = np.sin(x), np.cos(x)
+    for i in range(n):
+        for _ in range(2):
+            a, b = b, a
+            if x[i] > 0.5:
+                break
+        a[0] *= 2.0 + i
+    return a * b * x
+
+
+@program(V4, 0.5)
+@program(V4, 5.0)
+def exchanged_and_returned(x, limit):
+    a, b = np.sin(x), np.cos(x)
+    other = b
+    if np.sum(x) > limit:
+        a, b = b, a
+        return a - b * x
+    a *= 3.0
+    return a * other

@@ -330,3 +330,54 @@ def deepest_of_three_loops_decides(x, y):
                 if x[i] * y[j] + k > 1.05:
                     return x[i] * y[j] * (k + 1)
     return 0.0
+
+
+@program(np.array([0.3, 0.9, -0.4, 1.2, 0.8]), 0.5)
+@program(np.array([0.3, -0.9, 1.4, 1.2, 0.8]), 0.9)
+def break_inside_of_branches(x, y):
+    # what the branches around the `break` have bound is bound after it, too
+    z, k = 1.0, 0.0
+    for value in x:
+        if value > 0:
+            k = value * 2
+            if y > 0.7:
+                if value > 1:
+                    z = value * y
+                    break
+                z = z + value
+            else:
+                k = k + y
+            y = y * 1.5
+        z = z * k
+    return z * y * k
+
+
+@program(np.array([0.3, 0.9, -0.4, 1.2]), 0.5)
+def first_turns_of_loops_that_count_down(x, y):
+    for i in range(4):
+        for j in range(i - 1, -1, -1):
+            for k in range(j, 0, -1):
+                y = y * x[j] + x[k - 1]
+                break
+    return y
+
+
+@program(np.array([0.3, 0.9, -0.4, 1.2]), np.array([0.7, -0.3]), 2.0)
+@program(np.array([0.3, 0.9, -0.4, 1.2]), np.array([0.7, -0.3]), 1.0)
+def returned_from_the_loop_in_known_turns(x, w, limit):
+    found = []
+    for weight in (w[0], w[1]):
+        found.append(weight * x[0])
+        for value in x:
+            if value > limit:
+                return sum(found) * value
+    return np.sum(x) + sum(found) * w[1]
+
+
+@program(np.array([[0.3, 0.9, -0.4], [1.2, 0.5, 0.1]]), 2.0)
+@program(np.array([[0.3, 0.9, -0.4], [1.2, 0.5, 0.1]]), 1.0)
+def returned_slice_of_unknown_length(A, limit):
+    for i, row in enumerate(A):
+        if row[0] > limit:
+            return row[i:] ** 2
+    return A[0, 1:] * limit

@@ -557,3 +557,57 @@ def simpson_refined_by_recursion(width):
         return area(low, middle, depth - 1) + area(middle, high, depth // 2)
 
     return area(0.0, width, 3)
+
+
+def sort_between(a, low, high):
+    """Quicksort."""
+    if low >= high:
+        return
+    middle = low
+    for i in range(low, high):
+        if a[i] < a[high]:
+            a[i], a[middle] = a[middle], a[i]
+            middle += 1
+    a[middle], a[high] = a[high], a[middle]
+    sort_between(a, low, middle - 1)
+    sort_between(a, middle + 1, high)
+
+
+@program(np.array([0.3, -0.8, 1.1, 0.6, -0.2, 0.9]))
+def recursion_writes(x):
+    ordered = np.sin(x)
+    sort_between(ordered, 0, len(ordered) - 1)
+    return ordered @ np.arange(1, len(ordered) + 1) * x[0]
+
+
+def haar(signal):
+    n = len(signal)
+    if n < 2:
+        return
+    even, odd = signal[::2].copy(), signal[1::2].copy()
+    signal[: n // 2] = even + odd
+    signal[n // 2 :] = (even - odd) ** 2
+    haar(signal[: n // 2])
+
+
+@program(np.array([0.3, -0.8, 1.1, 0.6, -0.2, 0.9, 0.4, -0.5]))
+def recursion_writes_through_views(x):
+    signal = x.copy()
+    haar(signal)
+    return signal
+
+
+def grown_until(a, limit):
+    if a[0] > limit:
+        return a
+    a *= 1.5
+    a[1:] += a[0]
+    return grown_until(a, limit)
+
+
+@program(np.array([0.3, -0.8, 1.1]), 2.0)
+def recursion_returns_what_it_writes(x, limit):
+    a = np.exp(x)
+    b = grown_until(a, limit)
+    b[-1] *= x[0]
+    return a * x

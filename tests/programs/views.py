@@ -260,3 +260,61 @@ def view_of_length_one(x):
     inner += x**2
     a[:, 0, :1] *= inner
     return a
+
+
+@program(M34)
+def flattened_in_both_orders(A):
+    B = np.sin(A)
+    rows, columns = B.ravel(), B.ravel(order="F")  # the second is a copy
+    rows[1] *= 3.0
+    columns[2] = 7.0
+    return B * A
+
+
+@program(V6)
+def written_through_a_new_shape_in_a_loop(x):
+    a = np.tanh(x)
+    grid = a.reshape(2, 3)
+    for i in range(1, 6):
+        grid[i % 2] *= 1.0 + 0.1 * a[i - 1]
+        a[i] += grid[0, 0] ** 2
+    return a * grid.ravel()
+
+
+@program(M34, 1.5)
+def searched_through_the_flat_array(A, limit):
+    B = A**2
+    flat = B.ravel()
+    for i in range(len(flat)):
+        if flat[i] > limit:
+            flat[i:] *= 0.5
+            break
+        flat[i] += A[0, 0]
+    return B
+
+
+@program(C234)
+def planes_as_rows_of_a_matrix(T):
+    cube = np.cos(T)
+    for plane in cube:
+        rows = plane.reshape(-1, 2)
+        rows[1:] += rows[:-1] * rows[0]
+        plane[0, 0] = np.sum(rows)
+    return cube
+
+
+@program(M33)
+def triangle_mirrored(A):
+    S = A.copy()
+    for i in range(1, len(S)):
+        S[i, :i] = S[:i, i]
+    S[0] *= S[:, 0]
+    return S**2
+
+
+@program(V8)
+def every_second_one_packed(x):
+    a = np.exp(x)
+    a[:4] = a[::2]
+    a[4:] = a[3] * a[:4]
+    return a

@@ -61,10 +61,8 @@ TEXTS = [
             u = u.copy()
             u_dot = u_dot.copy()
             for _ in range(n):
-                total = u[2:] - 2 * u[1:-1] + u[:-2]
-                total_dot = u_dot[2:] - 2.0 * u_dot[1:-1] + u_dot[:-2]
-                u[1:-1] += c * total
-                u_dot[1:-1] += c * total_dot
+                u[1:-1] += c * (u[2:] - 2 * u[1:-1] + u[:-2])
+                u_dot[1:-1] += c * (u_dot[2:] - 2.0 * u_dot[1:-1] + u_dot[:-2])
             return u, u_dot
         """,
     ),

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from ad_compiler.backends.numpy.expressions import Expressions, Precedence
 from ad_compiler.backends.numpy.names import Names
 from ad_compiler.backends.numpy.plan import Step
+from ad_compiler.backends.numpy.unbound import handed_on_unbound
 from ad_compiler.ir import UNBOUND, Branch, Loop, Operand, Value
 
 INDENT = "    "
@@ -47,6 +48,8 @@ class Control:
         self.printer = printer
         self.lines = lines
         self.tags: set[Value] = set()  # values that say how a loop is left
+        plan = names.plan
+        self.nothing = handed_on_unbound([*plan.forward, *plan.reverse], names)  # None rather than unbound
 
     def branch(self, step: Step, depth: int, leaving: Exit | None) -> list[str]:
         node = step.node
@@ -60,14 +63,17 @@ class Control:
         for steps, block, leaves in zip(
             (step.then, step.otherwise), (node.then, node.otherwise), exits, strict=True
         ):
-            lines = self.lines(steps, depth + 1, leaves)
-            lines += [f"{indent}{INDENT}{line}" for line in self.yields(node.results, block.results)]
-            if leaves is not None:
-                lines += leaves.lines(f"{indent}{INDENT}")
+            yields = self.yields(node.results, block.results)
+            inside = None if leaves is None else Exit(leaves.tag, [*yields, *leaves.moves])
+            lines = self.lines(steps, depth + 1, inside)
+            if inside is not None and inside.is_certain:
+                lines += inside.lines(f"{indent}{INDENT}")
+            else:
+                lines += [f"{indent}{INDENT}{line}" for line in yields]
             sides.append(lines)
         then, otherwise = sides
         positive = f"{indent}if {self.printer.text(node.condition)}:"
-        negative = f"{indent}if not {self.printer.at_least(node.condition, Precedence.COMPARE)}:"
+        negative = f"{indent}if {self.printer.negation(node.condition)[0]}:"
         if not then and not otherwise:
             return []
         if not otherwise:
@@ -101,7 +107,11 @@ class Control:
         """Assign the results of a block."""
         pairs = []
         for target, operand in zip(targets, results, strict=True):
-            if operand is UNBOUND or not self.names.plan.reads.get(target):
+            if not self.names.plan.reads.get(target):
+                continue
+            if operand is UNBOUND:
+                if target in self.nothing:
+                    pairs.append((self.names.names[target], "None", None))
                 continue
             if target in self.tags and not isinstance(operand, Value) and operand == 0:
                 continue  # it is that already
@@ -125,9 +135,13 @@ class Control:
             self.tags.add(node.leave)
         start = []
         moves: list[tuple[str, str, Operand]] = []
-        for param, initial, end in zip(node.carried, node.initial, node.body.results, strict=True):
+        for param, initial, end, result in zip(
+            node.carried, node.initial, node.body.results, node.results, strict=True
+        ):
             name = self.names.names[param]
-            if initial is not UNBOUND:
+            if initial is UNBOUND and self.nothing & {param, result}:
+                start.append((name, "None", None))
+            elif initial is not UNBOUND:
                 text = self.copied(initial) if param in memory.copied_at_start else self.printer.text(initial)
                 if text != name:
                     start.append((name, text, initial))
@@ -149,7 +163,7 @@ class Control:
         (condition,) = node.condition.results
         if not test:
             return [*lines, f"{indent}while {self.printer.text(condition)}:", *(body or [f"{inside}pass"])]
-        leave = f"{inside}if not {self.printer.at_least(condition, Precedence.COMPARE)}:"
+        leave = f"{inside}if {self.printer.negation(condition)[0]}:"
         return [*lines, f"{indent}while True:", *test, leave, f"{inside}{INDENT}break", *body]
 
     def copied(self, operand: Operand) -> str:

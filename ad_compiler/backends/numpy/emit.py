@@ -158,6 +158,8 @@ class Writer:
         lines: list[str] = []
         current: Statement | None = None
         for step in steps:
+            if leaving is not None and step is not steps[-1] and isinstance(step.node, Branch):
+                assert leaving.tag not in step.node.results, "what leaves a loop is not at the end of a turn"
             body = self.step(step, depth, leaving)
             if not body:
                 continue
@@ -221,9 +223,9 @@ class Writer:
         if node.result in self.names.in_place:
             base, value = node.arguments
             if self.names.names[base] == name:
-                negated = self.inlined_negation(value)
-                if node.primitive.name == "add" and negated is not None:
-                    return [f"{name} -= {self.printer.text(negated)}"]
+                opposite = self.printer.negative(value) if node.primitive.name in ("add", "sub") else None
+                if opposite is not None:
+                    return [f"{name} {'-=' if node.primitive.name == 'add' else '+='} {opposite[0]}"]
                 return [f"{name} {IN_PLACE[node.primitive.name]} {self.printer.text(value)}"]
         if node.result in self.names.reused:
             memory = self.names.names[self.names.reused[node.result]]
@@ -246,19 +248,9 @@ class Writer:
             key = self.printer.key(index[0] if len(index) == 1 else index)
             lines.append(f"np.add.at({target}, {key}, {written})")
         else:
-            negated = self.inlined_negation(value)
-            lines.append(
-                f"{place} += {written}" if negated is None else f"{place} -= {self.printer.text(negated)}"
-            )
+            opposite = self.printer.negative(value, subtracted=True)
+            lines.append(f"{place} += {written}" if opposite is None else f"{place} -= {opposite[0]}")
         return lines
-
-    def inlined_negation(self, operand: Operand) -> Operand | None:
-        """What is negated, if `operand` is written as `-x`."""
-        if not isinstance(operand, Value) or self.printer.name_of(operand) is not None:
-            return None
-        node = operand.operation
-        is_negation = isinstance(node, Operation) and node.primitive.name == "neg"
-        return node.arguments[0] if is_negation and isinstance(node, Operation) else None
 
 
 def is_zeros(operand: Operand) -> bool:

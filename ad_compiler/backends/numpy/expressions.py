@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import representative
-from ad_compiler.ir import Branch, Operand, Operation, Record, Value
+from ad_compiler.ir import Branch, Operand, Operation, Pop, Record, Value
 from ad_compiler.rules.notation import Primitive
 from ad_compiler.rules.shapes import normalized_axes, rank_of, shape_of
 
@@ -61,14 +61,23 @@ BINARY: dict[str, tuple[str, Precedence]] = {
     "eq": ("==", Precedence.COMPARE),
     "ne": ("!=", Precedence.COMPARE),
 }
+OPPOSITE = {"eq": "!=", "ne": "=="}
 UNARY = {"neg": "-", "pos": "+", "invert": "~"}
 
 
 class Expressions:
-    """Prints operands; `name_of` gives the variable of a value, None for one that is inlined."""
+    """Prints operands; `name_of` gives the variable of a value, None for one that is inlined.
 
-    def __init__(self, name_of: Callable[[Value], str | None]) -> None:
+    What `is_ours` tells to be made by the compiler may be written with other signs.
+    """
+
+    def __init__(
+        self,
+        name_of: Callable[[Value], str | None],
+        is_ours: Callable[[Value], bool] = lambda value: False,
+    ) -> None:
         self.name_of = name_of
+        self.is_ours = is_ours
 
     def text(self, operand: Operand) -> str:
         return self.operand(operand)[0]
@@ -85,6 +94,8 @@ class Expressions:
             node = operand.operation
             if isinstance(node, Branch):
                 return self.ternary(node)
+            if isinstance(node, Pop):
+                return f"{self.text(node.tape)}.pop()", Precedence.ATOM
             assert isinstance(node, Operation)
             return self.operation(node)
         return self.constant(operand)
@@ -145,11 +156,49 @@ class Expressions:
                         precedence,
                     )
                 left = precedence + 1 if precedence == Precedence.COMPARE else precedence
+                opposite = self.negative(b) if name in ("add", "sub") else None
+                if opposite is not None:
+                    text = opposite[0] if opposite[1] > precedence else f"({opposite[0]})"
+                    return f"{self.at_least(a, left)} {'-' if name == 'add' else '+'} {text}", precedence
                 return f"{self.at_least(a, left)} {symbol} {self.at_least(b, precedence + 1)}", precedence
             if name in UNARY:
                 return f"{UNARY[name]}{self.at_least(node.arguments[0], Precedence.UNARY)}", Precedence.UNARY
             return f"{name}({', '.join(map(self.text, node.arguments))})", Precedence.ATOM
         return self.call(node), Precedence.ATOM
+
+    def negative(self, operand: Operand, subtracted: bool = False) -> Text | None:
+        """`2.0 * x`, if the operand is written `-2.0 * x`; None if it does not begin with a minus.
+
+        The user's own signs are kept; but what they have `subtracted` is a negation only to the compiler.
+        """
+        node = operand.operation if isinstance(operand, Value) and self.name_of(operand) is None else None
+        if not isinstance(node, Operation) or node.primitive.text:
+            return None
+        if node.primitive.name == "neg" and (subtracted or self.is_ours(node.result)):
+            return self.operand(node.arguments[0])
+        if not self.is_ours(node.result):
+            return None
+        if node.primitive.name not in ("mul", "truediv", "add", "sub"):
+            return None
+        first, second = node.arguments
+        is_number = isinstance(first, (int, float)) and not isinstance(first, bool)
+        opposite = self.constant(-first) if is_number and first < 0 else self.negative(first)
+        if opposite is None:
+            return None
+        symbol, precedence = BINARY[node.primitive.name]
+        symbol = {"+": "-", "-": "+"}.get(symbol, symbol)  # of a sum, every summand changes its sign
+        left = opposite[0] if opposite[1] >= precedence else f"({opposite[0]})"
+        return f"{left} {symbol} {self.at_least(second, precedence + 1)}", precedence
+
+    def negation(self, condition: Operand) -> Text:
+        """`not condition`, or `a != b` where the condition is written `a == b`."""
+        node = (
+            condition.operation if isinstance(condition, Value) and self.name_of(condition) is None else None
+        )
+        if isinstance(node, Operation) and node.primitive.name in OPPOSITE and not node.primitive.text:
+            sides = [self.at_least(side, Precedence.COMPARE + 1) for side in node.arguments]
+            return f" {OPPOSITE[node.primitive.name]} ".join(sides), Precedence.COMPARE
+        return f"not {self.at_least(condition, Precedence.COMPARE)}", Precedence.NOT
 
     def call(self, node: Operation) -> str:
         """A call of a library function, defaults left out."""
@@ -200,7 +249,8 @@ class Expressions:
         root = seen = Value(array.type)
         for primitive, *arguments in path:
             base, seen = seen, Value(primitive.infer(seen, *arguments))
-            seen.operation = Operation(primitive, (base, *arguments), seen)
+            is_method = primitive.method is not None
+            seen.operation = Operation(primitive, (base, *arguments), seen, method=is_method)
         printer = Expressions(lambda value: name if value is root else self.name_of(value))
         return printer.at_least(seen, Precedence.ATOM)
 
@@ -336,7 +386,7 @@ def _expand_dims(printer: Expressions, node: Operation) -> Text:
 
 
 def _not(printer: Expressions, node: Operation) -> Text:
-    return f"not {printer.at_least(node.arguments[0], Precedence.NOT)}", Precedence.NOT
+    return printer.negation(node.arguments[0])
 
 
 def _format(printer: Expressions, node: Operation) -> Text:
@@ -386,10 +436,13 @@ def _print(printer: Expressions, node: Operation) -> Text:
 
 
 def _sum_where_broadcast(printer: Expressions, node: Operation) -> Text:
-    g, x, axis = node.arguments
-    summed = f"{printer.at_least(g, Precedence.ATOM)}.sum(axis={axis}, keepdims=True)"
-    condition = f"{printer.at_least(x, Precedence.ATOM)}.shape[{axis}] == 1"
-    return f"{summed} if {condition} else {printer.at_least(g, Precedence.TERNARY + 1)}", Precedence.TERNARY
+    array, count, one, axis, _ = node.arguments
+    summed = f"{printer.at_least(array, Precedence.ATOM)}.sum(axis={axis}, keepdims=True)"
+    condition = f"{printer.at_least(count, Precedence.COMPARE + 1)} == {one}"
+    return (
+        f"{summed} if {condition} else {printer.at_least(array, Precedence.TERNARY + 1)}",
+        Precedence.TERNARY,
+    )
 
 
 def _push(printer: Expressions, node: Operation) -> Text:
@@ -399,6 +452,13 @@ def _push(printer: Expressions, node: Operation) -> Text:
 
 def _marked(printer: Expressions, node: Operation) -> Text:
     return printer.operand(node.arguments[0])
+
+
+def _draw(printer: Expressions, node: Operation) -> Text:
+    generator, method, *_, (positional, keywords) = node.arguments
+    parts = [printer.text(item) for item in positional]
+    parts += [f"{name}={printer.text(item)}" for name, item in keywords.items()]
+    return f"{printer.text(generator)}.{method}({', '.join(parts)})", Precedence.ATOM
 
 
 SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
@@ -423,5 +483,22 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "push": _push,
     "marked": _marked,
     "stopped": _marked,
+    "draw": _draw,
+    "real": lambda printer, node: (
+        f"{printer.at_least(node.arguments[0], Precedence.ATOM)}.real",
+        Precedence.ATOM,
+    ),
+    "imag": lambda printer, node: (
+        f"{printer.at_least(node.arguments[0], Precedence.ATOM)}.imag",
+        Precedence.ATOM,
+    ),
+    "singular_values": lambda printer, node: (
+        f"np.linalg.svd({printer.text(node.arguments[0])}, compute_uv=False)",
+        Precedence.ATOM,
+    ),
+    "part_of": lambda printer, node: (
+        f"{printer.at_least(node.arguments[0], Precedence.ATOM)}[{node.arguments[1]}]",
+        Precedence.ATOM,
+    ),
     "sum_where_broadcast": _sum_where_broadcast,
 }

@@ -7,58 +7,31 @@ made from a dead one by `+=` or by an indexed write takes over its name, and its
 
 from __future__ import annotations
 
+import ast
 import keyword
 from collections.abc import Callable, Iterable
 
-from ad_compiler.analysis.types import ArrayType, ListType, Shape, may_be_one, same_length, same_shape
+import numpy as np
+
+from ad_compiler.analysis.classes import scalar_classes
+from ad_compiler.analysis.layout import shows_memory
+from ad_compiler.analysis.types import (
+    ArrayType,
+    ListType,
+    Shape,
+    Type,
+    may_be_one,
+    same_length,
+    same_shape,
+)
 from ad_compiler.backends.numpy.memory import IN_PLACE, Memory, is_array
+from ad_compiler.backends.numpy.nouns import noun, noun_of, same_rank
 from ad_compiler.backends.numpy.plan import LIST_UPDATES, UPDATES, Plan, Step
 from ad_compiler.ir import Branch, Call, Loop, Operand, Operation, Pop, PullbackCall, Value, values_in
 
 # What generated code may call: everything else may be a variable, if the user called it so.
 USED = ("abs", "bool", "dict", "float", "int", "max", "min", "print", "range", "round", "slice", "type")
-RESERVED = frozenset([*keyword.kwlist, *USED, "np", "math"])
-NOUNS = {
-    "add": "total",
-    "sum": "total",
-    "sub": "difference",
-    "mul": "product",
-    "matmul": "product",
-    "dot": "product",
-    "truediv": "quotient",
-    "pow": "power",
-    "neg": "negated",
-    "getitem": "part",
-    "select": "chosen",
-    "where": "chosen",
-    "max": "largest",
-    "min": "smallest",
-    "abs": "magnitude",
-    "absolute": "magnitude",
-    "eq": "equal",
-    "ne": "different",
-    "lt": "below",
-    "le": "below",
-    "gt": "above",
-    "ge": "above",
-    "length": "length",
-    "zeros_like": "zeros",
-    "copy": "part",
-    "index_add": "spread",
-    "index_set": "updated",
-    "format": "text",
-    "float": "number",
-    "list_of": "items",
-    "list_append": "items",
-    "list_rest": "items",
-    "list_set": "items",
-    "list_extend": "items",
-    "list_repeat": "items",
-    "list_rows": "rows",
-    "list_item": "item",
-    "list_length": "length",
-    "list_stack": "stacked",
-}
+RESERVED = frozenset([*keyword.kwlist, *USED, "np", "math", "scipy"])
 Blocks = Callable[[int], bool]  # whether a read of the name's holder at this position forbids the name
 REUSED_FROM_RANK = 3  # from here on arrays are large enough that memory of their own costs more than `out=`
 
@@ -68,6 +41,21 @@ def fit(result: Shape, base: Shape) -> bool:
     return len(result) == len(base) and all(
         same_length(a, b) or not (may_be_one(a) or may_be_one(b)) for a, b in zip(result, base, strict=True)
     )
+
+
+def is_number(kind: Type) -> bool:
+    return isinstance(kind, ArrayType) and kind.rank == 0
+
+
+def is_immutable(value: Value) -> bool:
+    """Whether it is a number that nobody can change: Python's, or one of NumPy's scalars."""
+    is_python = isinstance(value.type, ArrayType) and value.type.python
+    return is_python or (is_number(value.type) and np.ndarray not in scalar_classes(value))
+
+
+def is_augmented(node: Operation) -> bool:
+    """Whether the user wrote `x += y`, or the compiler counts."""
+    return node.statement is None or isinstance(node.statement.node, ast.AugAssign)
 
 
 class Names:
@@ -185,6 +173,8 @@ class Names:
         base = node.arguments[0]
         if name not in UPDATES and (name not in IN_PLACE or node.primitive.text):
             return False
+        if node.result in self.memory.new:
+            return False
         result_type, base_type = node.result.type, base.type
         if name not in LIST_UPDATES and not (
             isinstance(result_type, ArrayType) and isinstance(base_type, ArrayType)
@@ -193,13 +183,17 @@ class Names:
         if base.name is not None and node.result.name is not None and base.name != node.result.name:
             return False
         section = self.plan.section[node.result]
+        if name in IN_PLACE and is_number(result_type) and is_immutable(base):
+            return self.may_rebind(node, step, elsewhere)
         storages = self.memory.storages(base)
         if base in self.plan.inlined or any(self.plan.section.get(s) != section for s in storages):
             return False  # a pullback may be called again: it leaves what the forward sweep made alone
         if self.memory.is_read_later(base, step.position, elsewhere):
             return False
+        if name in UPDATES and not (self.memory.is_own(base) and is_array(base)):
+            return False
         if name in UPDATES:
-            return self.memory.is_own(base) and is_array(base)
+            return name in LIST_UPDATES or shows_memory(base, node.arguments[3])
         assert isinstance(result_type, ArrayType) and isinstance(base_type, ArrayType)
         others = list(values_in(node.arguments[1:]))
         if any(self.memory.storages(value) & self.memory.storages(base) for value in others):
@@ -212,6 +206,20 @@ class Names:
             )
         fits = result_type.dtype == base_type.dtype and fit(result_type.shape, base_type.shape)
         return fits and self.memory.is_own(base)
+
+    def may_rebind(self, node: Operation, step: Step, elsewhere: tuple[tuple[int, int], ...]) -> bool:
+        """Whether a number that no memory is shared with may be written as `x += y`."""
+        base, result = node.arguments[0], node.result
+        if not step.reverse and not is_augmented(node):
+            return False
+        if result.name is None or base.name not in (None, result.name) or not is_number(base.type):
+            return False
+        if base in self.plan.inlined or self.plan.section.get(base) != step.reverse:
+            return False
+        return not any(
+            read > step.position and not any(low < read <= high for low, high in elsewhere)
+            for read in self.plan.reads.get(base, [])
+        )
 
     def steps(self, steps: list[Step]) -> None:
         for step in steps:
@@ -242,11 +250,27 @@ class Names:
         position = step.position - (node.primitive.name in UPDATES)
         if self.take_merged(value, position, step.reverse):
             return
-        self.give(value, self.wanted(node), step.reverse, lambda read: read > position)
+
+        def blocks(read: int) -> bool:
+            return read > position
+
+        wish = self.wish.get(value)
+        if wish is not None and value.name is None and self.is_free_for(value, wish, step.reverse, blocks):
+            self.take(value, wish)
+        else:
+            self.give(value, self.wanted(node), step.reverse, blocks)
 
     def restored(self, node: Pop, step: Step) -> None:
-        for value in node.results:
-            self.give(value, value.name or "saved", step.reverse, lambda read: read > step.position)
+        """What was saved, under the name that it had then."""
+        for value, saved in zip(node.results, self.saved_on(node.tape), strict=True):
+            known = value.name or self.names.get(saved) or noun_of(saved, self.names.get)
+            self.give(value, known or "saved", step.reverse, lambda read: read > step.position)
+
+    def saved_on(self, tape: Value) -> list[Value]:
+        """What one entry of a tape holds."""
+        while isinstance(tape.operation, Operation) and tape.operation.arguments:
+            tape = tape.operation.arguments[0]  # a copy
+        return self.plan.entries[tape]
 
     def take_merged(self, value: Value, position: int, reverse: bool) -> bool:
         """Compute a value right into the variable in which a branch or loop hands it on, if that is free."""
@@ -287,11 +311,14 @@ class Names:
         value = node.result
         if value in self.in_place:
             return self.names[node.arguments[0]]
-        derived = self.derived(value)
-        if value.name is None and derived is not None:
-            return derived
-        name = node.primitive.name
-        return value.name or self.wish.get(value) or NOUNS.get(name, name)
+        return value.name or self.derived(value) or self.noun(node)
+
+    def noun(self, node: Operation) -> str:
+        """A name for what neither the user has named nor a value that they have: `product`."""
+        value = node.result
+        of = value.cotangent_of if self.plan.section[value] else None
+        primal = noun_of(of, self.names.get) if of is not None and same_rank(value, of) else None
+        return f"{primal}_bar" if primal is not None else noun(node, self.names.get)
 
     def derived(self, value: Value) -> str | None:
         """What the derivative of a value is called that the user gave no name."""
@@ -303,8 +330,7 @@ class Names:
     def give(self, value: Value, wanted: str, reverse: bool, blocks: Blocks) -> None:
         """The wanted name, with a number where a value that has it is still read."""
         name, number = wanted, 0
-        ignored = {*self.base_of(value), *self.heirs(value)}
-        while not self.is_free(name, reverse, blocks, ignored):
+        while not self.is_free_for(value, name, reverse, blocks):
             number += 1
             name = f"{wanted}_{number}"
         self.take(value, name)
@@ -312,6 +338,9 @@ class Names:
     def take(self, value: Value, name: str) -> None:
         self.names[value] = name
         self.holders.setdefault(name, []).append(value)
+
+    def is_free_for(self, value: Value, name: str, reverse: bool, blocks: Blocks) -> bool:
+        return self.is_free(name, reverse, blocks, {*self.base_of(value), *self.heirs(value)})
 
     def is_free(self, name: str, reverse: bool, blocks: Blocks, ignored: set[Value]) -> bool:
         if name in RESERVED or name in self.taken:

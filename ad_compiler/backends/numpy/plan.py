@@ -70,6 +70,7 @@ class Plan:
     section: dict[Value, bool]  # whether a value is made in the reverse sweep
     made: dict[Value, int]  # the position at which a value is made; inputs are not listed
     pushed: list[Value]  # values on tapes: they must stay as they are
+    entries: dict[Value, list[Value]]  # tapes, with what an entry of each holds
     inputs: list[Value]  # parameters that are one number or array
     branch_ends: dict[Node, tuple[int, int]]  # the positions at which the two sides yield
     end: int
@@ -81,17 +82,21 @@ class Planner:
     def __init__(self, function: Function) -> None:
         self.function = function
         self.uses: Counter[Value] = Counter()
+        self.bounds: Counter[Value] = Counter()  # of the uses, those that say where a loop starts and ends
         self.readers: dict[Value, tuple[Block | None, Statement | None]] = {}
         self.inlined: set[Value] = set()
         self.reads: dict[Value, list[int]] = {}
         self.section: dict[Value, bool] = {}
         self.made: dict[Value, int] = {}
         self.pushed: list[Value] = []
+        self.entries: dict[Value, list[Value]] = {}
         self.changing: set[Value] = set()  # lists that are changed: what is read of them is read before
         self.branch_ends: dict[Node, tuple[int, int]] = {}
         self.sizes: dict[Value, int] = {}
+        self.printer = Expressions(self.guessed_name)
         self.position = 0
         self.widest = WIDTH
+        self.reverse = False  # which sweep is being laid out
 
     def plan(self) -> Plan:
         function = self.function
@@ -107,7 +112,7 @@ class Planner:
         for value in values_in(outputs):
             self.read(value, None, None)
         for block, widest in zip(blocks, (WIDTH, WIDTH * 3 // 4), strict=False):
-            self.widest = widest  # the user's own expressions are as long as the user wrote them
+            self.widest, self.reverse = widest, block is function.reverse
             self.inline(block)
         self.shorten_return(outputs)
         forward = self.steps(function.forward, False)
@@ -127,6 +132,7 @@ class Planner:
             self.section,
             self.made,
             self.pushed,
+            self.entries,
             inputs,
             self.branch_ends,
             self.position,
@@ -135,8 +141,13 @@ class Planner:
     def count(self, block: Block) -> None:
         for node in block.operations:
             own = node.tape if isinstance(node, Pop) else arguments_of(node)
+            if isinstance(node, Loop):
+                self.bounds.update(values_in(node.bounds))
+            is_push = isinstance(node, Operation) and node.primitive.name == "push"
             for value in values_in(own):
-                self.read(value, block, node.statement)
+                made = value.operation
+                belongs = is_push and made is not None  # what is read to be saved is written in that line
+                self.read(value, block, made.statement if belongs and made else node.statement)
             for inner in blocks_of(node):
                 self.count(inner)
                 for value in values_in(inner.results):
@@ -157,12 +168,27 @@ class Planner:
                 and self.read_once_here(node.results[0], block, node)
             ):
                 self.inlined.add(node.results[0])
+            if isinstance(node, Pop) and len(node.results) == 1:
+                self.inline_restored(node, block)
             if not isinstance(node, Operation):
                 continue
             self.keep_updated(node)
             if self.is_inlined(node, block):
                 self.inlined.add(node.result)
         self.read_before_update(block)
+
+    def inline_restored(self, node: Pop, block: Block) -> None:
+        """What is only put back where it was is taken off the tape there: `a[i] = tape.pop()`."""
+        (value,) = node.results
+        writes = [
+            each
+            for each in block.operations
+            if isinstance(each, Operation)
+            and each.primitive.name == "index_set"
+            and each.arguments[2] is value
+        ]
+        if writes and self.uses[value] == 1:
+            self.inlined.add(value)
 
     def read_before_update(self, block: Block) -> None:
         """What reads an array that is updated is not written into an expression behind the update."""
@@ -200,13 +226,24 @@ class Planner:
 
     def is_inlined(self, node: Operation, block: Block) -> bool:
         primitive = node.primitive
-        if primitive.effect or primitive.name in UPDATES:
-            return False
+        if primitive.effect or primitive.name in UPDATES or primitive.name == "draw":
+            return False  # draws stay in order
         if primitive.name == "list_item" and node.arguments[0] in self.changing:
             return False
         if primitive.cheap and node.result.name is None and self.text_length(node) < 30:
             return True
-        return self.read_once_here(node.result, block, node) and self.text_length(node) <= self.widest
+        if is_neighbour(node):
+            is_bound = self.uses[node.result] == self.bounds[node.result]
+            if self.text_length(node) < (30 if is_bound else 10):
+                return True
+        return self.read_once_here(node.result, block, node) and self.text_length(node) <= self.width(node)
+
+    def width(self, node: Operation) -> int:
+        """How wide an expression may be: in the forward sweep as wide as the line that the user wrote."""
+        written = node.statement.node if node.statement is not None and not self.reverse else None
+        if written is None or written.end_lineno != written.lineno:
+            return self.widest
+        return max(self.widest, (written.end_col_offset or 0) - written.col_offset)
 
     def read_once_here(self, value: Value, block: Block, node: Node) -> bool:
         if self.uses[value] != 1 or value.name is not None:
@@ -217,21 +254,12 @@ class Planner:
         return reader_block is block and same_statement(statement, node.statement)
 
     def text_length(self, node: Operation) -> int:
-        """A rough width of the expression, inlined parts included."""
-        primitive = node.primitive
-        total = len(primitive.text) + 4
-        for value in values_in(node.arguments):
-            if value in self.inlined:
-                total += self.sizes.get(value, 8)
-            else:
-                total += len(value.access or value.name or "temporary")
-        for name, argument in zip(primitive.parameters, node.arguments, strict=False):
-            if not isinstance(argument, Value) and argument is not primitive.defaults.get(name):
-                total += len(repr(argument)) + len(name) * (name in primitive.defaults) + 2
-        if primitive.name == "sum_where_broadcast":
-            total *= 2  # the summed array stands there twice
-        self.sizes[node.result] = total
-        return total
+        """The width of the expression, inlined parts included; names that are not known yet are guessed."""
+        self.sizes[node.result] = length = len(self.printer.operation(node)[0])
+        return length
+
+    def guessed_name(self, value: Value) -> str | None:
+        return None if value in self.inlined else value.access or value.name or "temporary"
 
     def is_expression(self, branch: Branch) -> bool:
         """Whether a branch can be written as a conditional expression."""
@@ -260,6 +288,7 @@ class Planner:
                 for value in values_in(arguments_of(node)):
                     self.record(value, self.position)
                 if isinstance(node, Operation) and node.primitive.name == "push":
+                    self.entries[node.arguments[0]] = list(values_in(node.arguments[1]))
                     self.pushed += values_in(node.arguments[1])
                 elif isinstance(node, Operation) and isinstance(node.result.type, ListType):
                     self.pushed += [v for v in values_in(node.arguments) if isinstance(v.type, ArrayType)]
@@ -319,9 +348,24 @@ class Planner:
         if isinstance(node, Operation):
             for inner in values_in(node.arguments):
                 self.record(inner, position)
+        elif isinstance(node, Pop):
+            self.record(node.tape, position)
         elif isinstance(node, Branch):
             for inner in values_in((node.condition, node.then.results, node.otherwise.results)):
                 self.record(inner, position)
+
+
+def is_neighbour(node: Operation) -> bool:
+    """Whether it is a number next to another: `i - 1`, which is read more easily than a name for it."""
+    kind, (*_, step) = node.result.type, (None, *node.arguments)
+    return (
+        node.primitive.name in ("add", "sub")
+        and node.result.name is None
+        and isinstance(kind, ArrayType)
+        and kind.python
+        and kind.dtype.kind == "i"
+        and isinstance(step, int)
+    )
 
 
 def same_statement(a: Statement | None, b: Statement | None) -> bool:
@@ -336,4 +380,4 @@ def printer_for(plan: Plan, names: dict[Value, str]) -> Expressions:
             return None
         return names.get(value, value.access)
 
-    return Expressions(name_of)
+    return Expressions(name_of, lambda value: plan.section.get(value, False))

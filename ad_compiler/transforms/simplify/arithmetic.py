@@ -9,8 +9,10 @@ import numpy as np
 
 from ad_compiler.analysis.types import Shape, is_one, same_length, same_shape
 from ad_compiler.builder import Builder
-from ad_compiler.ir import Operand
+from ad_compiler.ir import Operand, Operation
+from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, shape_of, type_of
+from ad_compiler.rules.structure import shape_values
 from ad_compiler.transforms.simplify.table import call, is_number, made_by, rewrites
 
 
@@ -139,6 +141,25 @@ def select_scaled(builder: Builder, condition: Operand, factor: Operand, x: Oper
     )
 
 
+def scatter_in(builder: Builder, operand: Operand) -> tuple[Operation | None, tuple[Operand, ...]]:
+    """What writes into zeros, seen in another shape or not, and the path to where it writes."""
+    view = made_by(operand, "reshape")
+    scatter = made_by(operand if view is None else view.arguments[0], "index_add")
+    zeros = scatter and made_by(scatter.arguments[0], "zeros_like")
+    if not scatter or not zeros:
+        return None, ()
+    path = scatter.arguments[3]
+    if view is not None:
+        template = zeros.arguments[0]
+        seen = made_by(template, "reshape", "ravel")
+        if seen and same_shape(shape_of(seen.arguments[0]), shape_of(operand)):
+            step = (seen.primitive, *seen.arguments[1:])
+        else:
+            step = (registry[np.reshape], shape_values(builder, template))
+        path = (step, *path)
+    return scatter, path
+
+
 @rewrites("add")
 def add(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     a, b = arguments
@@ -151,15 +172,14 @@ def add(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     if a is b:
         return call(builder, operator.mul, 2, a)
     for one, other in ((b, a), (a, b)):
-        scatter = made_by(one, "index_add")
+        scatter, path = scatter_in(builder, one)
         if (
             scatter
-            and made_by(scatter.arguments[0], "zeros_like")
             and same_shape(shape_of(one), shape_of(other))
             and type_of(one).dtype == type_of(other).dtype
             and not made_by(other, "broadcast_to")
         ):
-            return call(builder, "index_add", other, *scatter.arguments[1:])
+            return call(builder, "index_add", other, *scatter.arguments[1:3], path)
     negated = made_by(b, "neg")
     if negated:
         return call(builder, operator.sub, a, negated.arguments[0])

@@ -8,23 +8,36 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import same_shape
-from ad_compiler.builder import Builder
+from ad_compiler.builder import Builder, key_of
 from ad_compiler.ir import Operand, Operation, Value
-from ad_compiler.rules.indexing import getitem_type
+from ad_compiler.rules.indexing import getitem_type, has_repetitions
 from ad_compiler.rules.notation import registry
-from ad_compiler.rules.shapes import broadcast_to_type, rank_of, reshape_type, shape_of, type_of
+from ad_compiler.rules.shapes import (
+    broadcast_to_type,
+    has_inferred_length,
+    normalized_axes,
+    rank_of,
+    reshape_type,
+    shape_of,
+    type_of,
+)
 from ad_compiler.rules.structure import length
 from ad_compiler.transforms.simplify.table import Rewrite, call, is_number, made_by, rewrites, simplifications
 
 
 def _write(name: str) -> Rewrite:
-    """A number needs no broadcasting before it is written."""
+    """A number needs no broadcasting before it is written; nothing is added to zeros just written."""
 
     def rewrite(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
         array, index, value, path = arguments
         stretched = made_by(value, "broadcast_to")
         if stretched and rank_of(stretched.arguments[0]) == 0:
             return call(builder, name, array, index, stretched.arguments[0], path)
+        cleared = made_by(array, "index_set") if name == "index_add" else None
+        if cleared and is_number(cleared.arguments[2], 0) and not has_repetitions(index):
+            before, *rest = cleared.arguments
+            if key_of((rest[0], rest[2])) == key_of((index, path)):
+                return call(builder, "index_set", before, index, value, path)
         return NotImplemented
 
     return rewrite
@@ -48,7 +61,7 @@ def reshape(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     if keeps and same_shape(shape_of(a), reshape_type(*arguments).shape):
         return a
     inner = made_by(a, "broadcast_to")
-    if inner and rank_of(inner.arguments[0]) == 0:
+    if inner and rank_of(inner.arguments[0]) == 0 and not has_inferred_length(shape):
         return call(builder, np.broadcast_to, inner.arguments[0], shape)
     return NotImplemented
 
@@ -176,3 +189,10 @@ def swapaxes(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
 def expand_dims(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     a, axis = arguments
     return a if axis == () else NotImplemented
+
+
+@rewrites("moveaxis")
+def moveaxis(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
+    a, source, destination = arguments
+    rank = rank_of(a)
+    return a if normalized_axes(source, rank) == normalized_axes(destination, rank) else NotImplemented

@@ -1,0 +1,1 @@
+"""The backend that lowers a program to explicit loops over numbers, compiled by Numba."""

@@ -1,0 +1,240 @@
+"""The way from a call to compiled code and back: containers flattened, results put together again.
+
+    def loss_grad(params, x):
+        try:
+            r0, r1 = kernel(params["W"], params["b"], x)
+        except Departure:
+            return numpy_code(params, x)
+        return {"W": r0, "b": r1}
+
+The loader puts the guards in front of it, as it does for NumPy code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.analysis.types import ArrayType
+from ad_compiler.backends.native.departure import Departure
+from ad_compiler.backends.native.frame import names_in
+from ad_compiler.backends.native.kernels import (
+    HELPERS,
+    INDENT,
+    code_only,
+    conditional_names,
+    function,
+    kernel,
+    lines_of,
+    module,
+    parameters_of,
+    tuple_text,
+)
+from ad_compiler.backends.native.loading import announced, compile_for, is_disabled, load_functions
+from ad_compiler.backends.native.lowering import Lowered, lower, nothing
+from ad_compiler.backends.native.nests import Allocate, codes_in
+from ad_compiler.backends.numpy.emit import header
+from ad_compiler.backends.numpy.expressions import Expressions
+from ad_compiler.ir import Operand, Value, values_in
+from ad_compiler.pipeline import Program
+from ad_compiler.rules.shapes import type_of
+
+FASTMATH = '{"contract", "nsz", "arcp", "reassoc"}'
+
+
+@dataclass(eq=False, slots=True)
+class Native:
+    """Compiled code, and the function that calls it with the user's arguments."""
+
+    source: str
+    wrapper: str
+    namespace: dict[str, Any]
+    kernel: Any
+
+
+def compile_native(program: Program, forwarding: list[str]) -> Native:
+    """Lower and compile a program; raises `Unsupported` for what has no native form."""
+    separate = program.request.mode == "vjp"
+    lowered = lower(program.function, separate, HELPERS)
+    texts, saved = sweeps(lowered, program.name) if separate else ([kernel(lowered, program.name)], [])
+    options = 'error_model="numpy", no_cfunc_wrapper=True'
+    if program.request.backend.fastmath:
+        options += f", fastmath={FASTMATH}"
+    plain, cached = module(texts, options), module(texts, f"{options}, cache=True")
+    names = [text[len("def ") : text.index("(")] for text in texts]
+    with announced(program.name):
+        functions = load_functions(
+            plain,
+            cached if program.request.backend.cache else None,
+            names,
+            lambda made: compile_all(program, lowered, texts, saved, made),
+        )
+    namespace = {f"_ad_kernel_{n}": each for n, each in enumerate(functions)}
+    namespace["_ad_departures"] = (Departure, OverflowError)
+    namespace |= scalar_types(program)
+    if separate:
+        text = pullback_wrapper(program, lowered, texts, saved, forwarding)
+    else:
+        text = wrapper(program, lowered, texts, forwarding)
+    return Native(plain, text, namespace, functions[0])
+
+
+def compile_all(
+    program: Program, lowered: Lowered, texts: list[str], saved: list[str], functions: list[Any]
+) -> None:
+    """Have Numba compile now, so that what it says is said as a refusal."""
+    from numba.core.errors import NumbaError
+
+    if is_disabled():
+        return
+    by_name = {lowered.frame.names[value]: numba_type(type_of(value)) for value in lowered.inputs}
+    by_name |= {lowered.frame.names[value]: numba_type(type_of(value)) for value in lowered.seeds}
+    try:
+        returned = compile_for(functions[0], tuple(by_name[name] for name in parameters_of(texts[0])))
+        if len(functions) > 1:
+            parts = list(returned) if len(lowered.results) + len(saved) != 1 else [returned]
+            by_name |= dict(zip(saved, parts[len(lowered.results) :], strict=True))
+            compile_for(functions[1], tuple(by_name[name] for name in parameters_of(texts[1])))
+    except NumbaError as error:
+        scope = program.lowered.context.scope
+        assert scope is not None
+        source = scope.source
+        first = str(error).strip().split("\n")[0]
+        raise source.refuse(
+            source.node,
+            f"Numba cannot compile the native code of this function ({first})",
+            'use backend="numpy", and report this: it is a gap in the native backend',
+        ) from None
+
+
+def numba_type(kind: ArrayType) -> Any:
+    import numba
+
+    scalar = numba.from_dtype(kind.dtype)
+    return scalar if kind.rank == 0 else numba.types.Array(scalar, kind.rank, "C")
+
+
+def sweeps(lowered: Lowered, name: str) -> tuple[list[str], list[str]]:
+    """Two functions, the forward and the reverse sweep, and what the first one returns for the second."""
+    frame = lowered.frame
+    inputs = [frame.names[value] for value in lowered.inputs]
+    seeds = [frame.names[value] for value in lowered.seeds]
+    reverse = [*lines_of(lowered.reverse, 1), f"{INDENT}return {tuple_text(lowered.gradients)}"]
+    forward = [*lines_of(frame.checks, 1), *lines_of(lowered.forward, 1)]
+    used = names_in(code_only(reverse))
+    known = {*inputs, *seeds, *frame.subscripts}
+    made = [each for each in defined_in(forward) if each in used and each not in known]
+    conditional = conditional_names(lowered.forward)
+    unset = [unset_line(lowered, each) for each in made if each in conditional]
+    forward = [*unset, *forward, f"{INDENT}return {tuple_text([*lowered.results, *made])}"]
+    first = function(lowered, name, forward, inputs)
+    second = function(lowered, f"{name}_pullback", reverse, [*inputs, *made, *seeds])
+    return [first, second], made
+
+
+def unset_line(lowered: Lowered, name: str) -> str:
+    """What stands for a name that only one side of a branch makes, and only the same side reads."""
+    value = lowered.frame.value_of.get(name)
+    if value is not None:
+        (code,) = nothing(name, type_of(value))
+        return "\n".join(lines_of([code], 1))
+    for code in codes_in(lowered.forward):
+        if isinstance(code, Allocate) and code.name == name:
+            return f"{INDENT}{name} = np.empty(({'0, ' * len(code.extents)}), {code.dtype})"
+    return f"{INDENT}{name} = 0"
+
+
+def defined_in(lines: list[str]) -> list[str]:
+    """The names that a text assigns, in order."""
+    import ast
+    import textwrap
+
+    found: dict[str, None] = {}
+    for node in ast.walk(ast.parse(textwrap.dedent(code_only(lines)))):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found[node.id] = None
+    return list(found)
+
+
+def argument(lowered: Lowered, name: str) -> str:
+    """How the caller's number or array is handed to compiled code."""
+    value = next(v for v in (*lowered.inputs, *lowered.seeds) if lowered.frame.names[v] == name)
+    access = str(value.access)
+    if type_of(value).rank:
+        return f"{access} if {access}.flags.carray else {access}.copy()"
+    is_array = not value.immutable and not type_of(value).python
+    return f"{access}[()]" if is_array and value not in lowered.seeds else access
+
+
+def rebuilt(structure: Operand, names: dict[Value, str]) -> str:
+    """The structure as an expression."""
+    text = Expressions(lambda value: names[value]).text(structure)
+    return text[1:-1] if isinstance(structure, tuple) and len(structure) > 1 else text
+
+
+def results_by_value(structure: Operand, prefix: str) -> tuple[list[str], dict[Value, str]]:
+    """Names for what compiled code returns, and how each value of the structure is made from them."""
+    names, texts = [], {}
+    for place, value in enumerate(values_in(structure)):
+        name = f"_ad_{prefix}{place}"
+        names.append(name)
+        kind = type_of(value)
+        scalar = kind.rank == 0 and not kind.python
+        texts[value] = f"_ad_{kind.dtype.name}({name})" if scalar else name
+    return names, texts
+
+
+def scalar_types(program: Program) -> dict[str, Any]:
+    kinds = [type_of(v) for v in values_in((program.function.result, program.function.reverse_result))]
+    return {f"_ad_{kind.dtype.name}": np.dtype(kind.dtype).type for kind in kinds if kind.rank == 0}
+
+
+def call_lines(target: list[str], call: str, fallback: str, indent: str) -> list[str]:
+    left = f"{', '.join(target)} = " if target else ""
+    return [
+        f"{indent}try:",
+        f"{indent}{INDENT}{left}{call}",
+        f"{indent}except _ad_departures:",
+        f"{indent}{INDENT}return {fallback}",
+    ]
+
+
+def wrapper(program: Program, lowered: Lowered, texts: list[str], forwarding: list[str]) -> str:
+    """The Python function around one kernel."""
+    fn = program.function
+    structure = fn.reverse_result if fn.result is None else (fn.result, fn.reverse_result)
+    names, by_value = results_by_value(structure, "r")
+    given = ", ".join(argument(lowered, name) for name in parameters_of(texts[0]))
+    lines = [header(fn), f'{INDENT}"""{fn.documentation}"""']
+    lines += call_lines(names, f"_ad_kernel_0({given})", f"_ad_numpy({', '.join(forwarding)})", INDENT)
+    if fn.result is None:
+        returned = rebuilt(fn.reverse_result, by_value)
+    else:
+        printer = Expressions(lambda value: by_value[value])
+        returned = f"{printer.text(fn.result)}, {printer.text(fn.reverse_result)}"
+    lines.append(f"{INDENT}return {returned}")
+    return "\n".join(lines) + "\n"
+
+
+def pullback_wrapper(
+    program: Program, lowered: Lowered, texts: list[str], saved: list[str], forwarding: list[str]
+) -> str:
+    """The Python function around both sweeps."""
+    fn = program.function
+    names, by_value = results_by_value(fn.result, "r")
+    gradients, gradient_by_value = results_by_value(fn.reverse_result, "g")
+    kept = {name: f"_ad_saved_{name}" for name in saved}
+    given = ", ".join(argument(lowered, name) for name in parameters_of(texts[0]))
+    numpy_call = f"_ad_numpy({', '.join(forwarding)})"
+    lines = [header(fn), f'{INDENT}"""{fn.documentation}"""']
+    lines += call_lines([*names, *kept.values()], f"_ad_kernel_0({given})", numpy_call, INDENT)
+    seed = next((str(v.access).split("[")[0].split(".")[0] for v in lowered.seeds), "result_bar")
+    lines += ["", f"{INDENT}def pullback({seed}):"]
+    parts = [kept[name] if name in kept else argument(lowered, name) for name in parameters_of(texts[1])]
+    call = f"_ad_kernel_1({', '.join(parts)})"
+    lines += call_lines(gradients, call, f"{numpy_call}[1]({seed})", INDENT * 2)
+    lines += [f"{INDENT * 2}return {rebuilt(fn.reverse_result, gradient_by_value)}", ""]
+    lines.append(f"{INDENT}return {Expressions(lambda value: by_value[value]).text(fn.result)}, pullback")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,218 @@
+"""The iteration-space program as the text of a module that Numba compiles.
+
+The text is for reading too: the user's lines stand above what computes them, as in the NumPy source.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ad_compiler.backends.native.frame import Frame, names_in
+from ad_compiler.backends.native.lowering import Lowered
+from ad_compiler.backends.native.nests import (
+    Allocate,
+    Choice,
+    Code,
+    Comment,
+    Define,
+    Line,
+    Nest,
+    Repeat,
+    Store,
+    codes_in,
+    text_of,
+)
+
+INDENT = "    "
+HELPERS = frozenset(
+    [
+        "at",
+        "bound",
+        "slice_start",
+        "slice_length",
+        "turns",
+        "divide",
+        "floor_divide",
+        "modulo",
+        "whole_floor_divide",
+        "whole_modulo",
+        "real_floor_divide",
+        "real_modulo",
+        "real_floor_divide_checked",
+        "real_modulo_checked",
+        "power",
+        "whole_power",
+        "product",
+        "total",
+        "shifted_left",
+        "shifted_right",
+        "whole",
+        "maximum",
+        "minimum",
+        "heaviside",
+        "cbrt",
+        "is_close",
+        "are_close",
+        "nan_to_num",
+        "sinc",
+        "math_sqrt",
+        "math_log",
+        "math_exp",
+        "math_expm1",
+        "math_log1p",
+        "math_log2",
+        "math_log10",
+        "math_sin",
+        "math_cos",
+        "math_tan",
+        "math_sinh",
+        "math_cosh",
+        "math_asin",
+        "math_acos",
+        "math_acosh",
+        "math_atanh",
+        "math_gamma",
+        "math_lgamma",
+        "math_pow",
+        "math_fmod",
+        "math_hypot",
+        "grown",
+        "product_of_matrices",
+        "product_with_vector",
+        "product_with_rows",
+        "product_of_vectors",
+    ]
+)
+
+
+def lines_of(body: list[Code], depth: int) -> list[str]:
+    indent = INDENT * depth
+    lines: list[str] = []
+    for place, code in enumerate(body):
+        if isinstance(code, Comment):
+            if place + 1 < len(body) and not isinstance(body[place + 1], Comment):
+                lines.append(indent + code.text)
+        elif isinstance(code, Define):
+            lines.append(f"{indent}{code.name} {code.operator} {text_of(code.value)}")
+        elif isinstance(code, Store):
+            index = ", ".join(map(str, code.index))
+            lines.append(f"{indent}{code.array}[{index}] {code.operator} {text_of(code.value)}")
+        elif isinstance(code, Line):
+            lines += [indent + line for line in code.text.split("\n")]
+        elif isinstance(code, Allocate):
+            lines.append(indent + allocation(code))
+        elif isinstance(code, Choice):
+            then, otherwise = (lines_of(side, depth + 1) for side in (code.then, code.otherwise))
+            if then or not otherwise:
+                lines += [f"{indent}if {text_of(code.condition)}:", *(then or [f"{indent}{INDENT}pass"])]
+                if otherwise:
+                    lines += [f"{indent}else:", *otherwise]
+            else:
+                lines += [f"{indent}if not {text_of(code.condition, 6)}:", *otherwise]
+        elif isinstance(code, Repeat):
+            inner = lines_of(code.body, depth + 1)
+            lines += [indent + code.head, *(inner or [f"{indent}{INDENT}pass"])]
+        else:
+            lines += nest_lines(code, depth)
+    return lines
+
+
+def nest_lines(nest: Nest, depth: int) -> list[str]:
+    lines = []
+    for level, (index, extent) in enumerate(nest.loops):
+        lines.append(f"{INDENT * (depth + level)}for {index} in range({extent}):")
+    return [*lines, *lines_of(nest.body, depth + len(nest.loops))]
+
+
+def allocation(code: Allocate) -> str:
+    extents = ", ".join(map(str, code.extents))
+    shape = extents if len(code.extents) == 1 else f"({extents})"
+    function = "np.zeros" if code.zeros else "np.empty"
+    dtype = "" if code.dtype == "np.float64" else f", {code.dtype}"
+    return f"{code.name} = {function}({shape}{dtype})"
+
+
+def prologue_lines(frame: Frame, used: frozenset[str]) -> list[str]:
+    """What is needed of the lengths of the inputs, and of constant arrays."""
+    lines: list[str] = []
+    wanted = set(used)
+    for code in reversed(frame.prologue):
+        if names_defined(code) & wanted:
+            own = lines_of([code], 1)
+            wanted |= names_in("\n".join(own))
+            lines = own + lines
+    return lines
+
+
+def conditional_names(body: list[Code]) -> frozenset[str]:
+    """Names that only one side of a branch, or a loop, may define."""
+    found: set[str] = set()
+    for code in body:
+        sides = [code.then, code.otherwise] if isinstance(code, Choice) else []
+        sides += [code.body] if isinstance(code, (Repeat, Nest)) else []
+        for side in sides:
+            for inner in codes_in(side):
+                found |= names_defined(inner)
+    return frozenset(found)
+
+
+def names_defined(code: Code) -> frozenset[str]:
+    if isinstance(code, (Define, Allocate)):
+        return frozenset({code.name})
+    if isinstance(code, Line):
+        return code.writes
+    return frozenset({code.index}) if isinstance(code, Repeat) and code.index else frozenset()
+
+
+def kernel(lowered: Lowered, name: str) -> str:
+    """One function: both sweeps."""
+    body = [*lines_of(lowered.frame.checks, 1), *lines_of(lowered.forward, 1)]
+    reverse = lines_of(lowered.reverse, 1)
+    if body and reverse:
+        body.append("")
+    body += reverse
+    body.append(f"{INDENT}return {tuple_text([*lowered.results, *lowered.gradients])}")
+    return function(lowered, name, body, [lowered.frame.names[value] for value in lowered.inputs])
+
+
+def tuple_text(items: list[str]) -> str:
+    return items[0] if len(items) == 1 else f"({', '.join(items)})"
+
+
+def function(lowered: Lowered, name: str, body: list[str], inputs: list[str]) -> str:
+    used = names_in(code_only(body))
+    body = [*prologue_lines(lowered.frame, used), *body]
+    used = names_in(code_only(body))
+    head = f"def {name}({', '.join(each for each in inputs if each in used)}):"
+    return "\n".join([head, *body]) + "\n"
+
+
+def code_only(lines: list[str]) -> str:
+    return "\n".join(line for line in lines if not line.lstrip().startswith("#"))
+
+
+def module(functions: list[str], options: str) -> str:
+    """The whole module: imports, and the functions with Numba's decorator."""
+    text = "\n".join(functions)
+    helpers = sorted(HELPERS & names_in(code_only(text.split("\n"))))
+    lines = []
+    if re.search(r"\bmath\.", text):
+        lines.append("import math\n")
+    lines += ["import numpy as np", "from numba import njit"]
+    if "Departure" in text:
+        lines += ["", "from ad_compiler.backends.native.departure import Departure"]
+    if helpers:
+        listed = ", ".join(helpers)
+        head = "from ad_compiler.backends.native.support import "
+        lines += ["" if "Departure" not in text else None, f"{head}{listed}"]  # type: ignore[list-item]
+        if len(head) + len(listed) > 110:
+            lines[-1] = head + "(\n" + "".join(f"    {each},\n" for each in helpers) + ")"
+    kept = [line for line in lines if line is not None]
+    decorated = "\n\n".join(f"\n@njit({options})\n{each}".rstrip("\n") for each in functions)
+    return "\n".join(kept) + "\n\n" + decorated + "\n"
+
+
+def parameters_of(text: str) -> list[str]:
+    """The parameters of a function of the module, as its head says."""
+    head = text[text.index("(") + 1 : text.index("):")]
+    return [name for name in head.split(", ") if name]

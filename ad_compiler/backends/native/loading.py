@@ -1,0 +1,88 @@
+"""The text of a native module to compiled functions."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import itertools
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+from ad_compiler.backends.native.caching import cached_module, discard
+from ad_compiler.errors import Unsupported
+from ad_compiler.generated import keep_text
+
+_counter = itertools.count(1)
+
+
+def require_numba() -> None:
+    """Raise `ImportError` with advice where Numba is missing."""
+    if importlib.util.find_spec("numba") is None:
+        raise ImportError('backend="numba" needs Numba: pip install "ad-compiler[native]"')
+
+
+def load_text(text: str, name: str) -> ModuleType:
+    """The module of a text, kept in memory only."""
+    filename = f"<ad_compiler native {name} {next(_counter)}>"
+    module = ModuleType(f"ad_compiler.generated.native.{name}")
+    module.__file__ = filename
+    keep_text(filename, text)
+    exec(compile(text, filename, "exec"), module.__dict__)
+    return module
+
+
+def load_functions(
+    text: str, cached: str | None, names: list[str], compiled: Callable[[list[Any]], None]
+) -> list[Any]:
+    """The functions of a module, compiled: from the cache if `cached`, the text for it, is given.
+
+    What Numba finds in its cache may be damaged: it is made anew then.
+    """
+    from numba.core.errors import NumbaError
+
+    found = None if cached is None or is_disabled() else cached_module(cached, names[0])
+    if found is not None:
+        module, path = found
+        try:
+            functions = [getattr(module, name) for name in names]
+            compiled(functions)
+            return functions
+        except (NumbaError, Unsupported):
+            raise
+        except Exception:  # whatever unpickling a damaged file may raise
+            discard(path)
+    module = load_text(text, names[0])
+    functions = [getattr(module, name) for name in names]
+    compiled(functions)
+    return functions
+
+
+def is_disabled() -> bool:
+    """Whether the loops run as Python, for debuggers: NUMBA_DISABLE_JIT=1."""
+    import numba
+
+    return bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def announced(name: str, after: float = 1.0) -> Iterator[None]:
+    """Say on a terminal that something is compiled, once it has taken a while."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    timer = threading.Timer(after, lambda: print(f"ad_compiler: compiling {name} ...", file=sys.stderr))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def compile_for(dispatcher: Any, types: tuple[Any, ...]) -> Any:
+    """Compile for these types; the type of what is returned."""
+    dispatcher.compile(types)
+    return dispatcher.overloads[types].signature.return_type

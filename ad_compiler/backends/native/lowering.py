@@ -1,0 +1,517 @@
+"""A differentiated program to the iteration-space program: one walk over the blocks.
+
+Every operation is lowered where it stands: its lengths (and the checks that they fit) always, its elements
+there if it gets memory, else where they are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ad_compiler.analysis.types import ArrayType, ListType, same_length
+from ad_compiler.backends.native import joining, products, reductions, scalars
+from ad_compiler.backends.native.affine import Affine
+from ad_compiler.backends.native.arranging import arrange
+from ad_compiler.backends.native.elements import PULLS, Elements, affine, sum_of_names
+from ad_compiler.backends.native.extents import find_extents
+from ad_compiler.backends.native.frame import Extents, Frame
+from ad_compiler.backends.native.fusing import fuse, normalise
+from ad_compiler.backends.native.hoisting import hoist
+from ad_compiler.backends.native.materialising import as_scalar, in_memory, materialise
+from ad_compiler.backends.native.nests import (
+    Choice,
+    Code,
+    Comment,
+    Define,
+    Expression,
+    Line,
+    Repeat,
+    Scalar,
+    text_of,
+)
+from ad_compiler.backends.native.planning import UPDATES, Writes, is_plain_reshape
+from ad_compiler.backends.native.tapes import Tapes
+from ad_compiler.backends.native.tapes import names as names_of
+from ad_compiler.backends.native.updates import update
+from ad_compiler.ir import (
+    UNBOUND,
+    Block,
+    Branch,
+    Call,
+    Function,
+    Loop,
+    Node,
+    Operand,
+    Operation,
+    Pop,
+    PullbackCall,
+    Statement,
+    Value,
+    values_in,
+)
+from ad_compiler.refusal import Refusal
+from ad_compiler.rules.shapes import type_of
+
+Nested = Callable[[Frame, Elements, Operation, Extents], None]
+
+NESTED: dict[str, Nested] = {
+    **dict.fromkeys([*reductions.KINDS, "argmax", "argmin", "count_nonzero"], reductions.reduce),
+    "norm": reductions.reduce,
+    "trace": reductions.reduce_diagonal,
+    "var": reductions.reduce_to_spread,
+    "std": reductions.reduce_to_spread,
+    "cumsum": reductions.accumulate,
+    **dict.fromkeys(["matmul", "dot", "inner", "tensordot", "einsum"], products.multiply),
+    "concatenate": joining.concatenate,
+    "stack": joining.stack,
+    "linspace": joining.linspace,
+    "sort": joining.sort,
+    "argsort": joining.sort,
+    "flatnonzero": joining.flat_positions,
+}
+DEPARTING = frozenset({"require", "assert", "raise"})
+
+
+@dataclass(eq=False, slots=True)
+class Lowered:
+    """The iteration-space program of a function."""
+
+    frame: Frame
+    inputs: list[Value]
+    forward: list[Code] = field(default_factory=list)
+    reverse: list[Code] = field(default_factory=list)
+    results: list[str] = field(default_factory=list)  # what the forward sweep returns, as expressions
+    gradients: list[str] = field(default_factory=list)
+    seeds: list[Value] = field(default_factory=list)
+
+
+def lower(function: Function, separate: bool, reserved: frozenset[str]) -> Lowered:
+    """Lower a whole program; raises `Unsupported` for what has no native form."""
+    arrange(function)
+    frame = Frame(function, Writes(function, separate), reserved)
+    return Lowering(frame).run(separate)
+
+
+class Lowering:
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+        self.elements = Elements(frame)
+        self.tapes = Tapes(frame, self.elements)
+        self.statement: Statement | None = None
+        self.reverse = False
+        self.inputs: list[Value] = []
+
+    def run(self, separate: bool) -> Lowered:
+        frame, function = self.frame, self.frame.function
+        try:
+            inputs = [v for parameter in function.parameters for v in values_in(parameter.structure)]
+            for value in inputs:
+                self.input(value)
+            self.inputs = inputs
+            lowered = Lowered(frame, inputs)
+            with frame.into(lowered.forward):
+                self.block(function.forward)
+                frame.node = None
+                if separate:
+                    lowered.results = self.outputs(function.result)
+                equal, known = frame.equal, frame.known
+            frame.equal, frame.known = equal, known
+            self.reverse, self.statement = True, None
+            lowered.seeds = list(values_in(function.seed)) if separate else []
+            for value in lowered.seeds:
+                self.input(value)
+            with frame.into(lowered.reverse):
+                if function.reverse is not None:
+                    self.block(function.reverse)
+                frame.node = None
+                if not separate:
+                    lowered.results = self.outputs(function.result)
+                lowered.gradients = self.outputs(function.reverse_result)
+            for sweep in (lowered.forward, lowered.reverse):
+                normalise(sweep, frame.facts)
+            outputs = [*lowered.results, *lowered.gradients]
+            fuse([lowered.forward, lowered.reverse], outputs)
+            for sweep in (lowered.forward, lowered.reverse):
+                hoist(sweep, frame.made_in_loops, outputs)
+            return lowered
+        except Refusal as refusal:
+            raise frame.refused(refusal) from None
+
+    def input(self, value: Value) -> None:
+        kind = value.type
+        if not isinstance(kind, ArrayType) or kind.dtype.kind not in "biuf" or kind.dtype.itemsize > 8:
+            raise Refusal(f"`{value.access}` is a {kind}, which has no native form", scalars.ADVICE)
+        name = self.frame.give(value, self.frame.fresh(str(value.access)))
+        self.frame.extents[value] = self.frame.input_extents(name, kind, self.reverse)
+
+    def outputs(self, structure: Operand) -> list[str]:
+        found = []
+        for value in values_in(structure):
+            if not isinstance(value.type, ArrayType):
+                raise Refusal("the program returns a list or a string", scalars.ADVICE)
+            if value.type.rank == 0:
+                found.append(text_of(self.elements.element(value, ())))
+            else:
+                found.append(in_memory(self.frame, self.elements, value))
+        return found
+
+    # Blocks
+
+    def block(self, block: Block) -> None:
+        for node in block.operations:
+            self.frame.node = node
+            self.comment(node)
+            if isinstance(node, Operation):
+                self.operation(node)
+            elif isinstance(node, Branch):
+                self.branch(node)
+            elif isinstance(node, Loop):
+                self.loop(node)
+            elif isinstance(node, Pop):
+                self.tapes.pop(node)
+            else:
+                self.refuse_call(node)
+
+    def refuse_call(self, node: Call | PullbackCall) -> None:
+        raise Refusal("a function that calls itself has no native form", scalars.ADVICE)
+
+    def comment(self, node: Node) -> None:
+        statement = node.statement
+        if statement is None or (self.statement is not None and statement.node is self.statement.node):
+            return
+        self.statement = statement
+        text = statement.text if len(statement.text) <= 90 else f"{statement.text[:86]} ..."
+        self.frame.write(Comment(f"# d({text})" if self.reverse else f"# {text}"))
+
+    def operation(self, node: Operation) -> None:
+        frame, name = self.frame, node.primitive.name
+        result = node.result
+        if name in DEPARTING:
+            self.departure(node)
+            return
+        if name in ("is_contiguous", "shares_memory"):
+            self.asked(node)
+            return
+        if name == "tape":
+            self.tapes.make(node)
+            return
+        if name == "tape_copy":
+            self.tapes.copy(node)
+            return
+        if name == "push":
+            self.tapes.push(node)
+            return
+        if node.primitive.effect:
+            raise Refusal(f"`{node.primitive.text or name}` has no native form", scalars.ADVICE)
+        if isinstance(result.type, ListType):
+            raise Refusal("a list that changes its length has no native form", scalars.ADVICE)
+        if not isinstance(result.type, ArrayType):
+            return  # a message: NumPy code makes it
+        extents = find_extents(frame, self.elements, node)
+        frame.extents[result] = extents
+        number = sum_of_names(frame, self.elements, node)
+        if number is not None:
+            frame.numbers[result] = frame.normal(number)
+            return
+        if result in frame.inlined:
+            return
+        if name in UPDATES:
+            update(frame, self.elements, node)
+            return
+        nested = NESTED.get(name) if node.primitive.kind != "elementwise" else None
+        if name in ("reshape", "ravel", "flatten") and (name == "flatten" or not is_plain_reshape(node)):
+            nested = joining.reshape
+        if name in ("array", "asarray") and not is_single(node):
+            nested = joining.array
+        if nested is not None:
+            nested(frame, self.elements, node, extents)
+            return
+        if name not in PULLS and node.primitive.kind not in ("elementwise", "constant"):
+            raise Refusal(f"`{node.primitive.text or name}` has no native form yet", scalars.ADVICE)
+        materialise(frame, self.elements, node, extents)
+
+    def asked(self, node: Operation) -> None:
+        """A question on the caller's arrays, which is answered before they are handed over."""
+        if not all(isinstance(value, Value) and value.access is not None for value in node.arguments):
+            raise Refusal("whether arrays overlap that are no arguments has no native form", scalars.ADVICE)
+        first, *rest = (str(value.access) for value in node.arguments)
+        answer = Value(node.result.type)
+        answer.access = f"np.shares_memory({first}, {rest[0]})" if rest else f"{first}.flags.c_contiguous"
+        answer.immutable = True
+        name = self.frame.fresh(node.primitive.name)
+        self.frame.give(answer, name)
+        self.inputs.append(answer)
+        self.frame.give(node.result, name)
+
+    def departure(self, node: Operation) -> None:
+        name = node.primitive.name
+        if name == "raise":
+            self.frame.write(Line("raise Departure"))
+            return
+        condition = node.arguments[0]
+        if name == "require" and self.requires_lengths(condition):
+            return
+        if not isinstance(condition, Value):
+            if bool(condition) == (name == "require"):
+                self.frame.write(Line("raise Departure"))
+            return
+        text = text_of(self.elements.element(condition, ()), scalars.COMPARE)
+        self.frame.depart_if(text if name == "require" else f"not {text}")
+
+    def requires_lengths(self, condition: Operand) -> bool:
+        """Note that two lengths are equal, where that is what is checked."""
+        test = condition.operation if isinstance(condition, Value) else None
+        if not isinstance(test, Operation) or test.primitive.name != "ne":
+            return False
+        if any(type_of(argument).dtype.kind != "i" for argument in test.arguments):
+            return False
+        a, b = (affine(self.frame, self.elements, argument) for argument in test.arguments)
+        self.frame.require_equal(a, b)
+        return True
+
+    # Control flow
+
+    def branch(self, node: Branch) -> None:
+        frame = self.frame
+        if not isinstance(node.condition, Value):
+            condition: Expression = Scalar(str(bool(node.condition)))
+        else:
+            condition = scalars.cast(
+                self.elements.element(node.condition, ()), type_of(node.condition).dtype, type_of(True).dtype
+            )
+        choice = Choice(condition)
+        before = set(frame.taken)
+        names = [frame.fresh(self.name_of_choice(value, node, n)) for n, value in enumerate(node.results)]
+        found: list[list[Extents | None]] = []
+        statement = self.statement
+        for block, code in ((node.then, choice.then), (node.otherwise, choice.otherwise)):
+            self.statement = statement
+            frame.conditional += 1
+            with frame.into(code):
+                self.block(block)
+                frame.node = node
+                found.append(
+                    [self.assign(*pair) for pair in zip(names, node.results, block.results, strict=True)]
+                )
+            frame.conditional -= 1
+        self.statement = statement
+        frame.write(choice)
+        for name, value, first, second in zip(names, node.results, *found, strict=True):
+            frame.give(value, name)
+            if isinstance(value.type, ArrayType) and value.type.rank:
+                frame.extents[value] = self.joined(name, first, second, before)
+            else:
+                frame.extents[value] = ()
+
+    def name_of_choice(self, value: Value, node: Branch, place: int) -> str:
+        sides = (node.then.results[place], node.otherwise.results[place])
+        return (
+            value.name or next((s.name for s in sides if isinstance(s, Value) and s.name), None) or "chosen"
+        )
+
+    def joined(self, name: str, first: Extents | None, second: Extents | None, before: set[str]) -> Extents:
+        """The lengths of what is one of two arrays."""
+        frame = self.frame
+        rank = len(first or second or ())
+        result = []
+        for axis in range(rank):
+            pair = (first or second or ())[axis], (second or first or ())[axis]
+            if pair[0] == pair[1] and set(names_of(pair[0])) <= before:
+                result.append(pair[0])
+            else:
+                result.append(frame.define_number(f"{name}.shape[{axis}]", f"{name}_{axis}"))
+        return tuple(result)
+
+    def assign(self, name: str, value: Value, operand: Operand) -> Extents | None:
+        """Give a result of control flow what it is; its lengths, None where it is not bound."""
+        frame, kind = self.frame, value.type
+        if not isinstance(kind, ArrayType):
+            raise Refusal("a list or a string that control flow chooses has no native form", scalars.ADVICE)
+        if operand is UNBOUND:
+            frame.write(*nothing(name, kind))
+            return None
+        self.check_rank(operand, kind)
+        if kind.rank == 0:
+            frame.write(Define(name, as_scalar(frame, self.elements, operand, kind)))
+            return ()
+        source = in_memory(frame, self.elements, operand)
+        frame.write(Line(f"{name} = {source}", frozenset({source}), frozenset({name})))
+        return frame.extents_of(operand)
+
+    def check_rank(self, operand: Operand, kind: ArrayType) -> None:
+        if type_of(operand).rank != kind.rank:
+            raise Refusal("a number that becomes an array has no native form", "start with an array of zeros")
+
+    def loop(self, node: Loop) -> None:
+        frame = self.frame
+        memory = frame.writes.memory
+        names = []
+        for param, initial, result in zip(node.carried, node.initial, node.results, strict=True):
+            kind = param.type
+            if not isinstance(kind, ArrayType):
+                raise Refusal("a list that a loop changes has no native form", scalars.ADVICE)
+            name = frame.fresh(result.name or frame.wanted(param) if param.name is None else param.name)
+            names.append(name)
+            if initial is not UNBOUND:
+                self.check_rank(initial, kind)
+            if initial is UNBOUND:
+                frame.write(*nothing(name, kind))
+            elif kind.rank == 0:
+                frame.write(Define(name, as_scalar(frame, self.elements, initial, kind)))
+            else:
+                source = in_memory(frame, self.elements, initial)
+                copied = ".copy()" if param in memory.copied_at_start else ""
+                frame.write(Line(f"{name} = {source}{copied}", frozenset({source}), frozenset({name})))
+        head, index, turns, reads = self.head(node)
+        starts = self.tapes.starts() if not self.reverse else []
+        repeat = Repeat(head, reads=reads, index=index)
+        self.tapes.turns.append(turns)
+        frame.depth += 1
+        frame.made_in_loops.update(names, [index])
+        stable = []
+        for name, param, initial in zip(names, node.carried, node.initial, strict=True):
+            frame.give(param, name)
+            stable.append(self.is_stable(param, initial))
+        statement = self.statement
+        with frame.into(repeat.body):
+            for name, param, initial, is_stable in zip(
+                names, node.carried, node.initial, stable, strict=True
+            ):
+                kind = param.type
+                assert isinstance(kind, ArrayType)
+                if is_stable or kind.rank == 0:
+                    frame.extents[param] = frame.extents_of(initial) if kind.rank else ()
+                else:
+                    frame.extents[param] = tuple(
+                        frame.define_number(f"{name}.shape[{axis}]", f"{name}_{axis}")
+                        for axis in range(kind.rank)
+                    )
+            if node.condition is not None:
+                self.block(node.condition)
+                (condition,) = node.condition.results
+                test = as_scalar(frame, self.elements, condition, type_of(True))
+                frame.write(Choice(Scalar(f"not {text_of(test, 6)}", 4), [Line("break")]))
+            self.block(node.body)
+            frame.node = node
+            self.end_turn(node, names, stable)
+        self.statement = statement
+        frame.depth -= 1
+        self.tapes.turns.pop()
+        if starts:
+            frame.write(*starts)
+        frame.write(repeat)
+        for name, result, param, is_stable in zip(names, node.results, node.carried, stable, strict=True):
+            frame.give(result, name)
+            kind = result.type
+            assert isinstance(kind, ArrayType)
+            if kind.rank == 0:
+                frame.extents[result] = ()
+            elif is_stable:
+                frame.extents[result] = frame.extents[param]
+            else:
+                frame.extents[result] = tuple(
+                    frame.define_number(f"{name}.shape[{axis}]", f"{name}_{axis}")
+                    for axis in range(kind.rank)
+                )
+
+    def is_stable(self, param: Value, initial: Operand) -> bool:
+        """Whether the lengths of what is carried stay what they are at the start."""
+        kind = param.type
+        assert isinstance(kind, ArrayType)
+        if initial is UNBOUND:
+            return False
+        own = type_of(initial).shape
+        return all(same_length(a, b) for a, b in zip(own, kind.shape, strict=True))
+
+    def head(self, node: Loop) -> tuple[str, str, str | None, frozenset[str]]:
+        """The head of a loop, the name of its index, and how many turns it has if that is known outside."""
+        frame = self.frame
+        if node.bounds is None:
+            return "while True:", "", None, frozenset()
+        start, stop, step = (affine(frame, self.elements, bound) for bound in node.bounds)
+        assert node.index is not None
+        name = frame.fresh(node.index.name or "turn")
+        frame.give(node.index, name)
+        frame.extents[node.index] = ()
+        reads = frozenset(each for bound in (start, stop, step) for each in names_of(bound))
+        known = step.known
+        if known == 1:
+            count = f"max({stop - start}, 0)"
+            if frame.is_nonnegative(frame.normal(stop - start)):
+                count = str(frame.normal(stop - start))
+        else:
+            count = f"turns({start}, {stop}, {step})"
+        if known is not None and known != 0:
+            ends = (start, stop - 1) if known > 0 else (stop + 1, start)
+            frame.ranges.bounds[name] = ends
+        if node.backwards:
+            if known == 1:
+                head = f"for {name} in range({stop - 1}, {start - 1}, -1):"
+            elif known == -1:
+                head = f"for {name} in range({stop + 1}, {start + 1}):"
+            else:
+                last = frame.define_number(f"{start} + ({count} - 1) * ({step})", "last", is_length=False)
+                sign = 1 if known is not None and known > 0 else -1
+                if known is None:
+                    head = f"for {name} in range({last}, {start} - ({step}), -({step})):"
+                else:
+                    head = f"for {name} in range({last}, {start - sign}, {-known}):"
+        elif known == 1:
+            head = f"for {name} in range({stop}):" if start == 0 else f"for {name} in range({start}, {stop}):"
+        else:
+            head = f"for {name} in range({start}, {stop}, {step}):"
+        fixed = all(not frame.made_in_loops & set(names_of(bound)) for bound in (start, stop, step))
+        if frame.is_settled(count):
+            count = str(frame.define_number(count, "turns"))
+        wrapped = f"({count})" if not count.replace("_", "").isalnum() else count
+        return head, name, wrapped if fixed else None, reads
+
+    def end_turn(self, node: Loop, names: list[str], stable: list[bool]) -> None:
+        """Hand on to the next turn."""
+        frame = self.frame
+        memory = frame.writes.memory
+        moves: list[tuple[str, str]] = []
+        for name, param, end, is_stable in zip(names, node.carried, node.body.results, stable, strict=True):
+            kind = param.type
+            assert isinstance(kind, ArrayType)
+            if end is UNBOUND:
+                continue
+            if kind.rank == 0:
+                text = text_of(as_scalar(frame, self.elements, end, kind))
+            else:
+                text = in_memory(frame, self.elements, end)
+                if is_stable:
+                    for a, b in zip(frame.extents_of(param), frame.extents_of(end), strict=True):
+                        frame.require_equal(a, b)
+                if param in memory.copied_at_end:
+                    text += ".copy()"
+            if text != name:
+                moves.append((name, text))
+        targets = {name for name, _ in moves}
+        reads = frozenset(found for _, text in moves for found in names_of(Affine.of(text)))
+        if len(moves) > 1 and targets & reads:
+            left, right = ", ".join(n for n, _ in moves), ", ".join(t for _, t in moves)
+            frame.write(Line(f"{left} = {right}", reads, frozenset(targets)))
+        else:
+            for name, text in moves:
+                frame.write(Line(f"{name} = {text}", frozenset(names_of(Affine.of(text))), frozenset({name})))
+        leave = node.leave
+        if isinstance(leave, Value):
+            text = text_of(self.elements.element(leave, ()), 6)
+            frame.write(Choice(Scalar(f"{text} != 0", scalars.COMPARE), [Line("break")]))
+        elif leave != 0:
+            frame.write(Line("break"))
+
+
+def is_single(node: Operation) -> bool:
+    """Whether `np.array` is given one value, not a list of them."""
+    return isinstance(node.arguments[0], Value)
+
+
+def nothing(name: str, kind: ArrayType) -> list[Code]:
+    """What stands for a name that is not bound: nobody reads it."""
+    if kind.rank == 0:
+        return [Define(name, scalars.number(0, kind.dtype))]
+    zeros = ", ".join("0" for _ in range(kind.rank)) + ","
+    return [Line(f"{name} = np.empty(({zeros}), {scalars.dtype_text(kind.dtype)})", writes=frozenset({name}))]

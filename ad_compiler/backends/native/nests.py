@@ -1,0 +1,179 @@
+"""The iteration-space program: loop nests over run-time lengths, with scalar statements inside.
+
+    for i in range(n):                  Nest([("i", n)], [
+        total = 0.0                         Define("total", 0.0),
+        for j in range(m):                  Nest([("j", m)], [
+            total += a[i, j]                    Define("total", a[i, j], "+=")]),
+        s[i] = total                        Store("s", (i,), total)])
+
+Expressions are trees whose leaves are numbers, scalar variables and elements of arrays. What stands between
+the nests (allocations, calls, control flow) is kept as lines that say what they read and write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ad_compiler.backends.native.affine import Affine
+
+ATOM = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A scalar variable, or a number."""
+
+    name: str
+    precedence: int = ATOM
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number of index arithmetic."""
+
+    number: Affine
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """An element of an array in memory."""
+
+    array: str
+    index: tuple[Affine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """`form` with the parts put in; `needs` says how tightly each part must bind to stand there bare."""
+
+    form: str
+    parts: tuple[Expression, ...]
+    precedence: int = ATOM
+    needs: tuple[int, ...] = ()
+
+
+Expression = Scalar | Whole | Load | Apply
+
+
+@dataclass(eq=False, slots=True)
+class Define:
+    """`name = value`, or `name += value`."""
+
+    name: str
+    value: Expression
+    operator: str = "="
+
+
+@dataclass(eq=False, slots=True)
+class Store:
+    """`array[index] = value`, or `+=`."""
+
+    array: str
+    index: tuple[Affine, ...]
+    value: Expression
+    operator: str = "="
+
+
+@dataclass(eq=False, slots=True)
+class Line:
+    """A statement of another kind: what it reads and writes, by name."""
+
+    text: str
+    reads: frozenset[str] = frozenset()
+    writes: frozenset[str] = frozenset()
+
+
+@dataclass(eq=False, slots=True)
+class Allocate:
+    """A new array."""
+
+    name: str
+    extents: tuple[Affine, ...]
+    dtype: str
+    zeros: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Nest:
+    """Loops, the outermost first, and what is done inside of the innermost."""
+
+    loops: list[tuple[str, Affine]]
+    body: list[Code]
+
+
+@dataclass(eq=False, slots=True)
+class Comment:
+    """What the following lines compute."""
+
+    text: str
+
+
+@dataclass(eq=False, slots=True)
+class Choice:
+    """`if`."""
+
+    condition: Expression
+    then: list[Code] = field(default_factory=list)
+    otherwise: list[Code] = field(default_factory=list)
+
+
+@dataclass(eq=False, slots=True)
+class Repeat:
+    """A loop of the user's own: its head as text, and its body."""
+
+    head: str
+    body: list[Code] = field(default_factory=list)
+    reads: frozenset[str] = frozenset()
+    index: str = ""
+
+
+Code = Define | Store | Line | Allocate | Nest | Comment | Choice | Repeat
+
+
+def text_of(expression: Expression, least: int = 0) -> str:
+    """The expression as Python, in parentheses where it binds less tightly than `least`.
+
+    >>> text_of(Apply("{0} + {1}", (Scalar("a"), Scalar("b")), 9), 11)
+    '(a + b)'
+    """
+    text, precedence = written(expression)
+    return text if precedence >= least else f"({text})"
+
+
+def written(expression: Expression) -> tuple[str, int]:
+    if isinstance(expression, Scalar):
+        return expression.name, expression.precedence
+    if isinstance(expression, Whole):
+        return str(expression.number), ATOM if expression.number.is_simple else 9
+    if isinstance(expression, Load):
+        return f"{expression.array}[{', '.join(map(str, expression.index))}]", ATOM
+    needs = expression.needs or (0,) * len(expression.parts)
+    parts = [text_of(part, least) for part, least in zip(expression.parts, needs, strict=True)]
+    return expression.form.format(*parts), expression.precedence
+
+
+def loads_in(expression: Expression) -> Iterator[Load]:
+    if isinstance(expression, Load):
+        yield expression
+    elif isinstance(expression, Apply):
+        for part in expression.parts:
+            yield from loads_in(part)
+
+
+def size_of(expression: Expression) -> int:
+    """How many operations an expression takes."""
+    if isinstance(expression, Apply):
+        return 1 + sum(map(size_of, expression.parts))
+    return 0
+
+
+def codes_in(body: list[Code]) -> Iterator[Code]:
+    """Every statement, those inside of others included."""
+    for code in body:
+        yield code
+        if isinstance(code, (Nest, Repeat)):
+            yield from codes_in(code.body)
+        elif isinstance(code, Choice):
+            yield from codes_in(code.then)
+            yield from codes_in(code.otherwise)

@@ -1,0 +1,394 @@
+"""Functions that compiled code calls: Python's and NumPy's semantics where Numba's own differ.
+
+What would raise an exception departs instead (`departure.py`): NumPy code then raises it.
+"""
+# mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="misc"
+# Numba infers the types of these functions, and its decorators have none.
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from ad_compiler.backends.native.departure import Departure
+
+OPTIONS: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+inlined = njit(**OPTIONS)
+
+
+@inlined
+def at(i, n):
+    """A subscript counted from the start."""
+    if i < 0:
+        i += n
+    if i < 0 or i >= n:
+        raise Departure
+    return i
+
+
+@inlined
+def bound(i, n):
+    """The start or end of a slice, cut to the length of the axis."""
+    if i < 0:
+        i += n
+    return min(max(i, 0), n)
+
+
+@inlined
+def slice_start(has_start, start, step, n):
+    if not has_start:
+        return n - 1 if step < 0 else 0
+    if start < 0:
+        start += n
+    return min(max(start, -1), n - 1) if step < 0 else min(max(start, 0), n)
+
+
+@inlined
+def slice_length(first, has_stop, stop, step, n):
+    if not has_stop:
+        stop = -1 if step < 0 else n
+    else:
+        if stop < 0:
+            stop += n
+        stop = min(max(stop, -1), n - 1) if step < 0 else min(max(stop, 0), n)
+    if step > 0:
+        return max((stop - first + step - 1) // step, 0)
+    return max((first - stop - step - 1) // -step, 0)
+
+
+@inlined
+def turns(start, stop, step):
+    """How many numbers `range(start, stop, step)` has."""
+    if step == 0:
+        raise Departure
+    if step > 0:
+        return max((stop - start + step - 1) // step, 0)
+    return max((start - stop - step - 1) // -step, 0)
+
+
+@inlined
+def divide(a, b):
+    """Python's division of two of its numbers."""
+    if b == 0:
+        raise Departure
+    return a / b
+
+
+@inlined
+def floor_divide(a, b):
+    if b == 0:
+        raise Departure
+    return a // b
+
+
+@inlined
+def modulo(a, b):
+    if b == 0:
+        raise Departure
+    return a % b
+
+
+@inlined
+def whole_floor_divide(a, b):
+    """NumPy's, for whole numbers: 0 where it divides by zero."""
+    if b == 0:
+        return a * 0
+    return a // b
+
+
+@inlined
+def whole_modulo(a, b):
+    if b == 0:
+        return a * 0
+    return a % b
+
+
+@inlined
+def real_floor_divide(a, b):
+    """NumPy's, for reals: from the remainder, as Python's."""
+    if b == 0:
+        return a / b
+    rest = math.fmod(a, b)
+    quotient = (a - rest) / b
+    if rest != 0 and (b < 0) != (rest < 0):
+        quotient -= 1.0
+    if quotient == 0:
+        return math.copysign(0.0, a / b)
+    floored = math.floor(quotient) if abs(quotient) < 1e15 else quotient
+    if quotient - floored > 0.5:
+        floored += 1.0
+    return floored + 0.0
+
+
+@inlined
+def real_modulo(a, b):
+    if b == 0:
+        return a * np.nan
+    rest = math.fmod(a, b)
+    if rest == 0:
+        return math.copysign(0.0, b)
+    if (b < 0) != (rest < 0):
+        rest += b
+    return rest
+
+
+@inlined
+def power(a, b):
+    """Python's power of floats."""
+    if (a == 0 and b < 0) or (a < 0 and b != math.floor(b)):
+        raise Departure
+    y = a**b
+    if not math.isfinite(y) and math.isfinite(a) and math.isfinite(b):
+        raise Departure
+    return y
+
+
+@inlined
+def whole_power(a, b):
+    """A power of whole numbers, if it fits into 64 bits."""
+    if b < 0 or (abs(a) > 1 and b * math.log2(abs(float(a)) + 1e-300) > 62.5):
+        raise Departure
+    result = 1
+    for _ in range(b if abs(a) > 1 else min(b, 2 - b % 2)):
+        result *= a
+    return result
+
+
+@inlined
+def product(a, b):
+    """A product of Python's whole numbers, if it fits."""
+    if abs(float(a) * float(b)) > 4.6e18:
+        raise Departure
+    return a * b
+
+
+@inlined
+def total(a, b):
+    """A sum of Python's whole numbers, if it fits."""
+    if abs(float(a) + float(b)) > 9.2e18:
+        raise Departure
+    return a + b
+
+
+@inlined
+def shifted_left(a, b):
+    if b < 0 or b > 62 or abs(float(a)) * 2.0**b > 4.6e18:
+        raise Departure
+    return a << b
+
+
+@inlined
+def shifted_right(a, b):
+    if b < 0:
+        raise Departure
+    return a >> min(b, 63)
+
+
+@inlined
+def whole(x):
+    """`int(x)` of a real number."""
+    if not abs(x) < 9.2e18:
+        raise Departure
+    return int(x)
+
+
+@inlined
+def maximum(a, b):
+    return a if a >= b or a != a else b
+
+
+@inlined
+def minimum(a, b):
+    return a if a <= b or a != a else b
+
+
+@inlined
+def heaviside(x, at_zero):
+    if x != x:
+        return x
+    return at_zero if x == 0 else (x > 0) * (at_zero * 0 + 1)
+
+
+@inlined
+def cbrt(x):
+    if x == 0 or not math.isfinite(x):
+        return x
+    y = math.copysign(math.exp(math.log(abs(x)) / 3), x)
+    y -= (y - x / (y * y)) / 3
+    return y - (y - x / (y * y)) / 3
+
+
+@inlined
+def is_close(a, b, relative, absolute):
+    if math.isfinite(b) and math.isfinite(a):
+        return abs(a - b) <= absolute + relative * abs(b)
+    return a == b
+
+
+@inlined
+def are_close(a, b, relative, absolute):
+    """`math.isclose`."""
+    if a == b:
+        return True
+    if math.isinf(a) or math.isinf(b):
+        return False
+    return abs(a - b) <= max(relative * max(abs(a), abs(b)), absolute)
+
+
+@inlined
+def nan_to_num(x, nan, highest, lowest):
+    if x != x:
+        return nan
+    if math.isinf(x):
+        return highest if x > 0 else lowest
+    return x
+
+
+@inlined
+def sinc(x):
+    y = math.pi * x
+    return 1.0 if x == 0 else math.sin(y) / y
+
+
+def of_one(function):
+    """A function of `math` that raises an exception for what it is not defined for."""
+
+    @inlined
+    def checked(x):
+        y = function(x)
+        if not math.isfinite(y) and (math.isfinite(x) or (y != y and x == x)):
+            raise Departure
+        return y
+
+    return checked
+
+
+def of_two(function):
+    @inlined
+    def checked(x, y):
+        z = function(x, y)
+        if (
+            not math.isfinite(z)
+            and not (x != x or y != y)
+            and (z != z or (math.isfinite(x) and math.isfinite(y)))
+        ):
+            raise Departure
+        return z
+
+    return checked
+
+
+@inlined
+def math_sqrt(x):
+    if x < 0:
+        raise Departure
+    return math.sqrt(x)
+
+
+@inlined
+def math_log(x):
+    if x <= 0:
+        raise Departure
+    return math.log(x)
+
+
+math_exp = of_one(math.exp)
+math_expm1 = of_one(math.expm1)
+math_log1p = of_one(math.log1p)
+math_log2 = of_one(math.log2)
+math_log10 = of_one(math.log10)
+math_sin = of_one(math.sin)
+math_cos = of_one(math.cos)
+math_tan = of_one(math.tan)
+math_sinh = of_one(math.sinh)
+math_cosh = of_one(math.cosh)
+math_asin = of_one(math.asin)
+math_acos = of_one(math.acos)
+math_acosh = of_one(math.acosh)
+math_atanh = of_one(math.atanh)
+math_gamma = of_one(math.gamma)
+math_lgamma = of_one(math.lgamma)
+math_pow = of_two(math.pow)
+math_fmod = of_two(math.fmod)
+math_hypot = of_two(math.hypot)
+
+
+@inlined
+def grown(tape, size):
+    """The tape with room for `size` entries."""
+    longer = np.empty((max(2 * tape.shape[0], size), *tape.shape[1:]), tape.dtype)
+    longer[: tape.shape[0]] = tape
+    return longer
+
+
+@inlined
+def product_of_matrices(a, b, out):
+    """`out = a @ b`: loops where the call of a library would take longer than they."""
+    rows, columns = out.shape
+    inner = a.shape[1]
+    if rows * columns * inner > 1000:
+        np.dot(a, b, out)
+        return
+    for i in range(rows):
+        for j in range(columns):
+            out[i, j] = 0.0
+        for k in range(inner):
+            factor = a[i, k]
+            for j in range(columns):
+                out[i, j] += factor * b[k, j]
+
+
+@inlined
+def product_with_vector(a, b, out):
+    """`out = a @ b` of a matrix and a vector."""
+    rows, inner = a.shape
+    if rows * inner > 2000:
+        np.dot(a, b, out)
+        return
+    for i in range(rows):
+        total = out.dtype.type(0)
+        for k in range(inner):
+            total += a[i, k] * b[k]
+        out[i] = total
+
+
+@inlined
+def product_of_vectors(a, b):
+    if a.size > 100:
+        return np.dot(a, b)
+    total = a.dtype.type(0)
+    for i in range(a.size):
+        total += a[i] * b[i]
+    return total
+
+
+@inlined
+def real_floor_divide_checked(a, b):
+    if b == 0:
+        raise Departure
+    return real_floor_divide(a, b)
+
+
+@inlined
+def real_modulo_checked(a, b):
+    if b == 0:
+        raise Departure
+    return real_modulo(a, b)
+
+
+@inlined
+def product_with_rows(a, b, out):
+    """`out = a.T @ b` of a matrix and a vector: the rows of the matrix are added up."""
+    inner, rows = a.shape
+    if rows * inner > 20000:
+        np.dot(a.T, b, out)
+        return
+    for i in range(rows):
+        out[i] = 0.0
+    for k in range(inner):
+        factor = b[k]
+        for i in range(rows):
+            out[i] += a[k, i] * factor

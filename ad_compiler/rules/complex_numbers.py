@@ -1,0 +1,124 @@
+"""Rules of complex numbers, and the convention they share with all other rules.
+
+A cotangent `g` of a complex value `z` stands for the linear map that takes a small change dz to `Re(g * dz)`,
+without a conjugate (this is JAX's convention: the gradient of a real function of `z = x + iy` is `df/dx - i
+df/dy`). So a function that has a complex derivative is pulled back by the product with it, as real ones are,
+and a product of matrices by transposes without conjugation: the rules of real functions hold as they are.
+What is not analytic, such as `conj` and `abs`, has rules of its own here and where they stand. A real
+argument takes the real part of what comes to it.
+
+A rule is used for complex numbers only if it is listed here, for not every formula that holds for real ones
+does.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Set
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.analysis.types import ArrayType
+from ad_compiler.builder import Builder
+from ad_compiler.ir import Operand, Operation, Value, values_in
+from ad_compiler.refusal import Refusal
+from ad_compiler.rules.notation import elementwise, expansion, linear, methods, registry
+from ad_compiler.rules.shapes import is_complex, type_of
+
+
+def names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+ANALYTIC = names(
+    """
+    add sub subtract mul multiply truediv divide neg negative pos positive pow power float_power exp
+    exp2 expm1 log log2 log10 log1p sqrt square reciprocal sin cos tan arcsin arccos arctan sinh cosh
+    tanh arcsinh arccosh arctanh sinc sum mean prod cumsum cumprod matmul dot inner outer tensordot
+    einsum inv det solve matrix_power multi_dot
+    """
+)
+REARRANGING = names(
+    """
+    where select reshape ravel flatten transpose swapaxes moveaxis squeeze expand_dims broadcast_to flip
+    array asarray astype copy ascontiguousarray concatenate stack getitem index_add index_set full
+    full_like tril triu diagonal diag trace roll repeat tile pad diff sliding_window_view item complex
+    complex64 complex128 clongdouble linspace part_of append rot90 rollaxis kron cross diagflat resize
+    insert delete trapezoid polyval vander ediff1d tape_copy
+    """
+)
+OWN = names(
+    """
+    abs absolute real imag conjugate angle norm var std fft ifft rfft irfft fftn ifftn rfftn irfftn fft2
+    ifft2 rfft2 irfft2 hfft ihfft fftshift ifftshift
+    """
+)
+
+
+def check_complex(node: Operation, active: Set[Value]) -> None:
+    """Refuse to differentiate an operation on complex numbers by a rule that holds for real ones only."""
+    name = node.primitive.name
+    if name in ANALYTIC or name in REARRANGING or name in OWN or name.startswith("list_"):
+        return
+    for value in (*values_in(node.arguments), node.result):
+        if isinstance(value.type, ArrayType) and value.type.dtype.kind == "c" and value in active:
+            raise Refusal(
+                f"`{node.primitive.text or name}` of complex numbers has no derivative rule",
+                "write it with the real and the imaginary part, or with functions that have one",
+            )
+
+
+def fitted_part(builder: Builder, value: Value, contribution: Operand) -> Operand:
+    """What comes to a value: the real part, if the value is real."""
+    if not isinstance(value.type, ArrayType) or is_complex(value):
+        return contribution
+    if isinstance(contribution, (Value, complex, np.complexfloating)) and is_complex(contribution):
+        return builder.call(registry[np.real], (contribution,))
+    return contribution
+
+
+def real_type(val: Any) -> ArrayType:
+    kind = type_of(val)
+    if kind.dtype.kind != "c":
+        return kind
+    return ArrayType(kind.dtype.type(0).real.dtype, kind.shape, kind.python and kind.dtype == np.complex128)
+
+
+@linear(np.real, infer=real_type, view=True)
+def real(val: Any, *, g: Any) -> Any:
+    return g
+
+
+@linear(np.imag, infer=real_type, view=True)
+def imag(val: Any, *, g: Any) -> Any:
+    return g * -1j if is_complex(val) else 0.0
+
+
+@linear(np.conjugate, infer=type_of, method="conjugate")
+def conjugate(x: Any, *, g: Any) -> Any:
+    return np.conj(g)
+
+
+methods["conj"] = registry[np.conjugate]
+
+
+def angle_type(z: Any, deg: Any = False) -> ArrayType:
+    kind = real_type(z)
+    return ArrayType(np.dtype(np.float64) if kind.dtype.kind in "biu" else kind.dtype, kind.shape)
+
+
+@elementwise(np.angle, infer=angle_type, differentiable=("z",))
+def angle(z: Any, deg: Any = False) -> Any:
+    if not is_complex(z):
+        return 0.0
+    return -1j / z * (57.29577951308232 if deg else 1.0)  # 180 / pi
+
+
+@expansion(complex)
+def python_complex(builder: Builder, real: Operand = 0, imag: Operand = 0) -> Operand:
+    """`complex(x, y)` is `x + 1j * y`."""
+    if not isinstance(imag, Value) and imag == 0:
+        return builder.call(registry[complex], (real,))
+    turned = builder.call(registry[operator.mul], (1j, imag))
+    return builder.call(registry[operator.add], (real, turned))

@@ -1,0 +1,96 @@
+"""Polynomials by their coefficients, the highest power first, as NumPy's older functions have them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.analysis.types import promote
+from ad_compiler.refusal import Refusal
+from ad_compiler.rules.notation import at_compile_time, definition, written_out
+from ad_compiler.rules.shapes import type_of
+
+
+@definition(np.polyval)
+def polyval(p: Any, x: Any) -> Any:
+    degree = np.shape(p)[0] - 1
+    powers = np.asarray(x)[..., None] ** (degree - np.arange(degree + 1))
+    return np.sum(p * powers, axis=-1).astype(common_dtype(p, x))
+
+
+@at_compile_time
+def common_dtype(p: Any, x: Any) -> np.dtype[Any]:
+    return promote([type_of(p), type_of(x)])
+
+
+@definition(np.vander)
+def vander(x: Any, N: Any = None, increasing: Any = False) -> Any:
+    number = np.shape(x)[0] if N is None else N
+    powers = np.arange(number)
+    return x[:, None] ** (powers if increasing else number - 1 - powers)
+
+
+@definition(np.polyadd)
+def polyadd(a1: Any, a2: Any) -> Any:
+    longest = np.maximum(np.shape(a1)[0], np.shape(a2)[0])
+    return filled(a1, longest) + filled(a2, longest)
+
+
+@definition(np.polysub)
+def polysub(a1: Any, a2: Any) -> Any:
+    longest = np.maximum(np.shape(a1)[0], np.shape(a2)[0])
+    return filled(a1, longest) - filled(a2, longest)
+
+
+def filled(p: Any, number: Any) -> Any:
+    """The coefficients with zeros in front, `number` of them in all."""
+    return np.concatenate([np.zeros(number - np.shape(p)[0]), p])
+
+
+@definition(np.polymul)
+def polymul(a1: Any, a2: Any) -> Any:
+    return np.convolve(a1, a2)
+
+
+@definition(np.polyder)
+def polyder(p: Any, m: Any = 1) -> Any:
+    if m == 0:
+        return p[...]
+    degree = np.shape(p)[0] - 1
+    return polyder(p[:-1] * (degree - np.arange(degree)), m - 1)
+
+
+@definition(np.polyint)
+def polyint(p: Any, m: Any = 1, k: Any = None) -> Any:
+    if m == 0:
+        return p[...]
+    check_constant(k, m)
+    number = np.shape(p)[0]
+    last = np.zeros(1) if k is None else np.reshape(k, (1,))
+    return polyint(np.concatenate([p / (number - np.arange(number)), last]), m - 1)
+
+
+@at_compile_time
+def check_constant(k: Any, m: int) -> None:
+    if k is not None and m != 1:
+        raise Refusal("`np.polyint` with constants of several integrations", "integrate once, several times")
+
+
+@definition(np.polyfit)
+def polyfit(x: Any, y: Any, deg: Any, w: Any = None) -> Any:
+    powers = vander(x, deg + 1)
+    if w is not None:
+        powers = powers * w[:, None]
+        y = y * w if np.ndim(y) == 1 else y * w[:, None]
+    scale = np.sqrt(np.sum(powers * powers, axis=0))
+    found = np.linalg.pinv(powers / scale) @ y
+    return found / scale if np.ndim(y) == 1 else found / scale[:, None]
+
+
+@written_out(np.poly)
+def poly(seq_of_zeros: Any) -> Any:
+    product = np.ones(1, seq_of_zeros.dtype)
+    for zero in seq_of_zeros:
+        product = np.convolve(product, np.stack([1.0, -zero]).astype(seq_of_zeros.dtype))
+    return product

@@ -1,0 +1,480 @@
+"""Rules of `scipy.special`: partial derivatives of special functions, in terms of functions of the same
+module.
+
+Source: NIST Digital Library of Mathematical Functions, chapters 5 (gamma), 6 (exponential integrals), 7
+(error functions), 8 (incomplete gamma and beta functions), 10 (Bessel functions), 13 and 15 (hypergeometric
+functions), 19 (elliptic integrals), 25 (zeta). A derivative by a parameter that has no closed form is
+refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from ad_compiler.analysis.types import ArrayType
+from ad_compiler.refusal import Refusal
+from ad_compiler.rules.notation import RuleFunction, at_compile_time, definition, elementwise, rule
+from ad_compiler.rules.reductions import restored
+from ad_compiler.rules.shapes import broadcast_types, mean_type, type_of
+
+
+def of_special(*names: str, **options: Any) -> Callable[[RuleFunction], RuleFunction]:
+    """Register an elementwise rule for functions of `scipy.special`; those that SciPy lacks are passed
+    over."""
+
+    def decorate(rule_function: RuleFunction) -> RuleFunction:
+        for name in names:
+            function = getattr(special, name, None)
+            if function is not None:
+                elementwise(function, text=f"scipy.special.{name}", name=name, **options)(rule_function)
+        return rule_function
+
+    return decorate
+
+
+@at_compile_time
+def not_known(what: str) -> None:
+    """Refuse a partial derivative: it is asked for only if the parameter carries one."""
+    raise Refusal(f"the derivative by {what} has no closed form", "keep it constant")
+
+
+def real_type(*operands: Any) -> ArrayType:
+    types = [type_of(operand) for operand in operands if operand is not None]
+    strong = [t.dtype for t in types if not t.python and t.dtype.kind == "f"]
+    dtype = np.result_type(*strong) if len(strong) == len(types) else np.dtype(np.float64)
+    return ArrayType(dtype, broadcast_types(types))
+
+
+# --- the gamma function and its relatives ---
+
+
+@of_special("gamma")
+def gamma(z: Any, *, y: Any) -> Any:
+    return y * special.psi(z)
+
+
+@of_special("gammaln", "loggamma")
+def gammaln(x: Any) -> Any:
+    return special.psi(x)
+
+
+@of_special("rgamma")
+def rgamma(z: Any, *, y: Any) -> Any:
+    return -y * special.psi(z)
+
+
+@of_special("psi", "digamma", infer=real_type)
+def psi(z: Any) -> Any:
+    return special.polygamma(1, z)
+
+
+@of_special("polygamma", infer=real_type)
+def polygamma(n: Any, x: Any) -> Any:
+    return not_known("the order of `polygamma`"), special.polygamma(n + 1, x)
+
+
+@of_special("beta")
+def beta(a: Any, b: Any, *, y: Any) -> Any:
+    total = special.psi(a + b)
+    return y * (special.psi(a) - total), y * (special.psi(b) - total)
+
+
+@of_special("betaln")
+def betaln(a: Any, b: Any) -> Any:
+    total = special.psi(a + b)
+    return special.psi(a) - total, special.psi(b) - total
+
+
+@of_special("poch")
+def poch(z: Any, m: Any, *, y: Any) -> Any:
+    return y * (special.psi(z + m) - special.psi(z)), y * special.psi(z + m)
+
+
+@of_special("binom")
+def binom(n: Any, k: Any, *, y: Any) -> Any:
+    rest = special.psi(n - k + 1)
+    return y * (special.psi(n + 1) - rest), y * (rest - special.psi(k + 1))
+
+
+@of_special("gammainc")
+def gammainc(a: Any, x: Any) -> Any:
+    return not_known("the shape of `gammainc`"), gamma_density(a, x)
+
+
+@of_special("gammaincc")
+def gammaincc(a: Any, x: Any) -> Any:
+    return not_known("the shape of `gammaincc`"), -gamma_density(a, x)
+
+
+@of_special("gammaincinv")
+def gammaincinv(a: Any, p: Any, *, y: Any) -> Any:
+    return not_known("the shape of `gammaincinv`"), 1 / gamma_density(a, y)
+
+
+@of_special("gammainccinv")
+def gammainccinv(a: Any, p: Any, *, y: Any) -> Any:
+    return not_known("the shape of `gammainccinv`"), -1 / gamma_density(a, y)
+
+
+def gamma_density(a: Any, x: Any) -> Any:
+    return np.exp(special.xlogy(a - 1, x) - x - special.gammaln(a))
+
+
+@of_special("betainc")
+def betainc(a: Any, b: Any, x: Any) -> Any:
+    return not_known("a shape of `betainc`"), not_known("a shape of `betainc`"), beta_density(a, b, x)
+
+
+@of_special("betaincc")
+def betaincc(a: Any, b: Any, x: Any) -> Any:
+    return not_known("a shape of `betaincc`"), not_known("a shape of `betaincc`"), -beta_density(a, b, x)
+
+
+@of_special("betaincinv")
+def betaincinv(a: Any, b: Any, p: Any, *, y: Any) -> Any:
+    return (
+        not_known("a shape of `betaincinv`"),
+        not_known("a shape of `betaincinv`"),
+        1 / beta_density(a, b, y),
+    )
+
+
+def beta_density(a: Any, b: Any, x: Any) -> Any:
+    return np.exp(special.xlogy(a - 1, x) + special.xlog1py(b - 1, -x) - special.betaln(a, b))
+
+
+@of_special("zeta", infer=real_type)
+def zeta(x: Any, q: Any) -> Any:
+    return not_known("the exponent of `zeta`"), -x * special.zeta(x + 1, q)
+
+
+# --- the error function and the normal distribution ---
+
+
+@of_special("erf")
+def erf(x: Any) -> Any:
+    return 1.1283791670955126 * np.exp(-x * x)  # 2 / sqrt(pi)
+
+
+@of_special("erfc")
+def erfc(x: Any) -> Any:
+    return -1.1283791670955126 * np.exp(-x * x)
+
+
+@of_special("erfcx")
+def erfcx(x: Any, *, y: Any) -> Any:
+    return 2 * x * y - 1.1283791670955126
+
+
+@of_special("erfi")
+def erfi(x: Any) -> Any:
+    return 1.1283791670955126 * np.exp(x * x)
+
+
+@of_special("dawsn")
+def dawsn(x: Any, *, y: Any) -> Any:
+    return 1 - 2 * x * y
+
+
+@of_special("erfinv")
+def erfinv(x: Any, *, y: Any) -> Any:
+    return 0.886226925452758 * np.exp(y * y)  # sqrt(pi) / 2
+
+
+@of_special("erfcinv")
+def erfcinv(x: Any, *, y: Any) -> Any:
+    return -0.886226925452758 * np.exp(y * y)
+
+
+@of_special("ndtr")
+def ndtr(x: Any) -> Any:
+    return 0.3989422804014327 * np.exp(-0.5 * x * x)  # 1 / sqrt(2 pi)
+
+
+@of_special("log_ndtr")
+def log_ndtr(x: Any, *, y: Any) -> Any:
+    # exp(-x*x/2 - y) would lose digits far to the left; erfcx is the same quotient without the exponentials.
+    return np.where(
+        x > 0,
+        0.3989422804014327 * np.exp(-0.5 * x * x - y),
+        0.7978845608028654 / special.erfcx(-0.7071067811865476 * np.minimum(x, 0.0)),
+    )
+
+
+@of_special("ndtri")
+def ndtri(p: Any, *, y: Any) -> Any:
+    return 2.5066282746310002 * np.exp(0.5 * y * y)  # sqrt(2 pi)
+
+
+@of_special("owens_t")
+def owens_t(h: Any, a: Any) -> Any:
+    width = 1 + a * a
+    by_height = -0.19947114020071635 * np.exp(-0.5 * h * h) * special.erf(0.7071067811865476 * a * h)
+    return by_height, 0.15915494309189535 * np.exp(-0.5 * h * h * width) / width
+
+
+# --- logistic functions, entropies ---
+
+
+@of_special("expit")
+def expit(x: Any, *, y: Any) -> Any:
+    return y * special.expit(-x)
+
+
+@of_special("log_expit")
+def log_expit(x: Any) -> Any:
+    return special.expit(-x)
+
+
+@of_special("softplus")
+def softplus(x: Any) -> Any:
+    return special.expit(x)
+
+
+@of_special("logit")
+def logit(x: Any) -> Any:
+    return 1 / (x * (1 - x))
+
+
+@of_special("xlogy")
+def xlogy(x: Any, b: Any) -> Any:
+    return np.log(b), np.where(x == 0, 0.0, x / np.where(x == 0, 1.0, b))
+
+
+@of_special("xlog1py")
+def xlog1py(x: Any, b: Any) -> Any:
+    return np.log1p(b), np.where(x == 0, 0.0, x / np.where(x == 0, 1.0, 1 + b))
+
+
+@of_special("entr")
+def entr(x: Any) -> Any:
+    return -np.log(x) - 1
+
+
+@of_special("rel_entr")
+def rel_entr(x: Any, b: Any) -> Any:
+    return np.log(x / b) + 1, -x / b
+
+
+@of_special("kl_div")
+def kl_div(x: Any, b: Any) -> Any:
+    return np.log(x / b), 1 - x / b
+
+
+@of_special("boxcox")
+def boxcox(x: Any, lmbda: Any, *, y: Any) -> Any:
+    return x ** (lmbda - 1), by_exponent(np.log(x), x**lmbda, lmbda, y)
+
+
+@of_special("boxcox1p")
+def boxcox1p(x: Any, lmbda: Any, *, y: Any) -> Any:
+    return (1 + x) ** (lmbda - 1), by_exponent(np.log1p(x), (1 + x) ** lmbda, lmbda, y)
+
+
+def by_exponent(log: Any, power: Any, lmbda: Any, y: Any) -> Any:
+    """Of `(power - 1) / lmbda`; it is `log**2 / 2` where the exponent is 0."""
+    return np.where(lmbda == 0, 0.5 * log * log, (power * log - y) / np.where(lmbda == 0, 1.0, lmbda))
+
+
+@of_special("huber")
+def huber(delta: Any, r: Any) -> Any:
+    size = np.abs(r)
+    return np.where(size <= delta, 0.0, size - delta), np.clip(r, -delta, delta)
+
+
+@of_special("pseudo_huber")
+def pseudo_huber(delta: Any, r: Any) -> Any:
+    root = np.sqrt(1 + (r / delta) ** 2)
+    return 2 * delta * (root - 1) - r * r / (delta * root), r / root
+
+
+@of_special("exp10")
+def exp10(x: Any, *, y: Any) -> Any:
+    return 2.302585092994046 * y  # log 10
+
+
+@of_special("cosm1")
+def cosm1(x: Any) -> Any:
+    return -np.sin(x)
+
+
+# --- Bessel functions ---
+
+
+@of_special("j0")
+def j0(x: Any) -> Any:
+    return -special.j1(x)
+
+
+@of_special("j1")
+def j1(x: Any) -> Any:
+    return 0.5 * (special.j0(x) - special.jv(2, x))
+
+
+@of_special("y0")
+def y0(x: Any) -> Any:
+    return -special.y1(x)
+
+
+@of_special("y1")
+def y1(x: Any) -> Any:
+    return 0.5 * (special.y0(x) - special.yv(2, x))
+
+
+@of_special("i0")
+def i0(x: Any) -> Any:
+    return special.i1(x)
+
+
+@of_special("i1")
+def i1(x: Any) -> Any:
+    return 0.5 * (special.i0(x) + special.iv(2, x))
+
+
+@of_special("i0e")
+def i0e(x: Any, *, y: Any) -> Any:
+    return special.i1e(x) - np.sign(x) * y
+
+
+@of_special("i1e")
+def i1e(x: Any, *, y: Any) -> Any:
+    return 0.5 * (special.i0e(x) + special.ive(2, x)) - np.sign(x) * y
+
+
+@of_special("k0")
+def k0(x: Any) -> Any:
+    return -special.k1(x)
+
+
+@of_special("k1")
+def k1(x: Any) -> Any:
+    return -0.5 * (special.k0(x) + special.kv(2, x))
+
+
+@of_special("k0e")
+def k0e(x: Any, *, y: Any) -> Any:
+    return y - special.k1e(x)
+
+
+@of_special("k1e")
+def k1e(x: Any, *, y: Any) -> Any:
+    return y - 0.5 * (special.k0e(x) + special.kve(2, x))
+
+
+@of_special("jv", "jn")
+def jv(v: Any, z: Any) -> Any:
+    return not_known("the order of `jv`"), 0.5 * (special.jv(v - 1, z) - special.jv(v + 1, z))
+
+
+@of_special("yv", "yn")
+def yv(v: Any, z: Any) -> Any:
+    return not_known("the order of `yv`"), 0.5 * (special.yv(v - 1, z) - special.yv(v + 1, z))
+
+
+@of_special("iv")
+def iv(v: Any, z: Any) -> Any:
+    return not_known("the order of `iv`"), 0.5 * (special.iv(v - 1, z) + special.iv(v + 1, z))
+
+
+@of_special("ive")
+def ive(v: Any, z: Any, *, y: Any) -> Any:
+    slope = 0.5 * (special.ive(v - 1, z) + special.ive(v + 1, z))
+    return not_known("the order of `ive`"), slope - np.sign(z) * y
+
+
+@of_special("kv", "kn")
+def kv(v: Any, z: Any) -> Any:
+    return not_known("the order of `kv`"), -0.5 * (special.kv(v - 1, z) + special.kv(v + 1, z))
+
+
+@of_special("kve")
+def kve(v: Any, z: Any, *, y: Any) -> Any:
+    return not_known("the order of `kve`"), y - 0.5 * (special.kve(v - 1, z) + special.kve(v + 1, z))
+
+
+# --- integrals, hypergeometric functions ---
+
+
+@of_special("exp1")
+def exp1(z: Any) -> Any:
+    return -np.exp(-z) / z
+
+
+@of_special("expi")
+def expi(x: Any) -> Any:
+    return np.exp(x) / x
+
+
+@of_special("expn")
+def expn(n: Any, x: Any) -> Any:
+    return not_known("the order of `expn`"), -special.expn(n - 1, x)
+
+
+@of_special("spence")
+def spence(z: Any) -> Any:
+    return np.where(z == 1, -1.0, np.log(z) / np.where(z == 1, 1.0, 1 - z))
+
+
+@of_special("ellipk")
+def ellipk(m: Any, *, y: Any) -> Any:
+    return (special.ellipe(m) / (1 - m) - y) / (2 * m)
+
+
+@of_special("ellipe")
+def ellipe(m: Any, *, y: Any) -> Any:
+    return (y - special.ellipk(m)) / (2 * m)
+
+
+@of_special("hyp1f1")
+def hyp1f1(a: Any, b: Any, x: Any) -> Any:
+    by_x = a / b * special.hyp1f1(a + 1, b + 1, x)
+    return not_known("a parameter of `hyp1f1`"), not_known("a parameter of `hyp1f1`"), by_x
+
+
+@of_special("hyp2f1")
+def hyp2f1(a: Any, b: Any, c: Any, z: Any) -> Any:
+    return (
+        not_known("a parameter of `hyp2f1`"),
+        not_known("a parameter of `hyp2f1`"),
+        not_known("a parameter of `hyp2f1`"),
+        a * b / c * special.hyp2f1(a + 1, b + 1, c + 1, z),
+    )
+
+
+# --- reductions ---
+
+
+@rule(
+    special.logsumexp,
+    infer=lambda a, axis=None, keepdims=False: mean_type(a, axis, keepdims),
+    text="scipy.special.logsumexp",
+)
+def logsumexp(a: Any, axis: Any = None, keepdims: Any = False, *, y: Any, g: Any) -> Any:
+    total = restored(y, a, axis, keepdims)
+    weights = np.where(np.isinf(total), np.where(a == total, 1.0, 0.0), np.exp(a - total))
+    return restored(g, a, axis, keepdims) * weights
+
+
+@rule(special.softmax, infer=lambda x, axis=None: mean_type(x, ()), text="scipy.special.softmax")
+def softmax(x: Any, axis: Any = None, *, y: Any, g: Any) -> Any:
+    weighed = y * g
+    return weighed - y * np.sum(weighed, axis=axis, keepdims=True)
+
+
+@rule(special.log_softmax, infer=lambda x, axis=None: mean_type(x, ()), text="scipy.special.log_softmax")
+def log_softmax(x: Any, axis: Any = None, *, y: Any, g: Any) -> Any:
+    return g - np.exp(y) * np.sum(g, axis=axis, keepdims=True)
+
+
+@definition(special.multigammaln, text="scipy.special.multigammaln")
+def multigammaln(a: Any, d: Any) -> Any:
+    return multigamma_terms(a, d - 1) + 0.28618247146235004 * d * (d - 1)  # log(pi) / 4
+
+
+def multigamma_terms(a: Any, j: Any) -> Any:
+    term = special.gammaln(a - 0.5 * j)
+    return term if j == 0 else term + multigamma_terms(a, j - 1)

@@ -1,0 +1,166 @@
+"""Writes docs/operations.md from the registry: what is differentiated, constant, or refused, and why.
+
+python -m ad_compiler.rules.table            print the page
+python -m ad_compiler.rules.table --write    write it to docs/operations.md
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ad_compiler.rules.inventory import MODULES, public_names, refusal_of, status_of
+from ad_compiler.rules.notation import expansions, registry, replaced
+
+PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
+OF_SCIPY = ("scipy.special", "scipy.linalg", "scipy.signal", "scipy.ndimage")
+PEERS = """\
+Counted on NumPy 2.4.6 by `dir`: public callables of the three modules that autograd 1.8 has a derivative
+for, and that JAX 0.10.2 has under the same name (constants and conversions included).
+
+| module | here: differentiated | here: constant | autograd | JAX |
+|---|---|---|---|---|
+| `numpy` | {0} | {1} | 115 | 381 |
+| `numpy.linalg` | {2} | {3} | 9 | 31 |
+| `numpy.fft` | {4} | {5} | 14 | 18 |
+"""
+HEAD = """\
+# Operations
+
+<!-- Written by `python -m ad_compiler.rules.table --write`; a test compares. -->
+
+Every public function of NumPy is *differentiated*, *constant* (its result carries no derivative: whole
+numbers, truth values, shapes), or *refused* with the reason below. Modes: reverse (`grad`, `vjp`) and
+forward (`jvp`), of any order: what the compiler writes, it can differentiate again. The backend is NumPy
+(and SciPy where the program uses it). Arguments that are not named here are refused. Arrays may be of any
+shape and layout, in half, single, double or extended precision, and complex where the last column says so.
+
+In the column "derivative": `elementwise` is a partial derivative for each argument, `linear` a transposed
+map, `rule` a formula for the cotangents, `written out` the derivative of a definition in simpler functions.
+"""
+
+
+def signature_text(function: Any) -> str:
+    """The arguments of a function that are supported."""
+    made = replaced.get(function) or expansions.get(function)
+    if made is not None:
+        names = list(inspect.signature(made).parameters.values())
+        shown = [str(p).split(":")[0].split(" ")[0] for p in names if p.name not in ("builder",)]
+        if shown not in (["*positional", "**keywords"],):
+            return ", ".join(shown)
+        return ", ".join(registry_parameters(getattr(function, "__name__", "")))
+    primitive = registry.get(function)
+    return "" if primitive is None else ", ".join(primitive.parameters)
+
+
+def registry_parameters(name: str) -> tuple[str, ...]:
+    return registry[name].parameters if name in registry else ()
+
+
+def kind_text(function: Any) -> str:
+    """How a function is differentiated."""
+    primitive = registry.get(function)
+    if function in replaced or function in expansions or primitive is None:
+        return "rule" if getattr(function, "__name__", "") in registry else "written out"
+    return "written out" if primitive.kind == "definition" else primitive.kind
+
+
+def is_complex_too(function: Any) -> str:
+    from ad_compiler.rules.complex_numbers import ANALYTIC, OWN, REARRANGING
+
+    primitive = registry.get(function)
+    name = getattr(function, "__name__", "") if primitive is None else primitive.name
+    known = name in ANALYTIC or name in REARRANGING or name in OWN
+    return "yes" if known or (function in replaced and primitive is None) else ""
+
+
+def paragraph(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, 110, break_long_words=False, break_on_hyphens=False))
+
+
+def differentiated(module: str, names: list[tuple[str, Any]]) -> Iterator[str]:
+    yield f"\n## Differentiated: {module}\n"
+    yield "| function | arguments | derivative | complex |"
+    yield "|---|---|---|---|"
+    for name, function in names:
+        arguments = signature_text(function).replace("*", r"\*")
+        yield f"| `{name}` | {arguments} | {kind_text(function)} | {is_complex_too(function)} |"
+
+
+def with_status(module: str, status: str) -> list[tuple[str, Any]]:
+    return [(name, obj) for name, obj in public_names(module) if status_of(obj) == status]
+
+
+def page() -> str:
+    """The text of docs/operations.md."""
+    from ad_compiler.rules import load_rules_of
+
+    counts = [len(with_status(m, status)) for m in MODULES for status in ("differentiable", "constant")]
+    lines = [HEAD, PEERS.format(*counts).rstrip()]
+    for module in MODULES:
+        lines += differentiated(module, with_status(module, "differentiable"))
+    try:
+        from scipy import special
+    except ImportError:
+        raise SystemExit("the page lists SciPy's functions: install SciPy") from None
+    load_rules_of(special.gamma)
+    for module in OF_SCIPY:
+        found = [(n, f) for n, f in public_names(module) if is_registered(f)]
+        lines += differentiated(module, found)
+    lines += distributions()
+    for module in MODULES:
+        constant = [f"`{name}`" for name, _ in with_status(module, "constant")]
+        lines += [f"\n## Constant: {module}\n", paragraph(" ".join(constant))]
+    return "\n".join([*lines, *refused(), ""])
+
+
+def is_registered(function: Callable[..., Any]) -> bool:
+    try:
+        known = function in registry or function in expansions or function in replaced
+    except TypeError:
+        return False
+    return known and status_of(function) == "differentiable"
+
+
+def distributions() -> Iterator[str]:
+    found: dict[str, list[str]] = {}
+    for function in replaced:
+        owner = getattr(function, "__self__", None)
+        if owner is not None and type(owner).__module__.startswith("scipy.stats"):
+            name = getattr(owner, "name", None) or type(owner).__name__.removesuffix("_gen")
+            found.setdefault(name, []).append(function.__name__)
+    yield "\n## Differentiated: scipy.stats\n"
+    yield "| distribution | methods |"
+    yield "|---|---|"
+    for name, methods in found.items():
+        yield f"| `{name}` | {' '.join(f'`{method}`' for method in methods)} |"
+
+
+def refused() -> Iterator[str]:
+    """The functions that are refused, by reason."""
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for module in MODULES:
+        for name, function in with_status(module, "refused"):
+            reason = refusal_of(function)
+            assert reason is not None
+            short = name if module == "numpy" else f"{module.partition('.')[2]}.{name}"
+            by_reason.setdefault(reason, []).append(f"`{short}`")
+    yield "\n## Refused\n"
+    for (why, advice), names in by_reason.items():
+        yield paragraph(f"* {' '.join(names)}: {why}; {advice}.")
+
+
+def main(arguments: list[str]) -> None:
+    if arguments == ["--write"]:
+        PAGE.parent.mkdir(exist_ok=True)
+        PAGE.write_text(page(), encoding="utf-8")
+    else:
+        print(page(), end="")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,98 @@
+"""Compiled code on disk: found again, made anew when damaged, safe with several processes at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("numba")
+
+PROGRAM = """
+import numpy as np
+from ad_compiler import grad
+
+def f(x, y):
+    return np.sum(np.sin(x) * y[::-1])
+
+gradient = grad(f, (0, 1), backend="numba")
+x, y = np.arange(3.0), np.array([0.5, 1.5, -2.0])
+a, b = gradient(x, y)
+np.testing.assert_allclose(a, np.cos(x) * y[::-1], rtol=1e-14)
+np.testing.assert_allclose(b, np.sin(x)[::-1], rtol=1e-14)
+stats = gradient.native.stats
+print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    path = tmp_path / "program.py"
+    path.write_text(PROGRAM)
+    return path
+
+
+def start(program: Path, cache: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "AD_COMPILER_CACHE_DIR": cache, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    command = [sys.executable, str(program)]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def run(program: Path, cache: str) -> str:
+    process = start(program, cache)
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return output.strip()
+
+
+def test_the_second_process_compiles_nothing(program: Path, tmp_path: Path) -> None:
+    cache = str(tmp_path / "cache")
+    assert run(program, cache) == "0 1"
+    assert run(program, cache) == "1 0"
+    (entry,) = (tmp_path / "cache" / "native").iterdir()
+    assert entry.name.startswith("f_grad_")
+
+
+def test_a_damaged_entry_is_made_anew(program: Path, tmp_path: Path) -> None:
+    cache = str(tmp_path / "cache")
+    run(program, cache)
+    kept = [path for path in (tmp_path / "cache").rglob("*") if path.suffix in (".nbi", ".nbc")]
+    assert len(kept) == 2
+    for path in kept:
+        path.write_bytes(b"not what Numba wrote")
+    run(program, cache)
+    (text,) = (tmp_path / "cache").rglob("*.py")
+    text.write_text("def f_grad(:")
+    run(program, cache)
+    assert run(program, cache) == "1 0"
+
+
+def test_no_cache(program: Path, tmp_path: Path) -> None:
+    assert run(program, "0") == "0 1"
+    blocked = tmp_path / "file"
+    blocked.write_text("not a directory")
+    assert run(program, str(blocked)) == "0 1"
+
+
+@pytest.mark.slow
+def test_eight_processes_at_once_one_of_them_killed(program: Path, tmp_path: Path) -> None:
+    cache = str(tmp_path / "cache")
+    processes = [start(program, cache) for _ in range(8)]
+    time.sleep(3)
+    processes[0].send_signal(signal.SIGKILL)
+    for process in processes[1:]:
+        _, errors = process.communicate(timeout=600)
+        assert process.returncode == 0, errors
+    processes[0].communicate()
+    assert run(program, cache) in ("1 0", "0 1")
+    assert run(program, cache) == "1 0"
+    entries = [path.name for path in (tmp_path / "cache" / "native").iterdir()]
+    assert len([name for name in entries if not name.startswith(".new_")]) == 1

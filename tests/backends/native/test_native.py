@@ -1,0 +1,258 @@
+"""The derivative in native code as users meet it: calls, kinds of arguments, exceptions, options."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from ad_compiler import Unsupported, grad, value_and_grad, vjp
+from tests.helpers import function_from_source
+
+numba = pytest.importorskip("numba")
+
+RNG = np.random.default_rng(3)
+
+
+def native(f: Any, argnums: Any = 0) -> Any:
+    return grad(f, argnums, backend="numba", cache=False)
+
+
+def loss(w, X, y):
+    h = np.tanh(X @ w)
+    return np.mean((h - y) ** 2)
+
+
+def test_the_gradient_is_that_of_numpy_code() -> None:
+    args = RNG.normal(size=3), RNG.normal(size=(5, 3)), RNG.normal(size=5)
+    f = grad(loss, (0, 1, 2), backend="numba", cache=False)
+    for mine, expected in zip(f(*args), grad(loss, (0, 1, 2))(*args), strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-12)
+    more = RNG.normal(size=(9, 3)), RNG.normal(size=9)
+    np.testing.assert_allclose(f(args[0], *more)[0], grad(loss)(args[0], *more), rtol=1e-12)
+    assert "# d(h = np.tanh(X @ w))" in f.native_source
+    assert "import numpy as np" in f.source
+
+
+def test_arrays_of_any_layout_are_read_and_none_is_written() -> None:
+    w, X, y = RNG.normal(size=3), RNG.normal(size=(5, 3)), RNG.normal(size=5)
+    expected = grad(loss)(w, X, y)
+    f = native(loss)
+    turned = np.asfortranarray(X)
+    strided = np.zeros((5, 6))[:, ::2]
+    strided[...] = X
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    for other in (turned, strided, frozen):
+        before = other.copy()
+        np.testing.assert_allclose(f(w, other, y), expected, rtol=1e-12)
+        np.testing.assert_array_equal(other, before)
+
+
+class Layer(NamedTuple):
+    weights: Any
+    bias: Any
+
+
+SCALE = 0.5
+
+
+def layered(params, x):
+    layer = params["layer"]
+    return SCALE * np.sum(np.exp(layer.weights * x[0]) + layer.bias) * x[1]
+
+
+def test_containers_and_globals() -> None:
+    params = {"layer": Layer(RNG.normal(size=4), 0.5)}
+    arguments = params, (RNG.normal(size=4), 1.5)
+    mine, expected = (f(*arguments) for f in (native(layered), grad(layered)))
+    assert type(mine["layer"]) is Layer
+    assert type(mine["layer"].bias) is type(expected["layer"].bias)
+    np.testing.assert_allclose(mine["layer"].weights, expected["layer"].weights, rtol=1e-12)
+    assert mine["layer"].bias == pytest.approx(expected["layer"].bias, rel=1e-12)
+
+
+def test_single_precision_stays_single() -> None:
+    def f(x, c):
+        return np.sum(np.sqrt(x) * 2.5 / (1 + c * x) ** 2)
+
+    x = np.linspace(0.5, 1.5, 7, dtype=np.float32)
+    c = np.float32(0.25)
+    mine, expected = native(f, (0, 1))(x, c), grad(f, (0, 1))(x, c)
+    assert mine[0].dtype == np.float32 and type(mine[1]) is np.float32
+    np.testing.assert_allclose(mine[0], expected[0], rtol=1e-6)
+    np.testing.assert_allclose(mine[1], expected[1], rtol=1e-6)
+
+
+def quotient(x, y):
+    return x / y
+
+
+def logarithm(x):
+    return math.log(x) * x
+
+
+def element(x, i):
+    return x[i] * x[i + 1]
+
+
+def sums(x, y):
+    return np.sum(x * y)
+
+
+@pytest.mark.parametrize(
+    ("f", "good", "bad", "error"),
+    [
+        (quotient, (1.0, 2.0), (1.0, 0.0), ZeroDivisionError),
+        (logarithm, (2.0,), (-1.0,), ValueError),
+        (element, (np.ones(3), 1), (np.ones(3), 2), IndexError),
+        (sums, (np.ones(3), np.ones(3)), (np.ones(3), np.ones(4)), ValueError),
+    ],
+)
+def test_exceptions_are_those_of_numpy_code(f: Any, good: Any, bad: Any, error: type[Exception]) -> None:
+    derivative = native(f)
+    np.testing.assert_allclose(derivative(*good), grad(f)(*good), rtol=1e-12)
+    with pytest.raises(error) as mine:
+        derivative(*bad)
+    with pytest.raises(error) as expected:
+        grad(f)(*bad)
+    assert str(mine.value) == str(expected.value)
+    np.testing.assert_allclose(derivative(*good), grad(f)(*good), rtol=1e-12)
+
+
+def test_a_length_that_turns_out_to_be_one_is_stretched() -> None:
+    def f(a, b):
+        return np.sum(a[1:] * b[1:] ** 2)
+
+    derivative = native(f, (0, 1))
+    for sizes in ((4, 4), (2, 4), (4, 2)):
+        args = RNG.normal(size=sizes[0]), RNG.normal(size=sizes[1])
+        for mine, expected in zip(derivative(*args), grad(f, (0, 1))(*args), strict=True):
+            np.testing.assert_allclose(mine, expected, rtol=1e-12)
+
+
+def test_whole_numbers_that_need_more_than_64_bits() -> None:
+    def f(x, k):
+        for _ in range(3):
+            k = k * k
+        return x * x * k
+
+    derivative = native(f)
+    assert derivative(1.5, 3) == grad(f)(1.5, 3)
+    assert derivative(1.5, 2**20) == grad(f)(1.5, 2**20)
+    assert derivative(1.5, 2**80) == grad(f)(1.5, 2**80)
+
+
+def test_infinite_and_undefined_numbers() -> None:
+    def f(x):
+        return np.sum(1 / x + np.log(x) + np.maximum(x, 0.5))
+
+    x = np.array([0.0, -1.0, np.nan, np.inf, 2.0])
+    with np.errstate(all="ignore"):
+        expected = grad(f)(x)
+    np.testing.assert_array_equal(native(f)(x), expected)
+
+
+def test_value_and_pullback() -> None:
+    args = RNG.normal(size=3), RNG.normal(size=(5, 3)), RNG.normal(size=5)
+    value, _ = value_and_grad(loss, backend="numba", cache=False)(*args)
+    assert type(value) is np.float64
+    np.testing.assert_allclose(value, loss(*args), rtol=1e-12)
+
+    def f(x):
+        return [np.cumsum(x) * x, {"a": x[::-1]}]
+
+    x = RNG.normal(size=4)
+    result, pullback = vjp(f, x, backend="numba", cache=False)
+    _, other = vjp(f, x)
+    cotangent = [RNG.normal(size=4), {"a": RNG.normal(size=4)}]
+    np.testing.assert_allclose(pullback(cotangent)[0], other(cotangent)[0], rtol=1e-12)
+    np.testing.assert_array_equal(result[1]["a"], x[::-1])
+
+
+def test_functions_compiled_by_numba_are_accepted() -> None:
+    @numba.njit
+    def helper(a, b):
+        return a * np.sin(b)
+
+    @numba.njit
+    def f(x):
+        return helper(x, x) + helper(2.0, x)
+
+    assert native(f)(0.7) == pytest.approx(math.sin(0.7) + 0.7 * math.cos(0.7) + 2 * math.cos(0.7), rel=1e-14)
+    assert grad(f)(0.7) == pytest.approx(native(f)(0.7), rel=1e-14)
+
+
+def test_the_derivative_is_called_from_compiled_code() -> None:
+    derivative = native(lambda x, y: x * x * y, (0, 1))
+    derivative(1.0, 2.0)
+    kernel = derivative.native
+
+    @numba.njit
+    def steps(x, y):
+        for _ in range(3):
+            a, b = kernel(x, y)
+            x, y = x - 0.1 * a, y - 0.1 * b
+        return x, y
+
+    x, y = 1.0, 2.0
+    for _ in range(3):
+        a, b = derivative(x, y)
+        x, y = x - 0.1 * a, y - 0.1 * b
+    assert steps(1.0, 2.0) == pytest.approx((x, y), rel=1e-14)
+
+
+def test_a_refusal_points_at_what_has_no_native_form() -> None:
+    f = function_from_source("""
+        def f(x):
+            y = x * x
+            print(y)
+            return y
+    """)
+    with pytest.raises(Unsupported) as caught:
+        native(f)(1.0)
+    assert caught.value.lineno == 3
+    assert caught.value.text is not None and caught.value.text.strip() == "print(y)"
+    assert 'use backend="numpy"' in caught.value.advice
+
+
+def test_options() -> None:
+    assert "fastmath" not in native_source_of(grad(loss, backend="numba", cache=False))
+    assert "reassoc" in native_source_of(grad(loss, backend="numba", cache=False, fastmath=True))
+    with pytest.raises(TypeError, match="no option 'speed'"):
+        grad(loss, backend="numba", speed=True)
+    with pytest.raises(TypeError, match="no option 'fastmath'"):
+        grad(loss, fastmath=True)
+    with pytest.raises(ValueError, match="there is no backend 'jax'"):
+        grad(loss, backend="jax")
+    with pytest.raises(AttributeError, match="without backend"):
+        _ = grad(loss).native_source
+
+
+def native_source_of(derivative: Any) -> str:
+    derivative(np.ones(2), np.ones((3, 2)), np.ones(3))
+    source: str = derivative.native_source
+    return source
+
+
+def test_numba_is_needed_only_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.util
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r'pip install "ad-compiler\[native\]"'):
+        grad(loss, backend="numba")
+    assert grad(loss) is not None
+
+
+def test_the_whole_corpus_as_python_loops() -> None:
+    """The loops of every program of the corpus, run by Python: compiling them all takes too long."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "slow or not slow"]
+    path = os.path.join(os.path.dirname(__file__), "test_programs.py")
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    run = subprocess.run([*command, path], env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout[-3000:]
