@@ -136,8 +136,8 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
         derive(request, source, lowered)
     for each in [function, *functions_called(function)]:
         remove_markers(each)
-    if request.mode != "value":
-        add_captures(function, lowered.context)
+    if whole:
+        add_captures(function, lowered.context)  # those that rules of the user's own read
     for called in functions_called(function):
         remove_dead_code(called.blocks, (called.result, called.reverse_result), inside=True)
     close_all(function)
