@@ -488,18 +488,6 @@ REFUSED = [
         "use a constant index, or an array",
     ),
     Refused(
-        "unpacking an array",
-        """
-        def f(x):
-            a, b, c = x
-            ^^^^^^^
-            return a * b * c
-        """,
-        (VECTOR,),
-        "how many elements the array has is not known while compiling",
-        "take its elements by index: `a, b = x[0], x[1]`",
-    ),
-    Refused(
         "unpacking too few",
         """
         def f(pair):

@@ -28,6 +28,7 @@ class Scope:
     enclosing: Scope | None = None
     in_loop: bool = False  # what is lowered now stands in the body of a loop of this function
     comprehension: bool = False  # its names are those of a comprehension; `:=` writes outside of it
+    outer: set[str] = field(default_factory=set)  # names that it declares `nonlocal`
 
     def find(self, name: str) -> Scope | None:
         """The scope in which `name` is a local variable, from here outwards."""
@@ -37,6 +38,12 @@ class Scope:
                 return scope
             scope = scope.enclosing
         return None
+
+
+    def binding(self, name: str) -> Scope:
+        """The scope in which an assignment here binds `name`."""
+        found = self.enclosing.find(name) if name in self.outer and self.enclosing is not None else None
+        return self if found is None else found
 
 
 @dataclass(eq=False, slots=True)

@@ -46,7 +46,7 @@ from ad_compiler.transforms.apply_rules import (
 from ad_compiler.transforms.cotangents import (
     Cotangents,
     in_precision_of,
-    is_bound_if,
+    is_unbound_where,
     is_zero,
     may_be_unbound,
     name_cotangent,
@@ -256,7 +256,7 @@ class ReverseSweep:
             fits = is_list(value) or may_be_unbound(value)
             if side is None or (not fits and rank_of(side) != rank_of(value)):
                 with self.builder.inside(block):
-                    absent = block is mirror.otherwise and is_bound_if(value, mirror.condition)
+                    absent = is_unbound_where(value, mirror.condition, block is mirror.then)
                     zero = (placeholder if absent else zero_like)(self.context, value)
                     side = zero if side is None else self.builder.call(registry[operator.add], (zero, side))
             sides.append(side)

@@ -55,16 +55,16 @@ def writing_a_global(x):
     return x * count
 
 
-@refused(1.5, reason="writing an outer variable is a side effect", advice="return the value")
-def writing_an_outer_variable(x):
+@refused(1.5, reason="writing an outer variable in another way", advice="return the value")
+def deleting_an_outer_variable(x):
     square = x * x
 
-    def add():
+    def forget():
         nonlocal square  # refused
-        square = square + 1.0
-        return square
+        del square
+        return x
 
-    return add() + square
+    return forget()
 
 
 @refused(1.5, reason="writing an attribute changes an object", advice="keep the value in a local name")

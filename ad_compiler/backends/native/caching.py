@@ -3,13 +3,13 @@
     <cache>/loss_grad_3f2a.../loss_grad.py          the text
     <cache>/loss_grad_3f2a.../__pycache__/*.nbi      what Numba keeps of it
 
-The name of a directory is a hash of everything that decides the machine code: the text, the versions of Python,
-NumPy, Numba and this package (with its helper functions), and the processor. So an entry never changes once it is
-complete: it is made in a directory of its own and renamed to its place, and of two processes that make it at
-once one wins. An entry that cannot be read is removed and made again.
+The name of a directory is a hash of everything that decides the machine code: the text, the versions of
+Python, NumPy, Numba and this package (with its helper functions), and the processor. So an entry never
+changes once it is complete: it is made in a directory of its own and renamed to its place, and of two
+processes that make it at once one wins. An entry that cannot be read is removed and made again.
 
-The cache is in `AD_COMPILER_CACHE_DIR`, else where the platform keeps caches of users; AD_COMPILER_CACHE_DIR=0
-turns it off.
+The cache is in `AD_COMPILER_CACHE_DIR`, else where the platform keeps caches of users;
+AD_COMPILER_CACHE_DIR=0 turns it off.
 """
 
 from __future__ import annotations

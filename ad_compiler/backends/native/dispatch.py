@@ -122,7 +122,7 @@ def sweeps(lowered: Lowered, name: str) -> tuple[list[str], list[str]]:
     inputs = [frame.names[value] for value in lowered.inputs]
     seeds = [frame.names[value] for value in lowered.seeds]
     reverse = [*lines_of(lowered.reverse, 1), f"{INDENT}return {tuple_text(lowered.gradients)}"]
-    forward = lines_of(lowered.forward, 1)
+    forward = [*lines_of(frame.checks, 1), *lines_of(lowered.forward, 1)]
     used = names_in(code_only(reverse))
     known = {*inputs, *seeds, *frame.subscripts}
     made = [each for each in defined_in(forward) if each in used and each not in known]

@@ -19,7 +19,7 @@ from ad_compiler.analysis.types import ArrayType, is_one
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.frame import Frame, dtype_of
-from ad_compiler.backends.native.indexing import Selection, select
+from ad_compiler.backends.native.indexing import Selection, select, unravelled
 from ad_compiler.backends.native.nests import (
     Apply,
     Expression,
@@ -28,6 +28,7 @@ from ad_compiler.backends.native.nests import (
     Whole,
     text_of,
 )
+from ad_compiler.backends.native.planning import is_plain_reshape
 from ad_compiler.ir import Operand, Operation, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.indexing import window_of
@@ -207,13 +208,32 @@ def pulls_cast(elements: Elements, node: Operation, index: Index) -> Expression:
     return scalars.elementwise(node, [array], [elements.element(array, index)], [type_of(array)])
 
 
-def pulls_plain_reshape(elements: Elements, node: Operation, index: Index) -> Expression:
-    """Axes of length 1 come and go: the others keep their order."""
+def pulls_reshape(elements: Elements, node: Operation, index: Index) -> Expression:
+    """The element at the same place of the flat array: easily found where only axes of length 1 differ."""
     array, result = node.arguments[0], node.result.type
     assert isinstance(result, ArrayType)
+    if not is_plain_reshape(node):
+        place = flat_place(index, elements.frame.extents_of(node.result))
+        own = elements.frame.extents_of(array)
+        if len(own) == 1:
+            return elements.element(array, (place,))
+        return elements.element(array, tuple(unravelled(f"({place})", own)))
     kept = iter([i for i, length in zip(index, result.shape, strict=True) if not is_one(length)])
     source = [Affine.of(0) if is_one(length) else next(kept) for length in type_of(array).shape]
     return elements.element(array, tuple(source))
+
+
+def flat_place(index: Index, extents: Extents) -> Affine:
+    """The place of an element in the flat array."""
+    place = Affine.of(0)
+    for i, extent in zip(index, extents, strict=True):
+        known = extent.known
+        if known is not None or place == 0:
+            place = place * (known or 0) + i
+        else:
+            bare = str(extent) if extent.is_simple else f"({extent})"
+            place = Affine.of(f"({place}) * {bare}") + i
+    return place
 
 
 def pulls_expand_dims(elements: Elements, node: Operation, index: Index) -> Expression:
@@ -423,7 +443,7 @@ def pulls_tile(elements: Elements, node: Operation, index: Index) -> Expression:
 
 
 def pulls_pad(elements: Elements, node: Operation, index: Index) -> Expression:
-    array, widths, _, value = node.arguments
+    array, widths = node.arguments
     extents = elements.frame.extents_of(array)
     dtype = dtype_of(node.result)
     source, tests = [], []
@@ -437,11 +457,11 @@ def pulls_pad(elements: Elements, node: Operation, index: Index) -> Expression:
     inside: Expression = Apply(
         " and ".join(f"{{{n}}}" for n in range(len(tests))), tuple(tests), 3, (4,) * len(tests)
     )
-    return scalars.choice(inside, elements.element(array, tuple(source)), elements.number(value, dtype))
+    return scalars.choice(inside, elements.element(array, tuple(source)), scalars.number(0, dtype))
 
 
 def pulls_diff(elements: Elements, node: Operation, index: Index) -> Expression:
-    array, _, axis = node.arguments
+    array, axis = node.arguments
     (place,) = normalized_axes(axis, len(index))
     following = (*index[:place], index[place] + 1, *index[place + 1 :])
     if dtype_of(node.result).kind == "b":
@@ -469,8 +489,8 @@ PULLS: dict[str, Pull] = {
         elements.element(node.arguments[0], index), dtype_of(node.arguments[0]), dtype_of(node.result)
     ),
     "sum_where_broadcast": pulls_same,
-    "reshape": pulls_plain_reshape,
-    "ravel": pulls_plain_reshape,
+    "reshape": pulls_reshape,
+    "ravel": pulls_reshape,
     "expand_dims": pulls_expand_dims,
     "squeeze": pulls_squeeze,
     "broadcast_to": pulls_broadcast_to,

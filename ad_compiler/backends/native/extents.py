@@ -226,15 +226,14 @@ def of_outer(frame: Frame, elements: Elements, node: Operation) -> Extents:
 
 
 def of_sum_where_broadcast(frame: Frame, elements: Elements, node: Operation) -> Extents:
-    g, x, axis = node.arguments
-    own = list(frame.extents_of(g))
-    frame.require_equal(own[axis], frame.extents_of(x)[axis])
-    return tuple(own)
-
-
-def of_spread_of_norm(frame: Frame, elements: Elements, node: Operation) -> Extents:
-    array, _, axis, keepdims = node.arguments
-    return spread(frame.extents_of(array), axis, keepdims)
+    array, count, one, axis, _ = node.arguments
+    own = frame.extents_of(array)
+    length = affine(frame, elements, count)
+    if one == 1:  # the array has this length, or it would be summed
+        frame.require_equal(own[axis], length)
+    else:
+        frame.depart_if(f"{length} == {one} and {own[axis]} != 1")
+    return own
 
 
 def of_spread(frame: Frame, elements: Elements, node: Operation) -> Extents:
@@ -310,13 +309,13 @@ def of_tile(frame: Frame, elements: Elements, node: Operation) -> Extents:
 
 
 def of_pad(frame: Frame, elements: Elements, node: Operation) -> Extents:
-    array, widths, *_ = node.arguments
+    array, widths = node.arguments
     pairs = zip(frame.extents_of(array), pad_widths(array, widths), strict=True)
     return tuple(extent + before + after for extent, (before, after) in pairs)
 
 
 def of_diff(frame: Frame, elements: Elements, node: Operation) -> Extents:
-    array, _, axis = node.arguments
+    array, axis = node.arguments
     own = list(frame.extents_of(array))
     (place,) = normalized_axes(axis, len(own))
     rest = frame.normal(own[place] - 1)
@@ -360,7 +359,6 @@ FINDERS: dict[str, Finder] = {
     "full_like": of_full_like,
     "var": of_spread,
     "std": of_spread,
-    "norm": of_spread_of_norm,
     "trace": of_nothing,
     "is_contiguous": of_nothing,
     "shares_memory": of_nothing,
@@ -388,7 +386,7 @@ FINDERS: dict[str, Finder] = {
     ),
     **dict.fromkeys(["float64", "float32", "index_set", "index_add", "sort", "argsort", "roll"], of_first),
     **dict.fromkeys(
-        ["sum", "mean", "prod", "max", "min", "amax", "amin", "all", "any", "argmax", "argmin"],
+        ["sum", "mean", "norm", "prod", "max", "min", "amax", "amin", "all", "any", "argmax", "argmin"],
         lambda frame, elements, node: reduced_extents(frame, node),
     ),
     "count_nonzero": lambda frame, elements, node: reduced_extents(frame, node),

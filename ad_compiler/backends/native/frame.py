@@ -50,9 +50,14 @@ class Frame:
         self.taken: set[str] = {*RESERVED, *reserved}
         self.ranges = Ranges()
         self.equal: dict[str, Affine] = {}
+        self.facts: dict[str, Affine] = {}  # what equals what from the start on
+        self.checks: list[Code] = []  # that it does
+        self.conditional = 0  # how many branches are around
         self.numbers: dict[Value, Affine] = {}  # whole numbers known as sums of names
         self.known: dict[Any, Any] = {}  # lengths and offsets computed so far
         self.made_in_loops: set[str] = set()
+        self.fixed: set[str] = set()  # lengths of the inputs, and what is computed of them
+        self.settled: dict[str, str] = {}  # the names of such computations
         self.depth = 0  # how many loops of the user's own are around
         self.node: Node | None = None
         users = {value.name for value in self.all_values() if value.name}
@@ -137,9 +142,18 @@ class Frame:
 
     def define_number(self, text: str, wanted: str, is_length: bool = True) -> Affine:
         """A whole number computed here, by the name it gets."""
+        if text in self.settled:
+            return Affine.of(self.settled[text])
         key = ("number", text)
         if key not in self.known:
             name = self.fresh(wanted)
+            if is_length and self.is_settled(text):  # computed once, in front of everything
+                self.prologue.append(Define(name, Scalar(text, 0)))
+                self.made_in_loops.discard(name)
+                self.ranges.lengths.add(name)
+                self.settled[text] = name
+                self.fixed.add(name)
+                return Affine.of(name)
             self.write(Define(name, Scalar(text, 0)))
             if is_length:
                 self.ranges.lengths.add(name)
@@ -147,12 +161,17 @@ class Frame:
         result: Affine = self.known[key]
         return result
 
+    def is_settled(self, text: str) -> bool:
+        """Whether an expression is made of lengths of the inputs, and cannot depart."""
+        names = names_in(text)
+        return names - {"max", "min", "bound"} <= self.fixed
+
     # Lengths
 
     def normal(self, number: Affine) -> Affine:
         """A length with names replaced by what they are known to equal."""
         for _ in range(8):
-            replaced = number.substitute(self.equal)
+            replaced = number.substitute(self.facts).substitute(self.equal)
             if replaced == number:
                 break
             number = replaced
@@ -174,11 +193,16 @@ class Frame:
         if difference.known is not None:
             self.depart_if("True")
             return
-        self.depart_if(f"{a} != {b}")
+        is_fact = self.conditional == 0 and self.is_settled(f"{a} {b}")
+        known = self.facts if is_fact else self.equal
+        if is_fact:  # checked in front of everything
+            self.checks.append(Line(f"if {a} != {b}:\n    raise Departure", reads=names_in(f"{a} {b}")))
+        else:
+            self.depart_if(f"{a} != {b}")
         for name, factor in difference.terms:
             if abs(factor) == 1 and not re.search(r"\W", name):
                 rest = difference - Affine(((name, factor),), 0)
-                self.equal[name] = self.normal(rest * -factor)
+                known[name] = self.normal(rest * -factor)
                 return
 
     def broadcast(self, shapes: list[Extents]) -> Extents:
@@ -223,7 +247,8 @@ class Frame:
             return tuple(map(Affine.of, np.shape(operand)))
         return (Affine.of(0),) if isinstance(operand, (list, tuple)) else ()
 
-    def input_extents(self, name: str, kind: ArrayType) -> Extents:
+    def input_extents(self, name: str, kind: ArrayType, is_seed: bool) -> Extents:
+        """The lengths of an argument; those of a cotangent are known in the reverse sweep only."""
         result = []
         for axis, length in enumerate(kind.shape):
             if length == 1:
@@ -231,6 +256,8 @@ class Frame:
                 continue
             extent = self.fresh(f"{name}_{axis}")
             self.ranges.lengths.add(extent)
+            if not is_seed:
+                self.fixed.add(extent)
             self.prologue.append(Define(extent, Scalar(f"{name}.shape[{axis}]")))
             result.append(Affine.of(extent))
         return tuple(result)
@@ -267,7 +294,8 @@ class Frame:
 
 
 def names_in(text: str) -> frozenset[str]:
-    return frozenset(re.findall(r"[A-Za-z_]\w*", text))
+    """The names of variables and functions in a text, attributes left out."""
+    return frozenset(re.findall(r"(?<![\w.])[A-Za-z_]\w*", text))
 
 
 def dtype_of(operand: Operand) -> np.dtype[Any]:

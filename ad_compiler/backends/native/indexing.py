@@ -15,7 +15,7 @@ import numpy as np
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.frame import Extents, Frame
-from ad_compiler.backends.native.nests import Line, text_of
+from ad_compiler.backends.native.nests import Line, Whole, text_of
 from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.indexing import expanded_index, is_array_index, is_mask
@@ -95,6 +95,9 @@ def select(
                 number, item, length = data
                 own = aligned(frame, inner, selected[number])
                 part = elements.element(item, own)
+                if isinstance(part, Whole) and is_within(frame, part.number, length, inner, grid):
+                    result.append(part.number)
+                    continue
                 whole = scalars.cast(part, type_of(item).dtype, np.dtype(np.int64))
                 result.append(Affine.of(f"at({text_of(whole)}, {length})"))
             else:
@@ -104,6 +107,19 @@ def select(
         return tuple(result)
 
     return Selection(tuple(map(frame.normal, shape)), place_of)
+
+
+def is_within(frame: Frame, number: Affine, length: Affine, index: Index, grid: Extents) -> bool:
+    """Whether a sum of the subscripts of loops lies within an axis."""
+    names = [str(i) for i in index if i.known is None]
+    frame.ranges.bounds.update(
+        {str(i): (Affine.of(0), e - 1) for i, e in zip(index, grid, strict=True) if i.known is None}
+    )
+    try:
+        return frame.is_nonnegative(number) and frame.is_nonnegative(length - 1 - number)
+    finally:
+        for name in names:
+            del frame.ranges.bounds[name]
 
 
 def aligned(frame: Frame, index: Index, extents: Extents) -> Index:

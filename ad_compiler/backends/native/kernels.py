@@ -134,17 +134,13 @@ def allocation(code: Allocate) -> str:
 
 def prologue_lines(frame: Frame, used: frozenset[str]) -> list[str]:
     """What is needed of the lengths of the inputs, and of constant arrays."""
-    lines = []
-    for code in frame.prologue:
-        name = (
-            code.name
-            if isinstance(code, Define)
-            else next(iter(code.writes))
-            if isinstance(code, Line)
-            else ""
-        )
-        if name in used:
-            lines += lines_of([code], 1)
+    lines: list[str] = []
+    wanted = set(used)
+    for code in reversed(frame.prologue):
+        if names_defined(code) & wanted:
+            own = lines_of([code], 1)
+            wanted |= names_in("\n".join(own))
+            lines = own + lines
     return lines
 
 
@@ -170,7 +166,7 @@ def names_defined(code: Code) -> frozenset[str]:
 
 def kernel(lowered: Lowered, name: str) -> str:
     """One function: both sweeps."""
-    body = lines_of(lowered.forward, 1)
+    body = [*lines_of(lowered.frame.checks, 1), *lines_of(lowered.forward, 1)]
     reverse = lines_of(lowered.reverse, 1)
     if body and reverse:
         body.append("")

@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 from ad_compiler.analysis.types import ArrayType, ListType, same_length
 from ad_compiler.backends.native import joining, products, reductions, scalars
 from ad_compiler.backends.native.affine import Affine
+from ad_compiler.backends.native.arranging import arrange
 from ad_compiler.backends.native.elements import PULLS, Elements, affine, sum_of_names
 from ad_compiler.backends.native.extents import find_extents
 from ad_compiler.backends.native.frame import Extents, Frame
+from ad_compiler.backends.native.fusing import fuse, normalise
+from ad_compiler.backends.native.hoisting import hoist
 from ad_compiler.backends.native.materialising import as_scalar, in_memory, materialise
 from ad_compiler.backends.native.nests import (
     Choice,
@@ -85,6 +88,7 @@ class Lowered:
 
 def lower(function: Function, separate: bool, reserved: frozenset[str]) -> Lowered:
     """Lower a whole program; raises `Unsupported` for what has no native form."""
+    arrange(function)
     frame = Frame(function, Writes(function, separate), reserved)
     return Lowering(frame).run(separate)
 
@@ -124,6 +128,12 @@ class Lowering:
                 if not separate:
                     lowered.results = self.outputs(function.result)
                 lowered.gradients = self.outputs(function.reverse_result)
+            for sweep in (lowered.forward, lowered.reverse):
+                normalise(sweep, frame.facts)
+            outputs = [*lowered.results, *lowered.gradients]
+            fuse([lowered.forward, lowered.reverse], outputs)
+            for sweep in (lowered.forward, lowered.reverse):
+                hoist(sweep, frame.made_in_loops, outputs)
             return lowered
         except Refusal as refusal:
             raise frame.refused(refusal) from None
@@ -133,7 +143,7 @@ class Lowering:
         if not isinstance(kind, ArrayType) or kind.dtype.kind not in "biuf" or kind.dtype.itemsize > 8:
             raise Refusal(f"`{value.access}` is a {kind}, which has no native form", scalars.ADVICE)
         name = self.frame.give(value, self.frame.fresh(str(value.access)))
-        self.frame.extents[value] = self.frame.input_extents(name, kind)
+        self.frame.extents[value] = self.frame.input_extents(name, kind, self.reverse)
 
     def outputs(self, structure: Operand) -> list[str]:
         found = []
@@ -277,12 +287,14 @@ class Lowering:
         statement = self.statement
         for block, code in ((node.then, choice.then), (node.otherwise, choice.otherwise)):
             self.statement = statement
+            frame.conditional += 1
             with frame.into(code):
                 self.block(block)
                 frame.node = node
                 found.append(
                     [self.assign(*pair) for pair in zip(names, node.results, block.results, strict=True)]
                 )
+            frame.conditional -= 1
         self.statement = statement
         frame.write(choice)
         for name, value, first, second in zip(names, node.results, *found, strict=True):
@@ -450,6 +462,8 @@ class Lowering:
         else:
             head = f"for {name} in range({start}, {stop}, {step}):"
         fixed = all(not frame.made_in_loops & set(names_of(bound)) for bound in (start, stop, step))
+        if frame.is_settled(count):
+            count = str(frame.define_number(count, "turns"))
         wrapped = f"({count})" if not count.replace("_", "").isalnum() else count
         return head, name, wrapped if fixed else None, reads
 

@@ -23,7 +23,7 @@ def materialise(frame: Frame, elements: Elements, node: Operation, extents: Exte
         frame.write(Define(frame.give(result), expression))
         return
     index = frame.subscripts_of(extents)
-    if result in frame.writes.in_place:
+    if result in frame.writes.in_place and frame.extents_of(node.arguments[0]) == extents:
         base = frame.names[node.arguments[0]]
         expression = elements.computed(node, index)
         if not reads_elsewhere(frame, expression, base, index, node.arguments[0]):

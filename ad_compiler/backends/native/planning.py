@@ -169,6 +169,14 @@ ELEMENTWISE_CONSTANTS = frozenset(
 class NativePlanner(Planner):
     """Makes the plan for what is inlined in native code."""
 
+    def count(self, block: Block) -> None:
+        super().count(block)
+        from ad_compiler.backends.native.arranging import pushed_for_shape
+
+        if block is self.function.forward:
+            for push, place in pushed_for_shape(self.function):
+                self.uses[list(values_in(push.arguments[1]))[place]] -= 1
+
     def inline(self, block: Block) -> None:
         kept = self.updated_values()
         self.visit(block, kept)
@@ -305,7 +313,11 @@ class Writes:
             return False
         result, kind = kinds
         assert isinstance(result, ArrayType) and isinstance(kind, ArrayType)
-        return result.dtype == kind.dtype and same_shape(result.shape, kind.shape)
+        if result.dtype != kind.dtype or result.rank != kind.rank:
+            return False
+        # Which lengths are equal is known better when the loops are written (`materialise` looks again).
+        pairs = zip(result.shape, kind.shape, strict=True)
+        return all(is_one(a) == is_one(b) for a, b in pairs)
 
 
 def share_memory(writes: Writes, a: Operand, b: Operand) -> bool:

@@ -13,8 +13,8 @@ import numpy as np
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
-from ad_compiler.backends.native.elements import Elements
-from ad_compiler.backends.native.frame import Extents, Frame
+from ad_compiler.backends.native.elements import Elements, order_of
+from ad_compiler.backends.native.frame import Extents, Frame, names_in
 from ad_compiler.backends.native.materialising import in_memory
 from ad_compiler.backends.native.nests import (
     Code,
@@ -108,53 +108,63 @@ def called(
     (first, second), (a, b) = terms, operands
     kind = node.result.type
     assert isinstance(kind, ArrayType)
+    if any(e == 1 for operand in operands for e in frame.extents_of(operand)):
+        return False
+    batch = "".join(c for c in first if c in second and c in result)
+    if not all(term.startswith(batch) for term in (first, second, result)):
+        return False
+    first, second, result = (term[len(batch) :] for term in (first, second, result))
     shared = [c for c in first if c in second]
-    if len(shared) != 1 or shared[0] in result or any(e == 1 for x in operands for e in frame.extents_of(x)):
+    if len(shared) != 1 or shared[0] in result or max(len(first), len(second)) > 2:
         return False
     (k,) = shared
+    indices = frame.subscripts[: len(batch)]
+    picked = f"[{', '.join(indices)}]" if batch else ""
+    loops = list(zip(indices, extents, strict=False))
     if len(first) == 2 and len(second) == 2:
         rows, columns = first.replace(k, ""), second.replace(k, "")
         if result == columns + rows:
-            (first, second), (a, b), rows, columns = (second, first), (b, a), columns, rows
-        left = matrix(frame, elements, a, transposed=first[0] == k)
-        right = matrix(frame, elements, b, transposed=second[1] == k)
+            (first, second), (a, b) = (second, first), (b, a)
+        left, left_turned = matrix(frame, elements, a, first[0] == k)
+        right, right_turned = matrix(frame, elements, b, second[1] == k)
         name = frame.give(node.result)
         frame.allocate(name, extents, kind.dtype)
-        frame.write(call_line("product_of_matrices", left, right, name))
+        texts = [f"{left}{picked}{'.T' * left_turned}", f"{right}{picked}{'.T' * right_turned}"]
+        line = call_line("product_of_matrices", texts[0], texts[1], f"{name}{picked}")
+        frame.write(*wrapped(loops, [line]))
         return True
     if len(first) == 1 and len(second) == 1:
+        if batch:
+            return False
         left, right = in_memory(frame, elements, a), in_memory(frame, elements, b)
         frame.write(Define(frame.give(node.result), Scalar(f"product_of_vectors({left}, {right})", 20)))
         return True
-    if len(first) + len(second) == 3:
-        if len(first) == 1:
-            (first, second), (a, b) = (second, first), (b, a)
-        left = matrix(frame, elements, a, transposed=first[0] == k)
-        right = in_memory(frame, elements, b)
-        name = frame.give(node.result)
-        frame.allocate(name, extents, kind.dtype)
-        function = "product_with_rows" if left.endswith(".T") else "product_with_vector"
-        frame.write(call_line(function, left.removesuffix(".T"), right, name))
-        return True
-    return False
+    if len(first) == 1:
+        (first, second), (a, b) = (second, first), (b, a)
+    left, turned = matrix(frame, elements, a, first[0] == k)
+    right = in_memory(frame, elements, b)
+    name = frame.give(node.result)
+    frame.allocate(name, extents, kind.dtype)
+    function = "product_with_rows" if turned else "product_with_vector"
+    line = call_line(function, f"{left}{picked}", f"{right}{picked}", f"{name}{picked}")
+    frame.write(*wrapped(loops, [line]))
+    return True
 
 
 def call_line(function: str, a: str, b: str, out: str) -> Line:
-    reads = frozenset({a.removesuffix(".T"), b.removesuffix(".T")})
-    return Line(f"{function}({a}, {b}, {out})", reads, frozenset({out}))
+    reads, writes = names_in(f"{a} {b}"), frozenset({out.split("[")[0]})
+    return Line(f"{function}({a}, {b}, {out})", reads, writes)
 
 
-def matrix(frame: Frame, elements: Elements, operand: Operand, transposed: bool) -> str:
-    """A matrix in memory, or the transpose of one."""
+def matrix(frame: Frame, elements: Elements, operand: Operand, transposed: bool) -> tuple[str, bool]:
+    """An array in memory, and whether its last axes change places to make the operand (or its transpose)."""
     if isinstance(operand, Value) and operand not in frame.names:
         node = operand.operation
         if isinstance(node, Operation) and node.primitive.name in ("transpose", "swapaxes"):
-            base = node.arguments[0]
-            if node.primitive.name == "swapaxes" or node.arguments[1] in (None, (1, 0), [1, 0]):
-                name = matrix(frame, elements, base, not transposed)
-                return name
-    name = in_memory(frame, elements, operand)
-    return f"{name}.T" if transposed else name
+            rank = rank_of(operand)
+            if order_of(node) == (*range(rank - 2), rank - 1, rank - 2):
+                return matrix(frame, elements, node.arguments[0], not transposed)
+    return in_memory(frame, elements, operand), transposed
 
 
 def by_loops(

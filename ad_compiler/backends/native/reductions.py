@@ -96,8 +96,6 @@ KINDS: dict[str, Reduction] = {
 def split(node: Operation) -> tuple[Operand, tuple[int, ...], bool]:
     """The array, the reduced axes, and whether they are kept with length 1."""
     array, axis, *rest = node.arguments
-    if node.primitive.name == "norm":
-        axis, *rest = rest
     keepdims = bool(rest[-1]) if rest else False
     return array, normalized_axes(axis, rank_of(array)), keepdims
 

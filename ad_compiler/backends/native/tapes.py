@@ -20,6 +20,7 @@ import numpy as np
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
+from ad_compiler.backends.native.arranging import pushed_for_shape
 from ad_compiler.backends.native.elements import Elements
 from ad_compiler.backends.native.frame import Extents, Frame
 from ad_compiler.backends.native.nests import Allocate, Code, Define, Line, Scalar, Store
@@ -53,6 +54,7 @@ class Tapes:
         self.frame = frame
         self.elements = elements
         self.tapes: dict[Value, Tape] = {}
+        self.pushed_for_shape = pushed_for_shape(frame.function)
         self.turns: list[str | None] = []  # how many turns the loops around have, if that is known
 
     def make(self, node: Operation) -> None:
@@ -86,12 +88,15 @@ class Tapes:
         frame = self.frame
         tape = self.tapes[node.arguments[0]]
         capacity = self.capacity(tape)
-        for value in values_in(node.arguments[1]):
+        for number, value in enumerate(values_in(node.arguments[1])):
             if not isinstance(value.type, ArrayType):
                 raise Refusal("a list is saved for the reverse sweep", scalars.ADVICE)
+            extents = frame.extents_of(value)
+            if (node, number) in self.pushed_for_shape and is_fixed(frame, extents):
+                tape.entries.append(Entry("", value.type, extents))
+                continue
             entry = self.entry(tape, value, capacity)
             tape.entries.append(entry)
-            extents = frame.extents_of(value)
             index = frame.subscripts_of(extents)
             part = self.elements.element(value, index)
             if entry.extents is not None:
@@ -137,7 +142,7 @@ class Tapes:
         assert isinstance(kind, ArrayType)
         extents: Extents | None = frame.extents_of(value)
         assert extents is not None
-        if any(frame.made_in_loops & set(names(extent)) for extent in extents):
+        if not is_fixed(frame, extents):
             extents = None
         name = frame.fresh(f"tape_{value.name or frame.names.get(value, 'saved')}")
         dtype = scalars.dtype_text(kind.dtype)
@@ -159,6 +164,10 @@ class Tapes:
         tape = self.tapes[node.tape]
         frame.write(Define(tape.count, Scalar("1"), "-="))
         for value, entry in zip(node.results, tape.entries, strict=True):
+            if not entry.name:
+                assert entry.extents is not None
+                frame.extents[value] = entry.extents
+                continue
             name = frame.give(value)
             if entry.kind.rank == 0:
                 frame.write(Define(name, Scalar(f"{entry.name}[{tape.count}]")))
@@ -180,6 +189,11 @@ class Tapes:
                 reads = frozenset({entry.name, str(entry.top), *map(str, extents)})
                 frame.write(Line(text, reads, frozenset({name})))
                 frame.extents[value] = tuple(extents)
+
+
+def is_fixed(frame: Frame, extents: Extents) -> bool:
+    """Whether lengths are the same in every turn."""
+    return not any(frame.made_in_loops & set(names(extent)) for extent in extents)
 
 
 def names(number: Affine) -> list[str]:

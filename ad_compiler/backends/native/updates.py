@@ -29,6 +29,8 @@ def update(frame: Frame, elements: Elements, node: Operation) -> None:
     frame.extents[root] = extents
     selected = selected_part(root, index, path)
     lengths = elements_extents(frame, elements, selected)
+    check_written(frame, lengths, frame.extents_of(value))
+    lengths = tuple(map(frame.normal, lengths))
     place = frame.subscripts_of(lengths)
     load = elements.element(selected, place)
     if not isinstance(load, Load):
@@ -54,6 +56,13 @@ def added(name: str, load: Load, part: Expression, operator: str) -> Code:
     return Store(name, load.index, part, operator)
 
 
+def check_written(frame: Frame, lengths: tuple[Affine, ...], own: tuple[Affine, ...]) -> None:
+    """Check that what is written fits."""
+    for length, extent in zip(lengths[len(lengths) - len(own) :], own, strict=True):
+        if frame.normal(extent) != 1:
+            frame.require_equal(length, extent)
+
+
 def written_part(
     frame: Frame,
     elements: Elements,
@@ -63,9 +72,6 @@ def written_part(
     kind: ArrayType,
 ) -> Expression:
     own = frame.extents_of(value)
-    for length, extent in zip(lengths[len(lengths) - len(own) :], own, strict=True):
-        if frame.normal(extent) != 1:
-            frame.require_equal(length, extent)
     if not isinstance(value, (Value, list, tuple, range)) and not own:
         return scalars.number(value, kind.dtype)
     return scalars.cast(elements.broadcast_element(value, place), dtype_of(value), kind.dtype)

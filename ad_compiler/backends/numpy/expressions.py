@@ -66,10 +66,18 @@ UNARY = {"neg": "-", "pos": "+", "invert": "~"}
 
 
 class Expressions:
-    """Prints operands; `name_of` gives the variable of a value, None for one that is inlined."""
+    """Prints operands; `name_of` gives the variable of a value, None for one that is inlined.
 
-    def __init__(self, name_of: Callable[[Value], str | None]) -> None:
+    What `is_ours` tells to be made by the compiler may be written with other signs.
+    """
+
+    def __init__(
+        self,
+        name_of: Callable[[Value], str | None],
+        is_ours: Callable[[Value], bool] = lambda value: False,
+    ) -> None:
         self.name_of = name_of
+        self.is_ours = is_ours
 
     def text(self, operand: Operand) -> str:
         return self.operand(operand)[0]
@@ -158,14 +166,19 @@ class Expressions:
             return f"{name}({', '.join(map(self.text, node.arguments))})", Precedence.ATOM
         return self.call(node), Precedence.ATOM
 
-    def negative(self, operand: Operand) -> Text | None:
-        """`2.0 * x`, if the operand is written `-2.0 * x`; None if it does not begin with a minus."""
+    def negative(self, operand: Operand, subtracted: bool = False) -> Text | None:
+        """`2.0 * x`, if the operand is written `-2.0 * x`; None if it does not begin with a minus.
+
+        The user's own signs are kept; but what they have `subtracted` is a negation only to the compiler.
+        """
         node = operand.operation if isinstance(operand, Value) and self.name_of(operand) is None else None
         if not isinstance(node, Operation) or node.primitive.text:
             return None
-        if node.primitive.name == "neg":
+        if node.primitive.name == "neg" and (subtracted or self.is_ours(node.result)):
             return self.operand(node.arguments[0])
-        if node.primitive.name not in ("mul", "truediv"):
+        if not self.is_ours(node.result):
+            return None
+        if node.primitive.name not in ("mul", "truediv", "add", "sub"):
             return None
         first, second = node.arguments
         is_number = isinstance(first, (int, float)) and not isinstance(first, bool)
@@ -173,6 +186,7 @@ class Expressions:
         if opposite is None:
             return None
         symbol, precedence = BINARY[node.primitive.name]
+        symbol = {"+": "-", "-": "+"}.get(symbol, symbol)  # of a sum, every summand changes its sign
         left = opposite[0] if opposite[1] >= precedence else f"({opposite[0]})"
         return f"{left} {symbol} {self.at_least(second, precedence + 1)}", precedence
 

@@ -380,4 +380,4 @@ def printer_for(plan: Plan, names: dict[Value, str]) -> Expressions:
             return None
         return names.get(value, value.access)
 
-    return Expressions(name_of)
+    return Expressions(name_of, lambda value: plan.section.get(value, False))
