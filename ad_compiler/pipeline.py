@@ -46,6 +46,7 @@ from ad_compiler.transforms.forward_program import push_forward
 from ad_compiler.transforms.gates import find_gates
 from ad_compiler.transforms.hoist_directions import hoist_from_directions
 from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in
+from ad_compiler.transforms.norms import find_norms
 from ad_compiler.transforms.protect import protect_views
 from ad_compiler.transforms.tape import record
 from ad_compiler.transforms.templates import use_current
@@ -131,6 +132,8 @@ def differentiated(request: Request, source: Source, lowered: Lowered) -> None:
     inputs = list(values_in(lowered.differentiated))
     if inputs:
         function.shortcuts = find_gates(lowered, inputs)
+        if request.mode != "jvp":
+            function.shortcuts |= find_norms(function.forward)
         derive(request, source, lowered)
     for called in functions_called(function):
         remove_dead_code(called.blocks, (called.result, called.reverse_result), inside=True)
