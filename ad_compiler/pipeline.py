@@ -260,7 +260,7 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
             check_complex_numbers(source, output, lowered, request.argnums)
         else:
             check_scalar(source, output)
-        seeds = [(output, 1.0)] if isinstance(output, Value) else []
+        seeds = [(output, one_like(output))] if isinstance(output, Value) else []
     cotangents = sweep.run(function.forward, seeds)
     function.mirrors, function.indices = sweep.mirrors, sweep.indices
     context.builder.statement = None
@@ -307,6 +307,12 @@ def owned(context: Any, gradients: Operand, function: Function) -> Operand:
         return is_fresh(storage_of(value))
 
     return map_values(own, gradients)
+
+
+def one_like(output: Value) -> Operand:
+    """The cotangent 1: a Python number, unless the result is more precise than that."""
+    dtype = type_of(output).dtype
+    return dtype.type(1) if dtype.kind == "f" and dtype.itemsize > 8 else 1.0
 
 
 def check_scalar(source: Source, output: Operand) -> None:

@@ -139,7 +139,7 @@ STATISTICS: list[Row] = [
     *[(f'np.quantile(x, 0.37, method="{method}")', ONE_VECTOR) for method in METHODS],
     ("np.quantile(x, y ** 2 / 10)", [[(5,), ()]]),
     ("np.cov(x)\nnp.cov(x, ddof=0)\nnp.cov(x, bias=True)\nnp.corrcoef(x)", [[(2, 4)], [(3, 5)]]),
-    ("np.cov(x)\nnp.cov(x, y)\nnp.corrcoef(x, y)", [[(4,), (4,)]]),
+    ("np.cov(x)\nnp.cov(x, y)\nnp.corrcoef(x, y)", [[(4,), (4,)], [(1, 4), (1, 4)]]),
     ("np.cov(x, rowvar=False)\nnp.cov(x, y)\nnp.corrcoef(x, rowvar=False)", [[(5, 2), (5, 2)]]),
     ("np.nansum(x)\nnp.nanmean(x)\nnp.nanmax(x)\nnp.nanmin(x)\nnp.nanprod(x)", [[(3,)], [(2, 3)]]),
     ("np.nanvar(x)\nnp.nanstd(x)\nnp.nanvar(x, ddof=1)\nnp.nanmedian(x)", [[(4,)], [(2, 3)]]),
