@@ -101,6 +101,11 @@ TIES_AND_KINKS: list[tuple[str, Any, Any]] = [
     ("np.linalg.norm(x, 3)", ARRAY([0.0, 0.0]), ARRAY([0.0, 0.0])),
     ("np.median(x)", ARRAY([1.0, 1.0, 5.0]), ARRAY([0.0, 1.0, 0.0])),
     ("np.nansum(x) + np.nanmax(x)", ARRAY([nan, 1.0, 2.0]), ARRAY([0.0, 1.0, 2.0])),
+    (
+        "np.nan_to_num(np.array([np.nan, np.inf, 2.0]), nan=x[0], posinf=x[1]).sum()",
+        ARRAY([5.0, 6.0]),
+        ARRAY([1, 1]),
+    ),
     ("np.nanvar(x)", ARRAY([nan, 1.0, 3.0]), ARRAY([0.0, -1.0, 1.0])),
     ("np.nanstd(x)", ARRAY([nan, 2.0, 2.0]), ARRAY([0.0, 0.0, 0.0])),
     ("np.interp(x, [0.0, 1.0], [0.0, 2.0]).sum()", ARRAY([-1.0, 0.5, 2.0]), ARRAY([0.0, 2.0, 0.0])),

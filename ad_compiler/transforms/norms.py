@@ -2,9 +2,10 @@
 
     r = np.sqrt(np.sum(x * x))    ->    x_bar = r_bar / r * x, and 0 where r is 0
 
-By the chain rule the derivative is `0.5 / r * 2 * x`, which is NaN at 0 and infinite where the squares underflow
-(x about 1e-200). As a norm it has a gradient of length 1, and 0 at the kink, as `np.linalg.norm` has. The step over the
-sum is one for the reverse sweep: forwards, tangents of 0 keep the products finite.
+By the chain rule the derivative is `0.5 / r * 2 * x`, which is NaN at 0 and infinite where the squares
+underflow (x about 1e-200). As a norm it has a gradient of length 1, and 0 at the kink, as
+`np.linalg.norm` has. The step over the sum is one for the reverse sweep: forwards, tangents of 0 keep
+the products finite.
 """
 
 from __future__ import annotations
