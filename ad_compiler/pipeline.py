@@ -47,6 +47,7 @@ from ad_compiler.transforms.forward_program import push_forward
 from ad_compiler.transforms.gates import find_gates
 from ad_compiler.transforms.hoist_directions import hoist_from_directions
 from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in
+from ad_compiler.transforms.norms import find_norms
 from ad_compiler.transforms.protect import protect_views
 from ad_compiler.transforms.share import share
 from ad_compiler.transforms.tape import record
@@ -133,6 +134,8 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
     inputs = list(values_in(lowered.differentiated))
     if inputs:
         function.shortcuts = find_gates(lowered, inputs)
+        if request.mode != "jvp":
+            function.shortcuts |= find_norms(function.forward)
         derive(request, source, lowered)
     for each in [function, *functions_called(function)]:
         remove_markers(each)
@@ -265,7 +268,7 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
             check_complex_numbers(source, output, lowered, request.argnums)
         else:
             check_scalar(source, output)
-        seeds = [(output, 1.0)] if isinstance(output, Value) else []
+        seeds = [(output, one_like(output))] if isinstance(output, Value) else []
     cotangents = sweep.run(function.forward, seeds)
     function.mirrors, function.indices = sweep.mirrors, sweep.indices
     context.builder.statement = None
@@ -312,6 +315,12 @@ def owned(context: Any, gradients: Operand, function: Function) -> Operand:
         return is_fresh(storage_of(value))
 
     return map_values(own, gradients)
+
+
+def one_like(output: Value) -> Operand:
+    """The cotangent 1: a Python number, unless the result is more precise than that."""
+    dtype = type_of(output).dtype
+    return dtype.type(1) if dtype.kind == "f" and dtype.itemsize > 8 else 1.0
 
 
 def check_scalar(source: Source, output: Operand) -> None:

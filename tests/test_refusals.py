@@ -355,12 +355,12 @@ REFUSED = [
         "unknown keyword",
         """
         def f(x):
-            return np.sum(x, where=x > 0)
+            return np.var(x, where=x > 0)
                    ^^^^^^^^^^^^^^^^^^^^^^
         """,
         (VECTOR,),
-        "the argument `where` of `np.sum` is not supported",
-        "write the same without it; supported are a, axis, keepdims",
+        "the argument `where` of `np.var` is not supported",
+        "write the same without it; supported are a, axis, ddof, keepdims",
     ),
     Refused(
         "attribute write",
