@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ad_compiler.generated import keep_text
+from ad_compiler.parsing import parse_module
 
 if TYPE_CHECKING:
     import sympy
@@ -92,7 +93,7 @@ def gate(
 
 def functions_of(source: str) -> dict[str, FunctionType]:
     """The functions of a generated text, which is known to tracebacks and to `frontend.source`."""
-    names = [node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    names = [node.name for node in parse_module(source).body if isinstance(node, ast.FunctionDef)]
     filename = f"<ad_compiler gate {names[0]} {next(_numbers)}>"
     keep_text(filename, source)
     namespace: dict[str, Any] = {"__name__": "ad_compiler.generated", "np": np}

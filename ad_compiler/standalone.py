@@ -12,6 +12,7 @@ import numpy as np
 
 from ad_compiler.derivative import Derivative, Specialisation
 from ad_compiler.frontend.inputs import is_dataclass_instance, is_named_tuple
+from ad_compiler.parsing import parse_module
 
 
 def described(made: Specialisation, arguments: Mapping[str, Any]) -> str:
@@ -73,9 +74,9 @@ def notes(derivative: Derivative, made: Specialisation) -> list[str]:
 
 def unknown_names(text: str) -> list[str]:
     """Names that a module reads but does not define."""
-    names = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)]
+    names = [node for node in ast.walk(parse_module(text)) if isinstance(node, ast.Name)]
     made = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
-    made |= {node.arg for node in ast.walk(ast.parse(text)) if isinstance(node, ast.arg)}
-    made |= {node.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)}
+    made |= {node.arg for node in ast.walk(parse_module(text)) if isinstance(node, ast.arg)}
+    made |= {node.name for node in ast.walk(parse_module(text)) if isinstance(node, ast.FunctionDef)}
     made |= {"np", "math", "scipy", "pullback", *dir(builtins)}
     return sorted({node.id for node in names} - made)

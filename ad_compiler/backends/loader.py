@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.generated import keep_text
+from ad_compiler.parsing import parse_module
 
 _counter = itertools.count(1)
 IMPORTS = "import numpy as np\n"
@@ -62,7 +63,7 @@ def load(
     them, which another call may not find. Where `guard` does not hold, the call `miss` answers.
     """
     filename = f"<ad_compiler {name} {next(_counter)}>"
-    tree = ast.parse(text, filename)
+    tree = parse_module(text, filename)
     definition = next(node for node in tree.body if isinstance(node, ast.FunctionDef))
     arguments = definition.args
     kept = [
@@ -78,7 +79,7 @@ def load(
             lines = guarded_reads(lines, guard, miss)
         else:
             lines.append(f"if not ({guard}): return {miss}")
-    prologue = ast.parse("\n".join(lines)).body
+    prologue = parse_module("\n".join(lines)).body
     for node in prologue:
         for inner in ast.walk(node):
             if hasattr(inner, "lineno"):

@@ -18,6 +18,7 @@ from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.iteration import Generated, inside, spend
 from ad_compiler.frontend.scope import Scope
 from ad_compiler.ir import Operand
+from ad_compiler.parsing import parse_module
 
 
 class Rewriting:
@@ -69,7 +70,7 @@ class Rewriting:
 
     def statement(self, text: str, item: ast.expr | None = None) -> ast.stmt:
         """A statement from text, in which `_` stands for the item."""
-        (node,) = ast.parse(text).body
+        (node,) = parse_module(text).body
         if item is not None:
             node = _Filling(item).visit(node)
         for inner in ast.walk(node):

@@ -31,6 +31,7 @@ from typing import Any, cast
 
 from ad_compiler.errors import Unsupported
 from ad_compiler.generated import kept_lines
+from ad_compiler.parsing import parse_module
 
 __all__ = ["Source", "read_source"]
 
@@ -362,7 +363,7 @@ def _compile(definition: _Definition, code: types.CodeType, optimize: int = -1) 
     lines += [f"def _({', '.join(free)}):"]
     lines += [f" global {name}"] if name not in free else []
     lines += [f" class {name}: pass"]
-    tree = ast.parse("\n".join(lines))
+    tree = parse_module("\n".join(lines))
     enclosing = cast(ast.ClassDef, cast(ast.FunctionDef, tree.body[-1]).body[-1])
     if isinstance(node, ast.Lambda):
         enclosing.body = [ast.copy_location(ast.Expr(node), node)]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import sympy as sp
 
 from ad_compiler.gate import functions_of
+from ad_compiler.parsing import parse_expression, parse_module
 from ad_compiler.rules.gates import KnownGate
 from ad_compiler.symbolic.chain_rule import chain_rule
 from ad_compiler.symbolic.expressions import parse
@@ -37,7 +38,7 @@ def _simpler(chain: str, inner: Sequence[str]) -> KnownGate | None:
     chosen = choose(expression, symbols, 0, derivative, forward, y, known, patient=False)
     if chosen is None or cost(chosen) >= cost(text) - cost(forward):
         return None
-    words = {node.id for node in ast.walk(ast.parse(chosen)) if isinstance(node, ast.Name)}
+    words = {node.id for node in ast.walk(parse_module(chosen)) if isinstance(node, ast.Name)}
     asked = ["y"] * ("y" in words) + sorted(words & names.keys())
     star = f", *, {', '.join(asked)}" if asked else ""
     rule = f'import numpy as np\n\n\ndef partial(x{star}):\n    """Of {chain}."""\n    return {chosen}\n'
@@ -46,7 +47,7 @@ def _simpler(chain: str, inner: Sequence[str]) -> KnownGate | None:
 
 def in_numpy(chain: str) -> str:
     """The text with NumPy's functions: `np.exp(-x)`."""
-    tree = ast.parse(chain, mode="eval")
+    tree = parse_expression(chain)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             node.func = ast.Attribute(ast.Name("np"), node.func.id)

@@ -10,6 +10,8 @@ from typing import Any
 import sympy as sp
 from sympy.printing.str import StrPrinter
 
+from ad_compiler.parsing import parse_expression
+
 log1p, expm1, logaddexp = (sp.Function(name, real=True) for name in ("log1p", "expm1", "logaddexp"))
 
 # SymPy's class -> NumPy's function.
@@ -85,7 +87,7 @@ def parse(expression: Any, arguments: Sequence[str] | None = None) -> tuple[sp.E
 
 def _read(text: str, arguments: Sequence[str]) -> sp.Expr:
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        tree = parse_expression(text.strip())
     except SyntaxError as error:
         raise ValueError(f"`{text}` is not an expression: {error.msg}") from None
     calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
@@ -123,7 +125,7 @@ def numpy_text(expression: sp.Expr) -> str:
     if expression.has(sp.zoo, sp.nan, sp.oo, sp.I):
         raise ValueError(f"`{expression}` is no real number")
     written = {r: sp.Float(r, 17) for r in expression.atoms(sp.Rational) if r.q > 1000 or abs(r.p) > 2**53}
-    return ast.unparse(ast.parse(_NumPyText().doprint(expression.xreplace(written)), mode="eval"))
+    return ast.unparse(parse_expression(_NumPyText().doprint(expression.xreplace(written))))
 
 
 class _NumPyText(StrPrinter):  # type: ignore[misc]

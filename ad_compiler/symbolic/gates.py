@@ -10,6 +10,7 @@ from typing import Any
 import sympy as sp
 
 from ad_compiler.gate import functions_of
+from ad_compiler.parsing import parse_module
 from ad_compiler.symbolic.accuracy import Examination, points, run
 from ad_compiler.symbolic.chain_rule import chain_rule
 from ad_compiler.symbolic.expressions import numpy_text, parse, stable
@@ -60,7 +61,7 @@ def forward_text(expression: sp.Expr, symbols: Sequence[sp.Symbol]) -> str:
 
 
 def names_in(text: str) -> set[str]:
-    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+    return {node.id for node in ast.walk(parse_module(text)) if isinstance(node, ast.Name)}
 
 
 def is_singular(

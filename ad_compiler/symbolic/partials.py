@@ -14,6 +14,7 @@ from typing import Any
 
 import sympy as sp
 
+from ad_compiler.parsing import parse_module
 from ad_compiler.symbolic.accuracy import Examination, run
 from ad_compiler.symbolic.expressions import numpy_text, stable
 
@@ -28,7 +29,7 @@ def cost(text: str, known: frozenset[str] = frozenset()) -> int:
     >>> cost("(1 - y) * y"), cost("np.exp(-x) / y"), cost("np.exp(-x) / y", frozenset(["np.exp(-x)"]))
     (2, 13, 2)
     """
-    return _cost(ast.parse(text), set(known))
+    return _cost(parse_module(text), set(known))
 
 
 def _cost(node: ast.AST, known: set[str]) -> int:
@@ -57,7 +58,7 @@ def _cost(node: ast.AST, known: set[str]) -> int:
 def parts(text: str) -> frozenset[str]:
     """The operations inside an expression, as text."""
     inner = (
-        node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.BinOp, ast.UnaryOp, ast.Call))
+        node for node in ast.walk(parse_module(text)) if isinstance(node, (ast.BinOp, ast.UnaryOp, ast.Call))
     )
     return frozenset(ast.unparse(node) for node in inner)
 

@@ -40,6 +40,7 @@ from ad_compiler.backends.numpy.emit import header
 from ad_compiler.backends.numpy.expressions import Expressions
 from ad_compiler.errors import Unsupported
 from ad_compiler.ir import Operand, Value, values_in
+from ad_compiler.parsing import parse_module
 from ad_compiler.pipeline import Program
 from ad_compiler.rules.shapes import type_of
 
@@ -157,7 +158,7 @@ def defined_in(lines: list[str]) -> list[str]:
     import textwrap
 
     found: dict[str, None] = {}
-    for node in ast.walk(ast.parse(textwrap.dedent(code_only(lines)))):
+    for node in ast.walk(parse_module(textwrap.dedent(code_only(lines)))):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found[node.id] = None
     return list(found)

@@ -20,6 +20,7 @@ from ad_compiler.backends.numpy.names import Names
 from ad_compiler.backends.numpy.plan import Step
 from ad_compiler.backends.numpy.unbound import handed_on_unbound
 from ad_compiler.ir import UNBOUND, Branch, Loop, Operand, Value
+from ad_compiler.parsing import parse_expression
 
 INDENT = "    "
 Lines = Callable[[list[Step], int, "Exit | None"], list[str]]
@@ -179,4 +180,4 @@ class Control:
 
 def reads_any(text: str, targets: set[str]) -> bool:
     """Whether an expression is written with one of these names."""
-    return any(isinstance(n, ast.Name) and n.id in targets for n in ast.walk(ast.parse(text, mode="eval")))
+    return any(isinstance(n, ast.Name) and n.id in targets for n in ast.walk(parse_expression(text)))
