@@ -209,6 +209,9 @@ class Given(ast.expr):
         super().__init__()
         self.operand = operand
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Given:
+        return self
+
 
 def lower(context: Context, node: ast.expr) -> Operand:
     """The operand an expression stands for; `Unsupported` where it cannot be differentiated."""
