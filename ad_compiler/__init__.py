@@ -8,6 +8,7 @@
 """
 
 from ad_compiler.api import (
+    checkpoint,
     custom_jvp,
     custom_vjp,
     elementwise_grad,
@@ -30,6 +31,7 @@ from ad_compiler.testing import check_grads
 __all__ = [
     "Unsupported",
     "check_grads",
+    "checkpoint",
     "custom_jvp",
     "custom_vjp",
     "elementwise_grad",

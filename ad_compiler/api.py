@@ -309,6 +309,20 @@ def custom_jvp(fun: Any = None, nondiff_argnums: Sequence[int] = ()) -> Any:
     return CustomJvp(fun, nondiff_argnums)
 
 
+def checkpoint(fun: Callable[..., Any]) -> Any:
+    """The same function, computed again in the reverse sweep: only its arguments are saved.
+
+    It trades time (one more evaluation) for memory, in a loop most of all. The result is one number or array,
+    and the arguments are given by position.
+
+    >>> grad(checkpoint(lambda x: x * x * x))(2.0)
+    12.0
+    """
+    from ad_compiler.custom import Checkpointed
+
+    return Checkpointed(fun)
+
+
 def derived(fun: Any, kind: Any, argnums: Argnums, has_aux: bool) -> Any:
     from ad_compiler.jacobians import Derived
 

@@ -21,14 +21,16 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ad_compiler import api
 from ad_compiler.analysis.types import ArrayType
+from ad_compiler.drivers import arguments_of, free_name, function_of_text, header_of
+from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import Operand, Record, Value, map_values, values_in
@@ -118,7 +120,44 @@ class CustomVjp(CustomDerivative):
             raise context.refuse(node, reason, "return a pair")
         value, residuals = found
         rule = Pullback(self, fixed, moving, residuals)
-        return marked(context, node, self, value, rule, None)
+        return marked(context, node, self, value, rule, self.pushforward(fixed, moving, residuals))
+
+    def pushforward(self, fixed: list[Operand], moving: list[Operand], residuals: Operand) -> Rule | None:
+        """The rule of forward mode; None for the transposed pullback."""
+        return None
+
+
+class Checkpointed(CustomVjp):
+    """A function that the reverse sweep runs again, instead of saving what it computes on the way."""
+
+    kind = "checkpoint"
+
+    def __init__(self, fun: Callable[..., Any]) -> None:
+        super().__init__(fun)
+        signature = self.__signature__
+        f, saved, g = (free_name(name, signature) for name in ("f", "saved", "g"))
+        header, arguments = header_of(signature), arguments_of(signature)
+        known = {f: fun, "vjp": api.vjp}
+        self.defvjp(
+            function_of_text(
+                f"def forward({header}):\n    return {f}({arguments}), ({arguments},)\n", "forward", known
+            ),
+            function_of_text(
+                f"def backward({saved}, {g}):\n    return vjp({f}, *{saved})[1]({g})\n", "backward", known
+            ),
+        )
+
+        self.rule = function_of_text(
+            f"def tangent(primals, tangents):\n    return jvp({f}, primals, tangents)\n",
+            "tangent",
+            {f: fun, "jvp": api.jvp},
+        )
+
+    def pushforward(self, fixed: list[Operand], moving: list[Operand], residuals: Operand) -> Rule | None:
+        return Pushforward(self, fixed, moving, residuals)
+
+    def __reduce__(self) -> Any:
+        return Checkpointed, (self.fun,)
 
 
 class CustomJvp(CustomDerivative):
@@ -207,15 +246,25 @@ class Rule:
         """What the operands of the call have become since."""
         return dict(zip([*self.leaves, *self.given], arguments[1:], strict=True))
 
-    @contextmanager
-    def as_user(self, context: Context) -> Iterator[None]:
-        """Lower a function of the user's, its lines counted as those of the call."""
-        state = (context.in_rule, context.wanted, context.in_sweep)
+    def call(self, context: Context, node: ast.AST, function: Any, arguments: list[Operand]) -> Operand:
+        """Lower a call of a function of the user's, its lines counted as those of the call it stands for.
+
+        It is the user's code, not ours: what it writes in place is followed, and nothing of it is rewritten.
+        """
+        builder = context.builder
+        kept = ("in_rule", "wanted", "in_sweep", "newer", "older", "choices")
+        state = {name: getattr(context, name) for name in kept}
+        generated = builder.generated
         context.in_rule, context.wanted, context.in_sweep = None, None, True
+        for name in ("newer", "older", "choices"):
+            setattr(context, name, dict(state[name]))
+        builder.generated = False
         try:
-            yield
+            return current(context, call_operand(context, node, function, arguments, {}))
         finally:
-            context.in_rule, context.wanted, context.in_sweep = state
+            builder.generated = generated
+            for name, value in state.items():
+                setattr(context, name, value)
 
 
 class Pullback(Rule):
@@ -231,8 +280,7 @@ class Pullback(Rule):
         g = needs["g"]
         if rank_of(g) != rank_of(arguments[0]):  # a number that stands for an array of it
             g = context.builder.call(registry[np.full_like], (arguments[0], g, None))
-        with self.as_user(context):
-            found = call_operand(context, node, self.custom.backward, [*fixed, residuals, g], {})
+        found = self.call(context, node, self.custom.backward, [*fixed, residuals, g])
         if not isinstance(found, tuple) or len(found) != len(moving):
             what = f"{len(found)} cotangents" if isinstance(found, (tuple, list)) else "no tuple"
             reason = f"the backward function of {self.custom!r} gives {what} for {len(moving)} arguments"
@@ -266,9 +314,14 @@ class Pushforward(Rule):
                 return context.builder.call(registry[np.zeros_like], (known[value], None))
             return tangent
 
-        moved = tuple([tangents_in(each, tangent_of) for each in self.moving])
-        with self.as_user(context):
-            found = call_operand(context, node, self.custom.rule, [*fixed, tuple(moving), moved], {})
+        still = isinstance(self.custom, Checkpointed)  # its rule is our own, and knows of None
+        moved = tuple(
+            [
+                None if still and not any(map(is_real, values_in(each))) else tangents_in(each, tangent_of)
+                for each in self.moving
+            ]
+        )
+        found = self.call(context, node, self.custom.rule, [*fixed, tuple(moving), moved])
         if not isinstance(found, tuple) or len(found) != 2:
             reason = f"the rule of {self.custom!r} does not return (value, tangent)"
             raise context.refuse(node, reason, "return a pair")

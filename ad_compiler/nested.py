@@ -245,9 +245,7 @@ class NestedCall:
         if isinstance(operand, Value):
             name = access if access.isidentifier() else None
             value = Value(self.own_type(operand), name, access)
-            value.immutable = (
-                operand.immutable or not isinstance(operand.type, ArrayType) or not operand.type.rank
-            )
+            value.immutable = operand.immutable
             for axis, length in enumerate(value.type.shape if isinstance(value.type, ArrayType) else ()):
                 if isinstance(length, Length) and length.origin is None:
                     length.origin = (value, axis)

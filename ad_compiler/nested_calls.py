@@ -193,8 +193,22 @@ def stopped(
     return without_derivative(context.builder, positional[0])
 
 
+def checkpointed(
+    context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    """`checkpoint(f)`, made in a program."""
+    from ad_compiler.custom import Checkpointed
+
+    given = arguments(context, node, ("fun",), positional, keywords)
+    if not callable(given["fun"]):
+        reason = "`checkpoint` is given a function of the program itself"
+        raise context.refuse(node, reason, "define the function outside")
+    return Checkpointed(given["fun"])
+
+
 BUILTINS.update(
     {
+        api.checkpoint: checkpointed,
         api.stop_gradient: stopped,
         api.grad: derivative("grad"),
         api.value_and_grad: derivative("value_and_grad"),

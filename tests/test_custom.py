@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ad_compiler import Unsupported, custom_jvp, custom_vjp, grad, hessian, jvp, vjp
+from ad_compiler import Unsupported, checkpoint, custom_jvp, custom_vjp, grad, hessian, jvp, vjp
 from tests.helpers import function_from_source
 
 
@@ -187,3 +187,60 @@ def test_what_is_no_function() -> None:
         custom_vjp(forward).defvjp(forward, None)
     with pytest.raises(TypeError, match="defjvp needs a function"):
         custom_jvp(forward).defjvp(1.0)
+
+
+def step(u: Any, dt: float) -> Any:
+    a = np.sin(u)
+    b = np.exp(-a * a)
+    v = u.copy()
+    v[1:] += dt * np.tanh(b * u)[:-1] * a[1:]
+    return v
+
+
+def inner_loop(x: Any, k: Any) -> Any:
+    for _ in range(5):
+        x = x + 0.1 * np.sin(k * x)
+    return x
+
+
+checked_step = checkpoint(step)
+checked_loop = checkpoint(inner_loop)
+
+
+def checked(u: Any, steps: int) -> Any:
+    for _ in range(steps):
+        u = checked_step(u, 0.1)
+    return np.sum(u * u) + checked_loop(u[0], u[1])
+
+
+def unchecked(u: Any, steps: int) -> Any:
+    for _ in range(steps):
+        u = step(u, 0.1)
+    return np.sum(u * u) + inner_loop(u[0], u[1])
+
+
+def test_checkpoint_saves_the_arguments_alone() -> None:
+    u = np.linspace(0.0, 1.0, 5)
+    np.testing.assert_array_equal(grad(checked)(u, 10), grad(unchecked)(u, 10))
+    kept = grad(checked).source_for(u, 10)
+    assert kept.count("tape.append(u)") == 1
+    assert "tape.append((" in grad(unchecked).source_for(u, 10)
+    np.testing.assert_allclose(
+        jvp(checked, (u, 10), (u, None))[1], jvp(unchecked, (u, 10), (u, None))[1], rtol=1e-13
+    )
+    np.testing.assert_allclose(hessian(checked)(u, 3), hessian(unchecked)(u, 3), rtol=1e-12, atol=1e-14)
+    assert checked_step(u, 0.1).tolist() == step(u, 0.1).tolist()
+
+
+def test_checkpoint_of_what_cannot_be_is_refused() -> None:
+    f = function_from_source(
+        "def f(x):\n    def inner(y):\n        return y * x\n    return checkpoint(inner)(x)\n",
+        checkpoint=checkpoint,
+    )
+    with pytest.raises(Unsupported, match="given a function of the program itself"):
+        grad(f)(2.0)
+    with pytest.raises(Unsupported, match="more than one number or array"):
+        grad(lambda x: pair(x)[0])(2.0)
+
+
+pair = checkpoint(lambda x: (x, 2.0 * x))

@@ -226,7 +226,7 @@ def test_check_grads_in_both_modes_and_to_higher_orders() -> None:
     check_grads(affine, (Model(np.array([2.0, 3.0]), 1.0), np.ones((2, 2))), modes=("fwd",))
     for keywords in ({"order": 0}, {"modes": ()}, {"modes": ("forward",)}):
         with pytest.raises(ValueError, match="check_grads checks orders from 1 on"):
-            check_grads(np_sqrt, (1.0,), **keywords)  # type: ignore[arg-type]
+            check_grads(np_sqrt, (1.0,), **keywords)
 
     @custom_jvp
     def wrong(x: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from ad_compiler import Unsupported, grad, jvp, stop_gradient, value_and_grad, vjp
+from ad_compiler import Unsupported, grad, hessian, jvp, stop_gradient, value_and_grad, vjp
 from tests.helpers import function_from_expression, function_from_source
 
 SCALARS = [
@@ -262,3 +262,30 @@ def test_the_gradient_of_a_recursion_is_not_differentiated_again() -> None:
     for f in (grad(halves), along):
         with pytest.raises(Unsupported, match="depth known at run time"):
             grad(f)(5.0)
+
+
+class Model:
+    def __init__(self, weight: float) -> None:
+        self.weight = weight
+
+    def loss(self, x: Any) -> Any:
+        return self.weight * x**3
+
+
+FACTOR = 2.0
+
+
+def scaled_by_a_global(x: Any) -> Any:
+    return FACTOR * x**3
+
+
+def test_attributes_and_globals_are_read_at_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Model(2.0)
+    second, matrix = grad(grad(model.loss)), hessian(model.loss)
+    assert (second(2.0), matrix(2.0)) == (24.0, 24.0)
+    model.weight = 3.0
+    assert (second(2.0), matrix(2.0)) == (36.0, 36.0)
+    of_global = grad(grad(scaled_by_a_global))
+    assert of_global(1.0) == 12.0
+    monkeypatch.setattr(f"{__name__}.FACTOR", 3.0)
+    assert of_global(1.0) == 18.0

@@ -14,6 +14,7 @@ import ast
 import dataclasses
 import re
 from collections.abc import Callable, Hashable
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -130,6 +131,10 @@ class Context:
         elif is_dataclass_instance(obj):
             for field in dataclasses.fields(obj):
                 self.remember(location, f"{path}.{field.name}", getattr(obj, field.name))
+        elif isinstance(obj, MethodType):
+            self.remember(location, f"{path}.__self__", obj.__self__)
+        elif hasattr(type(obj), "inline_in") and hasattr(obj, "primal"):  # a derivative, perhaps of a method
+            self.remember(location, f"{path}.primal", obj.primal)
         elif not isinstance(obj, (str, bytes, bool, int, float, complex, np.ndarray, np.generic, type(None))):
             self.origins.setdefault(id(obj), Capture(location.name, location, path, obj, obj))
 
