@@ -307,6 +307,9 @@ def attribute(context: Context, node: ast.Attribute) -> Operand:
 
 @handles(ast.Call)
 def call(context: Context, node: ast.Call) -> Operand:
+    from ad_compiler.frontend.comprehensions import with_rows
+
+    node = with_rows(context, node)
     positional, keywords = arguments_of(context, node)
     if isinstance(node.func, ast.Attribute):
         owner = lower(context, node.func.value)

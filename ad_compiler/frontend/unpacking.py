@@ -14,9 +14,9 @@ import operator
 from collections.abc import Callable
 
 from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.iteration import is_known
 from ad_compiler.frontend.lists import item_at, length_of
 from ad_compiler.frontend.operations import elements_of, operation
-from ad_compiler.frontend.iteration import is_known
 from ad_compiler.ir import Operand, Value
 from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import registry

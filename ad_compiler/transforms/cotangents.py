@@ -178,7 +178,10 @@ def tags_where_bound(value: Operand, tag: Operand) -> set[int] | None:
         if numbers is None:
             return None
         origins = origins_of(chosen) if isinstance(chosen, Value) else None
-        together = isinstance(chosen, Value) and (chosen.operation, chosen.loop) == (number.operation, number.loop)
+        together = isinstance(chosen, Value) and (chosen.operation, chosen.loop) == (
+            number.operation,
+            number.loop,
+        )
         if origins is None or not together:
             origins = tuple(chosen for _ in numbers)
         waiting += zip(origins, numbers, strict=True)

@@ -420,7 +420,8 @@ REFUSED = [
             return x
         """,
         (1.0,),
-        "writing an outer variable in another way than by `=` is a side effect that a derivative cannot follow",
+        "writing an outer variable in another way than by `=` is a side effect "
+        "that a derivative cannot follow",
         "return the value",
     ),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import os
 import random
@@ -501,10 +502,18 @@ def number_or_none(x, y):
     return x if scale is None else x * scale
 
 
-@refused(1.5, reason="different kinds of values", advice=ONE_KIND)
-def function_chosen_by_a_branch(x):
-    f = np.sin if x > 0 else np.cos  # refused
-    return f(x)
+@refused(VECTOR, reason="writes into an array whose pairs it runs over", advice=".copy()")
+def written_while_pairs_are_read(x):
+    y = 2 * x
+    for i, (left, right) in enumerate(itertools.pairwise(y)):  # refused
+        y[i + 1] = left * right
+    return np.sum(y)
+
+
+@refused(1.5, reason="has been read before", advice="make a list of it")
+def accumulated_twice(x):
+    sums = itertools.accumulate([x, 2 * x])
+    return sum(sums) + sum(sums)  # refused
 
 
 @refused(1.5, reason="different kinds of values", advice=ONE_KIND)
