@@ -215,7 +215,7 @@ def test_misuse() -> None:
 
 def test_refusal_has_the_place() -> None:
     def unknown(x: Any) -> Any:
-        return np.setdiff1d(x, x)
+        return np.unique(x)
 
     with pytest.raises(Unsupported, match="has no derivative rule"):
         jvp(unknown, (np.ones(3),), (np.ones(3),))
