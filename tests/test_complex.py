@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ad_compiler import grad, value_and_grad, vjp
+from ad_compiler import grad, hessian, value_and_grad, vjp
 from tests.helpers import function_from_expression, function_from_source, generator
 
 # Real functions of complex arrays z, w of shape (4,), A of shape (4, 4), and a real x of shape (4,).
@@ -162,6 +162,7 @@ REFUSED: Sequence[tuple[str, str]] = [
     ("np.sum(np.abs(np.linalg.eigh(A)[1]))", "of complex numbers has no derivative rule"),
     ("np.sum(np.abs(np.sort(z)))", "of complex numbers has no derivative rule"),
     ("np.abs(np.max(z))", "of complex numbers has no derivative rule"),
+    ("np.sum(np.abs(np.sign(z)))", "turns with it"),
     ("np.sum(np.abs(np.convolve(z, w)))", "of complex numbers has no derivative rule"),
     ("np.sum(np.abs(np.fft.rfft(z)))", "a real Fourier transform is given complex numbers"),
 ]
@@ -248,3 +249,28 @@ def test_random_program(number: int) -> None:
             known = np.isfinite(expected)
             scale = 1 + np.max(np.abs(expected), where=known, initial=0.0)
             np.testing.assert_allclose(ours[known] / scale, expected[known] / scale, rtol=1e-7, atol=1e-9)
+
+
+SECOND = [
+    "np.sum(np.abs(np.fft.fft(x)) ** 3)",
+    "np.sum(np.abs(np.exp(1j * x) * x + 1j) * np.angle(1 + 1j * x))",
+    "np.sum(np.fft.irfft(np.fft.rfft(x) ** 2, 4) ** 2) + np.linalg.norm(x + 1j * x[::-1] ** 2)",
+    "np.var(x * np.exp(1j * x)) + np.std(x + 1j * x ** 2)",
+    "np.real(np.prod(1 + 1j * x)) + np.abs(np.linalg.det(np.diag(x) + 1j * np.outer(x, x)))",
+    "np.sum(np.abs(np.sqrt(x + 2j) * np.conj(np.log(3 + 1j * x)) / (1 + 1j * x)))",
+    "np.sum(np.real((1j + x) ** 2.5) + np.imag(np.tanh(x + 0.5j)) * np.abs(x - 1j))",
+]
+
+
+@pytest.mark.parametrize("expression", SECOND)
+def test_second_derivative(expression: str) -> None:
+    f = function_from_expression(expression)
+    x = arguments(expression)[2]
+    gradient, step = grad(f), 1e-5
+    expected = [(gradient(x + step * e) - gradient(x - step * e)) / (2 * step) for e in np.eye(4)]
+    np.testing.assert_allclose(hessian(f)(x), expected, rtol=1e-6, atol=1e-7)
+    reverse = function_from_source(
+        f"{gradient.source_for(x)}\n\ndef along(x, w):\n    return np.sum(operation_grad(x) * w)\n"
+    )
+    weights = np.array([1.0, -2.0, 0.5, 1.5])
+    np.testing.assert_allclose(grad(reverse)(x, weights), weights @ expected, rtol=1e-6, atol=1e-7)

@@ -109,7 +109,8 @@ ASSEMBLING: list[Row] = [
     ("np.delete(x, 1)\nnp.delete(x, -1)\nnp.delete(x, [0, 2])", [[(4,)]]),
     ("np.delete(x, 1, axis=1)\nnp.delete(x, [0, 1], axis=1)", [[(2, 3)]]),
 ]
-if hasattr(np, "unstack"):
+if hasattr(np, "unstack"):  # NumPy 2.1
+    ASSEMBLING.append(("np.clip(x, min=-0.5, max=0.8)", [[(2, 3)]]))
     ASSEMBLING.append(("np.unstack(x)[0]\nnp.unstack(x, axis=1)[0] * 2", [[(1, 1)]]))
 
 METHODS = ("lower", "higher", "nearest", "midpoint", "weibull", "hazen", "median_unbiased", "normal_unbiased")
@@ -343,7 +344,6 @@ OPTIONS: list[Row] = [
         np.repeat(x, [1, 0, 2], axis=1)
         np.repeat(x, np.arange(6))
         np.sort(x, axis=0, kind="stable")
-        np.clip(x, min=-0.5, max=0.8)
         np.clip(x, None, 0.8)
         np.ptp(x, axis=1, keepdims=True)
         np.linspace(x, 2.0, 3)

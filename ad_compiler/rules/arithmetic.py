@@ -70,8 +70,8 @@ def ieee_remainder(a: Any, b: Any, *, y: Any) -> Any:
 
 
 @elementwise(operator.abs, np.absolute, np.fabs, math.fabs)
-def absolute(a: Any) -> Any:
-    return np.conj(np.sign(a)) if is_complex(a) else np.sign(a)
+def absolute(a: Any, *, y: Any) -> Any:
+    return np.conj(a) / np.where(y == 0, 1.0, y) if is_complex(a) else np.sign(a)
 
 
 @elementwise(np.maximum)

@@ -64,9 +64,12 @@ if hasattr(np, "matvec"):  # NumPy 2.2
     written_out(np.vecmat)(vecmat)
 
 
-@written_out(np.astype)
 def astype(x: Any, dtype: Any, /) -> Any:
     return np.asarray(x).astype(dtype)
+
+
+if hasattr(np, "astype"):  # NumPy 2.1
+    written_out(np.astype)(astype)
 
 
 @written_out(np.asanyarray, np.asfortranarray, np.asarray_chkfinite)

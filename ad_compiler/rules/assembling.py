@@ -61,10 +61,13 @@ def array_split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> Any:
     return np.split(ary, places, axis)
 
 
-@written_out(np.unstack if hasattr(np, "unstack") else "unstack")
 def unstack(x: Any, *, axis: Any = 0) -> Any:
     moved = np.moveaxis(x, axis, 0)
     return tuple([moved[i] for i in range(known_length(np.shape(moved)[0]))])
+
+
+if hasattr(np, "unstack"):  # NumPy 2.1
+    written_out(np.unstack)(unstack)
 
 
 @at_compile_time

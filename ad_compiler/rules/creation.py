@@ -59,6 +59,8 @@ def arange_type(start: Any, stop: Any = None, step: Any = None) -> ArrayType:
         # Its elements depend on such a bound, and so does how many there are.
         raise Refusal("a bound of `np.arange` is a real number", "write `start + step * np.arange(n)`")
     dtype = np.result_type(*[t.dtype for t in kinds])
+    if dtype.kind == "f" and not any(isinstance(bound, Value) for bound in bounds):
+        return ArrayType(dtype, (len(np.arange(*bounds)),))
     if len(bounds) == 1 and isinstance(start, (int, np.integer)):
         return ArrayType(dtype, (max(int(start), 0),))
     if len(bounds) == 1:

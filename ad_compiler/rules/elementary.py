@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import INT, ArrayType
+from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import constant, elementwise
 from ad_compiler.rules.shapes import (
     bool_type,
@@ -200,7 +201,17 @@ def sinc(x: Any, *, y: Any) -> Any:
     return np.pi * np.where(near, series, (np.cos(z) - y) / np.where(near, 1.0, z))
 
 
-@constant(np.sign, np.floor, np.ceil, np.trunc, np.rint, np.fix, np.spacing)
+def sign_type(x: Any) -> ArrayType:
+    if is_complex(x):
+        raise Refusal("`np.sign` of a complex number turns with it, and has no rule", "write `z / np.abs(z)`")
+    return elementwise_type(np.sign)(x)
+
+
+@constant(np.sign, infer=sign_type)
+def sign(x: Any) -> None: ...
+
+
+@constant(np.floor, np.ceil, np.trunc, np.rint, np.fix, np.spacing)
 @constant(np.isnan, np.isinf, np.isfinite, np.signbit)
 def steps(x: Any) -> None: ...
 

@@ -154,11 +154,9 @@ def has_rule(function: Any) -> bool:
 
 def refusal_of(function: Any) -> tuple[str, str] | None:
     """Why a function is refused; None where no reason is written down."""
-    name = getattr(function, "__name__", None)
     for names, reason, advice in REFUSALS:
-        for path in names.split():
-            if path.rpartition(".")[2] == name and named(path) is function:
-                return reason, advice
+        if any(named(path) is function for path in names.split()):
+            return reason, advice
     return _TESTS if type(function).__name__ == "PytestTester" else None
 
 

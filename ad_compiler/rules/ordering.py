@@ -82,9 +82,7 @@ def whole_type(*operands: Any) -> ArrayType:
 def common(x1: Any, x2: Any) -> None: ...
 
 
-@constant(
-    getattr(np, "bitwise_count", "bitwise_count"), infer=lambda x: ArrayType(np.dtype(np.uint8), shape_of(x))
-)
+@constant(np.bitwise_count, infer=lambda x: ArrayType(np.dtype(np.uint8), shape_of(x)))
 def bitwise_count(x: Any) -> None: ...
 
 

@@ -83,6 +83,9 @@ def solve_type(a: Any, b: Any) -> ArrayType:
 
 @rule(np.linalg.solve, infer=solve_type)
 def solve(a: Any, b: Any, *, y: Any, g: Any) -> Any:
+    if np.ndim(b) == 1 and np.ndim(a) == 2:
+        b_bar = np.linalg.solve(a.T, g)
+        return -np.outer(b_bar, y), b_bar
     if np.ndim(b) == 1:
         b_bar = solved_vectors(transposed(a), g)
         return sum_to_shape_of(-(b_bar[..., :, None] * y[..., None, :]), a), sum_to_shape_of(b_bar, b)

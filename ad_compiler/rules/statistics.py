@@ -76,19 +76,20 @@ def between(ordered: Any, n: Any, q: Any, method: Any, at: Any) -> Any:
         return high
     if method == "midpoint":
         return (low + high) / 2
-    weight = np.asarray(place - np.floor(place))
+    weight = place - np.floor(place)
     return low + (high - low) * (weight.astype(ordered.dtype) if np.ndim(q) == 0 else weight)
 
 
 def at_places(ordered: Any, place: Any) -> Any:
     """The elements of all lanes at the same places."""
-    return ordered[..., np.asarray(place).astype(int)]
+    return ordered[..., place.astype(int)]
 
 
 def at_own_place(ordered: Any, place: Any) -> Any:
     """The element of each lane at a place of its own."""
-    index = np.asarray(place).astype(int)
-    return np.take_along_axis(ordered, index[..., None], -1)[..., 0]
+    if np.ndim(place) == 0:
+        return ordered[place.astype(int)]
+    return np.take_along_axis(ordered, place.astype(int)[..., None], -1)[..., 0]
 
 
 def finished(result: Any, a: Any, axis: Any, keepdims: Any, q: Any) -> Any:
@@ -108,9 +109,8 @@ def refuse_many() -> None:
 @definition(np.quantile)
 def quantile(a: Any, q: Any, axis: Any = None, method: Any = "linear", keepdims: Any = False) -> Any:
     ordered = np.sort(lanes(a, axis))
-    quantiles = np.asarray(q)
-    result = between(ordered, count(a, axis), quantiles, method, at_places)
-    return finished(result, a, every(a, axis), keepdims, quantiles)
+    result = between(ordered, count(a, axis), q, method, at_places)
+    return finished(result, a, every(a, axis), keepdims, q)
 
 
 @at_compile_time
@@ -120,12 +120,14 @@ def every(a: Any, axis: Any) -> tuple[int, ...]:
 
 @definition(np.percentile)
 def percentile(a: Any, q: Any, axis: Any = None, method: Any = "linear", keepdims: Any = False) -> Any:
-    return quantile(a, np.asarray(q) / 100, axis, method, keepdims)
+    return quantile(a, q / 100, axis, method, keepdims)
 
 
 @definition(np.median)
 def median(a: Any, axis: Any = None, keepdims: Any = False) -> Any:
-    return quantile(a, 0.5, axis, "linear", keepdims)
+    ordered, n = np.sort(lanes(a, axis)), count(a, axis)
+    middle = (ordered[..., (n - 1) // 2] + ordered[..., n // 2]) / 2
+    return finished(middle, a, every(a, axis), keepdims, 0.5)
 
 
 @definition(np.nanquantile)
