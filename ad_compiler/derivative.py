@@ -301,6 +301,7 @@ class Derivative(functools.partial[Any]):
                 self.request.has_aux,
                 self.request.of_given,
                 self.request.backend,
+                self.request.holomorphic,
             )
             self._bound[id(instance)] = known = (instance, made)
         return known[1]
@@ -327,6 +328,7 @@ class Derivative(functools.partial[Any]):
             self.request.has_aux,
             self.request.of_given,
             self.request.backend,
+            self.request.holomorphic,
         )
 
     @property

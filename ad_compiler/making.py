@@ -30,6 +30,7 @@ def derivative_of(
     has_aux: bool,
     of: str | Sequence[str] | None = None,
     backend: Backend = NUMPY,
+    holomorphic: bool = False,
 ) -> Derivative:
     """The derivative object of a function, made once for each function and set of options."""
     if of is not None and not isinstance(of, str):
@@ -40,7 +41,13 @@ def derivative_of(
     if not all(isinstance(number, (int, str)) for number in given):
         raise TypeError(f"argnums {argnums!r} must be a position, a name, or a tuple of these")
     return _derivative_of(
-        fun, mode, given if isinstance(argnums, (tuple, list)) else given[0], has_aux, of, backend
+        fun,
+        mode,
+        given if isinstance(argnums, (tuple, list)) else given[0],
+        has_aux,
+        of,
+        backend,
+        holomorphic,
     )
 
 
@@ -52,11 +59,12 @@ def _derivative_of(
     has_aux: bool,
     of: str | tuple[str, ...] | None,
     backend: Backend,
+    holomorphic: bool,
 ) -> Derivative:
     bound_self = None
     primal = fun
     if hasattr(type(fun), "inline_in"):  # a derivative already
-        primal = caller_of(fun, f"{getattr(fun, '__name__', 'function')}_{fun.suffix}")
+        primal = caller_of(fun)
     if isinstance(fun, MethodType):
         primal = fun.__func__
         first = primal.__code__.co_varnames[0]
@@ -84,6 +92,7 @@ def _derivative_of(
         of=written,
         single_of=isinstance(of, str),
         backend=backend,
+        holomorphic=holomorphic,
     )
     return Derivative(fun, request, argnums)
 

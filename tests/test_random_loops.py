@@ -126,13 +126,12 @@ def gradients_by_vjp(f: Any, args: list[Any], plain: Any, cotangent: Any) -> dic
     return dict(zip(reals, gradients, strict=True))
 
 
-# Most of it: writes in loops through `reshape` and `ravel`, recursive functions that write into their
-# arguments, and arrays that a branch chooses between.
-REFUSED_AT_MOST = 0.25
+# Most of it: arrays that loops exchange while one of them is run over, or is held under a second name.
+REFUSED_AT_MOST = 0.05
 
 
 def test_gradients_of_random_loops() -> None:
-    """Nothing is wrong, three quarters are accepted, and every construct is there often enough."""
+    """Nothing is wrong, nineteen of twenty are accepted, and every construct is there often enough."""
     outcomes: Counter[str] = Counter()
     constructs: Counter[str] = Counter()
 

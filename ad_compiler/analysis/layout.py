@@ -29,7 +29,9 @@ CONTIGUOUS: frozenset[Value] = frozenset()  # whatever the arguments are
 _SAME = frozenset(
     {"asarray", "float64", "float32", "float16", "complex64", "complex128", "longdouble", "clongdouble"}
 )  # the operand itself, if the dtype is right
-_READ_ONLY = frozenset({"broadcast_to", "diagonal", "diag", "sliding_window_view", "real", "imag"})
+_READ_ONLY = frozenset(
+    {"broadcast_to", "diagonal", "diag", "sliding_window_view", "real", "imag", "matrix_power"}
+)
 _ALWAYS = frozenset(
     {"zeros", "ones", "empty", "full", "arange", "linspace", "eye", "identity", "outer", "flatten", "ravel"}
 )
@@ -113,7 +115,7 @@ def sharing(operation: Operation) -> Sharing:
         return Sharing.VIEW
     if name in _SAME or (name == "diag" and rank_of(base) == 1):
         return Sharing.COPY
-    return Sharing.UNKNOWN if name == "ascontiguousarray" else Sharing.VIEW
+    return Sharing.UNKNOWN if name in ("ascontiguousarray", "sum_where_broadcast") else Sharing.VIEW
 
 
 def shows_memory(base: Value, path: tuple[Operand, ...]) -> bool:

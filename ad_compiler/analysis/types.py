@@ -285,6 +285,7 @@ INT = ArrayType(np.dtype(np.int64), (), True)
 FLOAT = ArrayType(np.dtype(np.float64), (), True)
 COMPLEX = ArrayType(np.dtype(np.complex128), (), True)
 STRING = ObjectType("str")
+GENERATOR = ObjectType("np.random.Generator")
 
 _PYTHON_TYPES: dict[type, ArrayType] = {bool: BOOL, int: INT, float: FLOAT, complex: COMPLEX}
 _BY_KIND = {"b": BOOL, "i": INT, "u": INT, "f": FLOAT, "c": COMPLEX}

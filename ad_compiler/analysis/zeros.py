@@ -34,7 +34,7 @@ _TRANSPARENT = frozenset(
 
 def may_hold_zeros(operand: Operand) -> bool:
     """Whether a cotangent may hold zeros of elements that were not selected, or not read."""
-    return _may_hold(operand, _SOURCES)
+    return _may_hold(operand, _SOURCES, set())
 
 
 def may_hold_unselected(operand: Operand) -> bool:
@@ -43,20 +43,30 @@ def may_hold_unselected(operand: Operand) -> bool:
     This is what counts for a cotangent that a loop carries: that elements of an array are not read in
     every turn is the rule there, and the partial derivatives of those that are not are finite.
     """
-    return _may_hold(operand, _CHOOSING)
+    return _may_hold(operand, _CHOOSING, set())
 
 
-def _may_hold(operand: Operand, sources: frozenset[str]) -> bool:
+def _may_hold(operand: Operand, sources: frozenset[str], clear: set[Value]) -> bool:
+    """Whether it comes from one of the sources; `clear` are the values that were found not to."""
     if not isinstance(operand, Value):
         return sources is _SOURCES and isinstance(operand, (int, float)) and operand == 0
-    if operand.loop is not None or operand.holds_zeros:
-        return operand.holds_zeros
-    origins = origins_of(operand)
-    if isinstance(operand.operation, Loop):
+    if operand in clear:
+        return False
+    found = _comes_from(operand, sources, clear)
+    if not found:
+        clear.add(operand)
+    return found
+
+
+def _comes_from(value: Value, sources: frozenset[str], clear: set[Value]) -> bool:
+    if value.loop is not None or value.holds_zeros:
+        return value.holds_zeros
+    origins = origins_of(value)
+    if isinstance(value.operation, Loop):
         return any(may_hold_unselected(origin) for origin in origins or ())
     if origins is not None:
-        return any(_may_hold(origin, sources) for origin in origins)
-    node = operand.operation
+        return any(_may_hold(origin, sources, clear) for origin in origins)
+    node = value.operation
     if not isinstance(node, Operation):
         return False
     if node.primitive.name in sources:
@@ -67,4 +77,4 @@ def _may_hold(operand: Operand, sources: frozenset[str]) -> bool:
         isinstance(a, Value) and type_of(a).dtype.kind == "b" for a in node.arguments
     ):
         return True
-    return any(_may_hold(value, sources) for value in values_in(node.arguments))
+    return any(_may_hold(inner, sources, clear) for inner in values_in(node.arguments))

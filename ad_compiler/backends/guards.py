@@ -68,7 +68,7 @@ class GuardWriter:
             self.conditions.append(f"_ad_type({access}) is {self.name(cls)}")
             for field in dataclasses.fields(example):
                 self.add(f"{access}.{field.name}", getattr(example, field.name))
-        elif isinstance(example, np.generic):
+        elif isinstance(example, (np.generic, np.random.Generator)):
             self.conditions.append(f"_ad_type({access}) is {self.name(cls)}")
         elif cls in (str, bytes, np.dtype, slice, range):
             self.conditions.append(

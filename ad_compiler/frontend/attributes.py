@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.layout import is_array
-from ad_compiler.analysis.types import ArrayType, python_type
+from ad_compiler.analysis.types import GENERATOR, ArrayType, python_type
 from ad_compiler.frontend import lists
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.containers import change, is_changing
@@ -27,6 +27,7 @@ from ad_compiler.ir import Iteration, Operand, Record, Value
 from ad_compiler.refusal import NeedsConstant, Refusal
 from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import expansions, methods, registry
+from ad_compiler.rules.random_numbers import drawn
 from ad_compiler.rules.shapes import rank_of, type_of
 
 _METHOD_EXPANSIONS: dict[str, Any] = {"take": np.take}
@@ -119,6 +120,9 @@ def call_method(
     assert isinstance(node.func, ast.Attribute)
     if is_list(owner) or (isinstance(owner, list) and name in (*CHANGING, "copy")):
         return lists.method(context, node, owner, name, positional, keywords)
+    if isinstance(owner, Value) and owner.type is GENERATOR:
+        context.builder.place = (context.here.source, node)
+        return drawn(context.builder, owner, name, positional, keywords)
     if isinstance(owner, Value):
         return array_method(context, node, owner, name, positional, keywords)
     if isinstance(owner, dict) and name in ("items", "keys", "values", "get"):

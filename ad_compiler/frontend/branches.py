@@ -36,7 +36,7 @@ from ad_compiler.frontend.aliases import (
     viewing,
 )
 from ad_compiler.frontend.context import Context
-from ad_compiler.frontend.scope import LocalFunction, Scope, Undecided
+from ad_compiler.frontend.scope import Chosen, LocalFunction, Scope, Undecided, is_plain_function
 from ad_compiler.ir import UNBOUND, Block, Branch, Iteration, Operand, Operation, Record, Value, map_values
 from ad_compiler.refusal import Refusal, ResultUnknown
 from ad_compiler.rules.lists import is_list
@@ -195,7 +195,7 @@ def on_this_side(context: Context, undecided: Undecided, name: str) -> Operand:
     operand = undecided.then if side else undecided.otherwise
     if isinstance(operand, Undecided):
         operand = on_this_side(context, operand, name)
-    if isinstance(operand, (Undecided, LocalFunction)):
+    if isinstance(operand, (Undecided, LocalFunction, Chosen)):
         return undecided
     inside = set(made_in(branch.then if side else branch.otherwise))
 
@@ -227,6 +227,17 @@ def carried_out(branch: Branch, side: bool, value: Value, name: str) -> Value:
     mine.results.append(value)
     other.results.append(UNBOUND)
     return result
+
+
+def seen_outside(branch: Branch, side: bool, function: Operand) -> Operand:
+    """A function that one side has bound; what chose it there is carried out."""
+    if not isinstance(function, Chosen):
+        return function
+    condition = function.condition
+    if condition in set(made_in(branch.then if side else branch.otherwise)):
+        condition = carried_out(branch, side, condition, "chosen")
+    then, otherwise = (seen_outside(branch, side, each) for each in (function.then, function.otherwise))
+    return Chosen(condition, then, otherwise)
 
 
 def scopes_around(scope: Scope | None) -> list[Scope]:
@@ -271,6 +282,8 @@ def merge_operands(
 ) -> Operand:
     if is_any_list(left) and is_any_list(right):
         return merge_lists(context, branch, left, right, name)
+    if left is not right and is_plain_function(left) and is_plain_function(right):
+        return Chosen(branch.condition, seen_outside(branch, True, left), seen_outside(branch, False, right))
     if is_container(left) and is_container(right):
         return merge_containers(context, branch, left, right)
     if isinstance(left, Value) and isinstance(right, Value):

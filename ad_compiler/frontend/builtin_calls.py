@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import STRING, ListType, ObjectType, TupleType
+from ad_compiler.frontend.comprehensions import row_of
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.folds import FOLDS
 from ad_compiler.frontend.iteration import MAKERS
+from ad_compiler.frontend.itertools_calls import accumulated, chained, combined, paired
 from ad_compiler.frontend.lists import length_of
 from ad_compiler.frontend.objects import OBJECTS, has_attribute, is_value
 from ad_compiler.frontend.operations import operation
@@ -126,6 +129,14 @@ BUILTINS: dict[Any, Builtin] = {
     print: _print,
     divmod: _divmod,
     getattr: _getattr,
+    row_of: row_of,
+    itertools.accumulate: accumulated,
+    itertools.chain: chained,
+    itertools.combinations: combined(itertools.combinations),
+    itertools.combinations_with_replacement: combined(itertools.combinations_with_replacement),
+    itertools.pairwise: paired,
+    itertools.permutations: combined(itertools.permutations),
+    itertools.product: combined(itertools.product),
 }
 
 

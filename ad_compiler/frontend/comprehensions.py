@@ -14,14 +14,21 @@ rewritten as the loop it stands for:
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Iterator
+from typing import Any
 
-from ad_compiler.frontend.context import Context, handles, lower
+import numpy as np
+
+from ad_compiler.frontend.context import Context, Given, handles, lower
 from ad_compiler.frontend.iteration import Candidate, Generated, check_iterable, inside, is_known, items
+from ad_compiler.frontend.operations import operation
 from ad_compiler.frontend.rewriting import Rewriting
 from ad_compiler.frontend.scope import Scope
 from ad_compiler.frontend.statements import assign
 from ad_compiler.ir import Iteration, Operand, Record, Value
+from ad_compiler.rules.lists import is_list
+from ad_compiler.rules.notation import registry
 
 Comprehension = ast.ListComp | ast.DictComp | ast.GeneratorExp
 
@@ -152,3 +159,74 @@ def listed(context: Context, node: ast.AST, iteration: Operand) -> Operand:
     return rewriting.run(
         result, f"{result} = []", lambda item: [rewriting.statement(f"{result}.append(_)", item)]
     )
+
+
+def kept(context: Context, node: ast.AST, predicate: Operand, container: Operand) -> Operand:
+    """`filter(predicate, container)` as the generator expression that it is."""
+    item = ast.Name("item", ast.Load())
+    test = item if predicate is None else ast.Call(Given(predicate), [item], [])
+    return generated(context, node, item, container, [test])
+
+
+def mapped(context: Context, node: ast.AST, function: Operand, container: Operand) -> Operand:
+    """`map(function, container)` as the generator expression that it is."""
+    if not isinstance(container, Generated):
+        item = ast.Name("item", ast.Load())
+        return generated(context, node, ast.Call(Given(function), [item], []), container, [])
+    called = placed(ast.Call(Given(function), [container.element], []), node)
+    expression = placed(ast.GeneratorExp(called, container.node.generators), node)
+
+    def produce() -> Iterator[Candidate]:
+        for condition, compute in container.produce():
+            yield condition, functools.partial(call_item, context, node, function, compute)
+
+    return Generated(container.first, produce, container.scope, expression, called)
+
+
+def call_item(context: Context, node: ast.AST, function: Operand, compute: Callable[[], Operand]) -> Operand:
+    from ad_compiler.frontend.calls import call_operand
+
+    return call_operand(context, node, function, [compute()], {})
+
+
+def generated(
+    context: Context, node: ast.AST, element: ast.expr, container: Operand, tests: list[ast.expr]
+) -> Generated:
+    clause = ast.comprehension(ast.Name("item", ast.Store()), Given(container), tests, 0)
+    expression = placed(ast.GeneratorExp(element, [clause]), node)
+    return generator(context, expression, expression.elt)
+
+
+def placed(expression: ast.GeneratorExp | ast.Call, node: ast.AST) -> Any:
+    """The expression, where `node` stands in the program."""
+    for inner in ast.walk(expression):
+        if isinstance(inner, ast.expr) and not hasattr(inner, "lineno"):
+            ast.copy_location(inner, node)
+    return expression
+
+
+def row_of(
+    context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    """What an inner list of `np.array([[... for b in xs] for a in xs])` is: an array, or a known list."""
+    (row,) = positional
+    return operation(context, node, registry["list_stack"], (row,)) if is_list(row) else row
+
+
+def with_rows(context: Context, node: ast.Call) -> ast.Call:
+    """A call of `np.array` with list comprehensions inside of one marked as rows."""
+    if not (
+        node.args and isinstance(node.args[0], ast.ListComp) and isinstance(node.args[0].elt, ast.ListComp)
+    ):
+        return node
+    if lower(context, node.func) not in (np.array, np.asarray):
+        return node
+    return ast.copy_location(ast.Call(node.func, [marked(node.args[0]), *node.args[1:]], node.keywords), node)
+
+
+def marked(comprehension: ast.ListComp) -> ast.ListComp:
+    inner = comprehension.elt
+    if not isinstance(inner, ast.ListComp):
+        return comprehension
+    row = ast.copy_location(ast.Call(ast.copy_location(Given(row_of), inner), [marked(inner)], []), inner)
+    return ast.copy_location(ast.ListComp(row, comprehension.generators), comprehension)

@@ -19,6 +19,7 @@ from ad_compiler.frontend.objects import is_value
 from ad_compiler.frontend.operations import describe_any, elements_of, evaluate, operation
 from ad_compiler.frontend.scope import Undecided, locate
 from ad_compiler.frontend.statements import assign, local_function
+from ad_compiler.frontend.stretched import stretched_sum
 from ad_compiler.ir import Operand, Record, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.lists import is_list
@@ -236,6 +237,9 @@ def boolean_rest(context: Context, node: ast.BoolOp, values: list[ast.expr]) -> 
 @handles(ast.IfExp)
 def conditional(context: Context, node: ast.IfExp) -> Operand:
     condition = lower(context, node.test)
+    summed = stretched_sum(context, node, condition)
+    if summed is not None:
+        return summed
     return choose(
         context, node, condition, lambda: lower(context, node.body), lambda: lower(context, node.orelse)
     )
@@ -303,6 +307,9 @@ def attribute(context: Context, node: ast.Attribute) -> Operand:
 
 @handles(ast.Call)
 def call(context: Context, node: ast.Call) -> Operand:
+    from ad_compiler.frontend.comprehensions import with_rows
+
+    node = with_rows(context, node)
     positional, keywords = arguments_of(context, node)
     if isinstance(node.func, ast.Attribute):
         owner = lower(context, node.func.value)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.frontend.branches import choose
-from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.context import Context, Given
 from ad_compiler.frontend.iteration import candidates, check_iterable, constantly, is_known, items
 from ad_compiler.frontend.lists import copied
 from ad_compiler.frontend.operations import elements_of, operation
@@ -136,14 +136,8 @@ def extremum(function: Any) -> Callable[..., Operand]:
             found = positional
         else:
             check_iterable(context, node, positional[0])
-            if is_list(positional[0]) and key is None and "default" not in keywords:
-                stacked = operation(context, node, registry["list_stack"], (positional[0],))
-                reduction = registry[getattr(np, function.__name__)]
-                return operation(context, node, reduction, reduction.bind([stacked], {}))
             if not is_known(positional[0]):
-                reason = f"`{function.__name__}` runs over items whose number is not known while compiling"
-                advice = f"use `np.{function.__name__}` of an array"
-                raise context.refuse(node, reason, advice)
+                return extremum_at_run_time(context, node, function, positional[0], keywords)
             found = list(items(context, node, positional[0]))
         if not found:
             if "default" in keywords:
@@ -155,6 +149,48 @@ def extremum(function: Any) -> Callable[..., Operand]:
         return functools.reduce(lambda best, item: better(context, node, function, best, item), found)
 
     return handler
+
+
+def extremum_at_run_time(
+    context: Context, node: ast.AST, function: Any, container: Operand, keywords: Keywords
+) -> Operand:
+    """The same, of items whose number is not known: `np.max` of them, or a loop that compares their keys."""
+    from ad_compiler.frontend.comprehensions import listed
+
+    if "default" in keywords:
+        reason = f"`{function.__name__}` runs over items whose number is not known while compiling"
+        raise context.refuse(node, reason, "ask whether there are items, and leave out `default=`")
+    several = listed(context, node, container) if isinstance(container, Iteration) else container
+    if "key" in keywords:
+        return by_key_at_run_time(context, node, function, several, keywords["key"])
+    if not is_list(several) and rank_of(several) > 1:
+        reason = f"`{function.__name__}` compares the rows of an array"
+        raise context.refuse(node, reason, f"use `np.{function.__name__}`, or a `key=`")
+    stacked = operation(context, node, registry["list_stack"], (several,)) if is_list(several) else several
+    reduction = registry[getattr(np, function.__name__)]
+    return operation(context, node, reduction, reduction.bind([stacked], {}))
+
+
+def by_key_at_run_time(
+    context: Context, node: ast.AST, function: Any, several: Operand, key: Operand
+) -> Operand:
+    from ad_compiler.frontend.attributes import item as item_of
+
+    place = ast.copy_location(ast.Subscript(Given(several), Given(0), ast.Load()), node)
+    first = item_of(context, place, several, 0)
+    rest = item_of(context, place, several, slice(1, None))
+    rewriting = Rewriting(context, node, rest)
+    best, best_key = rewriting.bind("best", first), rewriting.name("best_key")
+    called, item_key = rewriting.bind("key", key), rewriting.name("item_key")
+    sign = ">" if function is max else "<"
+    return rewriting.run(
+        best,
+        f"{best_key} = {called}({best})",
+        lambda item: [
+            rewriting.statement(f"{item_key} = {called}(_)", item),
+            rewriting.statement(f"if {item_key} {sign} {best_key}: {best}, {best_key} = _, {item_key}", item),
+        ],
+    )
 
 
 def better(context: Context, node: ast.AST, function: Any, best: Operand, item: Operand) -> Operand:
@@ -191,9 +227,11 @@ def sequence(cls: type) -> Callable[..., Operand]:
         (container,) = positional
         if cls is list and is_list(container):
             return copied(context, node, container)
-        if cls is list and isinstance(container, Value) and rank_of(container) and not is_known(container):
+        if cls is tuple and is_list(container):
+            return copied(context, node, container)
+        if isinstance(container, Value) and rank_of(container) and not is_known(container):
             return operation(context, node, registry["list_rows"], (container, None))
-        if cls is list and isinstance(container, Iteration) and not is_known(container):
+        if isinstance(container, Iteration) and not is_known(container):
             from ad_compiler.frontend.comprehensions import listed
 
             return listed(context, node, container)
@@ -270,13 +308,23 @@ def product(context: Context, node: ast.AST, positional: Arguments, keywords: Ke
 
 
 def ordered(context: Context, node: ast.AST, positional: Arguments, keywords: Keywords) -> Operand:
-    """`sorted`, of what is known while compiling."""
-    found = elements_of(context, node, positional[0])
+    """`sorted`: while compiling where what is compared is known, else by `np.argsort`."""
+    container = positional[0]
+    check_iterable(context, node, container)
     key, reverse = keywords.get("key"), keywords.get("reverse", False)
-    keys = found if key is None else [key_for(context, node, key, item) for item in found]
-    if isinstance(reverse, Value) or any(isinstance(k, (Value, Record)) or has_values(k) for k in keys):
+    if isinstance(reverse, Value):
         raise context.refuse(
-            node, "the order of these numbers is not known while compiling", "use `np.sort` or `np.argsort`"
+            node, "the direction of an order is not known while compiling", "write two calls"
+        )
+    if not is_known(container):
+        return ordered_at_run_time(context, node, container, key, bool(reverse))
+    found = elements_of(context, node, container)
+    keys = found if key is None else [key_for(context, node, key, item) for item in found]
+    if any(isinstance(k, Value) for k in keys) and all(map(is_number, keys)):
+        return ordered_by_numbers(context, node, found, keys, bool(reverse))
+    if any(isinstance(k, (Value, Record)) or has_values(k) for k in keys):
+        raise context.refuse(
+            node, "the order of these items is not known while compiling", "use `np.sort` or `np.argsort`"
         )
     from ad_compiler.frontend.operations import evaluate
 
@@ -284,6 +332,70 @@ def ordered(context: Context, node: ast.AST, positional: Arguments, keywords: Ke
         return sorted(range(len(keys)), key=keys.__getitem__, reverse=bool(reverse))
 
     return [found[i] for i in evaluate(context, node, order)]
+
+
+def is_number(operand: Operand) -> bool:
+    return isinstance(operand, (int, float, np.number)) or (
+        isinstance(operand, Value) and not is_list(operand) and rank_of(operand) == 0
+    )
+
+
+def ordered_by_numbers(
+    context: Context, node: ast.AST, found: list[Operand], keys: list[Operand], reverse: bool
+) -> list[Operand]:
+    """Items in the order of numbers known at run time: each part of them is put in order as an array."""
+    order = order_of(context, node, operation(context, node, registry[np.array], (keys, None)), reverse)
+    first = found[0]
+    if any(type(item) is not type(first) and not is_number(item) for item in found):
+        raise context.refuse(node, "items of several kinds are put in order", "use `np.argsort`")
+    if isinstance(first, (tuple, list)):
+        if any(len(item) != len(first) for item in found):
+            raise context.refuse(node, "items of several lengths are put in order", "use `np.argsort`")
+        columns = [in_order(context, node, list(part), order) for part in zip(*found, strict=True)]
+        return [type(first)(item) for item in zip(*columns, strict=True)]
+    return in_order(context, node, found, order)
+
+
+def in_order(context: Context, node: ast.AST, items: list[Operand], order: Operand) -> list[Operand]:
+    if not all(isinstance(item, Value) or is_number(item) for item in items) or any(map(is_list, items)):
+        raise context.refuse(node, "what is put in order is no number and no array", "use `np.argsort`")
+    stacked = operation(
+        context,
+        node,
+        registry[np.stack if rank_of(items[0]) else np.array],
+        (items, 0 if rank_of(items[0]) else None),
+    )
+    moved = operation(context, node, registry["getitem"], (stacked, (order,)))
+    return [operation(context, node, registry["getitem"], (moved, (place,))) for place in range(len(items))]
+
+
+def order_of(context: Context, node: ast.AST, keys: Operand, reverse: bool) -> Operand:
+    """The places of numbers in order; equal ones stay in theirs, whichever the direction."""
+    if reverse:
+        keys = operation(context, node, registry[operator.neg], (keys,))
+    argsort = registry[np.argsort]
+    return operation(context, node, argsort, argsort.bind([keys], {"kind": "stable"}))
+
+
+def ordered_at_run_time(
+    context: Context, node: ast.AST, container: Operand, key: Operand, reverse: bool
+) -> Operand:
+    from ad_compiler.frontend.comprehensions import listed, mapped
+
+    several = listed(context, node, container) if isinstance(container, Iteration) else container
+    several = operation(context, node, registry["list_stack"], (several,)) if is_list(several) else several
+    keys = several
+    if key is not None:
+        keys = listed(context, node, mapped(context, node, key, several))
+        keys = operation(context, node, registry["list_stack"], (keys,))
+    if rank_of(keys) != 1:
+        raise context.refuse(
+            node, "what is put in order is no list of numbers", "use `np.sort` or `np.argsort`"
+        )
+    moved = operation(
+        context, node, registry["getitem"], (several, (order_of(context, node, keys, reverse),))
+    )
+    return operation(context, node, registry["list_rows"], (moved, None))
 
 
 def key_for(context: Context, node: ast.AST, key: Operand, item: Operand) -> Operand:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import FLOAT, ArrayType, Length, type_of_number
+from ad_compiler.analysis.types import FLOAT, GENERATOR, ArrayType, Length, type_of_number
 from ad_compiler.ir import Operand, Record, Value
 from ad_compiler.refusal import Refusal
 
@@ -33,7 +33,7 @@ def kind_of(obj: Any, access: str = "", constants: frozenset[str] = frozenset())
         return (cls, obj) if access in constants else cls
     if cls is np.ndarray:
         return (cls, obj.dtype, tuple([n == 1 for n in obj.shape]))
-    if isinstance(obj, np.generic):
+    if isinstance(obj, (np.generic, np.random.Generator)):
         return cls
     if isinstance(obj, (tuple, list)):
         return (cls, *[kind_of(item, f"{access}[{i}]", constants) for i, item in enumerate(obj)])
@@ -103,6 +103,8 @@ def describe_input(obj: Any, access: str, constants: frozenset[str] = frozenset(
                 "pass a Python int",
             )
         return obj
+    if type(obj) is np.random.Generator:
+        return Value(GENERATOR, access if access.isidentifier() else None, access)
     if is_input(obj):
         value = Value(
             type_of_input(obj, access), name=access if access.isidentifier() else None, access=access

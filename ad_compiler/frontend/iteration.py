@@ -59,6 +59,23 @@ class Zipped(Iteration):
 
 
 @dataclass(eq=False, slots=True, repr=False)
+class Paired(Zipped):
+    """`itertools.pairwise` of an array: the items, each with the next. Python has read the first of a pair
+    in the turn before."""
+
+    written = "pairwise"
+
+
+@dataclass(eq=False, slots=True, repr=False)
+class Listed(Iteration):
+    """An iterator over items that are known already."""
+
+    inner: Operand
+
+    written = "itertools"
+
+
+@dataclass(eq=False, slots=True, repr=False)
 class Enumerated(Iteration):
     inner: Operand
     start: Operand = 0
@@ -123,7 +140,7 @@ def is_known(operand: Operand) -> bool:
         return rank_of(operand) > 0 and isinstance(representative(shape_of(operand)[0]), int)
     if isinstance(operand, (Zipped, Mapped)):
         return all(map(is_known, operand.parts))
-    if isinstance(operand, (Enumerated, Reversed, Filtered)):
+    if isinstance(operand, (Enumerated, Reversed, Filtered, Listed)):
         return is_known(operand.inner)
     if isinstance(operand, Generated):
         return is_known(operand.first)
@@ -145,6 +162,8 @@ def items(context: Context, node: ast.AST, operand: Operand) -> Iterator[Operand
     elif isinstance(operand, Enumerated):
         for place, item in enumerate(items(context, node, operand.inner)):
             yield counted(context, node, operand.start, place), item
+    elif isinstance(operand, Listed):
+        yield from operand.inner
     elif isinstance(operand, Reversed):
         yield from reversed(list(items(context, node, operand.inner)))
     elif isinstance(operand, Mapped):
@@ -335,6 +354,10 @@ def make_map(
     function, *parts = positional
     for part in parts:
         check_iterable(context, node, part)
+    if len(parts) == 1 and isinstance(parts[0], Generated) and not is_known(parts[0]):
+        from ad_compiler.frontend.comprehensions import mapped
+
+        return mapped(context, node, function, parts[0])
     return Mapped(function, tuple(parts))
 
 
@@ -343,6 +366,10 @@ def make_filter(
 ) -> Operand:
     predicate, inner = positional
     check_iterable(context, node, inner)
+    if not is_known(inner) and not isinstance(inner, Generated):
+        from ad_compiler.frontend.comprehensions import kept
+
+        return kept(context, node, predicate, inner)
     return Filtered(predicate, inner)
 
 

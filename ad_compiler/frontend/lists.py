@@ -129,6 +129,10 @@ def apply(
         return apply_to_value(context, node, xs, name, positional)
     if name in ("pop", "insert") and any(isinstance(each, Value) for each in positional[:1]):
         raise context.refuse(node, "which item is meant is not known while compiling", "use a constant index")
+    if name == "sort" and not positional:
+        from ad_compiler.frontend.folds import ordered
+
+        return None, ordered(context, node, [xs], {})
     if name in ("sort", "remove"):
         raise context.refuse(node, f"`.{name}` changes a list in place", "build a new one")
     changed = list(xs)

@@ -50,7 +50,7 @@ from ad_compiler.frontend.carried import (
 )
 from ad_compiler.frontend.context import Context, controls, lower
 from ad_compiler.frontend.courses import Course, course_of
-from ad_compiler.frontend.iteration import is_known, items
+from ad_compiler.frontend.iteration import Enumerated, Paired, is_known, items
 from ad_compiler.frontend.lists import check_items, check_iterated, joined_list, lifted, lists_in, truth_of
 from ad_compiler.frontend.operations import describe_any, operation
 from ad_compiler.frontend.outcomes import BREAK, END, RETURN, Outcome, merged_outcome, tags_of
@@ -96,6 +96,7 @@ def run_for(context: Context, node: ast.For, rest: list[ast.stmt]) -> Outcome | 
         outcome = None
         if course is not None:
             outcome = run_course(context, node, course)
+            check_pairs(context, node, operand)
             check_iterated(context, node, operand, changes)
         elif is_known(operand):
             outcome = unrolled(context, node, items(context, node.iter, operand))
@@ -108,6 +109,19 @@ def run_for(context: Context, node: ast.For, rest: list[ast.stmt]) -> Outcome | 
         )
 
     return after_loop(context, node, in_statement(context, node, turns), rest)
+
+
+def check_pairs(context: Context, node: ast.For, operand: Operand) -> None:
+    """Refuse a loop that writes into an array whose pairs it runs over: one of each was read before."""
+    inner = operand
+    while isinstance(inner, Enumerated):
+        inner = inner.inner
+    if isinstance(inner, Paired) and any(
+        root_of(v) in context.newer for v in values_in(inner) if is_array(v)
+    ):
+        raise context.refuse(
+            node, "this loop writes into an array whose pairs it runs over", "run over a copy: `.copy()`"
+        )
 
 
 @controls(ast.While)

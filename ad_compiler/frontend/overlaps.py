@@ -78,7 +78,9 @@ def check_overlap(
         if None not in signs and signs[0] != signs[1]:
             return
     made = viewing(operand)
-    line = f", made in line {made.place[1].lineno}" if made is not None and made.place is not None else ""
+    line = (
+        f", made in line {getattr(made.place[1], 'lineno', '?')}" if made is not None and made.place else ""
+    )
     raise context.refuse(
         node,
         f"the value is a view of the same array{line}: NumPy may read elements of it that it has already "
@@ -112,6 +114,7 @@ def permuted(seen: Operation, strides: list[Stride]) -> list[Stride]:
     """The strides in the order in which an operation puts the axes: told by the lengths it gives."""
     lengths = [Length(object()) for _ in strides]
     kind = seen.primitive.infer(Value(ArrayType(np.dtype(float), tuple(lengths))), *seen.arguments[1:])
+    assert isinstance(kind, ArrayType)
     return [strides[next(n for n, each in enumerate(lengths) if each is length)] for length in kind.shape]
 
 
@@ -141,7 +144,7 @@ def is_in_step(array: Value, items: Index, operand: Value) -> bool:
         return False
     target, source = (expanded_index(index, rank_of(array)) for index in (items, seen.arguments[1]))
     if len(target) == len(source) == 2:
-        return key_of(tuple(target)) == key_of((source[1], source[0]))
+        return bool(key_of(tuple(target)) == key_of((source[1], source[0])))
     if len(target) != 1 or len(source) != 1:
         return False
     (start, step), (other, stride) = start_and_step(target[0]), start_and_step(source[0])

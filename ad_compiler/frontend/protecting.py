@@ -306,12 +306,27 @@ def delete(context: Context, node: ast.Delete) -> None:
         del context.here.names[target.id]
 
 
-@handles(ast.Global, ast.Nonlocal)
-def declaration(context: Context, node: ast.Global | ast.Nonlocal) -> None:
+@handles(ast.Global)
+def global_declaration(context: Context, node: ast.Global) -> None:
     """Names of outside, which may be read."""
-    function = context.here.source.node
-    word = "a global" if isinstance(node, ast.Global) else "an outer variable"
-    for inner in ast.walk(function):
-        if isinstance(inner, ast.Name) and inner.id in node.names and not isinstance(inner.ctx, ast.Load):
-            reason = f"writing {word} is a side effect that a derivative cannot follow"
+    refuse_binding(context, node, "a global", (ast.Store, ast.Del))
+
+
+@handles(ast.Nonlocal)
+def nonlocal_declaration(context: Context, node: ast.Nonlocal) -> None:
+    """Names of a function around this one, which may be assigned where that is being lowered, too."""
+    here = context.here
+    around = here.enclosing
+    if around is None or any(around.find(name) is None for name in node.names):
+        refuse_binding(context, node, "an outer variable", (ast.Store, ast.Del))
+    refuse_binding(context, node, "an outer variable in another way than by `=`", (ast.Del,))
+    here.outer.update(node.names)
+
+
+def refuse_binding(
+    context: Context, node: ast.Global | ast.Nonlocal, what: str, kinds: tuple[type[ast.expr_context], ...]
+) -> None:
+    for inner in ast.walk(context.here.source.node):
+        if isinstance(inner, ast.Name) and inner.id in node.names and isinstance(inner.ctx, kinds):
+            reason = f"writing {what} is a side effect that a derivative cannot follow"
             raise context.refuse(node, reason, "return the value")

@@ -385,7 +385,6 @@ class Recursion:
         for place, updated in left.items():
             self.leave(node, arguments[place], updated)
 
-
         def given_back(value: Value) -> Operand:
             number = numbers.get(value)
             return arguments[same[number]] if number in same else value

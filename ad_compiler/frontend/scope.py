@@ -11,11 +11,13 @@ import ast
 import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from types import FunctionType, MethodType
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
+import numpy as np
+
 from ad_compiler.frontend.source import Source
-from ad_compiler.ir import Branch, Iteration, Operand, Record
+from ad_compiler.ir import Branch, Iteration, Operand, Record, Value
 
 
 @dataclass(eq=False, slots=True)
@@ -28,6 +30,7 @@ class Scope:
     enclosing: Scope | None = None
     in_loop: bool = False  # what is lowered now stands in the body of a loop of this function
     comprehension: bool = False  # its names are those of a comprehension; `:=` writes outside of it
+    outer: set[str] = field(default_factory=set)  # names that it declares `nonlocal`
 
     def find(self, name: str) -> Scope | None:
         """The scope in which `name` is a local variable, from here outwards."""
@@ -37,6 +40,11 @@ class Scope:
                 return scope
             scope = scope.enclosing
         return None
+
+    def binding(self, name: str) -> Scope:
+        """The scope in which an assignment here binds `name`."""
+        found = self.enclosing.find(name) if name in self.outer and self.enclosing is not None else None
+        return self if found is None else found
 
 
 @dataclass(eq=False, slots=True)
@@ -51,6 +59,33 @@ class LocalFunction:
     @property
     def __name__(self) -> str:
         return getattr(self.node, "name", "lambda")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Chosen:
+    """One function or another, as a branch has decided: a call of it is a branch again."""
+
+    condition: Value
+    then: Any
+    otherwise: Any
+
+    def inline_in(self, context: Any, node: ast.AST, positional: list[Any], keywords: dict[str, Any]) -> Any:
+        from ad_compiler.frontend.branches import choose
+        from ad_compiler.frontend.calls import call_operand
+
+        def called(function: Any) -> Any:
+            return lambda: call_operand(context, node, function, list(positional), dict(keywords))
+
+        return choose(context, node, self.condition, called(self.then), called(self.otherwise))
+
+
+def is_plain_function(operand: Operand) -> bool:
+    """A function that holds no arrays itself."""
+    if isinstance(operand, LocalFunction):
+        return not operand.defaults and not any(operand.keyword_defaults)
+    return isinstance(operand, (FunctionType, BuiltinFunctionType, np.ufunc, Chosen)) or (
+        callable(operand) and getattr(operand, "__module__", None) == "numpy"
+    )
 
 
 def names_of_fields(iteration: Iteration) -> list[str]:
@@ -68,6 +103,9 @@ def containers_in(operand: Operand) -> Iterator[Any]:
             continue
         if isinstance(each, MethodType):
             waiting.append(each.__self__)
+            continue
+        if isinstance(each, Chosen):
+            waiting += [each.then, each.otherwise]
             continue
         if not isinstance(each, (list, dict, Record, Iteration, LocalFunction)) or id(each) in seen:
             continue

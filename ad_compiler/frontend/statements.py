@@ -31,10 +31,11 @@ from ad_compiler.frontend.context import (
     lower,
 )
 from ad_compiler.frontend.objects import set_attribute
-from ad_compiler.frontend.operations import elements_of, operation
+from ad_compiler.frontend.operations import operation
 from ad_compiler.frontend.outcomes import BREAK, END, RETURN, Outcome, merged_outcome
 from ad_compiler.frontend.raising import always_raises, raise_if
 from ad_compiler.frontend.scope import LocalFunction
+from ad_compiler.frontend.unpacking import unpack
 from ad_compiler.frontend.writes import augment_name, write_item
 from ad_compiler.ir import Operand, Statement, Value
 from ad_compiler.refusal import Refusal
@@ -85,7 +86,7 @@ def run(context: Context, body: list[ast.stmt]) -> Outcome:
 def in_statement(context: Context, node: ast.stmt, action: Any) -> Any:
     """Run `action`; the operations it appends belong to this statement."""
     before, keeping = context.builder.statement, context.builder.keeping
-    if not context.in_rule:
+    if not context.in_rule and not context.in_sweep:
         context.builder.statement = Statement(context.here.source, node)
         context.builder.keeping = context.in_protected or node in context.protected
     try:
@@ -219,9 +220,9 @@ def assign(context: Context, target: ast.expr, operand: Operand) -> None:
         operand = current(context, operand)
         if isinstance(operand, Value) and operand.name is None and not context.builder.generated:
             operand.name = target.id
-        context.here.names[target.id] = operand
+        context.here.binding(target.id).names[target.id] = operand
     elif isinstance(target, (ast.Tuple, ast.List)):
-        unpack(context, target, elements_of(context, target, operand))
+        unpack(context, target, operand, assign)
     elif isinstance(target, ast.Subscript):
         write_item(context, target, target, operand, None)
     elif isinstance(target, ast.Attribute):
@@ -229,20 +230,6 @@ def assign(context: Context, target: ast.expr, operand: Operand) -> None:
             raise context.refuse(target, *_ATTRIBUTE)
     else:
         raise context.refuse(target, f"`{ast.unparse(target)}` cannot be assigned", "assign a name")
-
-
-def unpack(context: Context, target: ast.Tuple | ast.List, items: list[Operand]) -> None:
-    stars = [i for i, element in enumerate(target.elts) if isinstance(element, ast.Starred)]
-    wanted = len(target.elts)
-    if (not stars and len(items) != wanted) or (stars and len(items) < wanted - 1):
-        raise context.refuse(target, f"{len(items)} values are unpacked into {wanted} names", "match them")
-    if stars:
-        (place,) = stars
-        after = wanted - place - 1
-        end = len(items) - after
-        items = [*items[:place], items[place:end], *items[end:]]
-    for element, item in zip(target.elts, items, strict=True):
-        assign(context, element.value if isinstance(element, ast.Starred) else element, item)
 
 
 @handles(ast.FunctionDef)

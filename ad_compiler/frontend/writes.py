@@ -71,17 +71,17 @@ def augment_name(context: Context, node: ast.AugAssign, target: ast.Name) -> Non
         return
     if isinstance(held, dict):
         held = augment_dict(context, node, held, node.op, operand)
-        context.here.names[target.id] = held
+        context.here.binding(target.id).names[target.id] = held
         return
     held = current(context, held)
     if is_array(held):
         update(context, node, held, node.op, operand)
-        context.here.names[target.id] = current(context, held)
+        context.here.binding(target.id).names[target.id] = current(context, held)
         return
     result = apply_binary(context, node, BINARY[type(node.op)], held, operand)
     if isinstance(result, Value) and result.name is None:
         result.name = target.id
-    context.here.names[target.id] = result
+    context.here.binding(target.id).names[target.id] = result
 
 
 def target_as_load(target: ast.Name) -> ast.Name:

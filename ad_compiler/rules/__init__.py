@@ -34,9 +34,11 @@ from ad_compiler.rules import (
     mapping,
     matrices,
     norms,
+    options,
     ordering,
     padding,
     polynomials,
+    random_numbers,
     rearranging,
     reductions,
     selection,
@@ -72,9 +74,11 @@ __all__ = [
     "mapping",
     "matrices",
     "norms",
+    "options",
     "ordering",
     "padding",
     "polynomials",
+    "random_numbers",
     "rearranging",
     "reductions",
     "selection",
@@ -86,7 +90,7 @@ __all__ = [
     "windows",
 ]
 
-OF_SCIPY = ("scipy_special", "scipy_linalg", "scipy_signal", "scipy_stats")
+OF_SCIPY = ("scipy_special", "scipy_bessel", "scipy_linalg", "scipy_signal", "scipy_stats")
 _loaded: set[str] = set()
 
 

@@ -16,12 +16,6 @@ from ad_compiler.rules.notation import expansion, expansions, registry
 from ad_compiler.rules.shapes import _contract, is_complex, rank_of, shape_of
 
 
-@expansion(np.ptp)
-def ptp(builder: Builder, a: Operand, axis: Any = None) -> Operand:
-    high, low = (builder.call(registry[f], (a, axis, False)) for f in (np.max, np.min))
-    return builder.call(registry[operator.sub], (high, low))
-
-
 @expansion(np.average)
 def average(builder: Builder, a: Operand, axis: Any = None, weights: Any = None) -> Operand:
     if weights is None:

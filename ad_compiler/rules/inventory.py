@@ -142,13 +142,11 @@ def named(path: str) -> Any:
 
 def has_rule(function: Any) -> bool:
     """Whether calls of it are differentiated: by a rule, a definition, or a handler of the front end."""
-    from ad_compiler.frontend import calls
     from ad_compiler.frontend.builtin_calls import BUILTINS
-
-    assert calls.WRITERS.keys() <= BUILTINS.keys()  # those that write are handled, too
+    from ad_compiler.frontend.write_calls import WRITERS
 
     try:
-        known = any(function in table for table in (registry, expansions, replaced, BUILTINS))
+        known = any(function in table for table in (registry, expansions, replaced, BUILTINS, WRITERS))
     except TypeError:
         return False
     return known or getattr(function, "__name__", None) == "vectorize"
@@ -170,6 +168,11 @@ def reason_against(callee: Any) -> tuple[str, str]:
         return (
             "has no derivative rule: it draws from the random numbers of the whole process",
             "draw them before and pass them in, or pass a `np.random.Generator` as an argument",
+        )
+    if isinstance(getattr(callee, "__self__", None), np.random.Generator):
+        return (
+            "has no derivative rule: it draws from a generator that is not an argument",
+            "pass the `np.random.Generator` as an argument",
         )
     found = refusal_of(callee)
     return NO_RULE if found is None else (f"has no derivative rule: it {found[0]}", found[1])

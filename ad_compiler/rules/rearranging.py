@@ -231,7 +231,7 @@ def slice_along(a: Any, axis: Any, start: Any, stop: Any) -> tuple[slice, ...]:
     return (*[slice(None)] * place, slice(start, stop))
 
 
-def order_type(a: Any, axis: Any = -1) -> ArrayType:
+def order_type(a: Any, axis: Any = -1, kind: Any = None) -> ArrayType:
     return ArrayType(np.dtype(np.intp), sorted_type(a, axis).shape)
 
 
@@ -244,7 +244,7 @@ def sorted_type(a: Any, axis: Any = -1) -> ArrayType:
 
 
 @constant(np.argsort, infer=order_type, method="argsort")
-def argsort(a: Any, axis: Any = -1) -> None: ...
+def argsort(a: Any, axis: Any = -1, kind: Any = None) -> None: ...
 
 
 @linear(np.sort, infer=sorted_type)

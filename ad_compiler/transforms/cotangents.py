@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 
 from ad_compiler.analysis.classes import scalar_classes
 from ad_compiler.analysis.types import Length, representative
+from ad_compiler.builder import Builder
 from ad_compiler.frontend.context import Context
-from ad_compiler.frontend.outcomes import RETURN
-from ad_compiler.ir import UNBOUND, Block, Branch, Loop, Operand, Operation, Value, map_values, origins_of
+from ad_compiler.ir import UNBOUND, Block, Branch, Operand, Operation, Value, map_values, origins_of
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.lists import is_list, zeros
 from ad_compiler.rules.notation import registry
@@ -25,6 +26,34 @@ def is_zero(operand: Operand) -> bool:
     if is_broadcast(operand):
         operand = operand.operation.arguments[0]
     return isinstance(operand, (int, float)) and operand == 0
+
+
+def in_precision_of(builder: Builder, value: Value, cotangent: Operand) -> Operand:
+    """A selection between Python's numbers, which NumPy makes float64, in the precision of the primal.
+
+    np.where(x > 0, s, 0.0)   ->   np.where(x > 0, np.float32(s), 0.0)      of an x in float32
+    """
+    if is_list(value) or not isinstance(cotangent, Value) or is_list(cotangent):
+        return cotangent
+    kind, found = type_of(value), type_of(cotangent)
+    if kind.dtype.kind != "f" or not found.rank or found.dtype == kind.dtype:
+        return cotangent
+    return narrowed(builder, cotangent, kind.dtype)
+
+
+def narrowed(builder: Builder, operand: Operand, dtype: np.dtype[Any]) -> Operand:
+    """Python's numbers, where they are selected, as numbers of NumPy's; anything else stays as it is."""
+    if isinstance(operand, (int, float)):
+        return dtype.type(operand) if operand else operand
+    if not isinstance(operand, Value):
+        return operand
+    if type_of(operand).python:
+        return builder.call(registry[dtype.type], (operand,))
+    node = operand.operation
+    if not isinstance(node, Operation) or node.primitive.name != "select":
+        return operand
+    condition, *sides = node.arguments
+    return builder.call(registry["select"], (condition, *[narrowed(builder, side, dtype) for side in sides]))
 
 
 def name_cotangent(value: Value, cotangent: Operand) -> None:
@@ -112,16 +141,51 @@ def placeholder(context: Context, value: Value) -> Operand:
     return context.builder.call(registry[np.zeros], ((1,) * rank, type_of(value).dtype)) if rank else 0.0
 
 
-def is_bound_if(value: Value, condition: Operand) -> bool:
-    """Whether it is what a loop returns, and the condition that the loop has returned."""
+def is_unbound_where(value: Value, condition: Operand, side: bool) -> bool:
+    """Whether a value is known not to be computed where a condition, on how a block was left, has gone this
+    way: what a loop returns, where it has not returned."""
     test = condition.operation if isinstance(condition, Value) else None
-    loop = value.operation
-    if not isinstance(loop, Loop) or not isinstance(test, Operation) or test.primitive.name != "eq":
+    if not isinstance(test, Operation):
+        return False
+    if test.primitive.name == "not":
+        return is_unbound_where(value, test.arguments[0], not side)
+    if test.primitive.name not in ("eq", "ne") or not isinstance(test.arguments[0], Value):
         return False
     tag, number = test.arguments
-    if number != RETURN or tag not in loop.results or value not in loop.results:
-        return False
-    return loop.initial[loop.results.index(value)] is UNBOUND and value is not tag
+    tags = tags_where_bound(value, tag)
+    equal = side if test.primitive.name == "eq" else not side
+    return tags is not None and not any((each == number) is equal for each in tags)
+
+
+def tags_where_bound(value: Operand, tag: Operand) -> set[int] | None:
+    """What a number that control flow chooses may be, where a value that it chooses too is bound.
+
+    None where that is not known.
+    """
+    found: set[int] = set()
+    seen: set[tuple[Operand, Operand]] = set()
+    waiting = [(value, tag)]
+    while waiting:
+        pair = waiting.pop()
+        chosen, number = pair
+        if chosen is UNBOUND or pair in seen:
+            continue
+        seen.add(pair)
+        if not isinstance(number, Value):
+            found.add(number)
+            continue
+        numbers = origins_of(number)
+        if numbers is None:
+            return None
+        origins = origins_of(chosen) if isinstance(chosen, Value) else None
+        together = isinstance(chosen, Value) and (chosen.operation, chosen.loop) == (
+            number.operation,
+            number.loop,
+        )
+        if origins is None or not together:
+            origins = tuple(chosen for _ in numbers)
+        waiting += zip(origins, numbers, strict=True)
+    return found
 
 
 # What a gradient may be at run time: NumPy's double is a Python float.

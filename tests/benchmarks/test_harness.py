@@ -116,14 +116,14 @@ def test_a_process_that_fails_says_why() -> None:
 
 def test_caches_are_in_a_directory_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUMBA_CACHE_DIR", "of the user")
-    monkeypatch.delenv("AD_COMPILER_CACHE", raising=False)
+    monkeypatch.delenv("AD_COMPILER_CACHE_DIR", raising=False)
     with caches.temporary():
-        directory = os.path.dirname(os.environ["AD_COMPILER_CACHE"])
+        directory = os.path.dirname(os.environ["AD_COMPILER_CACHE_DIR"])
         assert os.path.isdir(directory)
         assert os.path.dirname(os.environ["NUMBA_CACHE_DIR"]) == directory
     assert not os.path.exists(directory)
     assert os.environ["NUMBA_CACHE_DIR"] == "of the user"
-    assert "AD_COMPILER_CACHE" not in os.environ
+    assert "AD_COMPILER_CACHE_DIR" not in os.environ
 
 
 def test_every_native_row_is_held_against_its_loops_by_hand() -> None:

@@ -271,14 +271,14 @@ REFUSED = [
         "give a tuple, a list or an array",
     ),
     Refused(
-        "sorted numbers",
+        "sorted pairs",
         """
         def f(x):
-            return sorted([x, 1.0])[0]
-                   ^^^^^^^^^^^^^^^^
+            return sorted([(x, 1), (1.0, 2)])[0][0]
+                   ^^^^^^^^^^^^^^^^^^^^^^^^^^
         """,
         (1.0,),
-        "the order of these numbers is not known while compiling",
+        "the order of these items is not known while compiling",
         "use `np.sort` or `np.argsort`",
     ),
     Refused(

@@ -411,16 +411,17 @@ REFUSED = [
         def f(x):
             total = x
 
-            def add():
+            def forget():
                 nonlocal total
                 ^^^^^^^^^^^^^^
-                total = total + x
+                del total
 
-            add()
-            return total
+            forget()
+            return x
         """,
         (1.0,),
-        "writing an outer variable is a side effect that a derivative cannot follow",
+        "writing an outer variable in another way than by `=` is a side effect "
+        "that a derivative cannot follow",
         "return the value",
     ),
 ]

@@ -8,7 +8,7 @@ def conjugate_gradients_grad(A, b, tolerance):
     p = r.copy()
     rr = r @ r
     tape = []
-    r_1 = r.copy()
+    r_1 = r
     turns = 0
     while rr > tolerance ** 2:
         turns += 1
@@ -16,12 +16,12 @@ def conjugate_gradients_grad(A, b, tolerance):
         product = p @ Ap
         alpha = rr / product
         x += alpha * p
-        r_1 -= alpha * Ap
+        r_1 = r_1 - alpha * Ap
         rr_1 = r_1 @ r_1
         quotient = rr_1 / rr
         tape.append((p, rr, Ap, product, alpha, r_1, quotient))
         p = r_1 + quotient * p
-        r_1, rr = r_1.copy(), rr_1
+        rr = rr_1
 
     # d(return np.sum(x * x))
     x_bar = 2.0 * x

@@ -5,9 +5,8 @@ def loss_grad(Wx, Wh, b, V, series):
     """Gradient of loss with respect to Wx, Wh, b and V."""
     h = np.zeros(14)
     c = np.zeros(14)
-    difference = series.shape[0] - 1
     tape = []
-    for t in range(difference):
+    for t in range(series.shape[0] - 1):
         z = series[t] @ Wx + h @ Wh + b
         z_part = z[:14]
         i = 1 / (1 + np.exp(-z_part))
@@ -30,7 +29,7 @@ def loss_grad(Wx, Wh, b, V, series):
     Wh_bar = np.zeros_like(Wh)
     b_bar = np.zeros_like(b)
     V_bar = np.zeros_like(V)
-    for t in reversed(range(difference)):
+    for t in reversed(range(series.shape[0] - 1)):
         c, h, i, f, o, g, tanh, difference = tape.pop()
         # d(error = error + np.sum((h @ V - series[t + 1]) ** 2))
         difference_bar = 2.0 * difference

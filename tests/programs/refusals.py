@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import os
 import random
@@ -55,16 +56,16 @@ def writing_a_global(x):
     return x * count
 
 
-@refused(1.5, reason="writing an outer variable is a side effect", advice="return the value")
-def writing_an_outer_variable(x):
+@refused(1.5, reason="writing an outer variable in another way", advice="return the value")
+def deleting_an_outer_variable(x):
     square = x * x
 
-    def add():
+    def forget():
         nonlocal square  # refused
-        square = square + 1.0
-        return square
+        del square
+        return x
 
-    return add() + square
+    return forget()
 
 
 @refused(1.5, reason="writing an attribute changes an object", advice="keep the value in a local name")
@@ -246,7 +247,7 @@ def random_numbers(x):
     return np.sum(x * np.random.normal(size=3))  # refused
 
 
-@refused(VECTOR, reason="has no derivative rule", advice=HAS_A_RULE)
+@refused(VECTOR, reason="a generator that is not an argument", advice="pass the `np.random.Generator`")
 def random_generator(x):
     return np.sum(x * RNG.standard_normal(3))  # refused
 
@@ -501,10 +502,18 @@ def number_or_none(x, y):
     return x if scale is None else x * scale
 
 
-@refused(1.5, reason="different kinds of values", advice=ONE_KIND)
-def function_chosen_by_a_branch(x):
-    f = np.sin if x > 0 else np.cos  # refused
-    return f(x)
+@refused(VECTOR, reason="writes into an array whose pairs it runs over", advice=".copy()")
+def written_while_pairs_are_read(x):
+    y = 2 * x
+    for i, (left, right) in enumerate(itertools.pairwise(y)):  # refused
+        y[i + 1] = left * right
+    return np.sum(y)
+
+
+@refused(1.5, reason="has been read before", advice="make a list of it")
+def accumulated_twice(x):
+    sums = itertools.accumulate([x, 2 * x])
+    return sum(sums) + sum(sums)  # refused
 
 
 @refused(1.5, reason="different kinds of values", advice=ONE_KIND)

@@ -135,7 +135,7 @@ def linspace(frame: Frame, elements: Elements, node: Operation, extents: Extents
 
 def sort(frame: Frame, elements: Elements, node: Operation, extents: Extents) -> None:
     """`np.sort` and `np.argsort` of vectors."""
-    values, axis = node.arguments
+    values, axis, *_ = node.arguments
     if rank_of(values) != 1 or axis is None:
         raise Refusal("sorting of arrays that are no vectors has no native form", scalars.ADVICE)
     source = in_memory(frame, elements, values)

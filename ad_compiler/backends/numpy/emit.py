@@ -248,7 +248,7 @@ class Writer:
             key = self.printer.key(index[0] if len(index) == 1 else index)
             lines.append(f"np.add.at({target}, {key}, {written})")
         else:
-            opposite = self.printer.negative(value)
+            opposite = self.printer.negative(value, subtracted=True)
             lines.append(f"{place} += {written}" if opposite is None else f"{place} -= {opposite[0]}")
         return lines
 

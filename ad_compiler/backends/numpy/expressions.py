@@ -66,10 +66,18 @@ UNARY = {"neg": "-", "pos": "+", "invert": "~"}
 
 
 class Expressions:
-    """Prints operands; `name_of` gives the variable of a value, None for one that is inlined."""
+    """Prints operands; `name_of` gives the variable of a value, None for one that is inlined.
 
-    def __init__(self, name_of: Callable[[Value], str | None]) -> None:
+    What `is_ours` tells to be made by the compiler may be written with other signs.
+    """
+
+    def __init__(
+        self,
+        name_of: Callable[[Value], str | None],
+        is_ours: Callable[[Value], bool] = lambda value: False,
+    ) -> None:
         self.name_of = name_of
+        self.is_ours = is_ours
 
     def text(self, operand: Operand) -> str:
         return self.operand(operand)[0]
@@ -158,14 +166,19 @@ class Expressions:
             return f"{name}({', '.join(map(self.text, node.arguments))})", Precedence.ATOM
         return self.call(node), Precedence.ATOM
 
-    def negative(self, operand: Operand) -> Text | None:
-        """`2.0 * x`, if the operand is written `-2.0 * x`; None if it does not begin with a minus."""
+    def negative(self, operand: Operand, subtracted: bool = False) -> Text | None:
+        """`2.0 * x`, if the operand is written `-2.0 * x`; None if it does not begin with a minus.
+
+        The user's own signs are kept; but what they have `subtracted` is a negation only to the compiler.
+        """
         node = operand.operation if isinstance(operand, Value) and self.name_of(operand) is None else None
         if not isinstance(node, Operation) or node.primitive.text:
             return None
-        if node.primitive.name == "neg":
+        if node.primitive.name == "neg" and (subtracted or self.is_ours(node.result)):
             return self.operand(node.arguments[0])
-        if node.primitive.name not in ("mul", "truediv"):
+        if not self.is_ours(node.result):
+            return None
+        if node.primitive.name not in ("mul", "truediv", "add", "sub"):
             return None
         first, second = node.arguments
         is_number = isinstance(first, (int, float)) and not isinstance(first, bool)
@@ -173,6 +186,7 @@ class Expressions:
         if opposite is None:
             return None
         symbol, precedence = BINARY[node.primitive.name]
+        symbol = {"+": "-", "-": "+"}.get(symbol, symbol)  # of a sum, every summand changes its sign
         left = opposite[0] if opposite[1] >= precedence else f"({opposite[0]})"
         return f"{left} {symbol} {self.at_least(second, precedence + 1)}", precedence
 
@@ -436,6 +450,17 @@ def _push(printer: Expressions, node: Operation) -> Text:
     return f"{printer.text(recorded)}.append({printer.text(values)})", Precedence.ATOM
 
 
+def _marked(printer: Expressions, node: Operation) -> Text:
+    return printer.operand(node.arguments[0])
+
+
+def _draw(printer: Expressions, node: Operation) -> Text:
+    generator, method, *_, (positional, keywords) = node.arguments
+    parts = [printer.text(item) for item in positional]
+    parts += [f"{name}={printer.text(item)}" for name, item in keywords.items()]
+    return f"{printer.text(generator)}.{method}({', '.join(parts)})", Precedence.ATOM
+
+
 SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "getitem": _getitem,
     "select": _select,
@@ -456,6 +481,9 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "tape": lambda printer, node: ("[]", Precedence.ATOM),
     "tape_copy": lambda printer, node: (f"{printer.text(node.arguments[0])}.copy()", Precedence.ATOM),
     "push": _push,
+    "marked": _marked,
+    "stopped": _marked,
+    "draw": _draw,
     "real": lambda printer, node: (
         f"{printer.at_least(node.arguments[0], Precedence.ATOM)}.real",
         Precedence.ATOM,

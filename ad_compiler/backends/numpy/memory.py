@@ -40,6 +40,7 @@ class Memory:
             for node in nodes_in(loop.body)
             if isinstance(node, Operation) and is_write(node)
         ]
+        self.new: set[Value] = set()  # made in memory of their own, though they could be written in place
         self.owned: set[Value] = set()  # carried values, and what is left of them after the loop
         self.copied_at_start: set[Value] = set()
         self.copied_at_end: set[Value] = set()
@@ -50,12 +51,21 @@ class Memory:
 
     def settled(self, in_place: set[Value]) -> bool:
         """Whether the loops own no more than what is written into in place; else they are made to."""
+        self.new |= {node.result for node in self.writes if self.is_wasted(node)}
+        in_place = in_place - self.new
         writes = [node for node in self.writes if node.result in in_place]
         if len(writes) == len(self.writes):
             return True
         before, self.writes = self.owned, writes
         self.find_owned()
         return self.owned == before
+
+    def is_wasted(self, node: Operation) -> bool:
+        """Whether `a += b` writes into what every turn copies for it: `a = a + b` makes a new array."""
+        base = node.arguments[0]
+        if node.primitive.name in UPDATES or not isinstance(base, Value):
+            return False
+        return bool(storages_of(base) & self.copied_at_end)
 
     def find_owned(self) -> None:
         """What is written into while a loop carries it, and what it is handed on from or to."""

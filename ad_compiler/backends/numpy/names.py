@@ -47,6 +47,12 @@ def is_number(kind: Type) -> bool:
     return isinstance(kind, ArrayType) and kind.rank == 0
 
 
+def is_immutable(value: Value) -> bool:
+    """Whether it is a number that nobody can change: Python's, or one of NumPy's scalars."""
+    is_python = isinstance(value.type, ArrayType) and value.type.python
+    return is_python or (is_number(value.type) and np.ndarray not in scalar_classes(value))
+
+
 def is_augmented(node: Operation) -> bool:
     """Whether the user wrote `x += y`, or the compiler counts."""
     return node.statement is None or isinstance(node.statement.node, ast.AugAssign)
@@ -167,6 +173,8 @@ class Names:
         base = node.arguments[0]
         if name not in UPDATES and (name not in IN_PLACE or node.primitive.text):
             return False
+        if node.result in self.memory.new:
+            return False
         result_type, base_type = node.result.type, base.type
         if name not in LIST_UPDATES and not (
             isinstance(result_type, ArrayType) and isinstance(base_type, ArrayType)
@@ -175,7 +183,7 @@ class Names:
         if base.name is not None and node.result.name is not None and base.name != node.result.name:
             return False
         section = self.plan.section[node.result]
-        if name in IN_PLACE and is_number(result_type) and np.ndarray not in scalar_classes(base):
+        if name in IN_PLACE and is_number(result_type) and is_immutable(base):
             return self.may_rebind(node, step, elsewhere)
         storages = self.memory.storages(base)
         if base in self.plan.inlined or any(self.plan.section.get(s) != section for s in storages):
@@ -265,8 +273,14 @@ class Names:
         return self.plan.entries[tape]
 
     def take_merged(self, value: Value, position: int, reverse: bool) -> bool:
-        """Compute a value right into the variable in which a branch or loop hands it on, if that is free."""
-        merged = self.merged.get(value)
+        """Compute a value right into the variable in which a branch or loop hands it on, if that is free.
+
+        So is what is written into to become that value.
+        """
+        handed_on = value
+        while handed_on not in self.merged and handed_on in self.becomes and value.name is None:
+            handed_on = self.becomes[handed_on]
+        merged = self.merged.get(handed_on)
         if merged is None:
             return False
         result, until, end = merged

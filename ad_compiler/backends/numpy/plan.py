@@ -82,6 +82,7 @@ class Planner:
     def __init__(self, function: Function) -> None:
         self.function = function
         self.uses: Counter[Value] = Counter()
+        self.bounds: Counter[Value] = Counter()  # of the uses, those that say where a loop starts and ends
         self.readers: dict[Value, tuple[Block | None, Statement | None]] = {}
         self.inlined: set[Value] = set()
         self.reads: dict[Value, list[int]] = {}
@@ -140,6 +141,8 @@ class Planner:
     def count(self, block: Block) -> None:
         for node in block.operations:
             own = node.tape if isinstance(node, Pop) else arguments_of(node)
+            if isinstance(node, Loop):
+                self.bounds.update(values_in(node.bounds))
             is_push = isinstance(node, Operation) and node.primitive.name == "push"
             for value in values_in(own):
                 made = value.operation
@@ -223,14 +226,16 @@ class Planner:
 
     def is_inlined(self, node: Operation, block: Block) -> bool:
         primitive = node.primitive
-        if primitive.effect or primitive.name in UPDATES:
-            return False
+        if primitive.effect or primitive.name in UPDATES or primitive.name == "draw":
+            return False  # draws stay in order
         if primitive.name == "list_item" and node.arguments[0] in self.changing:
             return False
         if primitive.cheap and node.result.name is None and self.text_length(node) < 30:
             return True
-        if is_neighbour(node) and self.text_length(node) < 10:
-            return True
+        if is_neighbour(node):
+            is_bound = self.uses[node.result] == self.bounds[node.result]
+            if self.text_length(node) < (30 if is_bound else 10):
+                return True
         return self.read_once_here(node.result, block, node) and self.text_length(node) <= self.width(node)
 
     def width(self, node: Operation) -> int:
@@ -375,4 +380,4 @@ def printer_for(plan: Plan, names: dict[Value, str]) -> Expressions:
             return None
         return names.get(value, value.access)
 
-    return Expressions(name_of)
+    return Expressions(name_of, lambda value: plan.section.get(value, False))

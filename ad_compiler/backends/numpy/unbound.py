@@ -6,8 +6,8 @@
             break
     y = result                          y = result
 
-What control flow leaves unbound has no variable yet. Where that is handed on under another name, Python
-would ask for it, so it is bound to None.
+What control flow leaves unbound has no variable yet. Where that is handed on under another name, or put on
+a tape, Python would ask for it, so it is bound to None.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from ad_compiler.ir import (
     Branch,
     Loop,
     Operand,
+    Operation,
     Value,
     blocks_of,
     nodes_in,
     origins_of,
     results_of,
+    values_in,
 )
 
 
@@ -40,6 +42,7 @@ def handed_on_unbound(steps: Iterable[Step], names: Names) -> set[Value]:
         and names.plan.reads.get(target)
         and names.names.get(operand) not in (None, names.names.get(target))
     ]
+    waiting += [value for value in put_on_tapes(steps) if names.names.get(value) is not None]
     while waiting:
         value = waiting.pop()
         if value in seen:
@@ -54,6 +57,13 @@ def handed_on_unbound(steps: Iterable[Step], names: Names) -> set[Value]:
             others = [origin for origin in others if origin not in own]
         waiting += others
     return found
+
+
+def put_on_tapes(steps: Iterable[Step]) -> Iterator[Value]:
+    for step in steps:
+        if isinstance(step.node, Operation) and step.node.primitive.name == "push":
+            yield from values_in(step.node.arguments[1])
+        yield from put_on_tapes([*step.then, *step.otherwise, *step.test, *step.body])
 
 
 def made_before(branch: Branch, values: list[Value]) -> bool:
