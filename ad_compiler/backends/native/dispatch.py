@@ -2,9 +2,12 @@
 
     def loss_grad(params, x):
         try:
-            r0, r1 = kernel(params["W"], params["b"], x)
+            made = kernel(params["W"], params["b"], x)
         except Departure:
+            made = None
+        if made is None:
             return numpy_code(params, x)
+        r0, r1 = made
         return {"W": r0, "b": r1}
 
 The loader puts the guards in front of it, as it does for NumPy code.
@@ -198,13 +201,17 @@ def scalar_types(program: Program) -> dict[str, Any]:
 
 
 def call_lines(target: list[str], call: str, fallback: str, indent: str) -> list[str]:
-    left = f"{', '.join(target)} = " if target else ""
-    return [
+    lines = [
         f"{indent}try:",
-        f"{indent}{INDENT}{left}{call}",
+        f"{indent}{INDENT}_ad_made = {call}",
         f"{indent}except _ad_departures:",
+        f"{indent}{INDENT}_ad_made = None",
+        f"{indent}if _ad_made is None:",  # behind `except`: NumPy code raises exceptions of its own
         f"{indent}{INDENT}return {fallback}",
     ]
+    if target:
+        lines.append(f"{indent}{', '.join(target)} = _ad_made")
+    return lines
 
 
 def wrapper(program: Program, lowered: Lowered, texts: list[str], forwarding: list[str]) -> str:

@@ -133,6 +133,8 @@ class Lowering:
                 lowered.gradients = self.outputs(function.reverse_result)
             for sweep in (lowered.forward, lowered.reverse):
                 normalise(sweep, frame.facts)
+            if not separate:  # one sweep goes over into the other
+                lowered.forward, lowered.reverse = [*lowered.forward, *lowered.reverse], []
             outputs = [*lowered.results, *lowered.gradients]
             fuse([lowered.forward, lowered.reverse], outputs)
             for sweep in (lowered.forward, lowered.reverse):

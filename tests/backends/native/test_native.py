@@ -252,7 +252,8 @@ def test_numba_is_needed_only_when_it_is_asked_for(monkeypatch: pytest.MonkeyPat
 def test_the_whole_corpus_as_python_loops() -> None:
     """The loops of every program of the corpus, run by Python: compiling them all takes too long."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "slow or not slow"]
-    path = os.path.join(os.path.dirname(__file__), "test_programs.py")
+    here = os.path.dirname(__file__)
+    paths = [os.path.join(here, name) for name in ("test_programs.py", "test_expressions.py")]
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
-    run = subprocess.run([*command, path], env=environment, capture_output=True, text=True)
+    run = subprocess.run([*command, *paths], env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout[-3000:]
