@@ -8,6 +8,8 @@
 """
 
 from ad_compiler.api import (
+    custom_jvp,
+    custom_vjp,
     elementwise_grad,
     grad,
     hessian,
@@ -17,6 +19,7 @@ from ad_compiler.api import (
     jacrev,
     jvp,
     linearize,
+    stop_gradient,
     value_and_grad,
     vjp,
 )
@@ -27,6 +30,8 @@ from ad_compiler.testing import check_grads
 __all__ = [
     "Unsupported",
     "check_grads",
+    "custom_jvp",
+    "custom_vjp",
     "elementwise_grad",
     "gate",
     "grad",
@@ -37,6 +42,7 @@ __all__ = [
     "jacrev",
     "jvp",
     "linearize",
+    "stop_gradient",
     "value_and_grad",
     "vjp",
 ]

@@ -179,6 +179,7 @@ def jacfwd(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
     Its axes are those of the result, then those of the argument; a tuple of `argnums` gives a tuple. The
     arguments are arrays or numbers. Works as a decorator.
 
+    >>> import numpy as np
     >>> jacfwd(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
     """
@@ -188,6 +189,7 @@ def jacfwd(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
 def jacrev(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
     """The Jacobian, a row at a time in reverse mode: for functions with few results. As `jacfwd` otherwise.
 
+    >>> import numpy as np
     >>> jacrev(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
     """
@@ -197,8 +199,9 @@ def jacrev(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
 def jacobian(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
     """The Jacobian, by columns or by rows, whichever are fewer when it is called. As `jacfwd` otherwise.
 
-    >>> jacobian(lambda x: x[1:] - x[:-1])(np.array([1.0, 2.0, 4.0])).tolist()
-    [[-1.0, 1.0, 0.0], [0.0, -1.0, 1.0]]
+    >>> import numpy as np
+    >>> jacobian(lambda x: x[1:] * x[:-1])(np.array([1.0, 2.0, 4.0])).tolist()
+    [[2.0, 1.0, 0.0], [0.0, 4.0, 2.0]]
     """
     return derived(fun, "jacobian", argnums, has_aux)
 
@@ -208,6 +211,7 @@ def hessian(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any
 
     With a tuple of `argnums` a tuple of tuples of blocks. As `jacfwd` otherwise.
 
+    >>> import numpy as np
     >>> hessian(lambda x: x[0] * x[1] ** 2)(np.array([3.0, 2.0])).tolist()
     [[0.0, 4.0], [4.0, 6.0]]
     """
@@ -220,6 +224,7 @@ def hvp(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
     The Hessian itself is not made: it costs about as much as two gradients (Pearlmutter, Fast exact
     multiplication by the Hessian, 1994). With a tuple of `argnums` the vector and the product are tuples.
 
+    >>> import numpy as np
     >>> hvp(lambda x: np.sum(x**3))(np.array([1.0, 2.0]), np.array([1.0, 1.0])).tolist()
     [6.0, 12.0]
     """
@@ -227,8 +232,11 @@ def hvp(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
 
 
 def elementwise_grad(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
-    """The derivative of a function that works element by element, at every element: the diagonal of the Jacobian.
+    """The derivative of a function that works element by element, at every element.
 
+    It is the diagonal of the Jacobian.
+
+    >>> import numpy as np
     >>> elementwise_grad(lambda x: x**3)(np.array([1.0, 2.0])).tolist()
     [3.0, 12.0]
     """
@@ -246,6 +254,59 @@ def linearize(fun: Callable[..., Any], *primals: Any) -> Any:
 
     linearized = Linearized(fun, primals)
     return linearized.value(), linearized
+
+
+def stop_gradient(x: Any) -> Any:
+    """`x` itself; in a derivative a constant. `x` may be a container.
+
+    >>> grad(lambda x: x * stop_gradient(x))(3.0)
+    3.0
+    """
+    return x
+
+
+def custom_vjp(fun: Any = None, nondiff_argnums: Sequence[int] = ()) -> Any:
+    """A function whose pullback is given: `f.defvjp(fwd, bwd)`.
+
+    `fwd(*args)` returns the value and what the pullback needs, `bwd(residuals, g)` a tuple with a cotangent
+    for each argument (None for zero). Arguments in `nondiff_argnums` get none, and are passed to `bwd` first.
+    The value is one number or array. Forward mode transposes the pullback.
+
+    >>> import numpy as np
+    >>> @custom_vjp
+    ... def clipped(x):
+    ...     return x
+    >>> clipped.defvjp(lambda x: (x, None), lambda residuals, g: (np.clip(g, -1.0, 1.0),))
+    >>> grad(lambda x: 5.0 * clipped(x))(2.0)
+    1.0
+    """
+    from ad_compiler.custom import CustomVjp
+
+    if fun is None:
+        return lambda function: CustomVjp(function, nondiff_argnums)
+    return CustomVjp(fun, nondiff_argnums)
+
+
+def custom_jvp(fun: Any = None, nondiff_argnums: Sequence[int] = ()) -> Any:
+    """A function whose derivative along tangents is given: `f.defjvp(rule)`.
+
+    `rule(primals, tangents)` returns the value and its tangent, linear in the tangents; arguments in
+    `nondiff_argnums` come first. Reverse mode transposes it.
+
+    >>> @custom_jvp
+    ... def double(x):
+    ...     return 2.0 * x
+    >>> @double.defjvp
+    ... def rule(primals, tangents):
+    ...     return double(*primals), 3.0 * tangents[0]
+    >>> grad(double)(1.0)
+    3.0
+    """
+    from ad_compiler.custom import CustomJvp
+
+    if fun is None:
+        return lambda function: CustomJvp(function, nondiff_argnums)
+    return CustomJvp(fun, nondiff_argnums)
 
 
 def derived(fun: Any, kind: Any, argnums: Argnums, has_aux: bool) -> Any:

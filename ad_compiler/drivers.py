@@ -21,6 +21,7 @@ import numpy as np
 from ad_compiler.generated import keep_text
 
 _counter = itertools.count(1)
+STARS: dict[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 
 
 def function_of_text(text: str, name: str, namespace: dict[str, Any]) -> FunctionType:
@@ -44,7 +45,7 @@ def header_of(signature: inspect.Signature) -> str:
         if parameter.kind is parameter.KEYWORD_ONLY and not starred:
             parts.append("*")
         starred = starred or parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_POSITIONAL)
-        star = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        star = STARS.get(parameter.kind, "")
         parts.append(f"{star}{parameter.name}{default_of(parameter)}")
     return ", ".join([*parts, *["/"] * only])
 
@@ -63,7 +64,7 @@ def arguments_of(signature: inspect.Signature) -> str:
     """The parameters, as a call passes them on."""
     parts = []
     for parameter in signature.parameters.values():
-        star = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        star = STARS.get(parameter.kind, "")
         keyword = f"{parameter.name}=" if parameter.kind is parameter.KEYWORD_ONLY else ""
         parts.append(f"{star}{keyword}{parameter.name}")
     return ", ".join(parts)
@@ -88,8 +89,12 @@ def free_name(wanted: str, signature: inspect.Signature) -> str:
     return wanted
 
 
-def caller_of(derivative: Any, name: str) -> FunctionType:
+def caller_of(derivative: Any) -> FunctionType:
     """A function that calls a derivative, and that can be differentiated."""
+    name = getattr(derivative, "__name__", "function")
+    name = name if name.isidentifier() else "function"
+    suffix = getattr(derivative, "suffix", "")
+    name = f"{name}_{suffix}" if suffix else name
     signature = inspect.signature(derivative)
     callee = free_name("derivative", signature)
     text = f"def {name}({header_of(signature)}):\n    return {callee}({arguments_of(signature)})\n"

@@ -27,15 +27,18 @@ from typing import Any, Literal
 import numpy as np
 
 from ad_compiler import api
+from ad_compiler.analysis.storage import is_fresh
 from ad_compiler.derivative import Derivative
 from ad_compiler.drivers import function_of_text
 from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.recursion import UPDATES
 from ad_compiler.frontend.scope import LocalFunction
-from ad_compiler.ir import Operand, Value
+from ad_compiler.ir import Operand, Operation, Value
 from ad_compiler.making import name_of_argument
-from ad_compiler.nested import NestedDerivative, name_of, signature_of
+from ad_compiler.nested import Held, NestedDerivative, name_of, signature_of
 from ad_compiler.pipeline import Request
-from ad_compiler.rules.shapes import type_of
+from ad_compiler.rules.notation import registry
+from ad_compiler.rules.shapes import rank_of, type_of
 
 Kind = Literal["jacfwd", "jacrev", "jacobian", "hessian", "hvp", "elementwise_grad"]
 INDENT = "    "
@@ -43,7 +46,7 @@ INDENT = "    "
 
 @dataclass(frozen=True)
 class Text:
-    """What a program is written for: the names of the arguments, and of those to differentiate their ranks."""
+    """What a program is written for: the arguments, and the ranks of those to differentiate."""
 
     kind: Kind
     name: str
@@ -106,7 +109,7 @@ class Text:
             *(f"{name} = []" for name in lists),
             f"for direction in np.eye(np.size({x}){dtype}):",
             f"{INDENT}{targets} = jvp({function}, {self.direction(place, direction)}{ending})",
-            *(f"{INDENT}{name}.append({name.removesuffix('s')})" for name in lists),
+            *(f"{INDENT}{name}.append(kept({name.removesuffix('s')}))" for name in lists),
         ]
 
     def gathered(self, place: int, part: str, shape: str) -> str:
@@ -136,7 +139,7 @@ class Text:
             "for direction in np.eye(np.size(value)):",
             f"{INDENT}{''.join(f'{x}_row, ' for x in self.chosen)}= "
             "pullback(np.reshape(direction, np.shape(value)))",
-            *(f"{INDENT}{x}_rows.append({x}_row)" for x in self.chosen),
+            *(f"{INDENT}{x}_rows.append(kept({x}_row))" for x in self.chosen),
         ]
         for x in self.chosen:
             lines.append(f"{x}_jacobian = np.reshape(np.array({x}_rows), np.shape(value) + np.shape({x}))")
@@ -181,6 +184,22 @@ class Text:
     def elementwise_grad_lines(self) -> list[str]:
         result = "gradients[0]" if self.single else "gradients"
         return [self.pullback(), "gradients = pullback(np.ones_like(value))", self.result(result)]
+
+
+class Kept:
+    """Marks a column that is put on a list: it is copied where its memory may be used again."""
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        (column,) = positional
+        if not isinstance(column, Value) or not rank_of(column):
+            return column
+        made = column.operation
+        fresh = isinstance(made, Operation) and made.primitive.name not in UPDATES and is_fresh(column)
+        if fresh:
+            return column
+        return context.builder.call(registry[np.copy], (column,), method=True)
 
 
 class Derived:
@@ -241,7 +260,9 @@ class Derived:
         known = self._made.get(text)
         if known is None:
             name = f"{text.name}_{self.kind}"
-            namespace = {"f": self.primal, "jvp": api.jvp, "vjp": api.vjp, "grad": api.grad}
+            local = isinstance(self.primal, (LocalFunction, NestedDerivative))
+            namespace = {"f": Held(self.primal) if local else self.primal, "kept": Kept()}
+            namespace |= {"jvp": api.jvp, "vjp": api.vjp, "grad": api.grad}
             function = function_of_text(text.write(), name, namespace)
             known = self._made[text] = Derivative(function, Request(function, "value", (), False), ())
         return known
@@ -253,23 +274,21 @@ class Derived:
         ranks, own = [], []
         for name in self.chosen:
             argument = given[name]
-            if not isinstance(argument, (Value, np.ndarray, int, float, np.generic)) or isinstance(
-                argument, bool
-            ):
-                if self.kind == "hvp":
-                    ranks.append(0)
-                    own.append(False)
-                    continue
-                raise TypeError(
-                    f"{self!r} is taken by arrays and numbers, and {name} is a {type(argument).__name__}"
-                )
-            kind = type_of(argument) if isinstance(argument, Value) else np.asarray(argument)
-            ranks.append(kind.rank if isinstance(argument, Value) else kind.ndim)
-            own.append(kind.dtype.kind == "f" and ranks[-1] > 0)
+            numbers = (Value, np.ndarray, int, float, np.generic)
+            if self.kind == "hvp":
+                rank, dtype = 0, np.dtype(np.float64)
+            elif not isinstance(argument, numbers) or isinstance(argument, bool):
+                reason = f"{self!r} is taken by arrays and numbers"
+                raise TypeError(f"{reason}, and {name} is a {type(argument).__name__}")
+            elif isinstance(argument, Value):
+                rank, dtype = rank_of(argument), type_of(argument).dtype
+            else:
+                rank, dtype = np.ndim(argument), np.asarray(argument).dtype
+            ranks.append(rank)
+            own.append(dtype.kind == "f" and rank > 0)
         names, single = tuple(given), not isinstance(self.argnums, tuple)
-        return Text(
-            self.kind, self.__name__, names, self.chosen, tuple(ranks), tuple(own), single, self.has_aux
-        )
+        kinds = (tuple(ranks), tuple(own))
+        return Text(self.kind, self.__name__, names, self.chosen, *kinds, single, self.has_aux)
 
     def source_for(self, *args: Any, **kwargs: Any) -> str:
         """The generated code for arguments like these."""
@@ -326,7 +345,7 @@ class Linearized:
         return self.pushforward(self.primals, zeros)[0]
 
     def __call__(self, *tangents: Any) -> Any:
-        """The derivative along these tangents, one for each of the primals; None for one that does not move."""
+        """The derivative along these tangents, one for each of the primals (None: it does not move)."""
         return self.pushforward(self.primals, tangents)[1]
 
     @property

@@ -64,7 +64,7 @@ def _derivative_of(
     bound_self = None
     primal = fun
     if hasattr(type(fun), "inline_in"):  # a derivative already
-        primal = caller_of(fun, f"{getattr(fun, '__name__', 'function')}_{fun.suffix}")
+        primal = caller_of(fun)
     if isinstance(fun, MethodType):
         primal = fun.__func__
         first = primal.__code__.co_varnames[0]

@@ -1,4 +1,4 @@
-"""Derivatives inside of differentiated programs: `grad(inner)(2.0)` in a body, and derivatives of derivatives.
+"""Derivatives in programs that are differentiated: `grad(inner)(2.0)` in a body; derivatives of derivatives.
 
 A call of a derivative is lowered in three steps. What is differentiated is called on values of its own, in a
 block of its own; that block is differentiated and written out, as any program is; and the function so
@@ -70,6 +70,19 @@ class NestedDerivative:
     ) -> Operand:
         """Call it in a program that is being lowered."""
         return NestedCall(context, node, self).run(positional, keywords)
+
+
+class Held:
+    """A function of the program that is lowered, as an object that the text of another one can name."""
+
+    def __init__(self, callee: Any) -> None:
+        self.callee = callee
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        """Call it in a program that is being lowered."""
+        return call_operand(context, node, self.callee, positional, keywords)
 
 
 @dataclass(eq=False)
@@ -162,16 +175,15 @@ class NestedCall:
             function.result = current(context, result)
             block.operations[:0] = context.checks.operations
             self.check_effects(scopes, before, function)
-            if mode not in ("jvp", "value") and functions_called(function):
-                raise context.refuse(
-                    self.node,
-                    f"`{name}` calls itself to a depth known at run time only, and its {mode} is used in a program",
-                    "use forward mode inside (`jvp`), or rewrite the recursion as a loop",
+            if functions_called(function):
+                reason = (
+                    f"`{name}` calls itself to a depth known at run time, and a program calls its derivative"
                 )
+                raise context.refuse(self.node, reason, "rewrite the recursion as a loop")
             context.newer = {}  # from here on every value is what it was when it was computed
             share(function, context)
             lowered = Lowered(function, differentiated_as, context)
-            differentiated(request, context.here.source, lowered)
+            differentiated(request, context.here.source, lowered, whole=False)
             own = list(values_in([parameter.structure for parameter in function.parameters]))
             made = {value for each in function.blocks for value in made_in(each)}
             made.update(values_in(function.seed))
@@ -188,27 +200,29 @@ class NestedCall:
     def session(self) -> Iterator[None]:
         """Lower a program of its own: what is noted about values meanwhile is forgotten afterwards."""
         context, builder = self.context, self.context.builder
-        state = {
-            name: getattr(context, name) for name in ("checks", "newer", "older", "choices", "shortcuts")
-        }
-        written_before, written_values = context.written, context.wanted
-        statement, place, generated = builder.statement, builder.place, builder.generated
-        rule = context.in_rule
-        context.checks, context.shortcuts, context.written = Block(), {}, set()
-        context.newer, context.older, context.choices = (
-            dict(state["newer"]),
-            dict(state["older"]),
-            dict(state["choices"]),
+        kept = (
+            "checks",
+            "newer",
+            "older",
+            "choices",
+            "shortcuts",
+            "written",
+            "wanted",
+            "in_rule",
+            "in_sweep",
         )
-        context.in_rule = None
+        state = {name: getattr(context, name) for name in kept}
+        statement, place, generated = builder.statement, builder.place, builder.generated
+        for name in ("newer", "older", "choices"):
+            setattr(context, name, dict(state[name]))
+        context.checks, context.shortcuts, context.written = Block(), {}, set()
+        context.wanted, context.in_rule, context.in_sweep = None, None, False
         builder.generated = False
         try:
             yield
         finally:
             for name, value in state.items():
                 setattr(context, name, value)
-            context.written, context.wanted = written_before, written_values
-            context.in_rule = rule
             builder.statement, builder.place, builder.generated = statement, place, generated
 
     def check_effects(self, scopes: Any, before: Any, function: Function) -> None:
@@ -222,12 +236,9 @@ class NestedCall:
         ]
         foreign = any(isinstance(base, Value) and not storages_of(base) <= own for base in bases)
         if foreign or any(changed(each.names, names) for each, names in zip(scopes, before, strict=True)):
-            raise self.context.refuse(
-                self.node,
-                f"`{name_of(self.derivative.callee)}` changes what is outside of it, and is differentiated inside of "
-                "a program",
-                "return what it makes",
-            )
+            name = name_of(self.derivative.callee)
+            reason = f"`{name}` changes what is outside of it, and its derivative is called in a program"
+            raise self.context.refuse(self.node, reason, "return what it makes")
 
     def fresh(self, operand: Operand, access: str, real: bool) -> Operand:
         """A structure of values that stand for an argument; a constant stays, if it is not differentiated."""
@@ -275,7 +286,7 @@ class NestedCall:
         return known
 
     def constant_of(self, given: dict[str, Operand], needed: NeedsConstant) -> Exception:
-        """What to raise where an argument must be known while compiling: a refusal, unless it is one outside."""
+        """What to raise where an argument must be known while compiling."""
         operand = given.get(needed.access)
         if needed.access not in given:
             return needed
@@ -305,22 +316,28 @@ def passed(
 
 def signature_of(callee: Any) -> inspect.Signature:
     """The parameters of what is differentiated."""
+    if isinstance(callee, Held):
+        return signature_of(callee.callee)
     if isinstance(callee, NestedDerivative):
         signature = signature_of(callee.callee)
         return with_tangents(signature, list(signature.parameters)) if callee.mode == "jvp" else signature
     if not isinstance(callee, LocalFunction):
         return inspect.signature(callee)
     arguments = callee.node.args
-    kinds = [(each.arg, inspect.Parameter.POSITIONAL_ONLY) for each in arguments.posonlyargs]
-    kinds += [(each.arg, inspect.Parameter.POSITIONAL_OR_KEYWORD) for each in arguments.args]
-    kinds += [(arguments.vararg.arg, inspect.Parameter.VAR_POSITIONAL)] if arguments.vararg else []
-    kinds += [(each.arg, inspect.Parameter.KEYWORD_ONLY) for each in arguments.kwonlyargs]
-    kinds += [(arguments.kwarg.arg, inspect.Parameter.VAR_KEYWORD)] if arguments.kwarg else []
-    return inspect.Signature([inspect.Parameter(name, kind) for name, kind in kinds])
+    listed: list[tuple[list[ast.arg], Any]] = [
+        (arguments.posonlyargs, inspect.Parameter.POSITIONAL_ONLY),
+        (arguments.args, inspect.Parameter.POSITIONAL_OR_KEYWORD),
+        ([arguments.vararg] if arguments.vararg else [], inspect.Parameter.VAR_POSITIONAL),
+        (arguments.kwonlyargs, inspect.Parameter.KEYWORD_ONLY),
+        ([arguments.kwarg] if arguments.kwarg else [], inspect.Parameter.VAR_KEYWORD),
+    ]
+    return inspect.Signature([inspect.Parameter(each.arg, kind) for args, kind in listed for each in args])
 
 
 def name_of(callee: Any) -> str:
     """A name for what is generated from a callee."""
+    if isinstance(callee, Held):
+        return name_of(callee.callee)
     if isinstance(callee, NestedDerivative):
         return f"{name_of(callee.callee)}_{SUFFIX[callee.mode]}"
     name = getattr(callee, "__name__", type(callee).__name__)

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from ad_compiler import api
-from ad_compiler.analysis.types import ArrayType, is_one, representative
+from ad_compiler.analysis.types import ArrayType, Axis, is_one, may_be_one, representative
 from ad_compiler.frontend.builtin_calls import BUILTINS
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import Operand, Value
 from ad_compiler.nested import NestedDerivative, holds_numbers, holds_reals, signature_of
 from ad_compiler.pipeline import Mode
+from ad_compiler.rules.markers import without_derivative
 from ad_compiler.rules.shapes import describe, type_of
 from ad_compiler.transforms.tangent_names import tangent_name
 
@@ -142,13 +143,16 @@ def fit(context: Context, node: ast.AST, primal: Operand, tangent: Operand, what
 
 
 def fits(kind: Any, other: Any) -> bool:
+    """Whether two kinds may have one shape at run time."""
     if not isinstance(kind, ArrayType) or not isinstance(other, ArrayType) or kind.rank != other.rank:
         return False
-    pairs = [(representative(a), representative(b)) for a, b in zip(kind.shape, other.shape, strict=True)]
-    return all(
-        is_one(a) == is_one(b) and (a == b or not (isinstance(a, int) and isinstance(b, int)))
-        for a, b in pairs
-    )
+    return all(may_be_equal(a, b) for a, b in zip(kind.shape, other.shape, strict=True))
+
+
+def may_be_equal(a: Axis, b: Axis) -> bool:
+    a, b = representative(a), representative(b)
+    known = isinstance(a, int) and isinstance(b, int)
+    return a == b if known else is_one(a) == is_one(b) or may_be_one(a) or may_be_one(b)
 
 
 def derived(kind: Any) -> Handler:
@@ -179,8 +183,19 @@ for _function in (
 ):
     BUILTINS[_function] = derived(_function.__name__)
 
+
+def stopped(
+    context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    """`stop_gradient(x)`."""
+    if len(positional) != 1 or keywords:
+        raise context.refuse(node, "`stop_gradient` takes one argument", "write `stop_gradient(x)`")
+    return without_derivative(context.builder, positional[0])
+
+
 BUILTINS.update(
     {
+        api.stop_gradient: stopped,
         api.grad: derivative("grad"),
         api.value_and_grad: derivative("value_and_grad"),
         api.vjp: nested_vjp,

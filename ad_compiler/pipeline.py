@@ -31,12 +31,13 @@ from ad_compiler.analysis.shift import shift_maxima
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.backends.numpy.emit import emit
 from ad_compiler.backends.numpy.names import RESERVED
-from ad_compiler.frontend.program import Lowered, Results, lower_program
+from ad_compiler.frontend.program import Lowered, Results, add_captures, lower_program
 from ad_compiler.frontend.recursion import close_all
 from ad_compiler.frontend.scope import Location
 from ad_compiler.frontend.source import Source, read_source
 from ad_compiler.ir import Function, Operand, Value, functions_called, map_values, values_in
 from ad_compiler.refusal import Refusal
+from ad_compiler.rules.markers import remove_markers
 from ad_compiler.rules.shapes import describe, is_complex, type_of
 from ad_compiler.transforms.cotangents import gradient_of
 from ad_compiler.transforms.dead_code import remove_dead_code
@@ -46,7 +47,9 @@ from ad_compiler.transforms.forward_program import push_forward
 from ad_compiler.transforms.gates import find_gates
 from ad_compiler.transforms.hoist_directions import hoist_from_directions
 from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in
+from ad_compiler.transforms.norms import find_norms
 from ad_compiler.transforms.protect import protect_views
+from ad_compiler.transforms.share import share
 from ad_compiler.transforms.tape import record
 from ad_compiler.transforms.templates import use_current
 
@@ -125,20 +128,28 @@ def compile_program(request: Request, arguments: Mapping[str, Any], constants: f
     return Program(request, text, lowered.function, lowered, lowered.function.name)
 
 
-def differentiated(request: Request, source: Source, lowered: Lowered) -> None:
-    """Steps 3 to 5."""
+def differentiated(request: Request, source: Source, lowered: Lowered, whole: bool = True) -> None:
+    """Steps 3 to 5; of a program that is not `whole`, what it reads from around it is not passed yet."""
     function = lowered.function
     inputs = list(values_in(lowered.differentiated))
     if inputs:
         function.shortcuts = find_gates(lowered, inputs)
+        if request.mode != "jvp":
+            function.shortcuts |= find_norms(function.forward)
         derive(request, source, lowered)
+    for each in [function, *functions_called(function)]:
+        remove_markers(each)
+    if whole:
+        add_captures(function, lowered.context)  # those that rules of the user's own read
     for called in functions_called(function):
         remove_dead_code(called.blocks, (called.result, called.reverse_result), inside=True)
     close_all(function)
-    show("differentiate", function)
+    if whole:
+        show("differentiate", function)
     clean(lowered)
     if request.mode == "value":
         hoist_from_directions(function.forward)
+        share(function, lowered.context)
 
 
 def written(request: Request, name: str, lowered: Lowered) -> str:
@@ -257,7 +268,7 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
             check_complex_numbers(source, output, lowered, request.argnums)
         else:
             check_scalar(source, output)
-        seeds = [(output, 1.0)] if isinstance(output, Value) else []
+        seeds = [(output, one_like(output))] if isinstance(output, Value) else []
     cotangents = sweep.run(function.forward, seeds)
     function.mirrors, function.indices = sweep.mirrors, sweep.indices
     context.builder.statement = None
@@ -304,6 +315,12 @@ def owned(context: Any, gradients: Operand, function: Function) -> Operand:
         return is_fresh(storage_of(value))
 
     return map_values(own, gradients)
+
+
+def one_like(output: Value) -> Operand:
+    """The cotangent 1: a Python number, unless the result is more precise than that."""
+    dtype = type_of(output).dtype
+    return dtype.type(1) if dtype.kind == "f" and dtype.itemsize > 8 else 1.0
 
 
 def check_scalar(source: Source, output: Operand) -> None:

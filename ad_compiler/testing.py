@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.api import vjp
+from ad_compiler.api import jvp, vjp
+from ad_compiler.drivers import function_of_text
 
 
 def check_grads(
@@ -24,39 +25,77 @@ def check_grads(
 ) -> None:
     """Compare the derivative of `f` at `args` with central finite differences along random directions.
 
-    Every argument with real numbers is checked by itself, and that the arguments are not changed.
-    `order` must be 1 and `modes` ("rev",): the modes built so far. Raises `AssertionError` that names the
-    argument, `Unsupported` where `f` cannot be differentiated.
+    Every argument with real numbers is checked by itself, and that the arguments are not changed. `modes` are
+    "rev" and "fwd". With an `order` above 1 the derivatives are checked like functions, in every mode, so
+    that all combinations of modes are. Raises `AssertionError` that names the argument, `Unsupported` where
+    `f` cannot be differentiated.
 
-    >>> check_grads(lambda x: np.sin(x) * x, (np.linspace(0.0, 1.0, 5),))
+    >>> check_grads(lambda x: np.sin(x) * x, (np.linspace(0.0, 1.0, 5),), order=2, modes=("fwd", "rev"))
     """
     from ad_compiler.making import has_reals
 
-    if order != 1 or tuple(modes) != ("rev",):
-        raise ValueError("check_grads checks order 1 in reverse mode")
+    modes = (modes,) if isinstance(modes, str) else tuple(modes)
+    if order < 1 or not modes or not set(modes) <= {"fwd", "rev"}:
+        raise ValueError('check_grads checks orders from 1 on, in the modes "fwd" and "rev"')
     random = np.random.default_rng(seed)
     args = tuple(args)
     kept = copy.deepcopy(args)
-    value, pullback = vjp(f, *args)
+    value = vjp(f, *args)[0]
     cotangent = direction(value, random)
-    gradients = pullback(cotangent)
-    for place, (arg, gradient) in enumerate(zip(args, gradients, strict=True)):
-        if not has_reals(arg):
+    tangents = [direction(arg, random) if has_reals(arg) else None for arg in args]
+    found: dict[str, list[float | None]] = {}
+    if "rev" in modes:
+        gradients = vjp(f, *args)[1](cotangent)
+        pairs = zip(gradients, tangents, strict=True)
+        found["reverse"] = [None if t is None else inner(gradient, t) for gradient, t in pairs]
+    if "fwd" in modes:
+        found["forward"] = [
+            None if t is None else inner(cotangent, jvp(f, args, only(tangents, place))[1])
+            for place, t in enumerate(tangents)
+        ]
+    for place, (arg, tangent) in enumerate(zip(args, tangents, strict=True)):
+        if tangent is None:
             continue
         single = smallest_precision(arg) == np.float32
         step = eps if eps is not None else (1e-2 if single else 1e-5)
-        tangent = direction(arg, random)
         ahead = f(*args[:place], moved(arg, tangent, step), *args[place + 1 :])
         behind = f(*args[:place], moved(arg, tangent, -step), *args[place + 1 :])
         expected = inner(cotangent, scaled_difference(ahead, behind, step))
-        np.testing.assert_allclose(
-            inner(gradient, tangent),
-            expected,
-            atol=atol if atol is not None else (2e-2 if single else 1e-6),
-            rtol=rtol if rtol is not None else (2e-2 if single else 1e-5),
-            err_msg=f"the derivative with respect to argument {place} differs from finite differences",
-        )
+        for mode, products in found.items():
+            np.testing.assert_allclose(
+                products[place],
+                expected,
+                atol=atol if atol is not None else (2e-2 if single else 1e-6),
+                rtol=rtol if rtol is not None else (2e-2 if single else 1e-5),
+                err_msg=f"the derivative with respect to argument {place} differs from finite differences "
+                f"in {mode} mode",
+            )
     assert same(args, kept), "the arguments were changed"
+    if order > 1:
+        for mode in modes:
+            again = derivative_in(mode, f, tangents, cotangent)
+            check_grads(again, args, order - 1, modes, atol=atol, rtol=rtol, eps=eps, seed=seed + 1)
+
+
+def only(tangents: list[Any], place: int) -> tuple[Any, ...]:
+    """The tangent of one argument."""
+    return tuple(tangent if i == place else None for i, tangent in enumerate(tangents))
+
+
+def derivative_in(
+    mode: str, f: Callable[..., Any], tangents: list[Any], cotangent: Any
+) -> Callable[..., Any]:
+    """The derivative of `f` along these tangents, or the gradients by this cotangent, as a function."""
+    names = ", ".join(f"x{place}" for place in range(len(tangents)))
+    moving = [place for place, tangent in enumerate(tangents) if tangent is not None]
+    known: dict[str, Any] = {"f": f, "jvp": jvp, "vjp": vjp, "cotangent": cotangent}
+    if mode == "fwd":
+        known |= {f"t{place}": tangents[place] for place in moving}
+        given = ", ".join(f"t{place}" if place in moving else "None" for place in range(len(tangents)))
+        body = f"return jvp(f, ({names},), ({given},))[1]"
+    else:
+        body = f"return vjp(f, {names}, argnums={tuple(moving)})[1](cotangent)"
+    return function_of_text(f"def derivative({names}):\n    {body}\n", "derivative", known)
 
 
 def leaves(tree: Any) -> list[Any]:

@@ -185,3 +185,66 @@ def test_holomorphic() -> None:
     for f, argument in ((lambda z: abs(z), z), (lambda z: z * 1j, 1.0)):
         with pytest.raises(SyntaxError, match="must be complex numbers"):
             grad(f, holomorphic=True)(argument)
+
+
+UNARY = [
+    "np.exp({})",
+    "np.sin({})",
+    "np.conj({})",
+    "np.sqrt({})",
+    "np.log({})",
+    "1j*{}",
+    "np.tanh({})",
+    "np.square({})",
+    "{}[::-1]",
+    "{}*x",
+    "np.abs({})",
+    "np.real({})",
+    "np.imag({})",
+    "np.fft.fft({})",
+    "np.fft.ifft({})",
+    "A@{}",
+    "np.cumsum({})",
+    "np.where(x>0,{},z)",
+    "np.fft.irfft({},4)",
+    "np.roll({},1)",
+    "np.angle({})",
+    "({})**2",
+]
+BINARY = [
+    "{} + {}",
+    "{} * {}",
+    "{} - {}",
+    "{} / (3.0 + np.abs({}))",
+    "np.outer({}, {})[1]",
+    "{} * np.sum({})",
+]
+
+
+def random_expression(rng: np.random.Generator, depth: int) -> str:
+    """A vector made of the complex z, w, A and the real x."""
+    if depth == 0:
+        return str(rng.choice(["z", "w", "x"]))
+    if rng.random() < 0.6:
+        return str(rng.choice(UNARY)).replace("{}", f"({random_expression(rng, depth - 1)})")
+    return str(rng.choice(BINARY)).format(
+        f"({random_expression(rng, depth - 1)})", f"({random_expression(rng, depth - 1)})"
+    )
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_random_program(number: int) -> None:
+    """Gradients of random programs are those of JAX, where JAX's are numbers."""
+    jax = pytest.importorskip("jax")
+    expression = f"np.sum(np.abs({random_expression(generator('complex', number), 4)} + z) ** 2) + x[0]"
+    f = function_from_expression(expression)
+    args = chosen(f, expression)
+    argnums = tuple(range(len(args)))
+    with jax.enable_x64(True), np.errstate(all="ignore"):
+        theirs = jax.grad(function_from_expression(expression, np=jax.numpy), argnums=argnums)(*args)
+        mine = grad(f, argnums=argnums)(*args)
+        for ours, other in zip(mine, theirs, strict=True):
+            expected = np.asarray(other)
+            known = np.isfinite(expected)
+            scale = 1 + np.max(np.abs(expected), where=known, initial=0.0)
+            np.testing.assert_allclose(ours[known] / scale, expected[known] / scale, rtol=1e-7, atol=1e-9)

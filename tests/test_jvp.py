@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ad_compiler import Unsupported, jvp, vjp
+from ad_compiler import Unsupported, check_grads, custom_jvp, jvp, vjp
 
 Pair = namedtuple("Pair", "scale shift")
 
@@ -215,7 +215,24 @@ def test_misuse() -> None:
 
 def test_refusal_has_the_place() -> None:
     def unknown(x: Any) -> Any:
-        return np.unwrap(x)
+        return np.unique(x)
 
     with pytest.raises(Unsupported, match="has no derivative rule"):
         jvp(unknown, (np.ones(3),), (np.ones(3),))
+
+
+def test_check_grads_in_both_modes_and_to_higher_orders() -> None:
+    check_grads(lambda x, n: np.sin(x) ** n * x, (np.array([0.5, 1.0]), 2), order=3, modes=("fwd", "rev"))
+    check_grads(affine, (Model(np.array([2.0, 3.0]), 1.0), np.ones((2, 2))), modes=("fwd",))
+    for keywords in ({"order": 0}, {"modes": ()}, {"modes": ("forward",)}):
+        with pytest.raises(ValueError, match="check_grads checks orders from 1 on"):
+            check_grads(np_sqrt, (1.0,), **keywords)  # type: ignore[arg-type]
+
+    @custom_jvp
+    def wrong(x: Any) -> Any:
+        return x * x
+
+    wrong.defjvp(lambda primals, tangents: (wrong(*primals), 3.0 * tangents[0]))
+    for mode in ("fwd", "rev"):
+        with pytest.raises(AssertionError, match="argument 0 differs"):
+            check_grads(lambda x: wrong(x), (2.0,), modes=(mode,))

@@ -1,4 +1,4 @@
-"""Draws from a generator that is an argument: made once, in order, and differentiated by location and scale."""
+"""Draws from a generator that is an argument: made once, in order, differentiated by location and scale."""
 
 from __future__ import annotations
 

@@ -29,7 +29,9 @@ CONTIGUOUS: frozenset[Value] = frozenset()  # whatever the arguments are
 _SAME = frozenset(
     {"asarray", "float64", "float32", "float16", "complex64", "complex128", "longdouble", "clongdouble"}
 )  # the operand itself, if the dtype is right
-_READ_ONLY = frozenset({"broadcast_to", "diagonal", "diag", "sliding_window_view", "real", "imag"})
+_READ_ONLY = frozenset(
+    {"broadcast_to", "diagonal", "diag", "sliding_window_view", "real", "imag", "matrix_power"}
+)
 _ALWAYS = frozenset(
     {"zeros", "ones", "empty", "full", "arange", "linspace", "eye", "identity", "outer", "flatten", "ravel"}
 )

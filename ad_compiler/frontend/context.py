@@ -66,6 +66,7 @@ class Context:
         self.written: set[Value] = set()  # arrays that were written into, as they were before
         self.lists = Lists()
         self.wanted: tuple[int, frozenset[int]] | None = None  # depth and items of the tuple returned there
+        self.in_sweep = False  # a derivative of the user's own is lowered, in place of a rule
         self.in_rule: str | None = None  # the spelling of the module a rule stands for: "np." or "math."
 
     @property

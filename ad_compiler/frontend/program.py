@@ -159,14 +159,22 @@ def lower_once(
     if not is_value(function.result):
         reason = "the function returns an iterator, or an object of a class that is no record"
         raise source.refuse(node, reason, "return numbers, arrays, tuples, lists, dicts or dataclasses")
+    add_captures(function, context)
+    share(function, context)
+    return Lowered(function, differentiated, context)
+
+
+def add_captures(function: Function, context: Context) -> None:
+    """What is read from outside becomes parameters, where it is none yet."""
+    parameters = function.parameters
+    known = {parameter.name for parameter in parameters}
     end = len(parameters) - (bool(parameters) and parameters[-1].kind == "var_keyword")
     parameters[end:end] = [
         Parameter(capture.name, capture.operand, "keyword", literal(capture.example))
         for capture in context.captures.values()
-        if any(True for _ in values_in(capture.operand))  # else it is a constant by now
+        if capture.name not in known
+        and any(True for _ in values_in(capture.operand))  # else it is a constant by now
     ]
-    share(function, context)
-    return Lowered(function, differentiated, context)
 
 
 def remember_objects(context: Context, access: str, structure: Operand) -> None:

@@ -86,7 +86,7 @@ def run(context: Context, body: list[ast.stmt]) -> Outcome:
 def in_statement(context: Context, node: ast.stmt, action: Any) -> Any:
     """Run `action`; the operations it appends belong to this statement."""
     before, keeping = context.builder.statement, context.builder.keeping
-    if not context.in_rule:
+    if not context.in_rule and not context.in_sweep:
         context.builder.statement = Statement(context.here.source, node)
         context.builder.keeping = context.in_protected or node in context.protected
     try:

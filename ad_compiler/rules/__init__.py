@@ -90,7 +90,7 @@ __all__ = [
     "windows",
 ]
 
-OF_SCIPY = ("scipy_special", "scipy_linalg", "scipy_signal", "scipy_stats")
+OF_SCIPY = ("scipy_special", "scipy_bessel", "scipy_linalg", "scipy_signal", "scipy_stats")
 _loaded: set[str] = set()
 
 

@@ -113,7 +113,7 @@ def ones(number: int) -> tuple[int, ...]:
     return (1,) * number
 
 
-@definition(np.rot90, structures=("axes",))
+@written_out(np.rot90)
 def rot90(m: Any, k: Any = 1, axes: Any = (0, 1)) -> Any:
     first, second = axes
     if k % 4 == 0:
@@ -135,7 +135,7 @@ def rolled_order(a: Any, axis: int, start: int) -> tuple[int, ...]:
     return tuple(order)
 
 
-@definition(np.rollaxis)
+@written_out(np.rollaxis)
 def rollaxis(a: Any, axis: Any, start: Any = 0) -> Any:
     return np.transpose(a, rolled_order(a, axis, start)) if np.ndim(a) > 1 else a[...]
 
@@ -161,7 +161,8 @@ def mesh_shape(place: int, number: int, indexing: Any) -> tuple[int, ...]:
 def meshgrid(*xi: Any, copy: Any = True, sparse: Any = False, indexing: Any = "xy") -> Any:
     number = len(xi)
     grid = [np.reshape(x, mesh_shape(i, number, indexing)) for i, x in enumerate(xi)]
-    return tuple(grid) if sparse else broadcast_arrays(*grid)
+    wide = grid if sparse else broadcast_arrays(*grid)
+    return tuple([np.copy(array) for array in wide]) if copy else tuple(wide)
 
 
 @definition(np.kron)

@@ -74,7 +74,7 @@ def choose(a: Any, choices: Any, out: Any = None, mode: Any = "raise") -> Any:
 
 def chosen(index: Any, choices: Any, last: Any) -> Any:
     if last == 0:
-        return choices[0]
+        return np.where(index == 0, choices[0], choices[0])
     return np.where(index == last, choices[last], chosen(index, choices, last - 1))
 
 

@@ -147,11 +147,13 @@ def with_one(shape: Any, axis: int) -> tuple[Any, ...]:
     return tuple(lengths)
 
 
+@at_compile_time
+def check_order(n: Any) -> None:
+    if not isinstance(n, int) or n < 1:
+        raise Refusal(f"`np.diff` of order {n!r} is the array itself, or an error", "take a positive order")
+
+
 def differences(a: Any, n: Any, axis: Any) -> Any:
-    return (
-        a[...]
-        if n == 0
-        else first_difference(a, axis)
-        if n == 1
-        else differences(first_difference(a, axis), n - 1, axis)
-    )
+    check_order(n)
+    once = first_difference(a, axis)
+    return once if n == 1 else differences(once, n - 1, axis)

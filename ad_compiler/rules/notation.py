@@ -89,7 +89,10 @@ class Primitive:
     @property
     def pushforward_needs(self) -> frozenset[str]:
         """What the pushforward asks for: `y`, and tangents."""
-        return frozenset() if self.pushforward is None else signature_of(self.pushforward)[2]
+        if self.pushforward is None:
+            return frozenset()
+        own: frozenset[str] | None = getattr(self.pushforward, "needs", None)
+        return signature_of(self.pushforward)[2] if own is None else own
 
     @property
     def may_raise(self) -> bool:

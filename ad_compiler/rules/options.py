@@ -1,7 +1,7 @@
-"""Arguments of common functions that are written out before the call: `where=`, `initial=`, `dtype=` and others.
+"""Arguments of common functions that are written out: `where=`, `initial=`, `dtype=` and others.
 
-np.sum(x, where=mask)        ->    np.where(mask, x, 0.0).sum()
-np.linspace(a, b, n, endpoint=False)    ->    a + (b - a) * (np.arange(n) / n)
+    np.sum(x, where=mask)                   ->    np.where(mask, x, 0.0).sum()
+    np.linspace(a, b, n, endpoint=False)    ->    a + (b - a) * (np.arange(n) / n)
 """
 
 from __future__ import annotations

@@ -55,20 +55,26 @@ def polymul(a1: Any, a2: Any) -> Any:
 
 @definition(np.polyder)
 def polyder(p: Any, m: Any = 1) -> Any:
-    if m == 0:
-        return p[...]
+    check_times(m)
     degree = np.shape(p)[0] - 1
-    return polyder(p[:-1] * (degree - np.arange(degree)), m - 1)
+    once = p[:-1] * (degree - np.arange(degree))
+    return once if m == 1 else polyder(once, m - 1)
+
+
+@at_compile_time
+def check_times(m: Any) -> None:
+    if not isinstance(m, int) or m < 1:
+        raise Refusal(f"a polynomial is differentiated or integrated {m!r} times", "do it once or more often")
 
 
 @definition(np.polyint)
 def polyint(p: Any, m: Any = 1, k: Any = None) -> Any:
-    if m == 0:
-        return p[...]
+    check_times(m)
     check_constant(k, m)
     number = np.shape(p)[0]
     last = np.zeros(1) if k is None else np.reshape(k, (1,))
-    return polyint(np.concatenate([p / (number - np.arange(number)), last]), m - 1)
+    once = np.concatenate([p / (number - np.arange(number)), last])
+    return once if m == 1 else polyint(once, m - 1)
 
 
 @at_compile_time

@@ -1,9 +1,10 @@
 """Random numbers drawn from a `np.random.Generator` that is an argument of the program.
 
-A draw is a number like any other: the derivative draws it once, in the forward sweep, in the order of the program, and
-reads it again. It changes the generator, so that it is never left out, repeated or moved. Where a draw is a formula of
-a standard one (`loc + scale * z`), the derivative by the parameters of the distribution is that of the formula (the
-pathwise derivative: Kingma and Welling, Auto-encoding variational Bayes, 2013); by others it is refused.
+A draw is a number like any other: the derivative draws it once, in the forward sweep, in the order of
+the program, and reads it again. It changes the generator, so that it is never left out, repeated or
+moved. Where a draw is a formula of a standard one (`loc + scale * z`), the derivative by the parameters
+of the distribution is that of the formula (the pathwise derivative: Kingma and Welling, Auto-encoding
+variational Bayes, 2013); by others it is refused.
 """
 
 from __future__ import annotations

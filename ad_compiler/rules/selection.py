@@ -73,6 +73,12 @@ def finite_type(x: Any, copy: Any = True, *_: Any) -> ArrayType:
     return kind if kind.rank or not kind.python else ArrayType(kind.dtype)
 
 
-@elementwise(np.nan_to_num, infer=finite_type, differentiable=("x",))
+@elementwise(np.nan_to_num, infer=finite_type, differentiable=("x", "nan", "posinf", "neginf"))
 def nan_to_num(x: Any, copy: Any = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
-    return np.where(np.isfinite(x), 1.0, 0.0)
+    return (
+        np.where(np.isfinite(x), 1.0, 0.0),
+        None,
+        np.where(np.isnan(x), 1.0, 0.0),
+        np.where(x == np.inf, 1.0, 0.0),
+        np.where(x == -np.inf, 1.0, 0.0),
+    )

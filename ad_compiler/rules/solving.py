@@ -143,7 +143,7 @@ def check_solution_only(g: Any) -> None:
 several(np.linalg.lstsq, "lstsq")
 
 
-@definition(np.linalg.matrix_power)
+@definition(np.linalg.matrix_power, view=True)
 def matrix_power(a: Any, n: Any) -> Any:
     if n < 0:
         return power_of(np.linalg.inv(a), -n)

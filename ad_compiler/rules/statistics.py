@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ad_compiler.analysis.types import is_one, may_be_one
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import at_compile_time, definition
 from ad_compiler.rules.reductions import count, restored
-from ad_compiler.rules.shapes import normalized_axes, rank_of
+from ad_compiler.rules.shapes import normalized_axes, rank_of, shape_of
 
 
 @at_compile_time
@@ -198,7 +199,8 @@ def cov(m: Any, y: Any = None, rowvar: Any = True, bias: Any = False, ddof: Any 
         x = np.concatenate([x, variables(y, rowvar)], 0)
     deviation = x - np.mean(x, axis=1, keepdims=True)
     degrees = np.shape(x)[1] - (ddof if ddof is not None else 0 if bias else 1)
-    return one_by_one(deviation @ deviation.T / degrees, m, y)
+    c = deviation @ deviation.T / degrees
+    return c[0, 0] if y is None and is_single(x) else c
 
 
 def variables(m: Any, rowvar: Any) -> Any:
@@ -208,9 +210,13 @@ def variables(m: Any, rowvar: Any) -> Any:
     return (m if rowvar else m.T).astype(np.float64)
 
 
-def one_by_one(c: Any, m: Any, y: Any) -> Any:
-    """NumPy gives a number for a single variable."""
-    return c[0, 0] if np.ndim(m) < 2 and y is None else c
+@at_compile_time
+def is_single(x: Any) -> bool:
+    """Whether there is one variable, for which NumPy gives a number in the place of a matrix."""
+    rows = shape_of(x)[0]
+    if may_be_one(rows) and not is_one(rows):
+        raise Refusal("whether there is more than one variable is not known while compiling", "use `np.var`")
+    return is_one(rows)
 
 
 @definition(np.corrcoef)

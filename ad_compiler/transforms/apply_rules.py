@@ -56,6 +56,8 @@ def lower_rule(
     context.in_rule = flavour
     source, place = node.place if node.place is not None else (context.here.source, context.here.source.node)
     try:
+        if hasattr(rule, "inline_in"):  # a derivative of the user's own
+            return rule.inline_in(context, place, arguments, needs)
         return inline(context, place, rule, arguments, needs)
     except Unsupported as error:
         raise source.refuse(place, error.reason, error.advice) from None

@@ -28,7 +28,20 @@ from ad_compiler.analysis.activity import active_values
 from ad_compiler.analysis.types import ArrayType, TupleType, Type
 from ad_compiler.builder import Builder
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import Block, Branch, Call, Function, Loop, Operand, Operation, Shortcut, Value, values_in
+from ad_compiler.ir import (
+    Block,
+    Branch,
+    Call,
+    Function,
+    Loop,
+    Operand,
+    Operation,
+    Shortcut,
+    Value,
+    nodes_in,
+    results_of,
+    values_in,
+)
 from ad_compiler.rules import lists
 from ad_compiler.rules.complex_numbers import check_complex, fitted_part
 from ad_compiler.rules.lists import is_list
@@ -73,6 +86,7 @@ class ReverseSweep:
         self.inputs = frozenset(inputs)
         self.active = active_values(forward, inputs, blocked)
         self.shortcuts = shortcuts
+        self.sides = sides_made_on(forward)
         self.mirrors: dict[Block, Block] = {}  # a block of the forward sweep -> its reverse
         self.indices: dict[Value, Operand] = {}  # a loop variable -> what stands for it in the reverse sweep
         self.carried_cotangents: dict[Value, Value] = {}  # cotangents that loops carry -> of which value
@@ -256,7 +270,9 @@ class ReverseSweep:
             fits = is_list(value) or may_be_unbound(value)
             if side is None or (not fits and rank_of(side) != rank_of(value)):
                 with self.builder.inside(block):
-                    absent = is_unbound_where(value, mirror.condition, block is mirror.then)
+                    taken = block is mirror.then
+                    absent = (mirror.condition, not taken) in self.sides.get(value, ())
+                    absent = absent or is_unbound_where(value, mirror.condition, taken)
                     zero = (placeholder if absent else zero_like)(self.context, value)
                     side = zero if side is None else self.builder.call(registry[operator.add], (zero, side))
             sides.append(side)
@@ -281,6 +297,18 @@ class ReverseSweep:
         name_cotangent(value, merged)
         mirror.results.append(merged)
         cotangents[value] = merged
+
+
+def sides_made_on(forward: Block) -> dict[Value, set[tuple[Operand, bool]]]:
+    """The conditions on which what is made inside of branches is made, each with the side."""
+    found: dict[Value, set[tuple[Operand, bool]]] = {}
+    for node in nodes_in(forward):
+        if isinstance(node, Branch) and isinstance(node.condition, Value):
+            for block, taken in ((node.then, True), (node.otherwise, False)):
+                for inner in nodes_in(block):
+                    for value in results_of(inner):
+                        found.setdefault(value, set()).add((node.condition, taken))
+    return found
 
 
 def pairs_in(argument: Operand, contribution: Operand) -> Iterator[tuple[Operand, Operand]]:

@@ -39,8 +39,6 @@ from ad_compiler.ir import (
     Shortcut,
     Value,
     inputs_of,
-    nodes_in,
-    substitute,
     values_in,
 )
 from ad_compiler.rules.complex_numbers import check_complex, fitted_part
@@ -58,9 +56,8 @@ from ad_compiler.transforms.apply_rules import (
     positions,
 )
 from ad_compiler.transforms.cotangents import Tangents, is_zero, leaf_name, zero_like
-from ad_compiler.transforms.dead_code import remove_dead_code
-from ad_compiler.transforms.differentiate import ReverseSweep
 from ad_compiler.transforms.forward_control import push_branch, push_call, push_loop
+from ad_compiler.transforms.transpose import Pairs, transpose
 
 
 class ForwardSweep:
@@ -303,33 +300,24 @@ class ForwardSweep:
         names = zip(primitive.parameters, node.arguments, strict=True)
         targets = [argument for name, argument in names if name in primitive.differentiable]
         wanted = [self.has_tangent(target) for target in targets]
-        pullback = Block()
-        with self.builder.inside(pullback):
+
+        def lower() -> Pairs:
             given = {
                 "y": node.result.parts or node.result,
                 "g": tuple(asked_for) if node.result.parts else cotangents[0],
             }
             results = apply_rule(self.context, node, given, positions(wanted))
             results = results if len(targets) > 1 else (results,)
-            seeds = [
+            return [
                 (result, self.tangents[target])
                 for pair in zip(results, targets, wanted, strict=True)
                 if pair[2]
                 for result, target in paired(*pair[:2])
                 if isinstance(result, Value) and target in self.tangents
             ]
-            forward = Block(list(pullback.operations))
-            reverse = ReverseSweep(self.context, forward, cotangents, {})
-            found = reverse.run(forward, seeds)
-            tangents = tuple([found.get(cotangent) for cotangent in cotangents])
-            tangent = tangents if node.result.parts else tangents[0]
-        remove_dead_code([pullback], tangent)
-        substitute(pullback, dict(zip(cotangents, parts, strict=True)))
-        for each in nodes_in(pullback):
-            if isinstance(each, Operation):
-                self.builder.remember(each)
-        self.builder.block.operations += pullback.operations
-        return tangent
+
+        tangents = transpose(self.context, lower, cotangents, parts)
+        return tuple(tangents) if node.result.parts else tangents[0]
 
 
 def paired(contribution: Operand, argument: Operand) -> Iterator[tuple[Operand, Operand]]:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import ArrayType
+from ad_compiler.backends.native.definitions import write_out
 from ad_compiler.backends.native.departure import Departure
 from ad_compiler.backends.native.frame import names_in
 from ad_compiler.backends.native.kernels import (
@@ -37,6 +38,7 @@ from ad_compiler.backends.native.lowering import Lowered, lower, nothing
 from ad_compiler.backends.native.nests import Allocate, codes_in
 from ad_compiler.backends.numpy.emit import header
 from ad_compiler.backends.numpy.expressions import Expressions
+from ad_compiler.errors import Unsupported
 from ad_compiler.ir import Operand, Value, values_in
 from ad_compiler.pipeline import Program
 from ad_compiler.rules.shapes import type_of
@@ -57,6 +59,9 @@ class Native:
 def compile_native(program: Program, forwarding: list[str]) -> Native:
     """Lower and compile a program; raises `Unsupported` for what has no native form."""
     separate = program.request.mode == "vjp"
+    if program.request.mode not in ("grad", "value_and_grad", "vjp"):
+        raise Unsupported("derivatives of this kind have no native form", 'use backend="numpy"')
+    write_out(program.function, program.lowered.context)
     lowered = lower(program.function, separate, HELPERS)
     texts, saved = sweeps(lowered, program.name) if separate else ([kernel(lowered, program.name)], [])
     options = 'error_model="numpy", no_cfunc_wrapper=True'

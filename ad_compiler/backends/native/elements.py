@@ -18,7 +18,7 @@ import numpy as np
 from ad_compiler.analysis.types import ArrayType, is_one
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
-from ad_compiler.backends.native.frame import Frame, dtype_of
+from ad_compiler.backends.native.frame import Extents, Frame, dtype_of
 from ad_compiler.backends.native.indexing import Selection, select, unravelled
 from ad_compiler.backends.native.nests import (
     Apply,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ad_compiler.analysis.types import ArrayType, ListType, same_length
 from ad_compiler.backends.native import joining, products, reductions, scalars
 from ad_compiler.backends.native.affine import Affine
@@ -70,6 +72,7 @@ NESTED: dict[str, Nested] = {
     "argsort": joining.sort,
     "flatnonzero": joining.flat_positions,
 }
+WIDE = (np.dtype(np.float16), np.dtype(np.longdouble))
 DEPARTING = frozenset({"require", "assert", "raise"})
 
 
@@ -202,12 +205,16 @@ class Lowering:
         if name == "push":
             self.tapes.push(node)
             return
+        if node.primitive.kind == "definition" or has_other_order(node) or is_foreign(node):
+            raise Refusal(f"`{node.primitive.text or name}` has no native form yet", scalars.ADVICE)
         if node.primitive.effect:
             raise Refusal(f"`{node.primitive.text or name}` has no native form", scalars.ADVICE)
         if isinstance(result.type, ListType):
             raise Refusal("a list that changes its length has no native form", scalars.ADVICE)
         if not isinstance(result.type, ArrayType):
             return  # a message: NumPy code makes it
+        if result.type.dtype.kind not in "biuf" or result.type.dtype in WIDE:
+            raise Refusal(f"numbers of {result.type.dtype} have no native form", scalars.ADVICE)
         extents = find_extents(frame, self.elements, node)
         frame.extents[result] = extents
         number = sum_of_names(frame, self.elements, node)
@@ -502,6 +509,18 @@ class Lowering:
             frame.write(Choice(Scalar(f"{text} != 0", scalars.COMPARE), [Line("break")]))
         elif leave != 0:
             frame.write(Line("break"))
+
+
+def has_other_order(node: Operation) -> bool:
+    """Whether the elements of a flat array are taken in Fortran's order."""
+    return node.primitive.name in ("ravel", "flatten") and node.arguments[1] != "C"
+
+
+def is_foreign(node: Operation) -> bool:
+    """Whether a function is not one of NumPy's own namespace: another may have the same name."""
+    text = node.primitive.text
+    known = text in ("np.linalg.norm", "np.lib.stride_tricks.sliding_window_view")
+    return (text.count(".") > 1 and not known) or text.startswith(("scipy", "time"))
 
 
 def is_single(node: Operation) -> bool:

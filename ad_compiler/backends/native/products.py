@@ -118,6 +118,9 @@ def called(
     if len(shared) != 1 or shared[0] in result or max(len(first), len(second)) > 2:
         return False
     (k,) = shared
+    left_over = (first + second).replace(k, "")
+    if sorted(left_over) != sorted(result):  # a letter of one operand alone is summed over
+        return False
     indices = frame.subscripts[: len(batch)]
     picked = f"[{', '.join(indices)}]" if batch else ""
     loops = list(zip(indices, extents, strict=False))

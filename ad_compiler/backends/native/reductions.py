@@ -309,14 +309,17 @@ def reduce_to_spread(frame: Frame, elements: Elements, node: Operation, extents:
     assert isinstance(kind, ArrayType)
     if not isinstance(ddof, (int, float)):
         raise Refusal("`ddof` is not known while compiling", "write it as a constant")
-    source = in_memory(frame, elements, array)
     work = np.dtype(np.float64)
     index = frame.subscripts_of(own)
+    if own:
+        read: Expression = Load(in_memory(frame, elements, array), index)
+    else:
+        read = elements.element(array, ())
     outer = [(str(i), e) for p, (i, e) in enumerate(zip(index, own, strict=True)) if p not in axes and e != 1]
     inner = [(str(i), e) for p, (i, e) in enumerate(zip(index, own, strict=True)) if p in axes and e != 1]
     mean, total = frame.fresh("mean"), frame.fresh("squares")
     count = count_of(frame, own, axes)
-    part = scalars.cast(Load(source, index), type_of(array).dtype, work)
+    part = scalars.cast(read, type_of(array).dtype, work)
     deviation = scalars.infix("-", scalars.ADD, part, Scalar(mean))
     real_count = scalars.cast(count, np.dtype(np.int64), work)
     spread = scalars.infix(

@@ -450,6 +450,10 @@ def _push(printer: Expressions, node: Operation) -> Text:
     return f"{printer.text(recorded)}.append({printer.text(values)})", Precedence.ATOM
 
 
+def _marked(printer: Expressions, node: Operation) -> Text:
+    return printer.operand(node.arguments[0])
+
+
 def _draw(printer: Expressions, node: Operation) -> Text:
     generator, method, *_, (positional, keywords) = node.arguments
     parts = [printer.text(item) for item in positional]
@@ -477,6 +481,8 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "tape": lambda printer, node: ("[]", Precedence.ATOM),
     "tape_copy": lambda printer, node: (f"{printer.text(node.arguments[0])}.copy()", Precedence.ATOM),
     "push": _push,
+    "marked": _marked,
+    "stopped": _marked,
     "draw": _draw,
     "real": lambda printer, node: (
         f"{printer.at_least(node.arguments[0], Precedence.ATOM)}.real",

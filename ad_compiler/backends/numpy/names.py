@@ -273,8 +273,14 @@ class Names:
         return self.plan.entries[tape]
 
     def take_merged(self, value: Value, position: int, reverse: bool) -> bool:
-        """Compute a value right into the variable in which a branch or loop hands it on, if that is free."""
-        merged = self.merged.get(value)
+        """Compute a value right into the variable in which a branch or loop hands it on, if that is free.
+
+        So is what is written into to become that value.
+        """
+        handed_on = value
+        while handed_on not in self.merged and handed_on in self.becomes and value.name is None:
+            handed_on = self.becomes[handed_on]
+        merged = self.merged.get(handed_on)
         if merged is None:
             return False
         result, until, end = merged

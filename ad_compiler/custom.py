@@ -1,0 +1,351 @@
+"""Derivatives of the user's own: `custom_vjp`, `custom_jvp`, `stop_gradient`.
+
+    @custom_vjp
+    def clipped(x):                         the value is computed by the function, or, where a derivative is
+        return x                            taken, by `forward`, which also returns what the pullback needs;
+                                            what they compute has no derivative of its own
+    def forward(x):
+        return x, None
+
+    def backward(residuals, g):             the cotangents of the arguments
+        return (np.clip(g, -1.0, 1.0),)
+
+    clipped.defvjp(forward, backward)
+
+Names and order of arguments are JAX's. Either mode works with either rule: a pushforward is the transposed
+pullback, and the other way round (`transforms.transpose`).
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ad_compiler.analysis.types import ArrayType
+from ad_compiler.frontend.calls import call_operand
+from ad_compiler.frontend.context import Context
+from ad_compiler.ir import Operand, Record, Value, map_values, values_in
+from ad_compiler.nested_calls import fits
+from ad_compiler.rules.markers import MARKER, without_derivative
+from ad_compiler.rules.notation import Primitive, registry
+from ad_compiler.rules.shapes import describe, rank_of, type_of
+from ad_compiler.transforms.transpose import Pairs, transpose
+
+
+class CustomDerivative:
+    """A function whose derivative the user gives. Called, it is the function."""
+
+    kind: str
+
+    def __init__(self, fun: Callable[..., Any], nondiff_argnums: Sequence[int] = ()) -> None:
+        if not callable(fun):
+            raise TypeError(f"a function is needed, not {type(fun).__name__}")
+        self.fun = fun
+        self.nondiff_argnums = tuple(nondiff_argnums)
+        functools.update_wrapper(self, fun)
+        self.__signature__ = inspect.signature(fun)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.fun(*args, **kwargs)
+
+    def __reduce__(self) -> Any:
+        return self.__qualname__  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {getattr(self.fun, '__qualname__', self.fun)}>"
+
+    def bound(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> tuple[list[Operand], list[Operand]]:
+        """The arguments that are not differentiated, and those that are."""
+        try:
+            matched = self.__signature__.bind(*positional, **keywords)
+        except TypeError as error:
+            raise context.refuse(node, f"this call does not fit: {error}", "check the arguments") from None
+        matched.apply_defaults()
+        if matched.kwargs:
+            reason = f"`{self.__name__}` has a rule, and arguments by keyword only"  # type: ignore[attr-defined]
+            raise context.refuse(node, reason, "let it take all its arguments by position")
+        arguments = list(matched.args)
+        fixed = [number % len(arguments) for number in self.nondiff_argnums]
+        return [arguments[i] for i in fixed], [a for i, a in enumerate(arguments) if i not in fixed]
+
+    def together(self, context: Context, fixed: list[Operand], moving: list[Operand]) -> list[Operand]:
+        """All arguments in their order, as constants."""
+        places = [number % (len(fixed) + len(moving)) for number in self.nondiff_argnums]
+        waiting = iter(moving)
+        by_place = dict(zip(places, fixed, strict=True))
+        arguments = [by_place[i] if i in by_place else next(waiting) for i in range(len(fixed) + len(moving))]
+        return [without_derivative(context.builder, argument) for argument in arguments]
+
+
+class CustomVjp(CustomDerivative):
+    """A function with a pullback of the user's own."""
+
+    kind = "custom_vjp"
+
+    def __init__(self, fun: Callable[..., Any], nondiff_argnums: Sequence[int] = ()) -> None:
+        super().__init__(fun, nondiff_argnums)
+        self.forward: Callable[..., Any] | None = None
+        self.backward: Callable[..., Any] | None = None
+
+    def defvjp(self, fwd: Callable[..., Any], bwd: Callable[..., Any]) -> None:
+        """Set the rule: `fwd(*args)` gives `(value, residuals)`, `bwd(residuals, g)` a tuple of cotangents.
+
+        There is a cotangent for every argument but those in `nondiff_argnums`, which come first in `bwd`.
+        """
+        if not callable(fwd) or not callable(bwd):
+            raise TypeError("defvjp needs two functions")
+        self.forward, self.backward = fwd, bwd
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        """Call it in a program that is being lowered."""
+        if self.forward is None or self.backward is None:
+            raise context.refuse(node, f"{self!r} has no rule", "give it one: `defvjp(fwd, bwd)`")
+        fixed, moving = self.bound(context, node, positional, keywords)
+        found = call_operand(context, node, self.forward, self.together(context, fixed, moving), {})
+        if not isinstance(found, tuple) or len(found) != 2:
+            reason = f"the forward function of {self!r} does not return (value, residuals)"
+            raise context.refuse(node, reason, "return a pair")
+        value, residuals = found
+        rule = Pullback(self, fixed, moving, residuals)
+        return marked(context, node, self, value, rule, None)
+
+
+class CustomJvp(CustomDerivative):
+    """A function with a pushforward of the user's own."""
+
+    kind = "custom_jvp"
+
+    def __init__(self, fun: Callable[..., Any], nondiff_argnums: Sequence[int] = ()) -> None:
+        super().__init__(fun, nondiff_argnums)
+        self.rule: Callable[..., Any] | None = None
+
+    def defjvp(self, jvp: Callable[..., Any]) -> Callable[..., Any]:
+        """Set the rule: `jvp(primals, tangents)` gives `(value, tangent)`.
+
+        Arguments in `nondiff_argnums` come first.
+        """
+        if not callable(jvp):
+            raise TypeError("defjvp needs a function")
+        self.rule = jvp
+        return jvp
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        """Call it in a program that is being lowered."""
+        if self.rule is None:
+            raise context.refuse(node, f"{self!r} has no rule", "give it one: `defjvp(rule)`")
+        fixed, moving = self.bound(context, node, positional, keywords)
+        value = call_operand(context, node, self.fun, self.together(context, fixed, moving), {})
+        rule = Pushforward(self, fixed, moving)
+        return marked(context, node, self, value, TransposedPushforward(rule), rule)
+
+
+def marked(
+    context: Context,
+    node: ast.AST,
+    custom: CustomDerivative,
+    value: Operand,
+    rule: Any,
+    pushforward: Any,
+) -> Operand:
+    """The value, with the derivative of a rule."""
+    if not isinstance(value, Value):
+        if not any(True for _ in values_in(value)):
+            return value
+        raise context.refuse(node, f"{custom!r} gives more than one number or array", "return one array")
+    if not rule.names:
+        return value
+    primitive = Primitive(
+        name=MARKER,
+        text="",
+        kind="rule",
+        infer=lambda marked, *_: marked.type,
+        rule=rule,
+        parameters=("value", *rule.names, *(f"given_{i}" for i in range(len(rule.given)))),
+        needs=frozenset(["g"]),
+        differentiable=rule.names,
+        view=True,
+        cheap=True,
+        pushforward=pushforward,
+    )
+    context.builder.place = (context.here.source, node)
+    return context.builder.call(primitive, (value, *rule.leaves, *rule.given))
+
+
+@dataclass(eq=False)
+class Rule:
+    """A rule, and the operands of the call it stands for: `leaves` are what is differentiated."""
+
+    custom: Any
+    fixed: list[Operand]
+    moving: list[Operand]
+    residuals: Operand = None
+
+    def __post_init__(self) -> None:
+        self.leaves = [value for value in values_in(self.moving) if is_real(value)]
+        self.names = tuple(f"x{i}" for i in range(len(self.leaves)))
+        self.given = list(dict.fromkeys(values_in((self.fixed, self.moving, self.residuals))))
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What it asks for, as the notation of rules has it."""
+        return frozenset(f"{name}_dot" for name in self.names)
+
+    def known(self, arguments: Sequence[Operand]) -> dict[Value, Operand]:
+        """What the operands of the call have become since."""
+        return dict(zip([*self.leaves, *self.given], arguments[1:], strict=True))
+
+    @contextmanager
+    def as_user(self, context: Context) -> Iterator[None]:
+        """Lower a function of the user's, its lines counted as those of the call."""
+        state = (context.in_rule, context.wanted, context.in_sweep)
+        context.in_rule, context.wanted, context.in_sweep = None, None, True
+        try:
+            yield
+        finally:
+            context.in_rule, context.wanted, context.in_sweep = state
+
+
+class Pullback(Rule):
+    """The cotangents of the arguments, by the user's `bwd`."""
+
+    def inline_in(
+        self, context: Context, node: ast.AST, arguments: list[Operand], needs: dict[str, Operand]
+    ) -> Operand:
+        known = self.known(arguments)
+        fixed, moving, residuals = map_values(
+            lambda value: known.get(value, value), (self.fixed, self.moving, self.residuals)
+        )
+        g = needs["g"]
+        if rank_of(g) != rank_of(arguments[0]):  # a number that stands for an array of it
+            g = context.builder.call(registry[np.full_like], (arguments[0], g, None))
+        with self.as_user(context):
+            found = call_operand(context, node, self.custom.backward, [*fixed, residuals, g], {})
+        if not isinstance(found, tuple) or len(found) != len(moving):
+            what = f"{len(found)} cotangents" if isinstance(found, (tuple, list)) else "no tuple"
+            reason = f"the backward function of {self.custom!r} gives {what} for {len(moving)} arguments"
+            raise context.refuse(node, reason, "return a tuple with one for each argument")
+        cotangents: list[Operand] = []
+        for place, (argument, cotangent) in enumerate(zip(moving, found, strict=True)):
+            what = f"the cotangent of argument {place} of {self.custom!r}"
+            cotangents += matched(context, node, argument, cotangent, what)
+        return cotangents[0] if len(cotangents) == 1 else tuple(cotangents)
+
+
+class Pushforward(Rule):
+    """The tangent of the value, by the user's rule."""
+
+    def inline_in(
+        self, context: Context, node: ast.AST, arguments: list[Operand], needs: dict[str, Operand]
+    ) -> Operand:
+        tangents = [needs[f"{name}_dot"] for name in self.names]
+        return self.tangent(context, node, arguments, tangents)
+
+    def tangent(
+        self, context: Context, node: ast.AST, arguments: list[Operand], tangents: list[Operand]
+    ) -> Operand:
+        known = self.known(arguments)
+        fixed, moving = map_values(lambda value: known.get(value, value), (self.fixed, self.moving))
+        by_leaf = dict(zip(self.leaves, tangents, strict=True))
+
+        def tangent_of(value: Value) -> Operand:
+            tangent = by_leaf.get(value, 0.0)
+            if rank_of(value) and not isinstance(tangent, Value):
+                return context.builder.call(registry[np.zeros_like], (known[value], None))
+            return tangent
+
+        moved = tuple([tangents_in(each, tangent_of) for each in self.moving])
+        with self.as_user(context):
+            found = call_operand(context, node, self.custom.rule, [*fixed, tuple(moving), moved], {})
+        if not isinstance(found, tuple) or len(found) != 2:
+            reason = f"the rule of {self.custom!r} does not return (value, tangent)"
+            raise context.refuse(node, reason, "return a pair")
+        what = f"the tangent of {self.custom!r}"
+        (tangent,) = matched(context, node, arguments[0], found[1], what)
+        return tangent
+
+
+class TransposedPushforward(Rule):
+    """The cotangents of the arguments, by the transpose of the user's pushforward."""
+
+    def __init__(self, rule: Pushforward) -> None:
+        super().__init__(rule.custom, rule.fixed, rule.moving)
+        self.pushforward = rule
+
+    def inline_in(
+        self, context: Context, node: ast.AST, arguments: list[Operand], needs: dict[str, Operand]
+    ) -> Operand:
+        known = self.known(arguments)
+        primals = [known[leaf] for leaf in self.leaves]
+        tangents = [Value(leaf.type) for leaf in self.leaves]
+
+        def lower() -> Pairs:
+            tangent = self.pushforward.tangent(context, node, arguments, list(tangents))
+            return [(tangent, needs["g"])] if isinstance(tangent, Value) else []
+
+        found = [0.0 if each is None else each for each in transpose(context, lower, tangents, primals)]
+        return found[0] if len(found) == 1 else tuple(found)
+
+
+def tangents_in(operand: Operand, tangent_of: Callable[[Value], Operand]) -> Operand:
+    """The tangents in the structure of an argument: 0.0 for a constant number, None for what is no number."""
+    if isinstance(operand, Value):
+        return tangent_of(operand)
+    if isinstance(operand, Record):
+        return Record(operand.cls, {k: tangents_in(v, tangent_of) for k, v in operand.fields.items()})
+    if isinstance(operand, (tuple, list)):
+        return type(operand)(tangents_in(item, tangent_of) for item in operand)
+    if isinstance(operand, dict):
+        return {key: tangents_in(item, tangent_of) for key, item in operand.items()}
+    return 0.0 if isinstance(operand, (int, float, np.generic)) and not isinstance(operand, bool) else None
+
+
+def is_real(value: Value) -> bool:
+    return isinstance(value.type, ArrayType) and value.type.dtype.kind == "f"
+
+
+def matched(context: Context, node: ast.AST, like: Operand, given: Operand, what: str) -> list[Operand]:
+    """The derivatives of the real numbers and arrays in `like`, from a structure that the user gives."""
+    if isinstance(like, Value):
+        if not is_real(like):
+            return []
+        if given is None:
+            return [0.0]
+        zero = isinstance(given, (int, float)) and given == 0
+        if zero or (isinstance(given, (Value, int, float)) and may_be_same_shape(like, given)):
+            return [given]
+        described = describe(given) if not isinstance(given, (tuple, list, dict)) else type(given).__name__
+        raise context.refuse(
+            node, f"{what} is {described}, and {describe(like)} is needed", "give it the shape of its value"
+        )
+    if isinstance(like, (tuple, list)):
+        if given is None:
+            given = [None] * len(like)
+        if not isinstance(given, (tuple, list)) or len(given) != len(like):
+            raise context.refuse(node, f"{what} has another structure", f"give {len(like)} parts")
+        pairs = enumerate(zip(like, given, strict=True))
+        return [each for i, (a, b) in pairs for each in matched(context, node, a, b, f"{what}[{i}]")]
+    if isinstance(like, dict):
+        given = dict.fromkeys(like) if given is None else given
+        if not isinstance(given, dict) or given.keys() != like.keys():
+            raise context.refuse(node, f"{what} has another structure", f"give the keys {list(like)}")
+        return [
+            each for key in like for each in matched(context, node, like[key], given[key], f"{what}[{key!r}]")
+        ]
+    return []
+
+
+def may_be_same_shape(like: Operand, given: Operand) -> bool:
+    return fits(type_of(like), type_of(given))

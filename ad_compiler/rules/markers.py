@@ -1,0 +1,55 @@
+"""Operations that compute nothing: they mark a value, for the derivative to tell.
+
+`stop_gradient(x)` is `x` without a derivative; a value with a derivative of the user's own stands for the
+one that was computed (`custom_rules`). Once the program is differentiated they are gone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ad_compiler.ir import Function, Operand, Operation, Value, all_blocks, map_values, substitute
+from ad_compiler.rules.notation import constant, registry
+
+MARKER = "marked"
+
+
+def same_type(x: Any, *_: Any) -> Any:
+    return x.type
+
+
+@constant("stopped", infer=same_type, view=True, cheap=True)
+def stopped(x: Any) -> None: ...
+
+
+def is_marker(node: Any) -> bool:
+    return isinstance(node, Operation) and node.primitive.name in (MARKER, "stopped")
+
+
+def without_derivative(builder: Any, operand: Operand) -> Operand:
+    """The same numbers and arrays, as constants."""
+    return map_values(lambda value: builder.call(registry["stopped"], (value,)), operand)
+
+
+def remove_markers(function: Function) -> None:
+    """Let what is marked stand for itself."""
+    known: dict[Value, Operand] = {}
+    for top in function.blocks:
+        for block in all_blocks(top):
+            for node in block.operations:
+                if is_marker(node):
+                    assert isinstance(node, Operation)
+                    marked = node.arguments[0]
+                    while isinstance(marked, Value) and marked in known:
+                        marked = known[marked]
+                    known[node.result] = marked
+                    if isinstance(marked, Value) and marked.name is None and marked.operation is not None:
+                        marked.name = node.result.name
+            block.operations[:] = [node for node in block.operations if not is_marker(node)]
+    if not known:
+        return
+    for top in function.blocks:
+        substitute(top, known)
+    function.result, function.reverse_result = map_values(
+        lambda value: known.get(value, value), (function.result, function.reverse_result)
+    )
