@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ad_compiler.frontend.source import Source
     from ad_compiler.rules.notation import Primitive
 
+_OF_SHAPES = frozenset({"length", "size"})  # which writes do not change
 Simplification = Callable[["Builder", tuple[Operand, ...]], Operand]
 
 
@@ -51,7 +52,7 @@ class Builder:
 
         `kind` is its type where the primitive cannot infer it.
         """
-        if self.current is not None and not self.generated:
+        if self.current is not None and not self.generated and primitive.name not in _OF_SHAPES:
             arguments = self.current(arguments)
         arguments = self.with_arrays(primitive, arguments)
         if primitive.name == "index_set":

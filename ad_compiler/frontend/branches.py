@@ -25,18 +25,15 @@ from ad_compiler.analysis.types import (
 )
 from ad_compiler.builder import key_of
 from ad_compiler.frontend.aliases import (
-    Snapshot,
-    contents_of,
     current,
-    fill,
     made_in,
-    merge_memory,
     note_choice,
     reference_of,
     viewing,
 )
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.scope import Chosen, LocalFunction, Scope, Undecided, is_plain_function
+from ad_compiler.frontend.snapshots import Snapshot, contents_of, fill, merge_memory
 from ad_compiler.ir import UNBOUND, Block, Branch, Iteration, Operand, Operation, Record, Value, map_values
 from ad_compiler.refusal import Refusal, ResultUnknown
 from ad_compiler.rules.lists import is_list
