@@ -903,7 +903,7 @@ def test_what_is_no_function(thing: Any) -> None:
 
 
 def test_unknown_backend() -> None:
-    with pytest.raises(ValueError, match="there is no backend 'jax'; there is 'numpy'"):
+    with pytest.raises(ValueError, match="there is no backend 'jax'; there are 'numpy' and 'numba'"):
         grad(f, backend="jax")
 
 

@@ -1,12 +1,14 @@
 """Compiled code that outlives the process: native modules as files, with Numba's cache beside them.
 
-    <cache>/loss_grad_3f2a.../loss_grad.py          the text
-    <cache>/loss_grad_3f2a.../__pycache__/*.nbi      what Numba keeps of it
+    <cache>/loss_grad_3f2a.../loss_grad.py           the text
+    <cache>/loss_grad_3f2a.../__pycache__/*.nb?      what Numba keeps of it
+    <cache>/loss_grad_3f2a.../checksums              of these files
 
 The name of a directory is a hash of everything that decides the machine code: the text, the versions of
 Python, NumPy, Numba and this package (with its helper functions), and the processor. So an entry never
 changes once it is complete: it is made in a directory of its own and renamed to its place, and of two
-processes that make it at once one wins. An entry that cannot be read is removed and made again.
+processes that make it at once one wins. An entry that cannot be read, or whose machine code is not what
+was written (Numba would run it all the same), is removed and made again.
 
 The cache is in `AD_COMPILER_CACHE_DIR`, else where the platform keeps caches of users;
 AD_COMPILER_CACHE_DIR=0 turns it off.
@@ -14,6 +16,7 @@ AD_COMPILER_CACHE_DIR=0 turns it off.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
@@ -77,6 +80,8 @@ def cached_module(text: str, name: str) -> tuple[ModuleType, Path] | None:
     try:
         if not is_intact(path, text):
             write(path, text)
+        if is_damaged(path):
+            discard(path)
         return import_file(path, name), path
     except OSError:  # a directory that cannot be written into
         return None
@@ -123,6 +128,33 @@ def import_file(path: Path, name: str) -> ModuleType:
     return module
 
 
+def checksums(path: Path) -> str:
+    """One line for each file that Numba keeps of an entry."""
+    kept = sorted((path.parent / "__pycache__").glob("*.nb?"))
+    return "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()} {file.name}\n" for file in kept)
+
+
+def is_damaged(path: Path) -> bool:
+    """Whether the files that Numba keeps are not those that were sealed; one that was not is not known to be."""
+    try:
+        sealed = (path.parent / "checksums").read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return False
+    return sealed != checksums(path)
+
+
+def seal(path: Path) -> None:
+    """Write the checksums of a complete entry, in one step, if they are not there."""
+    with contextlib.suppress(OSError):  # removed meanwhile, or a directory that cannot be written into
+        if (path.parent / "checksums").exists() and not is_damaged(path):
+            return
+        handle, made = tempfile.mkstemp(prefix=".new_", dir=path.parent)
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(checksums(path))
+        os.replace(made, path.parent / "checksums")
+
+
 def discard(path: Path) -> None:
     """Remove what Numba keeps of an entry."""
     shutil.rmtree(path.parent / "__pycache__", ignore_errors=True)
+    (path.parent / "checksums").unlink(missing_ok=True)

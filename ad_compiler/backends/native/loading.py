@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
-from ad_compiler.backends.native.caching import cached_module, discard
+from ad_compiler.backends.native.caching import cached_module, discard, seal
 from ad_compiler.errors import Unsupported
 from ad_compiler.generated import keep_text
 
@@ -49,6 +49,7 @@ def load_functions(
         try:
             functions = [getattr(module, name) for name in names]
             compiled(functions)
+            seal(path)
             return functions
         except (NumbaError, Unsupported):
             raise
