@@ -135,7 +135,7 @@ def checksums(path: Path) -> str:
 
 
 def is_damaged(path: Path) -> bool:
-    """Whether the files that Numba keeps are not those that were sealed; one that was not is not known to be."""
+    """Whether the files that Numba keeps are not those that were sealed; without a seal nobody knows."""
     try:
         sealed = (path.parent / "checksums").read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:

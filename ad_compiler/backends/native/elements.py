@@ -69,6 +69,9 @@ class Elements:
 
     def elementwise(self, node: Operation, index: Index) -> Expression:
         operands = [operand for operand in node.arguments if operand is not None]
+        if any(isinstance(each, (str, dict)) or rank_of(each) > len(index) for each in operands):
+            primitive = node.primitive
+            raise Refusal(f"`{primitive.text or primitive.name}` has no native form yet", scalars.ADVICE)
         parts = [self.broadcast_element(operand, index) for operand in operands]
         return scalars.elementwise(node, operands, parts, [type_of(operand) for operand in operands])
 
