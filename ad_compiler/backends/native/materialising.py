@@ -51,10 +51,15 @@ def updated_in_place(expression: Expression, base: str, index: tuple[Affine, ...
 def reads_elsewhere(
     frame: Frame, expression: Expression, base: str, index: tuple[Affine, ...], value: Operand
 ) -> bool:
-    """Whether an expression reads other elements of the array than the one at `index`."""
+    """Whether an expression reads elements of the array that another turn writes, other ones than at `index`.
+
+    An index that is itself read (`w[[0, 0, 3]] += e`) may be the same in two turns: NumPy reads all before
+    it writes.
+    """
+    distinct = all(name.isidentifier() for part in index for name, _ in part.terms)
     for load in loads_in(expression):
         if load.array == base:
-            if load.index != index:
+            if load.index != index or not distinct:
                 return True
         elif load.array in frame.value_of and share_memory(frame.writes, frame.value_of[load.array], value):
             return True

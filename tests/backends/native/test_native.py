@@ -257,3 +257,20 @@ def test_the_whole_corpus_as_python_loops() -> None:
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     run = subprocess.run([*command, *paths], env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout[-3000:]
+
+
+@pytest.mark.parametrize("again", [0, 3])
+def test_an_index_that_repeats_is_updated_once(again: int) -> None:
+    def updated(x: Any, i: Any) -> Any:
+        w = x.copy()
+        w[i] += x[:3]
+        w[i] = x[2:] * w[i]
+        w[[1, 1]] += w[3:]
+        return w @ w
+
+    x, i = np.array([0.7, 1.2, 0.9, 1.4, 0.6]), np.array([0, again, 4])
+    expected = value_and_grad(updated)(x, i)
+    found = value_and_grad(updated, backend="numba", cache=False)(x, i)
+    assert expected[0] == updated(x, i)
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-14)
+    np.testing.assert_allclose(found[1], expected[1], rtol=1e-14)
