@@ -38,6 +38,7 @@ from ad_compiler.frontend.carried import (
     same_kind,
     stored_names,
 )
+from ad_compiler.frontend.checkpointed import check_repeatable
 from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.courses import Course
 from ad_compiler.frontend.lists import check_items, joined_list, lifted, lists_in, truth_of
@@ -263,6 +264,7 @@ class LoopLowering:
         if self.course is not None:
             loop.bounds, loop.index = self.course.bounds, Value(INT)
             loop.index.loop = loop
+            loop.checkpoints = self.course.checkpoints
         test = node.test if isinstance(node, ast.While) else None
         walrus = test is not None and any(isinstance(part, ast.NamedExpr) for part in ast.walk(test))
         if test is not None and not walrus and not self.test_inside:
@@ -506,6 +508,8 @@ class LoopLowering:
     ) -> Outcome:
         """The loop with what it carries, and the names that hold its results."""
         context = self.context
+        if loop.checkpoints is not None:
+            check_repeatable(context, self.node, loop.body)
         invariant: dict[Value, Operand] = {}
         carried_before: dict[Value, Operand] = {}
         lists_left: dict[int, Operand] = {}  # one list under two names stays one

@@ -164,7 +164,7 @@ class Writer:
             if not body:
                 continue
             statement = step.statement
-            if statement is not None and (current is None or statement.node is not current.node):
+            if statement is not None and (current is None or is_other(statement, current)):
                 lines += [INDENT * depth + comment for comment in self.comments(step, statement)]
                 current = statement
             lines += body
@@ -200,6 +200,8 @@ class Writer:
     def comments(self, step: Step, statement: Statement) -> list[str]:
         """The user's comments above a forward statement; what a reverse statement is the derivative of."""
         if step.reverse:
+            if statement.note is not None:
+                return [f"# {statement.note}"] if statement.note else []
             text = f"# d({statement.text})"
             return [text if len(text) <= COMMENT_WIDTH else f"{text[: COMMENT_WIDTH - 4]}...)"]
         found: list[str] = []
@@ -251,6 +253,11 @@ class Writer:
             opposite = self.printer.negative(value, subtracted=True)
             lines.append(f"{place} += {written}" if opposite is None else f"{place} -= {opposite[0]}")
         return lines
+
+
+def is_other(statement: Statement, current: Statement) -> bool:
+    """Whether it is another line of the user's, or is run for another purpose."""
+    return statement.node is not current.node or statement.note != current.note
 
 
 def is_zeros(operand: Operand) -> bool:

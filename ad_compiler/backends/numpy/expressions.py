@@ -445,6 +445,13 @@ def _sum_where_broadcast(printer: Expressions, node: Operation) -> Text:
     )
 
 
+def _default_slots(printer: Expressions, node: Operation) -> Text:
+    (turns,) = node.arguments
+    python = turns.type.python
+    number = printer.at_least(turns, Precedence.ATOM) if python else f"int({printer.text(turns)})"
+    return f"2 * {number}.bit_length()", Precedence.MULTIPLY
+
+
 def _push(printer: Expressions, node: Operation) -> Text:
     recorded, values = node.arguments
     return f"{printer.text(recorded)}.append({printer.text(values)})", Precedence.ATOM
@@ -479,6 +486,9 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "shares_memory": _shares_memory,
     "raise": _raise,
     "tape": lambda printer, node: ("[]", Precedence.ATOM),
+    "checkpoints": lambda printer, node: ("[]", Precedence.ATOM),
+    "kept": lambda printer, node: (f"len({printer.text(node.arguments[0])})", Precedence.ATOM),
+    "default_slots": _default_slots,
     "tape_copy": lambda printer, node: (f"{printer.text(node.arguments[0])}.copy()", Precedence.ATOM),
     "push": _push,
     "marked": _marked,
