@@ -1,41 +1,51 @@
 """The reverse sweep of a loop under `checkpointed`: its turns are run again from a few states, not saved.
 
-    for t in range(n):                  checkpoints = [(0, u)]            in the reverse sweep, u as before
-        u = f(u, t)                     for t in reversed(range(n)):      the loop
-                              ->            at, u = checkpoints.pop()
+                                        for t in range(n):
+                                            if t == keep:
+                                                checkpoints.append((t, u))
+                                                keep = t + turns_ahead(n + 1 - t, (free slots))
+    for t in range(n):                      u = f(u, t)
+        u = f(u, t)           ->
+                                        for t in reversed(range(n)):
+                                            at, u = checkpoints.pop()
                                             while at < t:
                                                 checkpoints.append((at, u))
-                                                stop = at + (how far)
+                                                stop = at + turns_ahead(t + 1 - at, (free slots))
                                                 for i in range(at, stop):
                                                     u = f(u, i)
                                                 at = stop
                                             (f once more, and its reverse)
 
-The forward sweep saves nothing but what the loop starts with. Each turn of the reverse sweep takes the last
-state that was kept, and runs forwards from there to the turn that is due, keeping states on the way. Where
-they are kept is the binomial schedule, which runs the fewest turns for a number of slots: with s slots and
-r rounds, binomial(s + r, s) turns can be taken back with none of them run more than r times (Griewank and
-Walther, Algorithm 799: revolve, ACM Transactions on Mathematical Software 26, 2000, and Evaluating
-Derivatives (2008), section 12.3; a split of the range of optimal ones is chosen that needs no search).
+Each turn of the reverse sweep takes the last state that was kept, and runs forwards from there to the turn
+that is due, keeping states on the way. Where they are kept is the binomial schedule, which runs the fewest
+turns for a number of slots: with s slots and r rounds, binomial(s + r, s) turns can be taken back, none of
+them run more than r times (Griewank and Walther, Algorithm 799: revolve, ACM Transactions on Mathematical
+Software 26, 2000; Evaluating Derivatives (2008), section 12.3).
 
-One turn is then a program of its own: its forward sweep stands in front of its reverse sweep, which reads
-what is still there. Loops inside of it are taped, or checkpointed, by the turn.
+The forward sweep keeps the first states, if it knows how many turns there will be and runs the loop once.
+Otherwise it keeps what the loop starts with, and the reverse sweep runs all turns once more. One turn is a
+program of its own: its forward sweep stands in front of its reverse sweep, which reads what is still there;
+loops inside of it are taped, or checkpointed, by the turn. Of what loops carry only that is kept which a
+turn needs, its reverse sweep or the next turns.
 """
 
 from __future__ import annotations
 
-import builtins
-import math
 import operator
 from typing import Any
 
-from ad_compiler.analysis.types import INT, ObjectType
+import numpy as np
+
+from ad_compiler.analysis.storage import storages_of
+from ad_compiler.analysis.types import INT, ArrayType, ObjectType
 from ad_compiler.builder import Builder
 from ad_compiler.ir import (
     Block,
+    Branch,
     Function,
     Loop,
     Operand,
+    Operation,
     Pop,
     Statement,
     Value,
@@ -48,6 +58,7 @@ from ad_compiler.ir import (
 from ad_compiler.rules.notation import constant, registry
 from ad_compiler.transforms.copying import UNSAID, Copy
 from ad_compiler.transforms.dead_code import remove_dead_code
+from ad_compiler.transforms.rollback import UPDATES
 
 CHECKPOINTS = ObjectType("list")
 NOTE = "forward again to this turn, from the last state that was kept"
@@ -65,36 +76,66 @@ def kept(stack: Any) -> None: ...
 def default_slots(turns: Any) -> None: ...
 
 
-def run_again(function: Function) -> None:
-    """Have the turns of the loops under `checkpointed` run again, where they are differentiated."""
+@constant("turns_ahead", infer=lambda *_: INT)
+def turns_ahead(turns: Any, free: Any) -> None: ...
+
+
+def run_again(function: Function, repeated: bool) -> None:
+    """Have the turns of the loops under `checkpointed` run again, where they are differentiated.
+
+    `repeated` if the reverse sweep may run more than once (a pullback).
+    """
     assert function.reverse is not None
+    once = [node for block in outside_of_loops(function.forward) for node in block.operations]
     for loop in nodes_in(function.forward):
         if isinstance(loop, Loop) and loop.checkpoints is not None and loop.body in function.mirrors:
             body = function.mirrors[loop.body]
             for around in list(all_blocks(function.reverse)):
                 for node in around.operations:
                     if isinstance(node, Loop) and node.body is body:
-                        Repetition(function, loop, node, around).run()
+                        Repetition(function, loop, node, around, loop in once, repeated).run()
                         break
 
 
-class Repetition:
-    """Rewrites the mirror image of one loop."""
+def outside_of_loops(block: Block) -> list[Block]:
+    """The blocks that run once at most."""
+    found = [block]
+    for node in block.operations:
+        if isinstance(node, Branch):
+            found += [*outside_of_loops(node.then), *outside_of_loops(node.otherwise)]
+    return found
 
-    def __init__(self, function: Function, loop: Loop, mirror: Loop, around: Block) -> None:
+
+class Repetition:
+    """Rewrites one loop and its mirror image, which stands in the block `around`."""
+
+    def __init__(
+        self, function: Function, loop: Loop, mirror: Loop, around: Block, once: bool, repeated: bool
+    ) -> None:
         self.function = function
         self.loop = loop
         self.mirror = mirror
         self.around = around
+        self.keeps_forwards = once and loop.bounds is not None and loop.leave == 0
+        self.repeated = repeated
+        self.places: list[int] = []  # of the carried values that are the state
+        written = [
+            node.arguments[0]
+            for node in nodes_in(loop.body)
+            if isinstance(node, Operation) and node.primitive.name in UPDATES
+        ]
+        self.written = {each for array in written for each in storages_of(array)}
+        self.builder = Builder(Block())
+        self.builder.generated = True
 
     def run(self) -> None:
         """Put a turn in front of its reverse, and have the state that it starts with."""
         due = [like(param) for param in self.loop.carried]
         turn = self.turn(due)
-        places = self.needed(due, [turn, self.mirror.body])
+        self.places = self.needed(due, [turn, self.mirror.body])
         self.mirror.body.operations[:0] = turn.operations
-        if places:
-            self.schedule(places, [due[place] for place in places])
+        if self.places:
+            self.schedule(self.of_state(due))
 
     def turn(self, due: list[Value]) -> Block:
         """The forward sweep of one turn, as far as its reverse sweep reads it: the two are a program."""
@@ -106,9 +147,10 @@ class Repetition:
         forward = copy.block(self.loop.body)
         forward.results = []
         substitute(mirror.body, copy.known)
-        mirrors = {copied: function.mirrors.pop(block) for block, copied in copy.blocks.items() if block in function.mirrors}
-        indices = {copied: function.indices[index] for index, copied in copy.indices.items() if index in function.indices}
-        record(Function("turn", [], forward, reverse=mirror.body, mirrors=mirrors, indices=indices), repeated=False)
+        own = Function("turn", [], forward, reverse=mirror.body)
+        own.mirrors = {new: function.mirrors.pop(old) for old, new in copy.blocks.items() if old in function.mirrors}
+        own.indices = {new: function.indices[old] for old, new in copy.indices.items() if old in function.indices}
+        record(own, repeated=False)
         substitute(mirror.body, copy.known)  # what is read for its shape
         remove_dead_code([forward], reads_in(mirror.body))
         return forward
@@ -137,100 +179,122 @@ class Repetition:
                 return places
             places = more
 
-    def schedule(self, places: list[int], due: list[Value]) -> None:
+    def of_state(self, listed: list[Any]) -> list[Any]:
+        return [listed[place] for place in self.places]
+
+    def schedule(self, due: list[Value]) -> None:
         """Have the state that is `due` at the start of every turn of the mirror image."""
-        mirror, loop = self.mirror, self.loop
+        mirror, loop, builder = self.mirror, self.loop, self.builder
         assert mirror.bounds is not None and mirror.index is not None and loop.checkpoints is not None
         first, last, _ = mirror.bounds
-        builder = Builder(Block())
-        builder.generated, builder.statement = True, loop.statement
-        stack = builder.call(registry["checkpoints"], ())
-        builder.call(registry["push"], (stack, (first, *[loop.initial[place] for place in places])))
+        builder.statement = loop.statement
+        stack = self.call("checkpoints", name="checkpoints")
         slots: Operand = loop.checkpoints.slots
         if slots is None:
-            turns = builder.call(registry[operator.sub], (last, first))
-            slots = 2 * turns.bit_length() if isinstance(turns, int) else builder.call(registry["default_slots"], (turns,))
-        for value, name in ((stack, "checkpoints"), (slots, "slots")):
-            if isinstance(value, Value):
-                value.name = name
-        where = self.around.operations.index(mirror)
-        self.around.operations[where:where] = builder.block.operations
-        pop = Pop(stack, [Value(INT, "at"), *map(like, due)], self.said(NOTE))
+            turns = self.call(operator.sub, last, first)
+            known = isinstance(turns, int)
+            slots = 2 * turns.bit_length() if known else self.call("default_slots", turns, name="slots")
+        taken = stack
+        if self.keeps_forwards:
+            around = next(block for block in all_blocks(self.function.forward) if loop in block.operations)
+            insert_before(loop, around, builder.block.operations)
+            self.keep(first, last, slots, stack)
+            if self.repeated:
+                builder.block = Block()
+                taken = self.call("tape_copy", stack, name="checkpoints")
+        else:
+            self.push(stack, first, self.of_state(loop.initial))
+        if not self.keeps_forwards or self.repeated:
+            insert_before(mirror, self.around, builder.block.operations)
+        builder.statement = None
+        pop = Pop(taken, [Value(INT, "at"), *map(like, due)], self.said(NOTE))
         for value in pop.results:
             value.operation = pop
-        builder.block, builder.statement = mirror.body, None
-        advance = self.advance(builder, pop.results, mirror.index, stack, slots, places)
+        advance = self.advance(pop.results, mirror.index, slots, taken)
         substitute(mirror.body, dict(zip(due, advance.results[1:], strict=True)))
         mirror.body.operations[:0] = [pop, advance]
 
-    def said(self, note: str) -> Statement | None:
-        statement = self.loop.statement
-        return None if statement is None else Statement(statement.source, statement.node, note)
+    def keep(self, first: Operand, last: Operand, slots: Operand, stack: Value) -> None:
+        """Have the forward sweep keep the states that the first turn of the reverse sweep would keep."""
+        loop, builder = self.loop, self.builder
+        assert loop.index is not None
+        due = Value(INT, "keep")
+        test = Block()
+        builder.statement = None
+        with builder.inside(test):
+            condition = self.call(operator.eq, loop.index, due)
+        branch = Branch(condition, Block(results=[due]), Block(results=[due]), [Value(INT, "keep")])
+        with builder.inside(branch.then):
+            self.push(stack, loop.index, self.of_state(loop.carried))
+            branch.then.results = [self.next_kept(loop.index, last, slots, stack, "keep")]
+        (following,) = branch.results
+        following.operation = branch
+        loop.body.operations[:0] = [*test.operations, branch]
+        loop.carry(due, first, following, Value(INT, "keep"))
 
-    def advance(self, builder: Builder, entry: list[Value], due: Value, stack: Value, slots: Operand, places: list[int]) -> Loop:
+    def advance(self, entry: list[Value], due: Value, slots: Operand, stack: Value) -> Loop:
         """Forwards from an entry to the turn that is due, keeping states on the way."""
+        builder = self.builder
         loop = Loop(Block(), condition=Block(), statement=self.said(NOTE), place=self.loop.place)
         at, *state = params = list(map(like, entry))
         assert loop.condition is not None
         with builder.inside(loop.condition):
             builder.statement = loop.statement  # written in its line
-            loop.condition.results.append(builder.call(registry[operator.lt], (at, due)))
+            loop.condition.results.append(self.call(operator.lt, at, due))
             builder.statement = None
         with builder.inside(loop.body):
-            builder.call(registry["push"], (stack, (at, *state)))
-            stop = binomial_split(builder, at, due, slots, stack)
-            run = self.run_to(at, stop, state, places)
+            self.push(stack, at, state)
+            stop = self.next_kept(at, due, slots, stack, "stop")
+            run = self.run_to(at, stop, state)
             builder.append(run)
         for param, initial, end in zip(params, entry, [stop, *run.results], strict=True):
             loop.carry(param, initial, end, like(param))
         return loop
 
-    def run_to(self, at: Value, stop: Operand, state: list[Value], places: list[int]) -> Loop:
+    def run_to(self, at: Value, stop: Operand, state: list[Value]) -> Loop:
         """The loop over the turns from `at` to `stop`."""
         index = Value(INT, None if self.loop.index is None else self.loop.index.name)
         start = [like(param) for param in self.loop.carried]
-        body = self.step(index, start, places)
+        body = self.step(index, start, self.places)
         loop = Loop(body, (at, stop, 1), index, statement=self.said(UNSAID), place=self.loop.place)
         index.loop = loop
         ends, body.results = body.results, []
-        for place, initial, end in zip(places, state, ends, strict=True):
+        for place, initial, end in zip(self.places, state, ends, strict=True):
             loop.carry(start[place], initial, end, like(start[place]))
         return loop
 
+    def next_kept(self, at: Value, due: Operand, slots: Operand, stack: Value, name: str) -> Operand:
+        """The turn whose state is kept next, on the way from `at` to the one that is due."""
+        turns = self.call(operator.sub, self.call(operator.add, due, 1), at)
+        free = self.call(operator.sub, self.call(operator.add, slots, 1), self.call("kept", stack))
+        return self.call(operator.add, at, self.call("turns_ahead", turns, free), name=name)
 
-def binomial_split(builder: Builder, at: Value, due: Value, slots: Operand, stack: Value) -> Operand:
-    """How far to go before the next state is kept, so that the fewest turns are run again.
+    def push(self, stack: Value, at: Operand, state: list[Operand]) -> None:
+        """Keep a state: copies of the arrays that turns write into."""
+        kept = [
+            self.call(np.copy, value) if self.is_written(param) else value
+            for param, value in zip(self.of_state(self.loop.carried), state, strict=True)
+        ]
+        self.call("push", stack, (at, *kept))
 
-    With `free` slots, that of the state at hand included, `rounds` is such that binomial(free + rounds, free)
-    is less than the number of turns that are left, and binomial(free + rounds + 1, free) is not.
-    """
+    def is_written(self, param: Value) -> bool:
+        is_array = isinstance(param.type, ArrayType) and param.type.rank > 0
+        return is_array and bool(self.written & storages_of(param))
 
-    def call(function: Any, *arguments: Operand, name: str | None = None) -> Any:
-        result = builder.call(registry[function], arguments)
+    def call(self, function: Any, *arguments: Operand, name: str | None = None) -> Any:
+        result = self.builder.call(registry[function], arguments, method=function is np.copy)
         if name is not None and isinstance(result, Value):
             result.name = name
         return result
 
-    def comb(n: Operand, k: Operand, name: str | None = None) -> Any:
-        return call(math.comb, n, k, name=name)
+    def said(self, note: str) -> Statement | None:
+        statement = self.loop.statement
+        return None if statement is None else Statement(statement.source, statement.node, note)
 
-    turns = call(operator.sub, call(operator.add, due, 1), at, name="turns")
-    free = call(operator.sub, call(operator.add, slots, 1), call("kept", stack), name="free")
-    rounds, found = Value(INT, "rounds"), Value(INT, "rounds")
-    loop = Loop(Block(), condition=Block())
-    assert loop.condition is not None
-    with builder.inside(loop.condition):
-        one_more = call(operator.add, call(operator.add, free, rounds), 1)
-        loop.condition.results.append(call(operator.lt, comb(one_more, free), turns))
-    with builder.inside(loop.body):
-        more = call(operator.add, rounds, 1, name="rounds")
-    loop.carry(rounds, 0, more, found)
-    builder.append(loop)
-    both = call(operator.add, free, found)
-    most = comb(both, free, name="most")
-    rest = comb(call(operator.sub, both, 1), call(operator.sub, free, 1), name="rest")
-    ahead = call(builtins.min, most, call(operator.sub, turns, rest))
-    return call(operator.add, at, ahead, name="stop")
+
+def insert_before(node: Loop, block: Block, operations: list[Any]) -> None:
+    where = block.operations.index(node)
+    block.operations[where:where] = operations
 
 
 def like(value: Value) -> Value:

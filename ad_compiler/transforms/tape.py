@@ -68,7 +68,7 @@ def record(function: Function, repeated: bool) -> None:
     """Put on tapes what the reverse sweep reads; `repeated` if it may run more than once (a pullback)."""
     if function.reverse is not None and any(isinstance(n, Loop) for n in nodes_in(function.forward)):
         hoist(function)
-        run_again(function)
+        run_again(function, repeated)
         read_what_stays(function)
         roll_back(function)
         Recorder(function, repeated).run()

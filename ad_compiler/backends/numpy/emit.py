@@ -36,12 +36,21 @@ from ad_compiler.ir import (
     Statement,
     Value,
     functions_called,
+    nodes_in,
 )
 from ad_compiler.rules.indexing import has_repetitions
 
 INDENT = "    "
 UFUNCS = {"add": "np.add", "sub": "np.subtract", "mul": "np.multiply", "truediv": "np.divide"}
 COMMENT_WIDTH = 96
+TURNS_AHEAD = '''\
+def turns_ahead(turns, free):
+    """How far to go before the next state is kept (binomial schedule: Griewank and Walther, 2000)."""
+    rounds = 0
+    while math.comb(free + rounds + 1, free) < turns:
+        rounds += 1
+    return min(math.comb(free + rounds, free), turns - math.comb(free + rounds - 1, free - 1))
+'''
 
 
 def emit(function: Function, pullback: str | None = None) -> str:
@@ -49,6 +58,8 @@ def emit(function: Function, pullback: str | None = None) -> str:
     called = functions_called(function)
     taken = [p.name for p in function.parameters if not isinstance(p.structure, Value)]
     taken += [each.name for each in called]
+    if schedules(function):
+        taken.append("turns_ahead")
     if pullback is not None:
         taken += [pullback, "pullback"]
     writer = writer_for(function, taken, separate_sections=pullback is not None)
@@ -56,9 +67,12 @@ def emit(function: Function, pullback: str | None = None) -> str:
     lines = [header(function)]
     if function.documentation:
         lines.append(f'{INDENT}"""{function.documentation}"""')
-    for each in called:
-        lines += ["", *[f"{INDENT}{line}".rstrip() for line in emit_called(each, taken)]]
-    if called:
+    inside = [emit_called(each, taken) for each in called]
+    if schedules(function):
+        inside.append(TURNS_AHEAD.splitlines())
+    for each in inside:
+        lines += ["", *[f"{INDENT}{line}".rstrip() for line in each]]
+    if inside:
         lines.append("")
     lines += writer.steps(plan.forward, 1)
     if pullback is not None:
@@ -74,6 +88,16 @@ def emit(function: Function, pullback: str | None = None) -> str:
         lines += reverse
         lines.append(f"{INDENT}return {returned(function, writer)}")
     return "\n".join(lines) + "\n"
+
+
+def schedules(function: Function) -> bool:
+    """Whether the states of a loop are kept by the binomial schedule."""
+    return any(
+        isinstance(node, Operation) and node.primitive.name == "turns_ahead"
+        for each in [function, *functions_called(function)]
+        for block in each.blocks
+        for node in nodes_in(block)
+    )
 
 
 def writer_for(function: Function, taken: list[str], separate_sections: bool) -> Writer:

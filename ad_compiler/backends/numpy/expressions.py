@@ -488,6 +488,10 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "tape": lambda printer, node: ("[]", Precedence.ATOM),
     "checkpoints": lambda printer, node: ("[]", Precedence.ATOM),
     "kept": lambda printer, node: (f"len({printer.text(node.arguments[0])})", Precedence.ATOM),
+    "turns_ahead": lambda printer, node: (
+        f"turns_ahead({', '.join(map(printer.text, node.arguments))})",
+        Precedence.ATOM,
+    ),
     "default_slots": _default_slots,
     "tape_copy": lambda printer, node: (f"{printer.text(node.arguments[0])}.copy()", Precedence.ATOM),
     "push": _push,

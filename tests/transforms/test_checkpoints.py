@@ -1,0 +1,514 @@
+"""Loops under `checkpointed`: the same numbers as without, from a few states."""
+
+from __future__ import annotations
+
+import math
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ad_compiler import Unsupported, checkpointed, grad, hessian, hvp, jvp, value_and_grad, vjp
+from tests.helpers import function_from_source
+
+# Programs with `TURNS(...)` for what is checkpointed, arguments for a number of turns, and argnums.
+PROGRAMS: dict[str, tuple[str, Callable[[int], tuple[Any, ...]], tuple[int, ...]]] = {
+    "numbers": (
+        """
+        def f(x, v, dt, steps):
+            for _ in TURNS(range(steps)):
+                v = v - dt * np.sin(x)
+                x = x + dt * v
+            return x * v
+        """,
+        lambda n: (1.0, 0.3, 0.1, n),
+        (0, 1, 2),
+    ),
+    "in_place": (
+        """
+        def f(u, c, steps):
+            u = u.copy()
+            for t in TURNS(range(steps)):
+                u[1:-1] += c * u[1:-1] * (u[2:] - 2 * u[1:-1] + u[:-2])
+            return np.sum(u * u)
+        """,
+        lambda n: (np.linspace(0, 1, 7), 0.1, n),
+        (0, 1),
+    ),
+    "argument_written": (
+        """
+        def f(u, c, steps):
+            for t in TURNS(range(steps)):
+                u[1:] += c * np.sin(u[:-1]) * u[1:]
+            return np.sum(u * u)
+        """,
+        lambda n: (np.linspace(0, 1, 4), 0.1, n),
+        (0, 1),
+    ),
+    "containers": (
+        """
+        def f(x, v, dt, steps):
+            s = (x, [v, 1.0])
+            for k in TURNS(range(steps)):
+                a, (b, n) = s
+                s = (a + dt * np.cos(b) * n, [b - dt * a * a, n * 1.01])
+            return np.sum(s[0]) * s[1][0].sum() * s[1][1]
+        """,
+        lambda n: (np.ones(3), np.arange(3.0), 0.05, n),
+        (0, 1, 2),
+    ),
+    "step_3": (
+        """
+        def f(x, steps):
+            for k in TURNS(range(2, steps, 3)):
+                x = x + np.sin(x) * k * 0.01
+            return x
+        """,
+        lambda n: (1.0, n),
+        (0,),
+    ),
+    "downwards": (
+        """
+        def f(x, steps):
+            for k in TURNS(range(steps, 0, -1)):
+                x = x + np.sin(x) * k * 0.01
+            return x
+        """,
+        lambda n: (1.0, n),
+        (0,),
+    ),
+    "start": (
+        """
+        def f(x, steps):
+            for k in TURNS(range(3, steps)):
+                x = x + np.sin(x) * k * 0.01
+            return x
+        """,
+        lambda n: (1.0, n),
+        (0,),
+    ),
+    "rows": (
+        """
+        def f(x, A):
+            total = 0.0
+            for row in TURNS(A):
+                x = np.tanh(x * row)
+                total += x @ x
+            return total + x.sum()
+        """,
+        lambda n: (np.ones(3), np.random.default_rng(0).normal(size=(n, 3))),
+        (0, 1),
+    ),
+    "pairs": (
+        """
+        def f(x, A, b):
+            for i, (row, y) in TURNS(enumerate(zip(A, b))):
+                x = np.tanh(x * row) + y * i
+            return x.sum()
+        """,
+        lambda n: (np.ones(3), np.random.default_rng(0).normal(size=(n, 3)), np.ones(n)),
+        (0, 1, 2),
+    ),
+    "branches": (
+        """
+        def f(x, c, steps):
+            u = x * 2
+            for t in TURNS(range(steps)):
+                if t % 3 == 1:
+                    continue
+                if u[0] > 1.2:
+                    u = u * np.sin(u + c)
+                else:
+                    u = u + c * np.cos(u)
+                c = c * 0.99
+            return u.sum() * c
+        """,
+        lambda n: (np.linspace(0.1, 1, 4), 0.1, n),
+        (0, 1),
+    ),
+    "break": (
+        """
+        def f(x, c, steps):
+            for t in TURNS(range(steps)):
+                x = x + c * np.sin(x)
+                if x > 2.5:
+                    break
+            return x * x
+        """,
+        lambda n: (0.3, 0.1, n),
+        (0, 1),
+    ),
+    "return": (
+        """
+        def f(x, c, steps):
+            for t in TURNS(range(2, steps)):
+                x = x + c * np.sin(x) * t
+                if x > 2.5:
+                    return x * 3
+            return x * x
+        """,
+        lambda n: (0.3, 0.1, n),
+        (0, 1),
+    ),
+    "loops_inside": (
+        """
+        def f(x, c, steps):
+            for t in TURNS(range(steps)):
+                for k in range(3):
+                    x = x + c * np.sin(x) * (k + 1)
+                y = x
+                while np.sum(y * y) > 2:
+                    y = y * 0.8 * np.cos(0.1 * y)
+                x = x * 0.5 + y
+            return np.sum(x * x)
+        """,
+        lambda n: (np.linspace(0, 1, 3), 0.1, n),
+        (0, 1),
+    ),
+    "loops_around": (
+        """
+        def f(x, c, steps):
+            for k in range(3):
+                c = c * np.cos(x[0])
+                for t in TURNS(range(steps)):
+                    x = x + c * np.sin(x) * (k + 1)
+                x = x * x
+            return np.sum(x * x)
+        """,
+        lambda n: (np.linspace(0, 1, 3), 0.1, n),
+        (0, 1),
+    ),
+    "one_in_the_other": (
+        """
+        def f(x, c, steps):
+            for k in TURNS(range(4)):
+                c = c * np.cos(x[0])
+                for t in TURNS(range(steps)):
+                    x = x + c * np.sin(x) * (k + 1)
+                x = x * x
+            return np.sum(x * x)
+        """,
+        lambda n: (np.linspace(0, 1, 3), 0.1, n),
+        (0, 1),
+    ),
+    "on_one_side": (
+        """
+        def f(x, c, steps):
+            if c > 0:
+                for t in TURNS(range(steps)):
+                    x = x + c * np.sin(x)
+            else:
+                x = x * c
+            return np.sum(x * x)
+        """,
+        lambda n: (np.linspace(0, 1, 3), 0.1, n),
+        (0, 1),
+    ),
+    "sweep_inside": (
+        """
+        def f(a, c, steps):
+            a = a.copy()
+            for t in TURNS(range(steps)):
+                for i in range(1, len(a)):
+                    a[i] = a[i] + c * np.sin(a[i - 1]) * a[i]
+                a *= 0.9
+            return np.sum(a * a)
+        """,
+        lambda n: (np.linspace(0, 1, 5), 0.1, n),
+        (0, 1),
+    ),
+    "runge_kutta": (
+        """
+        def rk4(g, y, dt):
+            k1 = g(y)
+            k2 = g(y + 0.5 * dt * k1)
+            k3 = g(y + 0.5 * dt * k2)
+            k4 = g(y + dt * k3)
+            return y + dt / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+        def solve(p, y, n, dt):
+            def rate(y):
+                return np.array([p[0] * y[0] - p[1] * y[0] * y[1], p[1] * y[0] * y[1] - p[2] * y[1]])
+            for _ in TURNS(range(n)):
+                y = rk4(rate, y, dt)
+            return y
+        def f(p, y, n):
+            return np.sum(solve(p, y, n, 0.05) ** 2)
+        """,
+        lambda n: (np.array([1.0, 0.5, 0.8]), np.array([1.0, 2.0]), n),
+        (0, 1),
+    ),
+    "trajectory": (
+        """
+        def f(x, c, steps):
+            xs = np.zeros(steps + 1)
+            xs[0] = x
+            for t in TURNS(range(steps)):
+                xs[t + 1] = xs[t] + c * np.sin(xs[t])
+            return np.sum(xs * xs)
+        """,
+        lambda n: (0.3, 0.1, n),
+        (0, 1),
+    ),
+    "appended": (
+        """
+        def f(x, c, steps):
+            xs = []
+            for t in TURNS(range(steps)):
+                x = x + c * np.sin(x)
+                xs.append(x)
+            return np.sum(np.array(xs) ** 2)
+        """,
+        lambda n: (0.3, 0.1, n),
+        (0, 1),
+    ),
+    "list_read": (
+        """
+        def f(x, c, steps):
+            xs = [x]
+            for t in TURNS(range(steps)):
+                xs.append(xs[-1] + c * np.sin(xs[-1]) * xs[0])
+            return np.sum(np.array(xs) ** 2)
+        """,
+        lambda n: (0.3, 0.1, n),
+        (0, 1),
+    ),
+    "linear": (
+        """
+        def f(u, c, steps):
+            u = u.copy()
+            for _ in TURNS(range(steps)):
+                u[1:-1] += c * (u[2:] - 2 * u[1:-1] + u[:-2])
+            return np.sum(u * u)
+        """,
+        lambda n: (np.linspace(0, 1, 7) ** 2, 0.1, n),
+        (0,),
+    ),
+    "running_cost": (
+        """
+        def f(q, u0, dt, steps):
+            u = u0
+            cost = 0.0
+            for t in TURNS(range(steps)):
+                u = u + dt * (np.roll(u, 1) - 2 * u + np.roll(u, -1) - u ** 3 + q[t])
+                cost += dt * (np.sum((u - 1) ** 2) + 0.1 * np.sum(q[t] ** 2))
+            return cost
+        """,
+        lambda n: (np.ones((max(n, 1), 4)) * 0.1, np.linspace(0, 1, 4), 0.05, n),
+        (0, 1),
+    ),
+    "names_of_ours": (
+        """
+        def f(x, c, steps):
+            checkpoints, at, slots, keep = x, c, 2.0, 1.0
+            for t in TURNS(range(steps)):
+                checkpoints = checkpoints + at * np.sin(checkpoints) * keep
+            turns_ahead = checkpoints * at
+            for stop in TURNS(range(steps)):
+                checkpoints = checkpoints + at * np.cos(checkpoints) * slots * turns_ahead
+            return checkpoints * at
+        """,
+        lambda n: (0.3, 0.1, n),
+        (0, 1),
+    ),
+    "float32": (
+        """
+        def f(u, c, steps):
+            for t in TURNS(range(steps)):
+                u = u + c * np.sin(u)
+            return np.sum(u * u)
+        """,
+        lambda n: (np.linspace(0, 1, 3, dtype=np.float32), np.float32(0.1), n),
+        (0, 1),
+    ),
+    "whole_numbers_at_first": (
+        """
+        def f(c, steps):
+            u = 1
+            w = 0
+            for t in TURNS(range(steps)):
+                u = u + c * np.sin(u) + w
+                w = w + 1
+            return u * u
+        """,
+        lambda n: (0.1, n),
+        (0,),
+    ),
+    "recursion": (
+        """
+        def power(x, n):
+            return x if n < 1 else np.sin(x) * power(x, n - 1)
+        def f(x, c, m, steps):
+            for t in TURNS(range(steps)):
+                x = x + c * power(x, m)
+            return x * x
+        """,
+        lambda n: (0.3, 0.1, 3, n),
+        (0, 1),
+    ),
+    "checks": (
+        """
+        def f(x, c, steps):
+            for t in TURNS(range(steps)):
+                if x > 100:
+                    raise ValueError("no")
+                assert x < 1000
+                x = x + c * np.sin(x)
+            return x * x
+        """,
+        lambda n: (0.3, 0.1, n),
+        (0, 1),
+    ),
+    "growing": (
+        """
+        def f(x, c, steps):
+            for t in TURNS(range(steps)):
+                x = np.concatenate((x, c * np.sin(x[-1:])))
+            return np.sum(x * x)
+        """,
+        lambda n: (np.ones(1), 0.1, n),
+        (0, 1),
+    ),
+    "shapes": (
+        """
+        def f(x, c, steps):
+            u = x
+            for t in TURNS(range(steps)):
+                v = u[1:] * c
+                u = u * np.sum(v[1:-1] * v[2:]) + np.max(u, axis=0)
+                u = u / np.linalg.norm(u)
+            return np.sum(u * x)
+        """,
+        lambda n: (np.linspace(0.1, 1, 6), 0.1, n),
+        (0, 1),
+    ),
+    "two_names": (
+        """
+        def f(x, c, steps):
+            a = x.copy()
+            b = np.zeros_like(x)
+            for t in TURNS(range(steps)):
+                new = a * np.sin(a + c)
+                a, b = new, a
+            return np.sum(a * a) + np.sum(b)
+        """,
+        lambda n: (np.linspace(0.1, 1, 6), 0.1, n),
+        (0, 1),
+    ),
+    "no_state": (
+        """
+        def f(x, c, steps):
+            for t in TURNS(range(steps)):
+                y = np.sin(c * t)
+                x = x + y * y
+            return x
+        """,
+        lambda n: (1.0, 0.1, n),
+        (0, 1),
+    ),
+    "outer_written_later": (
+        """
+        def f(x, c, steps):
+            c = c * np.ones(3)
+            for t in TURNS(range(steps)):
+                x = x + c[0] * np.sin(x)
+            c[0] = 5.0
+            c *= x
+            return c.sum()
+        """,
+        lambda n: (1.0, 0.1, n),
+        (0, 1),
+    ),
+    "outer_bound_again": (
+        """
+        def f(x, c, steps):
+            for t in TURNS(range(steps)):
+                x = x + c * np.sin(x)
+            c = x * c
+            steps = 0
+            return c * x
+        """,
+        lambda n: (1.0, 0.1, n),
+        (0, 1),
+    ),
+    "bound_inside": (
+        """
+        def f(x, c, steps):
+            last = x
+            for t in TURNS(range(steps)):
+                last = np.exp(-x)
+                x = x + c * last
+            return x * last
+        """,
+        lambda n: (1.0, 0.1, n),
+        (0, 1),
+    ),
+    "matrix": (
+        """
+        def f(A, x, steps):
+            P = np.eye(2)
+            for t in TURNS(range(steps)):
+                P = A @ P @ A.T + np.outer(x, x)
+                P[0, 1] = P[1, 0] * x[0]
+                x = np.linalg.solve(P + np.eye(2), x)
+            return np.trace(P) + x @ x
+        """,
+        lambda n: (np.array([[0.9, 0.1], [-0.2, 0.8]]), np.array([0.5, 1.0]), n),
+        (0, 1),
+    ),
+}
+
+
+def with_and_without(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    text = PROGRAMS[name][0]
+    return (
+        function_from_source(text.replace("TURNS(", "(")),
+        function_from_source(text.replace("TURNS(", "checkpointed("), checkpointed=checkpointed),
+    )
+
+
+def exactly_equal(one: Any, other: Any) -> bool:
+    if isinstance(one, (tuple, list)):
+        return len(one) == len(other) and all(map(exactly_equal, one, other))
+    a, b = np.asarray(one), np.asarray(other)
+    return a.dtype == b.dtype and a.shape == b.shape and a.tolist() == b.tolist()
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_numbers_are_the_same_bit_for_bit(name: str) -> None:
+    _, arguments, argnums = PROGRAMS[name]
+    plain, again = with_and_without(name)
+    one, other = (value_and_grad(f, argnums=argnums) for f in (plain, again))
+    short, brief = (grad(f, argnums=argnums) for f in (plain, again))
+    for turns in (1, 2, 3, 7, 40, 0):
+        if turns == 0 and name in ("rows", "pairs"):
+            continue  # of another kind: an axis of length 0
+        assert exactly_equal(one(*arguments(turns)), other(*arguments(turns)))
+        assert exactly_equal(short(*arguments(turns)), brief(*arguments(turns)))
+    assert exactly_equal(plain(*arguments(7)), again(*arguments(7)))
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_pullback_may_be_called_again(name: str) -> None:
+    _, arguments, _ = PROGRAMS[name]
+    plain, again = with_and_without(name)
+    value, pullback = vjp(plain, *arguments(9))
+    same_value, same_pullback = vjp(again, *arguments(9))
+    assert exactly_equal(value, same_value)
+    kind = type(value)
+    for cotangent in (kind(1.0), kind(2.0), kind(1.0)):
+        wanted, found = pullback(cotangent), same_pullback(cotangent)
+        assert all(exactly_equal(a, b) for a, b in zip(wanted, found, strict=True) if a is not None)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_forward_mode_runs_the_loop(name: str) -> None:
+    _, arguments, argnums = PROGRAMS[name]
+    args = arguments(9)
+    tangents = tuple(
+        np.ones_like(x) if i in argnums and np.ndim(x) else type(x)(1) if i in argnums else None
+        for i, x in enumerate(args)
+    )
+    one, other = (jvp(f, args, tangents) for f in with_and_without(name))
+    assert exactly_equal(one, other)
