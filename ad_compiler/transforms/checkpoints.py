@@ -36,8 +36,7 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.storage import storages_of
-from ad_compiler.analysis.types import INT, ArrayType, ObjectType
+from ad_compiler.analysis.types import INT, ObjectType
 from ad_compiler.builder import Builder
 from ad_compiler.ir import (
     Block,
@@ -45,7 +44,6 @@ from ad_compiler.ir import (
     Function,
     Loop,
     Operand,
-    Operation,
     Pop,
     Statement,
     Value,
@@ -55,10 +53,11 @@ from ad_compiler.ir import (
     substitute,
     values_in,
 )
+from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import constant, registry
+from ad_compiler.rules.shapes import rank_of
 from ad_compiler.transforms.copying import UNSAID, Copy
 from ad_compiler.transforms.dead_code import remove_dead_code
-from ad_compiler.transforms.rollback import UPDATES
 
 CHECKPOINTS = ObjectType("list")
 NOTE = "forward again to this turn, from the last state that was kept"
@@ -70,10 +69,6 @@ def checkpoints() -> None: ...
 
 @constant("kept", infer=lambda _: INT)
 def kept(stack: Any) -> None: ...
-
-
-@constant("default_slots", infer=lambda _: INT)
-def default_slots(turns: Any) -> None: ...
 
 
 @constant("turns_ahead", infer=lambda *_: INT)
@@ -119,12 +114,6 @@ class Repetition:
         self.keeps_forwards = once and loop.bounds is not None and loop.leave == 0
         self.repeated = repeated
         self.places: list[int] = []  # of the carried values that are the state
-        written = [
-            node.arguments[0]
-            for node in nodes_in(loop.body)
-            if isinstance(node, Operation) and node.primitive.name in UPDATES
-        ]
-        self.written = {each for array in written for each in storages_of(array)}
         self.builder = Builder(Block())
         self.builder.generated = True
 
@@ -192,8 +181,8 @@ class Repetition:
         slots: Operand = loop.checkpoints.slots
         if slots is None:
             turns = self.call(operator.sub, last, first)
-            known = isinstance(turns, int)
-            slots = 2 * turns.bit_length() if known else self.call("default_slots", turns, name="slots")
+            digits = turns.bit_length() if isinstance(turns, int) else self.call("bit_length", turns)
+            slots = self.call(operator.mul, 2, digits, name="slots")
         taken = stack
         if self.keeps_forwards:
             around = next(block for block in all_blocks(self.function.forward) if loop in block.operations)
@@ -270,16 +259,13 @@ class Repetition:
         return self.call(operator.add, at, self.call("turns_ahead", turns, free), name=name)
 
     def push(self, stack: Value, at: Operand, state: list[Operand]) -> None:
-        """Keep a state: copies of the arrays that turns write into."""
-        kept = [
-            self.call(np.copy, value) if self.is_written(param) else value
-            for param, value in zip(self.of_state(self.loop.carried), state, strict=True)
-        ]
-        self.call("push", stack, (at, *kept))
+        """Keep a state: copies of its arrays and lists, which the next turns may write into."""
+        self.call("push", stack, (at, *map(self.copied, state)))
 
-    def is_written(self, param: Value) -> bool:
-        is_array = isinstance(param.type, ArrayType) and param.type.rank > 0
-        return is_array and bool(self.written & storages_of(param))
+    def copied(self, operand: Operand) -> Operand:
+        if is_list(operand):
+            return self.call("list_copy", operand)
+        return self.call(np.copy, operand) if rank_of(operand) else operand
 
     def call(self, function: Any, *arguments: Operand, name: str | None = None) -> Any:
         result = self.builder.call(registry[function], arguments, method=function is np.copy)

@@ -338,7 +338,9 @@ PROGRAMS: dict[str, tuple[str, Callable[[int], tuple[Any, ...]], tuple[int, ...]
     "recursion": (
         """
         def power(x, n):
-            return x if n < 1 else np.sin(x) * power(x, n - 1)
+            if n == 0:
+                return 1.0
+            return x * power(x, n - 1)
         def f(x, c, m, steps):
             for t in TURNS(range(steps)):
                 x = x + c * power(x, m)
@@ -512,3 +514,16 @@ def test_forward_mode_runs_the_loop(name: str) -> None:
     )
     one, other = (jvp(f, args, tangents) for f in with_and_without(name))
     assert exactly_equal(one, other)
+
+
+SECOND = [name for name in PROGRAMS if name not in ("recursion",)]
+
+
+@pytest.mark.parametrize("name", SECOND)
+def test_second_derivatives(name: str) -> None:
+    _, arguments, _ = PROGRAMS[name]
+    args = arguments(5)
+    one, other = (
+        hvp(f)(*args, np.ones_like(args[0]) if np.ndim(args[0]) else 1.0) for f in with_and_without(name)
+    )
+    np.testing.assert_allclose(other, one, rtol=1e-12)

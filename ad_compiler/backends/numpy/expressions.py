@@ -445,11 +445,10 @@ def _sum_where_broadcast(printer: Expressions, node: Operation) -> Text:
     )
 
 
-def _default_slots(printer: Expressions, node: Operation) -> Text:
-    (turns,) = node.arguments
-    python = turns.type.python
-    number = printer.at_least(turns, Precedence.ATOM) if python else f"int({printer.text(turns)})"
-    return f"2 * {number}.bit_length()", Precedence.MULTIPLY
+def _bit_length(printer: Expressions, node: Operation) -> Text:
+    (n,) = node.arguments
+    number = printer.at_least(n, Precedence.ATOM) if n.type.python else f"int({printer.text(n)})"
+    return f"{number}.bit_length()", Precedence.ATOM
 
 
 def _push(printer: Expressions, node: Operation) -> Text:
@@ -492,7 +491,7 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
         f"turns_ahead({', '.join(map(printer.text, node.arguments))})",
         Precedence.ATOM,
     ),
-    "default_slots": _default_slots,
+    "bit_length": _bit_length,
     "tape_copy": lambda printer, node: (f"{printer.text(node.arguments[0])}.copy()", Precedence.ATOM),
     "push": _push,
     "marked": _marked,
