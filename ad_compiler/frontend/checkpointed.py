@@ -36,8 +36,6 @@ def make_checkpointed(
         raise context.refuse(node, "this call does not fit", "write `checkpointed(range(n), slots=10)`")
     inner, slots = given["iterable"], given.get("slots")
     check_iterable(context, node, inner)
-    if isinstance(inner, CheckpointedTurns):
-        raise context.refuse(node, "`checkpointed` is given what is checkpointed already", "write it once")
     if isinstance(slots, Value):
         name = slots.access or slots.outside
         if name is not None and slots.operation is None:
@@ -66,15 +64,13 @@ def checkpointed_course(context: Context, node: ast.For, turns: CheckpointedTurn
     return replace(course, checkpoints=turns.checkpoints)
 
 
-def check_repeatable(context: Context, node: ast.For, body: Block) -> None:
+def check_repeatable(context: Context, node: ast.AST, body: Block) -> None:
     """Refuse a turn that would not do the same a second time."""
-    for each in nodes_in(body):
-        if isinstance(each, Call):
-            for function in (each.function, *functions_called(each.function)):
-                check_repeatable(context, node, function.forward)
+    called = [each.function for each in nodes_in(body) if isinstance(each, Call)]
+    bodies = [f.forward for function in called for f in (function, *functions_called(function))]
+    for each in [inner for block in dict.fromkeys([body, *bodies]) for inner in nodes_in(block)]:
         name = each.primitive.name if isinstance(each, Operation) else None
         if isinstance(each, Operation) and name in UNREPEATABLE:
             what, advice = UNREPEATABLE[name]
             source, place = each.place or (context.here.source, node)
             raise source.refuse(place, f"`checkpointed` runs the turns again, and this one {what}", advice)
-

@@ -388,6 +388,9 @@ def check_iterable(context: Context, node: ast.AST, operand: Operand) -> None:
     """Refuse what is no container."""
     from ad_compiler.frontend.operations import describe_any
 
+    if isinstance(operand, CheckpointedTurns):
+        reason = "`checkpointed` is for the turns of a `for` statement, and stands inside of something else"
+        raise context.refuse(node, reason, "put it around all that the statement runs over")
     if is_list(operand) or (isinstance(operand, Value) and rank_of(operand) > 0):
         return
     if is_known(operand) or isinstance(operand, Iteration):

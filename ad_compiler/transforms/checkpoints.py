@@ -137,8 +137,12 @@ class Repetition:
         forward.results = []
         substitute(mirror.body, copy.known)
         own = Function("turn", [], forward, reverse=mirror.body)
-        own.mirrors = {new: function.mirrors.pop(old) for old, new in copy.blocks.items() if old in function.mirrors}
-        own.indices = {new: function.indices[old] for old, new in copy.indices.items() if old in function.indices}
+        own.mirrors = {
+            new: function.mirrors.pop(old) for old, new in copy.blocks.items() if old in function.mirrors
+        }
+        own.indices = {
+            new: function.indices[old] for old, new in copy.indices.items() if old in function.indices
+        }
         record(own, repeated=False)
         substitute(mirror.body, copy.known)  # what is read for its shape
         remove_dead_code([forward], reads_in(mirror.body))
