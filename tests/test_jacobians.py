@@ -101,7 +101,7 @@ def test_text() -> None:
     """Jacobian of vector with respect to x, column by column."""
     sin = np.sin(x)
     x_part = x[::-1]
-    eye = np.eye(x.shape[0], dtype=np.float64)
+    eye = np.eye(x.shape[0])
     columns = []
     cos = np.cos(x)
     product = 2.0 * x
