@@ -9,6 +9,7 @@
 
 from ad_compiler.api import (
     checkpoint,
+    cotangent,
     custom_jvp,
     custom_vjp,
     elementwise_grad,
@@ -32,6 +33,7 @@ __all__ = [
     "Unsupported",
     "check_grads",
     "checkpoint",
+    "cotangent",
     "custom_jvp",
     "custom_vjp",
     "elementwise_grad",

@@ -5,7 +5,8 @@ The compiler itself is loaded when the first derivative is made: importing the p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
@@ -263,6 +264,35 @@ def stop_gradient(x: Any) -> Any:
     3.0
     """
     return x
+
+
+@contextmanager
+def cotangent(h: Any) -> Iterator[Any]:
+    """In a reverse sweep, the cotangent of `h` at this line, to be printed, checked, clipped or replaced.
+
+    `with cotangent(h) as h_bar:` stands behind the line that makes the number or array `h`. Its body runs in
+    the reverse sweep of `grad`, `value_and_grad` and `vjp`, where the cotangent of `h` is complete: it may read
+    what the program has computed, and assign `h_bar` alone. The value of the program is the same. In forward
+    mode there are no cotangents: a body that replaces one is refused, and one that does not is left out.
+
+    Python runs the body of every `with`: without a derivative `h_bar` is zeros like `h`, and nobody reads what
+    the body makes of it.
+
+    >>> def f(x):
+    ...     y = x * x
+    ...     with cotangent(y) as y_bar:
+    ...         y_bar = min(y_bar, 1.0)
+    ...     return 10.0 * y
+    >>> f(3.0), grad(f)(3.0)
+    (90.0, 6.0)
+    """
+    import numpy as np
+
+    array = np.asarray(h)
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"cotangent takes a number or an array, not {type(h).__name__}")
+    with np.errstate(all="ignore"):
+        yield np.zeros_like(array, dtype=None if array.dtype.kind in "fc" else float)[()]
 
 
 def custom_vjp(fun: Any = None, nondiff_argnums: Sequence[int] = ()) -> Any:

@@ -39,6 +39,7 @@ from ad_compiler.ir import Function, Operand, Value, functions_called, map_value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.markers import remove_markers
 from ad_compiler.rules.shapes import describe, is_complex, type_of
+from ad_compiler.transforms.check_hooks import check_hooks
 from ad_compiler.transforms.cotangents import gradient_of
 from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.differentiate import ReverseSweep
@@ -133,6 +134,7 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
     function = lowered.function
     inputs = list(values_in(lowered.differentiated))
     if inputs:
+        check_hooks(function, inputs)
         function.shortcuts = find_gates(lowered, inputs)
         if request.mode != "jvp":
             function.shortcuts |= find_norms(function.forward)
