@@ -21,17 +21,18 @@ import numpy as np
 
 from ad_compiler import api
 from ad_compiler.frontend.aliases import current
+from ad_compiler.frontend.builtin_calls import BUILTINS
 from ad_compiler.frontend.context import Context, lower
+from ad_compiler.frontend.fitting import require_fit
 from ad_compiler.frontend.protecting import MANAGERS
 from ad_compiler.frontend.scope import LocalFunction, Scope, Undecided, containers_in
 from ad_compiler.frontend.statements import assign, run
 from ad_compiler.frontend.user_code import as_user_code
 from ad_compiler.ir import Operand, Value, map_values, values_in
-from ad_compiler.nested_calls import fits
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.markers import HOOK
 from ad_compiler.rules.notation import Primitive, registry
-from ad_compiler.rules.shapes import describe, rank_of, type_of
+from ad_compiler.rules.shapes import describe, rank_of
 
 ALLOWED = (ast.Expr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.If, ast.Assert, ast.Raise, ast.Pass)
 ADVICE = "write `with cotangent(h) as h_bar:`, where `h` is a number or an array"
@@ -47,7 +48,7 @@ def hook(context: Context, node: ast.With, call: ast.Call) -> None:
     value = lower(context, call.args[0])
     if isinstance(value, Value) and is_real(value):
         given = names_read(context, node.body)
-        made = Hook(Scope(context.here.source, context.here.function), node, bar and bar.id, given)
+        made = Hook(Scope(context.here.source, context.here.function), node, name, bar and bar.id, given)
         context.builder.place = (context.here.source, call)
         marked = context.builder.call(made.primitive(), (value, *made.values))
         marked.name = value.name or name
@@ -130,6 +131,7 @@ class Hook:
 
     scope: Scope
     node: ast.With
+    name: str
     bar: str | None
     names: dict[str, Operand]
 
@@ -184,17 +186,13 @@ class Hook:
                 left = g if self.bar is None else current(context, scope.names[self.bar])
             finally:
                 context.scope = caller
-        if left is not g:
-            self.check(value, left)
+            if isinstance(left, Undecided):
+                reason = f"what `{self.bar}` is at the end of the hook is not known: {left.reason}"
+                raise self.scope.source.refuse(self.node, reason, left.advice)
+            if left is not g:
+                what = f"what the hook leaves as the cotangent of `{self.name}`"
+                require_fit(context, self.node, value, left, what, "keep its shape")
         return left
-
-    def check(self, value: Value, left: Operand) -> None:
-        """Refuse a cotangent that does not fit its value."""
-        if isinstance(left, Undecided):
-            raise Refusal(f"what `{self.bar}` is at the end of the hook is not known: {left.reason}", left.advice)
-        if not isinstance(left, (Value, int, float, np.generic)) or not fits(type_of(value), type_of(left)):
-            reason = f"the hook leaves {describe(left)} as the cotangent of {describe(value)}"
-            raise self.scope.source.refuse(self.node, reason, "keep its shape")
 
 
 class Still:
@@ -220,4 +218,11 @@ def is_real(value: Value) -> bool:
     return value.type.differentiable
 
 
+def outside_of_with(
+    context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    raise context.refuse(node, "`cotangent` stands outside of the head of a `with`", ADVICE)
+
+
 MANAGERS[api.cotangent] = hook
+BUILTINS[api.cotangent] = outside_of_with

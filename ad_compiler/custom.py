@@ -33,12 +33,12 @@ from ad_compiler.drivers import arguments_of, free_name, function_of_text, heade
 from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.fitting import require_fit
 from ad_compiler.frontend.user_code import as_user_code
 from ad_compiler.ir import Operand, Record, Value, map_values, values_in
-from ad_compiler.nested_calls import fits
 from ad_compiler.rules.markers import MARKER, without_derivative
 from ad_compiler.rules.notation import Primitive, registry
-from ad_compiler.rules.shapes import describe, rank_of, type_of
+from ad_compiler.rules.shapes import rank_of
 from ad_compiler.transforms.transpose import Pairs, transpose
 
 
@@ -362,13 +362,9 @@ def matched(context: Context, node: ast.AST, like: Operand, given: Operand, what
             return []
         if given is None:
             return [0.0]
-        zero = isinstance(given, (int, float)) and given == 0
-        if zero or (isinstance(given, (Value, int, float)) and may_be_same_shape(like, given)):
-            return [given]
-        described = describe(given) if not isinstance(given, (tuple, list, dict)) else type(given).__name__
-        raise context.refuse(
-            node, f"{what} is {described}, and {describe(like)} is needed", "give it the shape of its value"
-        )
+        if not (isinstance(given, (int, float)) and given == 0):
+            require_fit(context, node, like, given, what, "give it the shape of its value")
+        return [given]
     if isinstance(like, (tuple, list)):
         if given is None:
             given = [None] * len(like)
@@ -385,6 +381,3 @@ def matched(context: Context, node: ast.AST, like: Operand, given: Operand, what
         ]
     return []
 
-
-def may_be_same_shape(like: Operand, given: Operand) -> bool:
-    return fits(type_of(like), type_of(given))
