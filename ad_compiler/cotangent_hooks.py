@@ -64,7 +64,9 @@ def hook(context: Context, node: ast.With, call: ast.Call) -> None:
 def hooked_name(context: Context, node: ast.With, call: ast.Call) -> str:
     """The name of the value, of a statement that is written as it has to be."""
     if len(node.items) > 1:
-        raise context.refuse(node.items[1].context_expr, "a hook has one `with` to itself", "nest nothing in it")
+        raise context.refuse(
+            node.items[1].context_expr, "a hook has one `with` to itself", "nest nothing in it"
+        )
     if len(call.args) != 1 or call.keywords or not isinstance(call.args[0], ast.Name):
         raise context.refuse(call, "`cotangent` takes the name of one value", ADVICE)
     name = call.args[0].id

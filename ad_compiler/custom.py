@@ -380,4 +380,3 @@ def matched(context: Context, node: ast.AST, like: Operand, given: Operand, what
             each for key in like for each in matched(context, node, like[key], given[key], f"{what}[{key!r}]")
         ]
     return []
-

@@ -112,7 +112,9 @@ def seen_as(context: Context, operation: Operation, base: Value) -> Value:
     """The result of the same operation on another array."""
     builder = context.builder
     if operation.primitive.name == HOOK:
-        reason = "an array is written into whose cotangent has a hook: which of them the hook is for is not plain"
+        reason = (
+            "an array is written into whose cotangent has a hook: which of them the hook is for is not plain"
+        )
         raise Refusal(reason, "put the hook behind the last write, or write into a copy: `.copy()`")
     before, builder.place = builder.place, operation.place
     result = builder.call(operation.primitive, (base, *operation.arguments[1:]), operation.method)

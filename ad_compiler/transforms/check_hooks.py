@@ -1,8 +1,8 @@
 """Refuses hooks of cotangents that would see none, or a part of one, before a program is differentiated.
 
-    h = np.tanh(x)                         h = np.tanh(x)
-    penalty = np.sum(h * h)      ->        with cotangent(h) as h_bar: ...     what the penalty contributes
-    with cotangent(h) as h_bar: ...        penalty = np.sum(h * h)             reaches the hook
+h = np.tanh(x)                         h = np.tanh(x)
+penalty = np.sum(h * h)      ->        with cotangent(h) as h_bar: ...     what the penalty contributes
+with cotangent(h) as h_bar: ...        penalty = np.sum(h * h)             reaches the hook
 """
 
 from __future__ import annotations
@@ -49,8 +49,12 @@ def check_hook(function: Function, nodes: list[Node], place: int, active: set[Va
             and value in differentiable_inputs(other)
         ):
             line = other.statement.node.lineno
-            reason = f"`{name}` is read in line {line}, above its hook, which would see a part of the cotangent"
-            raise source.refuse(node.place[1], reason, f"put the hook right behind the line that makes `{name}`")
+            reason = (
+                f"`{name}` is read in line {line}, above its hook, which would see a part of the cotangent"
+            )
+            raise source.refuse(
+                node.place[1], reason, f"put the hook right behind the line that makes `{name}`"
+            )
     everything = (function.result, [block_reads(each) for each in nodes])
     if not any(each is made for each in values_in(everything)):
         reason = f"nothing reads `{name}` after its hook: no cotangent reaches it"
