@@ -411,6 +411,25 @@ def _require(printer: Expressions, node: Operation) -> Text:
     return f"if {printer.text(failed)}:\n    raise ValueError({printer.text(message)})", Precedence.TERNARY
 
 
+def _check_result(printer: Expressions, node: Operation) -> Text:
+    result, dtype, lengths, called = node.arguments
+    text = printer.at_least(result, Precedence.ATOM)
+    if not lengths:
+        classes = {"float64": "float", "complex128": "complex", "int64": "(int, np.integer)"}
+        failed = [f"not isinstance({text}, {classes.get(dtype.name, printer.text(dtype))})"]
+    elif None in lengths:
+        known = [(axis, length) for axis, length in enumerate(lengths) if length is not None]
+        failed = [f"{text}.ndim != {len(lengths)}", f"{text}.dtype != {printer.text(dtype)}"]
+        failed += [
+            f"{text}.shape[{axis}] != {printer.at_least(length, Precedence.COMPARE + 1)}"
+            for axis, length in known
+        ]
+    else:
+        failed = [f"{text}.shape != {printer.shape(lengths)}", f"{text}.dtype != {printer.text(dtype)}"]
+    message = quoted(f"{called} gives another shape or dtype than its rule says")
+    return f"if {' or '.join(failed)}:\n    raise TypeError({message})", Precedence.TERNARY
+
+
 def _raise(printer: Expressions, node: Operation) -> Text:
     error, *arguments = node.arguments
     module = "np.linalg." if error is np.linalg.LinAlgError else ""
@@ -483,6 +502,7 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "assert": _assert,
     "print": _print,
     "require": _require,
+    "check_result": _check_result,
     "is_contiguous": _is_contiguous,
     "shares_memory": _shares_memory,
     "raise": _raise,
