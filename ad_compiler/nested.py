@@ -29,13 +29,14 @@ import numpy as np
 from ad_compiler.analysis.storage import storages_of
 from ad_compiler.analysis.types import ArrayType, Axis, Length, ListType, representative, type_of_number
 from ad_compiler.backends.loader import load, module_text
+from ad_compiler.closures import close, made_in, reads_in
 from ad_compiler.derivative import classes_made, with_tangents
 from ad_compiler.frontend.aliases import active_scopes, current
 from ad_compiler.frontend.calls import bind, call_operand, inline
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.objects import MISSING
 from ad_compiler.frontend.program import Lowered, as_reals
-from ad_compiler.frontend.recursion import UPDATES, changed, close, made_in, reads_in
+from ad_compiler.frontend.recursion import UPDATES, changed
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.ir import (
     Block,
@@ -47,6 +48,7 @@ from ad_compiler.ir import (
     Value,
     functions_called,
     map_values,
+    modules_of,
     nodes_in,
     values_in,
 )
@@ -193,7 +195,14 @@ class NestedCall:
             text = written(request, name, lowered)
         closed = dict(zip([each.name for each in function.parameters[count:]], outside, strict=True))
         made_classes = classes_made((function.result, function.reverse_result))
-        loaded = load(module_text(text), function.name, reads={}, guard=None, miss="", namespace=made_classes)
+        loaded = load(
+            module_text(text, modules_of(function)),
+            function.name,
+            reads={},
+            guard=None,
+            miss="",
+            namespace=made_classes,
+        )
         return loaded, closed
 
     @contextmanager

@@ -300,8 +300,8 @@ PROGRAMS: dict[str, tuple[str, Callable[[int], tuple[Any, ...]], tuple[int, ...]
     ),
     "names_of_ours": (
         """
-        def f(x, c, steps):
-            checkpoints, at, slots, keep = x, c, 2.0, 1.0
+        def f(x, c, turns_ahead):
+            checkpoints, at, slots, keep, steps = x, c, 2.0, 1.0, turns_ahead
             for t in TURNS(range(steps)):
                 checkpoints = checkpoints + at * np.sin(checkpoints) * keep
             turns_ahead = checkpoints * at

@@ -36,6 +36,7 @@ from ad_compiler.ir import (
     Statement,
     Value,
     functions_called,
+    modules_of,
     nodes_in,
 )
 from ad_compiler.rules.indexing import has_repetitions
@@ -43,8 +44,8 @@ from ad_compiler.rules.indexing import has_repetitions
 INDENT = "    "
 UFUNCS = {"add": "np.add", "sub": "np.subtract", "mul": "np.multiply", "truediv": "np.divide"}
 COMMENT_WIDTH = 96
-TURNS_AHEAD = '''\
-def turns_ahead(turns, free):
+SCHEDULE = '''\
+def {name}(turns, free):
     """How far to go before the next state is kept (binomial schedule: Griewank and Walther, 2000)."""
     rounds = 0
     while math.comb(free + rounds + 1, free) < turns:
@@ -58,20 +59,21 @@ def emit(function: Function, pullback: str | None = None) -> str:
     called = functions_called(function)
     taken = [p.name for p in function.parameters if not isinstance(p.structure, Value)]
     taken += [each.name for each in called]
-    if schedules(function):
-        taken.append("turns_ahead")
+    schedule = schedule_of([function, *called])
+    taken += [] if schedule is None else [schedule]
+    taken += [module.split(".")[0] for module in modules_of(function)]
     if pullback is not None:
         taken += [pullback, "pullback"]
     writer = writer_for(function, taken, separate_sections=pullback is not None)
+    writer.printer.schedule = schedule
     plan = writer.names.plan
     lines = [header(function)]
     if function.documentation:
         lines.append(f'{INDENT}"""{function.documentation}"""')
-    inside = [emit_called(each, taken) for each in called]
-    if schedules(function):
-        inside.append(TURNS_AHEAD.splitlines())
-    for each in inside:
-        lines += ["", *[f"{INDENT}{line}".rstrip() for line in each]]
+    inside = [] if schedule is None else [SCHEDULE.format(name=schedule).splitlines()]
+    inside += [emit_called(each, taken, schedule) for each in called]
+    for text in inside:
+        lines += ["", *[f"{INDENT}{line}".rstrip() for line in text]]
     if inside:
         lines.append("")
     lines += writer.steps(plan.forward, 1)
@@ -90,14 +92,16 @@ def emit(function: Function, pullback: str | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def schedules(function: Function) -> bool:
-    """Whether the states of a loop are kept by the binomial schedule."""
-    return any(
-        isinstance(node, Operation) and node.primitive.name == "turns_ahead"
-        for each in [function, *functions_called(function)]
-        for block in each.blocks
-        for node in nodes_in(block)
-    )
+def schedule_of(functions: list[Function]) -> str | None:
+    """The name of the function that says which states of loops are kept; None where none are."""
+    blocks = [block for function in functions for block in function.blocks]
+    operations = [node for block in blocks for node in nodes_in(block) if isinstance(node, Operation)]
+    if not any(node.primitive.name == "turns_ahead" for node in operations):
+        return None
+    name = "turns_ahead"
+    while any(parameter.name == name for each in functions for parameter in each.parameters):
+        name += "_"
+    return name
 
 
 def writer_for(function: Function, taken: list[str], separate_sections: bool) -> Writer:
@@ -107,10 +111,11 @@ def writer_for(function: Function, taken: list[str], separate_sections: bool) ->
     return Writer(names, printer_for(plan, names.names))
 
 
-def emit_called(function: Function, taken: list[str]) -> list[str]:
+def emit_called(function: Function, taken: list[str], schedule: str | None) -> list[str]:
     """The lines of a function that is called: what it returns, and, if it is differentiated, its pullback."""
     seeds = [str(seed.access) for seed in function.seed or ()]
     writer = writer_for(function, [*taken, *seeds, "pullback"], separate_sections=True)
+    writer.printer.schedule = schedule
     plan, text = writer.names.plan, writer.printer.text
     results = list(map(text, function.result))
     lines = [header(function), *writer.steps(plan.forward, 1)]
