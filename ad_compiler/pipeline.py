@@ -192,6 +192,7 @@ def check_names(function: Function) -> None:
                 node for block in function.blocks for node in nodes_in(block) if isinstance(node, Operation)
             )
             place = next(node.place for node in calls if node.primitive.module is not None)
+            assert place is not None
             reason = f"the argument `{parameter.name}` is called as a module that generated code imports"
             raise place[0].refuse(place[1], reason, "rename it")
 
