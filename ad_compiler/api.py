@@ -150,6 +150,9 @@ def jvp(
     tangents: Sequence[Any] | None = None,
     has_aux: bool = False,
     of: Of = None,
+    *,
+    backend: str = "numpy",
+    **options: bool,
 ) -> Any:
     """The value of `fun(*primals)`, and its derivative along the tangents: the Jacobian times a vector.
 
@@ -166,7 +169,7 @@ def jvp(
     """
     from ad_compiler.pushforward import Pushforward
 
-    pushforward = Pushforward(fun, has_aux, of)
+    pushforward = Pushforward(fun, has_aux, of, backend_of(backend, options))
     if primals is None and tangents is None:
         return pushforward
     if primals is None or tangents is None:
@@ -174,7 +177,14 @@ def jvp(
     return pushforward(primals, tangents)
 
 
-def jacfwd(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
+def jacfwd(
+    fun: Any = None,
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    *,
+    backend: str = "numpy",
+    **options: bool,
+) -> Any:
     """The Jacobian, a column at a time in forward mode: for functions of few arguments.
 
     Its axes are those of the result, then those of the argument; a tuple of `argnums` gives a tuple. The
@@ -184,30 +194,51 @@ def jacfwd(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
     >>> jacfwd(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
     """
-    return derived(fun, "jacfwd", argnums, has_aux)
+    return derived(fun, "jacfwd", argnums, has_aux, backend, options)
 
 
-def jacrev(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
+def jacrev(
+    fun: Any = None,
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    *,
+    backend: str = "numpy",
+    **options: bool,
+) -> Any:
     """The Jacobian, a row at a time in reverse mode: for functions with few results. As `jacfwd` otherwise.
 
     >>> import numpy as np
     >>> jacrev(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
     """
-    return derived(fun, "jacrev", argnums, has_aux)
+    return derived(fun, "jacrev", argnums, has_aux, backend, options)
 
 
-def jacobian(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
+def jacobian(
+    fun: Any = None,
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    *,
+    backend: str = "numpy",
+    **options: bool,
+) -> Any:
     """The Jacobian, by columns or by rows, whichever are fewer when it is called. As `jacfwd` otherwise.
 
     >>> import numpy as np
     >>> jacobian(lambda x: x[1:] * x[:-1])(np.array([1.0, 2.0, 4.0])).tolist()
     [[2.0, 1.0, 0.0], [0.0, 4.0, 2.0]]
     """
-    return derived(fun, "jacobian", argnums, has_aux)
+    return derived(fun, "jacobian", argnums, has_aux, backend, options)
 
 
-def hessian(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
+def hessian(
+    fun: Any = None,
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    *,
+    backend: str = "numpy",
+    **options: bool,
+) -> Any:
     """The matrix of second derivatives of a function that returns one number: forward over reverse mode.
 
     With a tuple of `argnums` a tuple of tuples of blocks. As `jacfwd` otherwise.
@@ -216,10 +247,17 @@ def hessian(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any
     >>> hessian(lambda x: x[0] * x[1] ** 2)(np.array([3.0, 2.0])).tolist()
     [[0.0, 4.0], [4.0, 6.0]]
     """
-    return derived(fun, "hessian", argnums, has_aux)
+    return derived(fun, "hessian", argnums, has_aux, backend, options)
 
 
-def hvp(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
+def hvp(
+    fun: Any = None,
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    *,
+    backend: str = "numpy",
+    **options: bool,
+) -> Any:
     """The product of the Hessian and a vector, which is given as one more argument: `hvp(f)(x, v)`.
 
     The Hessian itself is not made: it costs about as much as two gradients (Pearlmutter, Fast exact
@@ -229,10 +267,17 @@ def hvp(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
     >>> hvp(lambda x: np.sum(x**3))(np.array([1.0, 2.0]), np.array([1.0, 1.0])).tolist()
     [6.0, 12.0]
     """
-    return derived(fun, "hvp", argnums, has_aux)
+    return derived(fun, "hvp", argnums, has_aux, backend, options)
 
 
-def elementwise_grad(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
+def elementwise_grad(
+    fun: Any = None,
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    *,
+    backend: str = "numpy",
+    **options: bool,
+) -> Any:
     """The derivative of a function that works element by element, at every element.
 
     It is the diagonal of the Jacobian.
@@ -241,10 +286,10 @@ def elementwise_grad(fun: Any = None, argnums: Argnums = 0, has_aux: bool = Fals
     >>> elementwise_grad(lambda x: x**3)(np.array([1.0, 2.0])).tolist()
     [3.0, 12.0]
     """
-    return derived(fun, "elementwise_grad", argnums, has_aux)
+    return derived(fun, "elementwise_grad", argnums, has_aux, backend, options)
 
 
-def linearize(fun: Callable[..., Any], *primals: Any) -> Any:
+def linearize(fun: Callable[..., Any], *primals: Any, backend: str = "numpy", **options: bool) -> Any:
     """The value of `fun(*primals)`, and the derivative there: a linear function of tangents.
 
     >>> value, derivative = linearize(lambda x: x * x, 3.0)
@@ -253,7 +298,7 @@ def linearize(fun: Callable[..., Any], *primals: Any) -> Any:
     """
     from ad_compiler.jacobians import Linearized
 
-    linearized = Linearized(fun, primals)
+    linearized = Linearized(fun, primals, backend_of(backend, options))
     return linearized.value(), linearized
 
 
@@ -426,12 +471,15 @@ def checkpoint(fun: Callable[..., Any]) -> Any:
     return Checkpointed(fun)
 
 
-def derived(fun: Any, kind: Any, argnums: Argnums, has_aux: bool) -> Any:
+def derived(
+    fun: Any, kind: Any, argnums: Argnums, has_aux: bool, backend: str, options: dict[str, bool]
+) -> Any:
     from ad_compiler.jacobians import Derived
 
+    chosen = backend_of(backend, options)
     if fun is None:
-        return lambda function: Derived(function, kind, argnums, has_aux)
-    return Derived(fun, kind, argnums, has_aux)
+        return lambda function: Derived(function, kind, argnums, has_aux, chosen)
+    return Derived(fun, kind, argnums, has_aux, chosen)
 
 
 def decorated(

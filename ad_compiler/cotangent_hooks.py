@@ -22,9 +22,9 @@ import numpy as np
 from ad_compiler import api
 from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.builtin_calls import BUILTINS
-from ad_compiler.frontend.closures import closed, names_in, values_closed
 from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.fitting import require_fit
+from ad_compiler.frontend.frozen import closed, names_in, values_closed
 from ad_compiler.frontend.protecting import MANAGERS
 from ad_compiler.frontend.scope import Scope, Undecided
 from ad_compiler.frontend.statements import assign, run

@@ -32,9 +32,9 @@ from ad_compiler.analysis.types import ArrayType
 from ad_compiler.drivers import arguments_of, free_name, function_of_text, header_of
 from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.calls import call_operand
-from ad_compiler.frontend.closures import closed, values_closed
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.fitting import require_fit
+from ad_compiler.frontend.frozen import closed, values_closed
 from ad_compiler.frontend.user_code import as_user_code
 from ad_compiler.ir import Operand, Record, Value, values_in
 from ad_compiler.rules.markers import MARKER, without_derivative

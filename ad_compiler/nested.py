@@ -29,13 +29,14 @@ import numpy as np
 from ad_compiler.analysis.storage import storages_of
 from ad_compiler.analysis.types import ArrayType, Axis, Length, ListType, representative, type_of_number
 from ad_compiler.backends.loader import load, module_text
+from ad_compiler.closures import close, made_in, reads_in
 from ad_compiler.derivative import classes_made, with_tangents
 from ad_compiler.frontend.aliases import active_scopes, current
 from ad_compiler.frontend.calls import bind, call_operand, inline
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.objects import MISSING
 from ad_compiler.frontend.program import Lowered, as_reals
-from ad_compiler.frontend.recursion import UPDATES, changed, close, made_in, reads_in
+from ad_compiler.frontend.recursion import UPDATES, changed
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.ir import (
     Block,

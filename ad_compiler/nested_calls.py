@@ -20,6 +20,7 @@ from ad_compiler.pipeline import Mode
 from ad_compiler.rules.markers import without_derivative
 from ad_compiler.transforms.tangent_names import tangent_name
 
+OPTIONS = ("backend", "fastmath", "cache")  # the program around a derivative decides what it is written as
 Handler = Callable[[Context, ast.AST, list[Operand], dict[str, Operand]], Operand]
 
 
@@ -48,7 +49,7 @@ def derivative(mode: Mode) -> Handler:
     def handler(
         context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
     ) -> Operand:
-        names = ("fun", "argnums", "has_aux", "backend")
+        names = ("fun", "argnums", "has_aux", *OPTIONS)
         given = arguments(context, node, names, positional, keywords, argnums=0, has_aux=False)
         return NestedDerivative(given["fun"], mode, given["argnums"], bool(given["has_aux"]))
 
@@ -74,7 +75,7 @@ def nested_vjp(
 ) -> Operand:
     """`vjp(fun, *primals)`: the value and the pullback, which is a function of the program."""
     options = {name: keywords.pop(name) for name in ("has_aux", "argnums") if name in keywords}
-    given = arguments(context, node, ("fun",), positional[:1], keywords)
+    given = arguments(context, node, ("fun", *OPTIONS), positional[:1], keywords)
     primals, has_aux = positional[1:], bool(options.get("has_aux", False))
     names = list(signature_of(given["fun"]).parameters)
     argnums = options.get("argnums")
@@ -98,7 +99,7 @@ def nested_jvp(
     context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
 ) -> Operand:
     """`jvp(fun, primals, tangents)`."""
-    names = ("fun", "primals", "tangents", "has_aux")
+    names = ("fun", "primals", "tangents", "has_aux", *OPTIONS)
     given = arguments(context, node, names, positional, keywords, has_aux=False)
     primals, tangents = given.get("primals"), given.get("tangents")
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
@@ -146,7 +147,7 @@ def derived(kind: Any) -> Handler:
     ) -> Operand:
         from ad_compiler.jacobians import Derived
 
-        names = ("fun", "argnums", "has_aux")
+        names = ("fun", "argnums", "has_aux", *OPTIONS)
         given = arguments(context, node, names, positional, keywords, argnums=0, has_aux=False)
         try:
             return Derived(given["fun"], kind, given["argnums"], bool(given["has_aux"]))

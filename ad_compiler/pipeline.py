@@ -31,8 +31,8 @@ from ad_compiler.analysis.shift import shift_maxima
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.backends.numpy.emit import emit
 from ad_compiler.backends.numpy.names import RESERVED
+from ad_compiler.closures import close_all
 from ad_compiler.frontend.program import Lowered, Results, add_captures, lower_program
-from ad_compiler.frontend.recursion import close_all
 from ad_compiler.frontend.scope import Location
 from ad_compiler.frontend.source import Source, read_source
 from ad_compiler.ir import (
