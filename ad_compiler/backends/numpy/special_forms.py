@@ -151,6 +151,12 @@ def _sum_where_broadcast(printer: Expressions, node: Operation) -> Text:
     )
 
 
+def _bit_length(printer: Expressions, node: Operation) -> Text:
+    (n,) = node.arguments
+    number = printer.at_least(n, Precedence.ATOM) if n.type.python else f"int({printer.text(n)})"
+    return f"{number}.bit_length()", Precedence.ATOM
+
+
 def _push(printer: Expressions, node: Operation) -> Text:
     recorded, values = node.arguments
     return f"{printer.text(recorded)}.append({printer.text(values)})", Precedence.ATOM
@@ -195,6 +201,13 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "shares_memory": _shares_memory,
     "raise": _raise,
     "tape": lambda printer, node: ("[]", Precedence.ATOM),
+    "checkpoints": lambda printer, node: ("[]", Precedence.ATOM),
+    "kept": lambda printer, node: (f"len({printer.text(node.arguments[0])})", Precedence.ATOM),
+    "turns_ahead": lambda printer, node: (
+        f"{printer.schedule}({', '.join(map(printer.text, node.arguments))})",
+        Precedence.ATOM,
+    ),
+    "bit_length": _bit_length,
     "tape_copy": lambda printer, node: (f"{printer.text(node.arguments[0])}.copy()", Precedence.ATOM),
     "push": _push,
     "marked": _marked,
