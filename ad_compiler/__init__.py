@@ -9,7 +9,9 @@
 
 from ad_compiler.api import (
     checkpoint,
+    cotangent,
     custom_jvp,
+    custom_rule,
     custom_vjp,
     elementwise_grad,
     grad,
@@ -32,7 +34,9 @@ __all__ = [
     "Unsupported",
     "check_grads",
     "checkpoint",
+    "cotangent",
     "custom_jvp",
+    "custom_rule",
     "custom_vjp",
     "elementwise_grad",
     "gate",

@@ -5,7 +5,8 @@ The compiler itself is loaded when the first derivative is made: importing the p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
@@ -310,6 +311,35 @@ def stop_gradient(x: Any) -> Any:
     return x
 
 
+@contextmanager
+def cotangent(h: Any) -> Iterator[Any]:
+    """In a reverse sweep, the cotangent of `h` at this line, to be printed, checked, clipped or replaced.
+
+    `with cotangent(h) as h_bar:` stands behind the line that makes the number or array `h`. Its body runs in
+    the reverse sweep of `grad`, `value_and_grad` and `vjp`, where the cotangent of `h` is complete: it may
+    read what the program has computed, and assign `h_bar` alone. The value of the program is the same. In
+    forward mode there are no cotangents: a body that replaces one is refused, any other is left out.
+
+    Python runs the body of every `with`: without a derivative `h_bar` is zeros like `h`, and nobody reads
+    what the body makes of it.
+
+    >>> def f(x):
+    ...     y = x * x
+    ...     with cotangent(y) as y_bar:
+    ...         y_bar = min(y_bar, 1.0)
+    ...     return 10.0 * y
+    >>> f(3.0), grad(f)(3.0)
+    (90.0, 6.0)
+    """
+    import numpy as np
+
+    array = np.asarray(h)
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"cotangent takes a number or an array, not {type(h).__name__}")
+    with np.errstate(all="ignore"):
+        yield np.zeros_like(array, dtype=None if array.dtype.kind in "fc" else float)[()]
+
+
 def custom_vjp(fun: Any = None, nondiff_argnums: Sequence[int] = ()) -> Any:
     """A function whose pullback is given: `f.defvjp(fwd, bwd)`.
 
@@ -352,6 +382,76 @@ def custom_jvp(fun: Any = None, nondiff_argnums: Sequence[int] = ()) -> Any:
     if fun is None:
         return lambda function: CustomJvp(function, nondiff_argnums)
     return CustomJvp(fun, nondiff_argnums)
+
+
+class CustomRule:
+    """Derivative rules of functions of yours and of other libraries, in the notation of the built-in ones.
+
+    The decorated function has the parameters of the function it is for: those without a default are
+    differentiated. After the star it asks for what it needs: `y`, the result, and `g`, its cotangent. Its
+    body is written into the reverse sweep; forward mode and higher orders follow from it.
+
+    `@custom_rule(f)` gives the cotangent of every such parameter, `@custom_rule.elementwise(f)` partial
+    derivatives, `@custom_rule.linear(f)` the transposed map of a function linear in its first parameter,
+    applied to `g`; `@custom_rule.pushforward(f)` adds a tangent where the one that follows is not wanted,
+    and `@custom_rule.constant(f)` says that there is no derivative.
+
+    A function in Python is entered for its value. One that the compiler cannot read, and one for which
+    `result` is given, is called as it is, by the name it is imported by (`name=`, where that is not plain).
+    `result` is a function of the same arguments whose value is like the result: `lambda x: x`,
+    `lambda a, b: a @ b`. It is read, and never run. The function called may not write into its arguments.
+
+    Raises `TypeError` and `ValueError` for a rule that does not fit its function.
+
+    >>> import numpy as np
+    >>> def step(x):
+    ...     return np.where(x > 0, 1.0, 0.0)
+    >>> @custom_rule.elementwise(step)
+    ... def smooth_step(x):
+    ...     return np.exp(-x * x)
+    >>> grad(lambda x: np.sum(step(x)))(np.array([0.0, 1.0])).round(3).tolist()
+    [1.0, 0.368]
+    """
+
+    def __call__(self, function: Any, *, result: Any = None, name: str | None = None) -> Any:
+        """The rule gives the cotangent of every parameter without a default: one, or a tuple."""
+        return given_rule(function, "rule", result, name)
+
+    def elementwise(self, function: Any, *, result: Any = None, name: str | None = None) -> Any:
+        """The rule gives a partial derivative for every parameter without a default: one, or a tuple."""
+        return given_rule(function, "elementwise", result, name)
+
+    def linear(self, function: Any, *, result: Any = None, name: str | None = None) -> Any:
+        """The rule applies the transposed map to `g`; the function is linear in its first parameter."""
+        return given_rule(function, "linear", result, name)
+
+    def constant(self, function: Any, *, result: Any = None, name: str | None = None) -> Any:
+        """The function has no derivative; the decorated one is its signature."""
+        return given_rule(function, "constant", result, name)
+
+    def pushforward(self, function: Any) -> Any:
+        """The rule gives the tangent of the result, from `x_dot` and its like, 0.0 where there is none."""
+
+        def decorate(rule: Any) -> Any:
+            from ad_compiler.giving_rules import give_pushforward
+
+            give_pushforward(function, rule)
+            return rule
+
+        return decorate
+
+
+custom_rule = CustomRule()
+
+
+def given_rule(function: Any, kind: Any, result: Any, name: str | None) -> Any:
+    def decorate(rule: Any) -> Any:
+        from ad_compiler.giving_rules import give_rule
+
+        give_rule(function, kind, rule, result, name)
+        return rule
+
+    return decorate
 
 
 def checkpoint(fun: Callable[..., Any]) -> Any:

@@ -33,11 +33,12 @@ from ad_compiler.drivers import arguments_of, free_name, function_of_text, heade
 from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.fitting import require_fit
+from ad_compiler.frontend.user_code import as_user_code
 from ad_compiler.ir import Operand, Record, Value, map_values, values_in
-from ad_compiler.nested_calls import fits
 from ad_compiler.rules.markers import MARKER, without_derivative
 from ad_compiler.rules.notation import Primitive, registry
-from ad_compiler.rules.shapes import describe, rank_of, type_of
+from ad_compiler.rules.shapes import rank_of
 from ad_compiler.transforms.transpose import Pairs, transpose
 
 
@@ -247,24 +248,9 @@ class Rule:
         return dict(zip([*self.leaves, *self.given], arguments[1:], strict=True))
 
     def call(self, context: Context, node: ast.AST, function: Any, arguments: list[Operand]) -> Operand:
-        """Lower a call of a function of the user's, its lines counted as those of the call it stands for.
-
-        It is the user's code, not ours: what it writes in place is followed, and nothing of it is rewritten.
-        """
-        builder = context.builder
-        kept = ("in_rule", "wanted", "in_sweep", "newer", "older", "choices")
-        state = {name: getattr(context, name) for name in kept}
-        generated = builder.generated
-        context.in_rule, context.wanted, context.in_sweep = None, None, True
-        for name in ("newer", "older", "choices"):
-            setattr(context, name, dict(state[name]))
-        builder.generated = False
-        try:
+        """Lower a call of a function of the user's."""
+        with as_user_code(context):
             return current(context, call_operand(context, node, function, arguments, {}))
-        finally:
-            builder.generated = generated
-            for name, value in state.items():
-                setattr(context, name, value)
 
 
 class Pullback(Rule):
@@ -376,13 +362,9 @@ def matched(context: Context, node: ast.AST, like: Operand, given: Operand, what
             return []
         if given is None:
             return [0.0]
-        zero = isinstance(given, (int, float)) and given == 0
-        if zero or (isinstance(given, (Value, int, float)) and may_be_same_shape(like, given)):
-            return [given]
-        described = describe(given) if not isinstance(given, (tuple, list, dict)) else type(given).__name__
-        raise context.refuse(
-            node, f"{what} is {described}, and {describe(like)} is needed", "give it the shape of its value"
-        )
+        if not (isinstance(given, (int, float)) and given == 0):
+            require_fit(context, node, like, given, what, "give it the shape of its value")
+        return [given]
     if isinstance(like, (tuple, list)):
         if given is None:
             given = [None] * len(like)
@@ -398,7 +380,3 @@ def matched(context: Context, node: ast.AST, like: Operand, given: Operand, what
             each for key in like for each in matched(context, node, like[key], given[key], f"{what}[{key!r}]")
         ]
     return []
-
-
-def may_be_same_shape(like: Operand, given: Operand) -> bool:
-    return fits(type_of(like), type_of(given))

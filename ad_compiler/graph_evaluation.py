@@ -40,6 +40,7 @@ from ad_compiler.ir import (
     Record,
     Value,
     functions_called,
+    modules_of,
     results_of,
     values_in,
 )
@@ -203,7 +204,7 @@ class Evaluation:
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Run the program on these arguments."""
-        text = module_text(emit(self.function))
+        text = module_text(emit(self.function), modules_of(self.function))
         run = load(text, self.function.name, reads={}, guard=None, miss="", namespace={})
         parameters = {parameter.name for parameter in self.function.parameters}
         captures = {c.name: c.read() for c in self.captures if c.name in parameters}

@@ -379,6 +379,17 @@ def functions_called(function: Function) -> list[Function]:
     return found
 
 
+def modules_of(function: Function) -> set[str]:
+    """The modules of the functions of other libraries that a program calls as they are."""
+    return {
+        node.primitive.module
+        for each in [function, *functions_called(function)]
+        for block in each.blocks
+        for node in nodes_in(block)
+        if isinstance(node, Operation) and node.primitive.module is not None
+    }
+
+
 def nodes_in(block: Block) -> Iterator[Node]:
     """Every node, those inside of others included."""
     for node in block.operations:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-import ad_compiler.nested_calls  # noqa: F401 -- registers what derivatives mean in programs
+import ad_compiler.cotangent_hooks
+import ad_compiler.nested_calls  # noqa: F401 -- register what derivatives and hooks mean in programs
 from ad_compiler.derivative import Derivative
 from ad_compiler.drivers import caller_of
 from ad_compiler.errors import Unsupported

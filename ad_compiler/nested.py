@@ -47,6 +47,7 @@ from ad_compiler.ir import (
     Value,
     functions_called,
     map_values,
+    modules_of,
     nodes_in,
     values_in,
 )
@@ -204,7 +205,14 @@ class NestedCall:
             text = written(request, name, lowered, whole=False)
         closed = dict(zip([each.name for each in function.parameters[count:]], outside, strict=True))
         made_classes = classes_made((function.result, function.reverse_result))
-        loaded = load(module_text(text), function.name, reads={}, guard=None, miss="", namespace=made_classes)
+        loaded = load(
+            module_text(text, modules_of(function)),
+            function.name,
+            reads={},
+            guard=None,
+            miss="",
+            namespace=made_classes,
+        )
         return loaded, closed
 
     @contextmanager

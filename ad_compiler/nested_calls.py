@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 
 from ad_compiler import api
-from ad_compiler.analysis.types import ArrayType, Axis, is_one, may_be_one, representative
 from ad_compiler.frontend.builtin_calls import BUILTINS
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.fitting import require_fit
 from ad_compiler.ir import Operand, Value
 from ad_compiler.nested import NestedDerivative, holds_numbers, holds_reals, signature_of
 from ad_compiler.pipeline import Mode
 from ad_compiler.rules.markers import without_derivative
-from ad_compiler.rules.shapes import describe, type_of
 from ad_compiler.transforms.tangent_names import tangent_name
 
 OPTIONS = ("backend", "fastmath", "cache")  # the program around a derivative decides what it is written as
@@ -129,7 +128,7 @@ def nested_jvp(
 
 
 def fit(context: Context, node: ast.AST, primal: Operand, tangent: Operand, what: str) -> None:
-    """Refuse a tangent that is known not to have the structure and shape of its argument."""
+    """Refuse a tangent that has not the structure and shape of its argument."""
     if isinstance(primal, (tuple, list)):
         if not isinstance(tangent, (tuple, list)) or len(tangent) != len(primal):
             raise context.refuse(
@@ -142,24 +141,8 @@ def fit(context: Context, node: ast.AST, primal: Operand, tangent: Operand, what
             raise context.refuse(node, f"{what} is no dict with the same keys", "give it the same structure")
         for key in primal:
             fit(context, node, primal[key], tangent[key], f"{what}[{key!r}]")
-    elif isinstance(primal, (Value, int, float, np.generic)):
-        number = isinstance(tangent, (Value, int, float, np.generic))
-        if not number or not fits(type_of(primal), type_of(tangent)):
-            reason = f"{what} is {describe(tangent)}, and the argument is {describe(primal)}"
-            raise context.refuse(node, reason, "give it the shape of its argument")
-
-
-def fits(kind: Any, other: Any) -> bool:
-    """Whether two kinds may have one shape at run time."""
-    if not isinstance(kind, ArrayType) or not isinstance(other, ArrayType) or kind.rank != other.rank:
-        return False
-    return all(may_be_equal(a, b) for a, b in zip(kind.shape, other.shape, strict=True))
-
-
-def may_be_equal(a: Axis, b: Axis) -> bool:
-    a, b = representative(a), representative(b)
-    known = isinstance(a, int) and isinstance(b, int)
-    return a == b if known else is_one(a) == is_one(b) or may_be_one(a) or may_be_one(b)
+    elif isinstance(primal, (Value, int, float, np.generic)) and not isinstance(primal, bool):
+        require_fit(context, node, primal, tangent, what, "give it the shape of its argument")
 
 
 def derived(kind: Any) -> Handler:

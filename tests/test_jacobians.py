@@ -107,7 +107,7 @@ def test_text() -> None:
     product = 2.0 * x
     for i in range(x.shape[0]):
         direction = eye[i]
-        total_dot = x_part * (cos * direction) + sin * direction[::-1] + product @ direction
+        total_dot = x_part * (cos * direction) + sin * direction[::-1] + product.dot(direction)
         columns.append(total_dot)
     x_jacobian = np.reshape(np.moveaxis(np.array(columns), 0, -1), (x.shape[0], x.shape[0]))
     return x_jacobian

@@ -38,6 +38,7 @@ from ad_compiler.ir import (
     values_in,
 )
 from ad_compiler.refusal import Refusal
+from ad_compiler.rules.markers import HOOK
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.structure import shape_values
 
@@ -110,6 +111,11 @@ def rederived(context: Context, value: Value, old_root: Value, new_root: Value) 
 def seen_as(context: Context, operation: Operation, base: Value) -> Value:
     """The result of the same operation on another array."""
     builder = context.builder
+    if operation.primitive.name == HOOK:
+        reason = (
+            "an array is written into whose cotangent has a hook: which of them the hook is for is not plain"
+        )
+        raise Refusal(reason, "put the hook behind the last write, or write into a copy: `.copy()`")
     before, builder.place = builder.place, operation.place
     result = builder.call(operation.primitive, (base, *operation.arguments[1:]), operation.method)
     builder.place = before

@@ -28,10 +28,12 @@ from ad_compiler.frontend.context import Context, controls, lower
 from ad_compiler.frontend.courses import Course, course_of
 from ad_compiler.frontend.iteration import Enumerated, Paired, is_known, items
 from ad_compiler.frontend.lists import check_iterated
-from ad_compiler.frontend.loop_bodies import UNKNOWN, LoopLowering, in_body
+from ad_compiler.frontend.loop_bodies import in_body, lower_loop
+from ad_compiler.frontend.loop_state import UNKNOWN
 from ad_compiler.frontend.operations import describe_any, operation
 from ad_compiler.frontend.outcomes import BREAK, END, RETURN, Outcome, merged_outcome, tags_of
 from ad_compiler.frontend.raising import always_raises, raise_if
+from ad_compiler.frontend.snapshots import Snapshot
 from ad_compiler.frontend.statements import assign, continue_on, has_exits, in_statement, run, run_to_end
 from ad_compiler.ir import (
     UNBOUND,
@@ -87,10 +89,8 @@ def check_pairs(context: Context, node: ast.For, operand: Operand) -> None:
 def run_while(context: Context, node: ast.While, rest: list[ast.stmt]) -> Outcome | None:
     """A `while`: an outcome where what follows was lowered with it."""
 
-    def turns() -> Outcome:
-        return LoopLowering(context, node, None).run()
-
-    return after_loop(context, node, in_statement(context, node, turns), rest)
+    outcome = in_statement(context, node, lambda: lower_loop(context, node, None))
+    return after_loop(context, node, outcome, rest)
 
 
 def after_loop(
@@ -156,16 +156,16 @@ def is_tag(context: Context, node: ast.AST, outcome: Outcome, tag: int) -> Value
 
 def run_course(context: Context, node: ast.For, course: Course) -> Outcome:
     """A loop over a range; run through item by item where its numbers must be known."""
-    lowering = LoopLowering(context, node, course)
+    before = Snapshot(context)
     try:
-        return lowering.run()
+        return lower_loop(context, node, course)
     except Unsupported as error:
         if UNKNOWN not in error.reason or any(isinstance(bound, Value) for bound in course.bounds):
             raise
         numbers = range(*course.bounds)
         if len(numbers) > LONGEST_UNROLLED:
             raise
-        lowering.restore()
+        before.restore()
     return unrolled(context, node, map(course.item, numbers))
 
 

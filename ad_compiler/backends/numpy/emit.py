@@ -36,6 +36,7 @@ from ad_compiler.ir import (
     Statement,
     Value,
     functions_called,
+    modules_of,
 )
 from ad_compiler.rules.indexing import has_repetitions
 
@@ -49,6 +50,7 @@ def emit(function: Function, pullback: str | None = None) -> str:
     called = functions_called(function)
     taken = [p.name for p in function.parameters if not isinstance(p.structure, Value)]
     taken += [each.name for each in called]
+    taken += [module.split(".")[0] for module in modules_of(function)]
     if pullback is not None:
         taken += [pullback, "pullback"]
     writer = writer_for(function, taken, separate_sections=pullback is not None)
