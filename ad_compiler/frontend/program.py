@@ -153,7 +153,8 @@ def lower_once(
         function.result = run_in(context, node, scope, node)
     context.scope = scope
     if results is not None:
-        function.result = written_results(context, node, scope, results)
+        after = {name: scope.names[AFTER.format(name)] for name in results.names}
+        function.result = written_results(context, node, after, results)
     function.result = current(context, function.result)
     check_overlaps(context, function)
     context.newer = {}  # from here on every value is what it was when it was computed
@@ -197,11 +198,13 @@ def remember_objects(context: Context, access: str, structure: Operand) -> None:
 AFTER = "{} after the call"
 
 
-def written_results(context: Context, node: ast.AST, scope: Scope, results: Results) -> Operand:
-    """What the arguments hold that receive the results; or the sum of it."""
+def written_results(
+    context: Context, node: ast.AST, after: dict[str, Operand], results: Results
+) -> Operand:
+    """What the arguments hold `after` the call that receive the results; or the sum of it."""
     found: list[Operand] = []
     for name in results.names:
-        operand = scope.names[AFTER.format(name)]
+        operand = after[name]
         if isinstance(operand, Undecided):
             reason = f"what `{name}` holds after the call is not known: {operand.reason}"
             raise context.refuse(node, reason, operand.advice)
