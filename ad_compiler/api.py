@@ -418,7 +418,10 @@ class CustomRule:
         return given_rule(function, "rule", result, name)
 
     def elementwise(self, function: Any, *, result: Any = None, name: str | None = None) -> Any:
-        """The rule gives a partial derivative for every parameter without a default: one, or a tuple."""
+        """The rule gives a partial derivative for every parameter without a default: one, or a tuple.
+
+        None stands for one that is not known: such a parameter must be constant.
+        """
         return given_rule(function, "elementwise", result, name)
 
     def linear(self, function: Any, *, result: Any = None, name: str | None = None) -> Any:

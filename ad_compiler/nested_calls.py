@@ -44,15 +44,21 @@ def arguments(
     return given
 
 
+def named(given: dict[str, Operand]) -> str | tuple[str, ...] | None:
+    """What `of` names: the arguments that receive the results."""
+    of = given.get("of")
+    return tuple(of) if isinstance(of, list) else of
+
+
 def derivative(mode: Mode) -> Handler:
     """`grad` and `value_and_grad`: an operand that can be called."""
 
     def handler(
         context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
     ) -> Operand:
-        names = ("fun", "argnums", "has_aux", *OPTIONS)
+        names = ("fun", "argnums", "has_aux", "of", *OPTIONS)
         given = arguments(context, node, names, positional, keywords, argnums=0, has_aux=False)
-        return NestedDerivative(given["fun"], mode, given["argnums"], bool(given["has_aux"]))
+        return NestedDerivative(given["fun"], mode, given["argnums"], bool(given["has_aux"]), named(given))
 
     return handler
 
@@ -75,7 +81,7 @@ def nested_vjp(
     context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
 ) -> Operand:
     """`vjp(fun, *primals)`: the value and the pullback, which is a function of the program."""
-    options = {name: keywords.pop(name) for name in ("has_aux", "argnums") if name in keywords}
+    options = {name: keywords.pop(name) for name in ("has_aux", "argnums", "of") if name in keywords}
     given = arguments(context, node, ("fun", *OPTIONS), positional[:1], keywords)
     primals, has_aux = positional[1:], bool(options.get("has_aux", False))
     names = list(signature_of(given["fun"]).parameters)
@@ -86,7 +92,7 @@ def nested_vjp(
         if not any(flags):
             flags = [holds_numbers(primal) for primal in primals]
         argnums = tuple(name for name, flag in zip(names, flags, strict=False) if flag)
-    nested = NestedDerivative(given["fun"], "vjp", argnums, has_aux)
+    nested = NestedDerivative(given["fun"], "vjp", argnums, has_aux, named(options))
     value, pullback = nested.inline_in(context, node, primals, {})
     if not all(flags):
         pullback = NestedPullback(pullback, tuple(flags))
@@ -100,7 +106,7 @@ def nested_jvp(
     context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
 ) -> Operand:
     """`jvp(fun, primals, tangents)`."""
-    names = ("fun", "primals", "tangents", "has_aux", *OPTIONS)
+    names = ("fun", "primals", "tangents", "has_aux", "of", *OPTIONS)
     given = arguments(context, node, names, positional, keywords, has_aux=False)
     primals, tangents = given.get("primals"), given.get("tangents")
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
@@ -118,7 +124,7 @@ def nested_jvp(
             moving[tangent_name(name, parameters)] = tangent
     if not moving:
         raise context.refuse(node, "no argument has a tangent", "give one that is not None")
-    nested = NestedDerivative(given["fun"], "jvp", (), bool(given["has_aux"]))
+    nested = NestedDerivative(given["fun"], "jvp", (), bool(given["has_aux"]), named(given))
     return nested.inline_in(context, node, list(primals), moving)
 
 

@@ -28,7 +28,7 @@ from types import FunctionType
 from typing import Any, Literal
 
 from ad_compiler.analysis.shift import shift_maxima
-from ad_compiler.analysis.types import ArrayType
+from ad_compiler.analysis.types import ArrayType, ListType
 from ad_compiler.backends.numpy.emit import emit
 from ad_compiler.backends.numpy.names import RESERVED
 from ad_compiler.closures import close_all
@@ -49,6 +49,7 @@ from ad_compiler.ir import (
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.markers import remove_markers
 from ad_compiler.rules.shapes import describe, is_complex, type_of
+from ad_compiler.transforms.bind_unbound import bind_unbound
 from ad_compiler.transforms.check_hooks import check_hooks
 from ad_compiler.transforms.cotangents import gradient_of
 from ad_compiler.transforms.dead_code import remove_dead_code
@@ -164,8 +165,8 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
         share(function, lowered.context)
 
 
-def written(request: Request, name: str, lowered: Lowered) -> str:
-    """Steps 6 to 9: the text, of a function called after `name`."""
+def written(request: Request, name: str, lowered: Lowered, whole: bool = True) -> str:
+    """Steps 6 to 9: the text, of a function called after `name`; it is read again where it is not `whole`."""
     function = lowered.function
     check_names(function)
     for each in [function, *functions_called(function)]:
@@ -176,6 +177,7 @@ def written(request: Request, name: str, lowered: Lowered) -> str:
             use_current(each)
             factor_products(each)
         protect_views(each)
+        bind_unbound(each, (ListType,) if whole else (ListType, ArrayType))
     show("tape", function)
     function.name = f"{name}_{SUFFIX[request.mode]}" if SUFFIX[request.mode] else name
     function.documentation = documentation(request, name)
@@ -192,6 +194,7 @@ def check_names(function: Function) -> None:
                 node for block in function.blocks for node in nodes_in(block) if isinstance(node, Operation)
             )
             place = next(node.place for node in calls if node.primitive.module is not None)
+            assert place is not None
             reason = f"the argument `{parameter.name}` is called as a module that generated code imports"
             raise place[0].refuse(place[1], reason, "rename it")
 
