@@ -494,14 +494,18 @@ def checkpointed(iterable: Any, slots: int | None = None) -> Any:
 
 
 def implicit(
-    *, root: Callable[..., Any] | None = None, fixed_point: Callable[..., Any] | None = None, linear_solver: Any = "dense"
+    *,
+    root: Callable[..., Any] | None = None,
+    fixed_point: Callable[..., Any] | None = None,
+    linear_solver: Any = "dense",
 ) -> Any:
     """A decorator for solvers: the derivative of what one returns follows from the equation that this solves.
 
-    `root(x, ...)` is zero at the solution, or `fixed_point(x, ...)` is the solution again. They take the solution
-    first, and then arguments of the solver, by the same names. Arguments that they do not take (where the
-    solver starts, its tolerance) have no derivative. The solution is one real number or array of any rank, and
-    the equation has its shape. The solver's own turns are not differentiated, and nothing is saved of them.
+    `root(x, ...)` is zero at the solution, or `fixed_point(x, ...)` is the solution again. They take the
+    solution first, and then arguments of the solver, by the same names. Arguments that they do not take
+    (where the solver starts, its tolerance) have no derivative. The solution is one real number or array of
+    any rank, and the equation has its shape. The solver's own turns are not differentiated, and nothing is
+    saved of them; it must have converged, for the derivative is that of the equation.
 
     The linear system of the derivative is solved by its matrix (`linear_solver="dense"`), or by products with
     it: "cg" where it is symmetric, "bicgstab" for any, "iterate" for fixed points (as fast as they converge),

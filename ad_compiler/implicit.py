@@ -32,12 +32,12 @@ from ad_compiler.drivers import free_name, function_of_text
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.fitting import require_fit
-from ad_compiler.frontend.operations import describe_any
-from ad_compiler.ir import Operand, Value, map_values, values_in
+from ad_compiler.frontend.user_code import as_user_code
+from ad_compiler.ir import Block, Operand, Value, map_values, values_in
 from ad_compiler.linear_solvers import SOLVERS
 from ad_compiler.rules.markers import without_derivative
 from ad_compiler.rules.notation import registry
-from ad_compiler.rules.shapes import is_complex, rank_of
+from ad_compiler.rules.shapes import describe, is_complex, rank_of
 
 grad, jacobian, jvp, vjp = api.grad, api.jacobian, api.jvp, api.vjp
 _numbers = itertools.count(1)
@@ -88,16 +88,40 @@ def of_fixed_point_forwards(f: Any, x: Any, r: Any, args: Any) -> Any:
     return np.linalg.solve(matrix, r.ravel()).reshape(x.shape)
 
 
-# What an iteration solves instead, and the equation that the result solves. `f` is the equation of the user,
-# `x` its solution; in braces are the names of its other arguments.
-SYSTEMS = """
+# Texts of functions that name the arguments of an equation: `args`, as it names them.
+OWN = ("f", "x", "g", "u", "v", "at_solution", "of_solution", "derivative", "product", "solver", "vjp", "jvp")
+ARGUMENTS = """
+def pull({f}, {x}, {u}, {args}):
+    def {at_solution}({args}):
+        return {f}({x}, {args})
+    return {vjp}({at_solution}, {args})[1]({u})
+
+def push({f}, {x}, {v}, {args}):
+    def {at_solution}({args}):
+        return {f}({x}, {args})
+    return {jvp}({at_solution}, ({args},), {v})[1]
+"""
+# What an iteration solves in place of a matrix, and the equation of what it finds.
+SYSTEM = """
 def solve({x}, {g}, {args}):
-    def product(v):
-        return {product_of_v}
-    return linear_solver(product, {sign}{g})
+    {derivative} = {vjp}(lambda {x}: {f}({x}, {args}), {x})[1]
+    def {product}({v}):
+        return {less}{derivative}({v})[0]
+    return {solver}({product}, {sign}{g})
 
 def equation({u}, {x}, {g}, {args}):
-    return {product_of_u} {opposite} {g}
+    {v} = {u}
+    return {less}{vjp}(lambda {x}: {f}({x}, {args}), {x})[1]({v})[0] {opposite} {g}
+"""
+SYSTEM_FORWARDS = """
+def solve({x}, {g}, {args}):
+    def {product}({v}):
+        return {less}{jvp}(lambda {x}: {f}({x}, {args}), ({x},), ({v},))[1]
+    return {solver}({product}, {sign}{g})
+
+def equation({u}, {x}, {g}, {args}):
+    {v} = {u}
+    return {less}{jvp}(lambda {x}: {f}({x}, {args}), ({x},), ({v},))[1] {opposite} {g}
 """
 
 
@@ -116,13 +140,7 @@ class Implicit(CustomDerivative):
         self.is_fixed_point = is_fixed_point
         self.names = names_in_equation(inspect.signature(fun), inspect.signature(equation))
         self.linear_solver = solver_named(linear_solver, is_fixed_point)
-        f, x, given = (free_name(name, inspect.signature(equation)) for name in ("f", "x", "given"))
-        args = ", ".join(self.names)
-        start = f"({f}, {x}, {given}, {args}):\n    def at_solution({args}):\n        return {f}({x}, {args})\n"
-        pull = f"def pull{start}    return vjp(at_solution, {args})[1]({given})\n"
-        push = f"def push{start}    return jvp(at_solution, ({args},), {given})[1]\n"
-        self.pull = function_of_text(pull, "pull", {"vjp": vjp})
-        self.push = function_of_text(push, "push", {"jvp": jvp})
+        self.pull, self.push = self.written(ARGUMENTS, ("pull", "push"))
 
     def inline_in(
         self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
@@ -145,19 +163,26 @@ class Implicit(CustomDerivative):
         """Refuse a solution that is no real number or array, or an equation of another shape."""
         name = self.__name__  # type: ignore[attr-defined]
         if not isinstance(value, Value):
-            reason = f"`{name}` returns {describe_any(value)}, and its solution is one number or array"
+            found = "a constant" if isinstance(value, (int, float)) else f"a {type(value).__name__}"
+            reason = f"`{name}` returns {found}, and a solution is one number or array that it computes"
             raise context.refuse(node, reason, "return one array: `np.concatenate` makes one of several")
         if not is_real(value) or any(is_complex(each) for each in values_in(moving)):
-            reason = f"the solution of `{name}` is {describe_any(value)}, and what is implicit is real"
+            reason = f"the solution of `{name}` is {describe(value)}, and what is implicit is real"
             raise context.refuse(node, reason, "let it return real numbers, and be given real ones")
-        found = call_operand(
-            context, node, self.equation, without_derivative(context.builder, [value, *moving]), {}
-        )
         what = f"the {'step' if self.is_fixed_point else 'residual'} of `{name}`"
-        require_fit(context, node, value, found, what, "let it have the shape of the solution")
+        with as_user_code(context), context.builder.separately(Block()):  # for its type alone
+            found = call_operand(context, node, self.equation, [value, *moving], {})
+            require_fit(context, node, value, found, what, "let it have the shape of the solution")
 
     def solved(
-        self, context: Context, rule: Rule, node: ast.AST, x: Operand, g: Operand, moving: list[Operand], forwards: bool
+        self,
+        context: Context,
+        rule: Rule,
+        node: ast.AST,
+        x: Operand,
+        g: Operand,
+        moving: list[Operand],
+        forwards: bool,
     ) -> Operand:
         """The solution of the linear system, transposed unless `forwards`."""
         if self.linear_solver is None or rank_of(x) == 0:
@@ -167,30 +192,28 @@ class Implicit(CustomDerivative):
 
     @functools.cached_property
     def system(self) -> Implicit:
-        return self.iterated("vjp(lambda {x}: f({x}, {args}), {x})[1]({v})[0]")
+        return self.iterated(SYSTEM)
 
     @functools.cached_property
     def system_forwards(self) -> Implicit:
-        return self.iterated("jvp(lambda {x}: f({x}, {args}), ({x},), ({v},))[1]")
+        return self.iterated(SYSTEM_FORWARDS)
 
-    def iterated(self, derivative: str) -> Implicit:
+    def iterated(self, text: str) -> Implicit:
         """The solution of a linear system as an implicit function, for it may be differentiated again."""
-        signature = inspect.signature(self.equation)
-        names = {name: free_name(name, signature) for name in ("x", "g", "u")}
-        names["args"] = ", ".join(self.names)
-        products = {v: derivative.format(**names, v=v) for v in ("v", names["u"])}
-        if self.is_fixed_point:
-            products = {v: f"{v} - {product}" for v, product in products.items()}
-        text = SYSTEMS.format(
-            **names,
-            product_of_v=products["v"],
-            product_of_u=products[names["u"]],
-            sign="" if self.is_fixed_point else "-",
-            opposite="-" if self.is_fixed_point else "+",
-        )
-        known = {"f": self.equation, "linear_solver": self.linear_solver, "vjp": vjp, "jvp": jvp}
-        solve, equation = (function_of_text(text, name, known) for name in ("solve", "equation"))
+        solve, equation = self.written(text, ("solve", "equation"))
         return Implicit(solve, equation, False, self.linear_solver)
+
+    def written(self, text: str, functions: tuple[str, str]) -> list[Callable[..., Any]]:
+        """Functions with the arguments of the equation; of other names, those that it does not have."""
+        signature = inspect.signature(self.equation)
+        names = {name: free_name(name, signature) for name in OWN}
+        fixed = self.is_fixed_point
+        signs = {"sign": "", "opposite": "-"} if fixed else {"sign": "-", "opposite": "+"}
+        less = f"{names['v']} - " if fixed else ""
+        filled = text.format(**names, **signs, less=less, args=", ".join(self.names))
+        objects = {"f": self.equation, "solver": self.linear_solver, "vjp": vjp, "jvp": jvp}
+        known = {names[name]: item for name, item in objects.items()}
+        return [function_of_text(filled, function, known) for function in functions]
 
 
 DIRECT = {
@@ -212,7 +235,9 @@ def names_in_equation(solver: inspect.Signature, equation: inspect.Signature) ->
     if not names or unknown or len(names) == 1:
         wanted = ", ".join(solver.parameters)
         reason = f"`{unknown[0]}` is none" if unknown else "there are none"
-        raise TypeError(f"an equation takes the solution and then arguments of the solver ({wanted}): {reason}")
+        raise TypeError(
+            f"an equation takes the solution and then arguments of the solver ({wanted}): {reason}"
+        )
     return names[1:]
 
 
@@ -226,7 +251,7 @@ def solver_named(given: Any, is_fixed_point: bool) -> Callable[..., Any] | None:
         raise ValueError(f"there is no linear solver {given!r}; there are dense, {', '.join(SOLVERS)}")
     if given == "iterate" and not is_fixed_point:
         raise ValueError("the linear solver 'iterate' is for fixed points: it converges where they do")
-    return SOLVERS[given]  # type: ignore[no-any-return]
+    return SOLVERS[given]
 
 
 def solution(
@@ -297,7 +322,10 @@ class Tangent(Solution):
             return tangent
 
         moved = tuple(
-            [tangents_in(each, tangent_of) if any(map(is_real, values_in(each))) else None for each in self.moving]
+            [
+                tangents_in(each, tangent_of) if any(map(is_real, values_in(each))) else None
+                for each in self.moving
+            ]
         )
         r = self.call(context, node, implicit.push, [implicit.equation, x, moved, *moving])
         if rank_of(r) != rank_of(x):

@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 
 Product = Callable[[Any], Any]
-MOST = 10_000  # turns
 
 
 def iterate(product: Product, g: Any) -> Any:
     """`u = u + (g - product(u))`: converges where the fixed-point iteration of the program does."""
     tolerance = 1e-13 if g.dtype == np.float64 else 1e-5
     u = g
-    for _ in range(MOST):
+    for _ in range(10_000):
         r = g - product(u)
         u = u + r
         if np.max(np.abs(r)) <= tolerance * np.max(np.abs(u)):
@@ -37,7 +36,7 @@ def conjugate_gradients(product: Product, g: Any) -> Any:
     p = g
     rr = np.sum(r * r)
     target = tolerance * tolerance * rr
-    for _ in range(MOST):
+    for _ in range(10_000):
         if rr <= target:
             return u
         q = product(p)
@@ -58,7 +57,7 @@ def stabilised_biconjugate_gradients(product: Product, g: Any) -> Any:
     p = g
     rho = np.sum(r * g)
     target = tolerance * tolerance * rho
-    for _ in range(MOST):
+    for _ in range(10_000):
         if np.sum(r * r) <= target:
             return u
         v = product(p)

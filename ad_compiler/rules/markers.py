@@ -7,7 +7,6 @@ before it (`cotangent_hooks`). Once the program is differentiated they are gone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from ad_compiler.ir import (
@@ -38,11 +37,11 @@ def is_marker(node: Any) -> bool:
     return isinstance(node, Operation) and node.primitive.name in (MARKER, HOOK, "stopped")
 
 
-@dataclass(frozen=True, eq=False)
 class Again:
     """What a text calls to mark a value once more."""
 
-    rule: Any
+    def __init__(self, rule: Any) -> None:
+        self.rule = rule
 
     def inline_in(self, *call: Any) -> Operand:
         """Call it in a program that is being lowered."""
@@ -65,7 +64,7 @@ def without_derivative(builder: Any, operand: Operand) -> Operand:
 
 
 def remove_markers(function: Function, whole: bool = True) -> None:
-    """Let what is marked stand for itself; in a text that is not the `whole`, some markers go on to mark it."""
+    """Let what is marked stand for itself; in a text that is not the `whole`, some markers stay."""
     known: dict[Value, Operand] = {}
 
     def is_removed(node: Any) -> bool:
