@@ -3,8 +3,8 @@
     @implicit(root=residual)                 x with residual(x, a) == 0
     def solve(a, x0):
         ...                             ->   x = solve(a, x0)                             as it is written
-                                             u = np.linalg.solve(dF_dx.T, -x_bar)
-                                             a_bar = ...    of a in F(x, a), for the cotangent u of F
+                                             u = np.linalg.solve(F_x.T, x_bar)
+                                             a_bar = -u @ F_a                        (a pullback)
 
 The solver's loop is neither taped nor entered. Of F(x(a), a) = 0 the derivative is F_x x' + F_a = 0, which
 forward mode solves for x', and reverse mode transposed. For `fixed_point=step`, F(x, a) is x - step(x, a).
@@ -21,6 +21,7 @@ import ast
 import functools
 import inspect
 import itertools
+import operator
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -46,27 +47,27 @@ _numbers = itertools.count(1)
 # --- the linear systems, as programs: `args` are the arguments of the equation `f` behind the solution ---
 
 
-def of_root(f: Any, x: Any, g: Any, args: Any) -> Any:
-    """u of F_x^T u = -g."""
+def transposed_root(f: Any, x: Any, g: Any, args: Any) -> Any:
+    """u of f_x^T u = g."""
     if np.ndim(x) == 0:
-        return -g / grad(f)(x, *args)
+        return g / grad(f)(x, *args)
     matrix = jacobian(f)(x, *args)
     if np.ndim(x) == 1:
-        return np.linalg.solve(matrix.T, -g)
-    return np.linalg.solve(matrix.reshape(x.size, x.size).T, -g.ravel()).reshape(x.shape)
+        return np.linalg.solve(matrix.T, g)
+    return np.linalg.solve(matrix.reshape(x.size, x.size).T, g.ravel()).reshape(x.shape)
 
 
-def of_root_forwards(f: Any, x: Any, r: Any, args: Any) -> Any:
-    """t of F_x t = -r."""
+def root(f: Any, x: Any, g: Any, args: Any) -> Any:
+    """u of f_x u = g."""
     if np.ndim(x) == 0:
-        return -r / grad(f)(x, *args)
+        return g / grad(f)(x, *args)
     matrix = jacobian(f)(x, *args)
     if np.ndim(x) == 1:
-        return np.linalg.solve(matrix, -r)
-    return np.linalg.solve(matrix.reshape(x.size, x.size), -r.ravel()).reshape(x.shape)
+        return np.linalg.solve(matrix, g)
+    return np.linalg.solve(matrix.reshape(x.size, x.size), g.ravel()).reshape(x.shape)
 
 
-def of_fixed_point(f: Any, x: Any, g: Any, args: Any) -> Any:
+def transposed_fixed_point(f: Any, x: Any, g: Any, args: Any) -> Any:
     """u of (I - f_x)^T u = g."""
     if np.ndim(x) == 0:
         return g / (1.0 - grad(f)(x, *args))
@@ -77,15 +78,15 @@ def of_fixed_point(f: Any, x: Any, g: Any, args: Any) -> Any:
     return np.linalg.solve(matrix, g.ravel()).reshape(x.shape)
 
 
-def of_fixed_point_forwards(f: Any, x: Any, r: Any, args: Any) -> Any:
-    """t of (I - f_x) t = r."""
+def fixed_point(f: Any, x: Any, g: Any, args: Any) -> Any:
+    """u of (I - f_x) u = g."""
     if np.ndim(x) == 0:
-        return r / (1.0 - grad(f)(x, *args))
+        return g / (1.0 - grad(f)(x, *args))
     matrix = jacobian(f)(x, *args)
     if np.ndim(x) == 1:
-        return np.linalg.solve(np.eye(x.size) - matrix, r)
+        return np.linalg.solve(np.eye(x.size) - matrix, g)
     matrix = np.eye(x.size) - matrix.reshape(x.size, x.size)
-    return np.linalg.solve(matrix, r.ravel()).reshape(x.shape)
+    return np.linalg.solve(matrix, g.ravel()).reshape(x.shape)
 
 
 # Texts of functions that name the arguments of an equation: `args`, as it names them.
@@ -107,21 +108,21 @@ def solve({x}, {g}, {args}):
     {derivative} = {vjp}(lambda {x}: {f}({x}, {args}), {x})[1]
     def {product}({v}):
         return {less}{derivative}({v})[0]
-    return {solver}({product}, {sign}{g})
+    return {solver}({product}, {g})
 
 def equation({u}, {x}, {g}, {args}):
     {v} = {u}
-    return {less}{vjp}(lambda {x}: {f}({x}, {args}), {x})[1]({v})[0] {opposite} {g}
+    return {less}{vjp}(lambda {x}: {f}({x}, {args}), {x})[1]({v})[0] - {g}
 """
 SYSTEM_FORWARDS = """
 def solve({x}, {g}, {args}):
     def {product}({v}):
         return {less}{jvp}(lambda {x}: {f}({x}, {args}), ({x},), ({v},))[1]
-    return {solver}({product}, {sign}{g})
+    return {solver}({product}, {g})
 
 def equation({u}, {x}, {g}, {args}):
     {v} = {u}
-    return {less}{jvp}(lambda {x}: {f}({x}, {args}), ({x},), ({v},))[1] {opposite} {g}
+    return {less}{jvp}(lambda {x}: {f}({x}, {args}), ({x},), ({v},))[1] - {g}
 """
 
 
@@ -207,20 +208,18 @@ class Implicit(CustomDerivative):
         """Functions with the arguments of the equation; of other names, those that it does not have."""
         signature = inspect.signature(self.equation)
         names = {name: free_name(name, signature) for name in OWN}
-        fixed = self.is_fixed_point
-        signs = {"sign": "", "opposite": "-"} if fixed else {"sign": "-", "opposite": "+"}
-        less = f"{names['v']} - " if fixed else ""
-        filled = text.format(**names, **signs, less=less, args=", ".join(self.names))
+        less = f"{names['v']} - " if self.is_fixed_point else ""
+        filled = text.format(**names, less=less, args=", ".join(self.names))
         objects = {"f": self.equation, "solver": self.linear_solver, "vjp": vjp, "jvp": jvp}
         known = {names[name]: item for name, item in objects.items()}
         return [function_of_text(filled, function, known) for function in functions]
 
 
 DIRECT = {
-    (False, False): of_root,
-    (False, True): of_root_forwards,
-    (True, False): of_fixed_point,
-    (True, True): of_fixed_point_forwards,
+    (False, False): transposed_root,
+    (False, True): root,
+    (True, False): transposed_fixed_point,
+    (True, True): fixed_point,
 }
 
 
@@ -275,6 +274,13 @@ class Solution(Rule):
         value, *_ = positional
         return solution(context, node, self.custom, value, self.current(positional))
 
+    def signed(self, context: Context, derivative: Operand) -> Operand:
+        """What the equation makes of a derivative: of F(x, a) = 0 there is F_x x' = -F_a."""
+        if self.custom.is_fixed_point:
+            return derivative
+        with context.builder.generating():
+            return context.builder.call(registry[operator.neg], (derivative,))
+
     def current(self, arguments: list[Operand]) -> list[Operand]:
         """What the arguments of the equation have become."""
         known = self.known(arguments)
@@ -297,6 +303,7 @@ class Cotangents(Solution):
         cotangents: list[Operand] = []
         for name, argument, cotangent in zip(implicit.names, moving, found, strict=True):
             cotangents += matched(context, node, argument, cotangent, f"the cotangent of `{name}`")
+        cotangents = [self.signed(context, each) for each in cotangents]
         return cotangents[0] if len(cotangents) == 1 else tuple(cotangents)
 
 
@@ -330,4 +337,4 @@ class Tangent(Solution):
         r = self.call(context, node, implicit.push, [implicit.equation, x, moved, *moving])
         if rank_of(r) != rank_of(x):
             r = context.builder.call(registry[np.full_like], (x, r, None))
-        return implicit.solved(context, self, node, x, r, moving, forwards=True)
+        return self.signed(context, implicit.solved(context, self, node, x, r, moving, forwards=True))
