@@ -1,0 +1,142 @@
+"""Distributions of counts of `scipy.stats`: the parameters carry the derivatives; see `scipy_stats`.
+
+A probability is 0 where the count is not a whole number, and a distribution function steps there. Source:
+the definitions in SciPy's documentation; Johnson, Kemp and Kotz, Univariate discrete distributions (2005).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import special, stats
+
+from ad_compiler.rules.scipy_stats import inside, method
+
+
+def whole(k: Any) -> Any:
+    return k == np.floor(k)
+
+
+@method(stats.poisson, "logpmf")
+def poisson_logpmf(k: Any, mu: Any, loc: Any = 0) -> Any:
+    n = k - loc
+    return inside(whole(n) & (n >= 0), special.xlogy(n, mu) - mu - special.gammaln(n + 1), -np.inf)
+
+
+@method(stats.poisson, "pmf")
+def poisson_pmf(k: Any, mu: Any, loc: Any = 0) -> Any:
+    return np.exp(poisson_logpmf(k, mu, loc))
+
+
+@method(stats.poisson, "cdf")
+def poisson_cdf(k: Any, mu: Any, loc: Any = 0) -> Any:
+    n = np.floor(k - loc)
+    return inside(n >= 0, special.gammaincc(np.maximum(n, 0.0) + 1, mu), 0.0)
+
+
+@method(stats.poisson, "sf")
+def poisson_sf(k: Any, mu: Any, loc: Any = 0) -> Any:
+    n = np.floor(k - loc)
+    return inside(n >= 0, special.gammainc(np.maximum(n, 0.0) + 1, mu), 1.0)
+
+
+@method(stats.bernoulli, "logpmf")
+def bernoulli_logpmf(k: Any, p: Any, loc: Any = 0) -> Any:
+    n = k - loc
+    return inside((n == 0) | (n == 1), special.xlogy(n, p) + special.xlog1py(1 - n, -p), -np.inf)
+
+
+@method(stats.bernoulli, "pmf")
+def bernoulli_pmf(k: Any, p: Any, loc: Any = 0) -> Any:
+    return np.exp(bernoulli_logpmf(k, p, loc))
+
+
+@method(stats.bernoulli, "cdf")
+def bernoulli_cdf(k: Any, p: Any, loc: Any = 0) -> Any:
+    n = k - loc
+    return inside(n >= 0, inside(n >= 1, 1.0, 1 - p), 0.0)
+
+
+@method(stats.binom, "logpmf")
+def binom_logpmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
+    m = k - loc
+    ways = special.gammaln(n + 1) - special.gammaln(m + 1) - special.gammaln(n - m + 1)
+    return inside(
+        whole(m) & (m >= 0) & (m <= n), ways + special.xlogy(m, p) + special.xlog1py(n - m, -p), -np.inf
+    )
+
+
+@method(stats.binom, "pmf")
+def binom_pmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
+    return np.exp(binom_logpmf(k, n, p, loc))
+
+
+@method(stats.binom, "cdf")
+def binom_cdf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
+    m = np.floor(k - loc)
+    some = special.betaincc(np.maximum(m, 0.0) + 1, np.maximum(n - m, 1.0), p)
+    return inside(m >= n, 1.0, inside(m >= 0, some, 0.0))
+
+
+@method(stats.betabinom, "logpmf")
+def betabinom_logpmf(k: Any, n: Any, a: Any, b: Any, loc: Any = 0) -> Any:
+    m = k - loc
+    ways = -np.log(n + 1) - special.betaln(n - m + 1, m + 1)
+    density = ways + special.betaln(m + a, n - m + b) - special.betaln(a, b)
+    return inside(whole(m) & (m >= 0) & (m <= n), density, -np.inf)
+
+
+@method(stats.betabinom, "pmf")
+def betabinom_pmf(k: Any, n: Any, a: Any, b: Any, loc: Any = 0) -> Any:
+    return np.exp(betabinom_logpmf(k, n, a, b, loc))
+
+
+@method(stats.geom, "logpmf")
+def geom_logpmf(k: Any, p: Any, loc: Any = 0) -> Any:
+    m = k - loc
+    return inside(whole(m) & (m >= 1), special.xlog1py(m - 1, -p) + np.log(p), -np.inf)
+
+
+@method(stats.geom, "pmf")
+def geom_pmf(k: Any, p: Any, loc: Any = 0) -> Any:
+    return np.exp(geom_logpmf(k, p, loc))
+
+
+@method(stats.geom, "cdf")
+def geom_cdf(k: Any, p: Any, loc: Any = 0) -> Any:
+    m = np.floor(k - loc)
+    return inside(m >= 1, -np.expm1(m * np.log1p(-p)), 0.0)
+
+
+@method(stats.nbinom, "logpmf")
+def nbinom_logpmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
+    m = k - loc
+    ways = special.gammaln(n + m) - special.gammaln(m + 1) - special.gammaln(n)
+    return inside(whole(m) & (m >= 0), ways + n * np.log(p) + special.xlog1py(m, -p), -np.inf)
+
+
+@method(stats.nbinom, "pmf")
+def nbinom_pmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
+    return np.exp(nbinom_logpmf(k, n, p, loc))
+
+
+@method(stats.nbinom, "cdf")
+def nbinom_cdf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
+    m = np.floor(k - loc)
+    return inside(m >= 0, special.betainc(n, np.maximum(m, 0.0) + 1, p), 0.0)
+
+
+@method(stats.multinomial, "logpmf")
+def multinomial_logpmf(x: Any, n: Any, p: Any) -> Any:
+    """Not a number where the probabilities do not sum to 1, as in SciPy 1.18."""
+    counts = np.asarray(x)
+    terms = special.xlogy(counts, p) - special.gammaln(counts + 1)
+    density = special.gammaln(n + 1) + np.sum(terms, axis=-1)
+    possible = inside(np.sum(counts, axis=-1) == n, density, -np.inf)
+    return inside(np.abs(1 - np.sum(p, axis=-1)) <= 2.3e-15, possible, np.nan)
+
+
+@method(stats.multinomial, "pmf")
+def multinomial_pmf(x: Any, n: Any, p: Any) -> Any:
+    return np.exp(multinomial_logpmf(x, n, p))
