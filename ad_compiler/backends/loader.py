@@ -29,7 +29,7 @@ def module_text(source: str) -> str:
     lines = IMPORTS + ("import math\n" if "math." in source else "")
     if re.search(r"\btime\.\w+\(\)", source):
         lines += "import time\n"
-    modules = sorted(set(re.findall(r"\bscipy\.\w+(?=\.)", source)))
+    modules = sorted(set(re.findall(r"\bscipy\.\w+(?=\.\w)", source)))
     lines += "".join(f"import {module}\n" for module in modules)
     return f"{lines}\n\n{source}"
 

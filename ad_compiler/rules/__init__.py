@@ -96,6 +96,8 @@ OF_SCIPY = (
     "scipy_special",
     "scipy_bessel",
     "scipy_linalg",
+    "scipy_factors",
+    "scipy_matrix_functions",
     "scipy_signal",
     "scipy_stats",
     "scipy_stats_half_line",

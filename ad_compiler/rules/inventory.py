@@ -49,7 +49,7 @@ REFUSALS: list[tuple[str, str, str]] = [
         numpy.min_scalar_type numpy.mintypecode numpy.promote_types numpy.result_type numpy.dtype
         numpy.errstate numpy.geterr numpy.geterrcall numpy.seterr numpy.seterrcall numpy.getbufsize
         numpy.setbufsize numpy.get_printoptions numpy.set_printoptions numpy.printoptions numpy.get_include
-        numpy.iterable numpy.isscalar numpy.isfortran numpy.iscomplexobj numpy.isrealobj
+        numpy.iterable numpy.isscalar numpy.isfortran
         numpy.broadcast_shapes numpy.require
         numpy.shares_memory numpy.may_share_memory""",
         *_DTYPES,
@@ -158,6 +158,7 @@ CONSTANT += [
     np.ndim,
     np.size,
 ]
+CONSTANT += [np.isrealobj, np.iscomplexobj]
 CONSTANT += [np.ix_, np.indices, np.fft.fftfreq, np.fft.rfftfreq]
 """Functions that are written out, and give whole numbers, shapes or a fixed grid."""
 

@@ -1,7 +1,7 @@
 """The functions of NumPy and SciPy that autograd and JAX have: the data of docs/operations.md.
 
 Of autograd those with a rule or made of such, of JAX all functions that its modules have under the same name,
-whose derivative may be zero. `python -m tests.test_peers` prints the lists of the versions that are installed.
+whose derivative may be zero. `python -m tests.test_peers` prints the lists of the installed versions.
 """
 
 from __future__ import annotations

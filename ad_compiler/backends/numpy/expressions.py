@@ -461,6 +461,13 @@ def _draw(printer: Expressions, node: Operation) -> Text:
     return f"{printer.text(generator)}.{method}({', '.join(parts)})", Precedence.ATOM
 
 
+def _lu_solve(printer: Expressions, node: Operation) -> Text:
+    packed, exchanges, b, trans = node.arguments
+    form = f", trans={trans}" if trans else ""
+    factors = f"({printer.text(packed)}, {printer.text(exchanges)})"
+    return f"scipy.linalg.lu_solve({factors}, {printer.text(b)}{form})", Precedence.ATOM
+
+
 SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "getitem": _getitem,
     "select": _select,
@@ -496,6 +503,7 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
         f"np.linalg.svd({printer.text(node.arguments[0])}, compute_uv=False)",
         Precedence.ATOM,
     ),
+    "lu_solve": _lu_solve,
     "part_of": lambda printer, node: (
         f"{printer.at_least(node.arguments[0], Precedence.ATOM)}[{node.arguments[1]}]",
         Precedence.ATOM,
