@@ -1,4 +1,4 @@
-"""Rules of `scipy.linalg` beyond NumPy's: factors, functions of matrices, equations, matrices of a pattern."""
+"""Rules of `scipy.linalg` beyond NumPy's: factors, functions of matrices, equations, patterns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from ad_compiler import grad
+from ad_compiler import grad, vjp
 from tests.helpers import (
     LAYOUTS,
     assert_gradient_matches_finite_differences,
@@ -200,6 +200,11 @@ def test_second_derivative_and_layouts(expression: str, shapes: Sequence[Shape])
         expression, args, rtol=1e-5, linalg=linalg, scipy=scipy
     )
     assert_gradient_matches_finite_differences(f, [LAYOUTS["strided"](a) for a in args], rtol=1e-6)
+    singles = [LAYOUTS["float32"](a) for a in args]
+    value, pullback = vjp(f, *singles)
+    assert value.dtype == f(*singles).dtype
+    for gradient in pullback(np.ones_like(value)):
+        assert gradient.dtype == np.float32
 
 
 def test_functions_that_are_complex() -> None:
@@ -209,7 +214,8 @@ def test_functions_that_are_complex() -> None:
         f = function_from_expression(f"np.sum(linalg.{name}(x))", linalg=linalg)
         with pytest.raises(AssertionError, match="convert the matrix"):
             grad(f)(turned)
-        g = function_from_expression(f"np.sum(np.abs(linalg.{name}(x.astype(complex))))", linalg=linalg)
+        text = f"np.imag(np.sum(linalg.{name}(x.astype(complex)) * weights))"
+        g = function_from_expression(text, linalg=linalg, weights=np.array([[1j, 2.0], [0.3, 1 + 1j]]))
         assert_gradient_matches_finite_differences(g, [turned], [0])
 
 

@@ -16,6 +16,7 @@ from ad_compiler.ir import Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.decompositions import cholesky as lower_cholesky
 from ad_compiler.rules.notation import at_compile_time, constant, definition, rule, written_out
+from ad_compiler.rules.shapes import type_of
 from ad_compiler.rules.solving import conjugated, square_type, transposed
 
 
@@ -135,8 +136,8 @@ def stacked(blocks: Any) -> Any:
     if len(blocks) == 1:
         return blocks[0]
     first, rest = blocks[0], stacked(blocks[1:])
-    right = np.zeros((np.shape(first)[0], np.shape(rest)[1]))
-    below = np.zeros((np.shape(rest)[0], np.shape(first)[1]))
+    right = np.zeros((np.shape(first)[0], np.shape(rest)[1]), first.dtype)
+    below = np.zeros((np.shape(rest)[0], np.shape(first)[1]), first.dtype)
     return np.concatenate([np.concatenate([first, right], 1), np.concatenate([below, rest], 1)], 0)
 
 
@@ -163,12 +164,14 @@ def hankel(c: Any, r: Any) -> Any:
 @definition(linalg.companion)
 def companion(a: Any) -> Any:
     n = np.shape(a)[0] - 1
-    return np.concatenate([(-a[1:] / a[0])[None], np.eye(n)[:-1]], 0)
+    return np.concatenate([(-a[1:] / a[0])[None], np.eye(n, dtype=a.dtype)[:-1]], 0)
 
 
 @definition(linalg.leslie)
 def leslie(f: Any, s: Any) -> Any:
-    return np.concatenate([f[None], np.concatenate([np.diag(s), np.zeros((np.shape(s)[0], 1))], 1)], 0)
+    return np.concatenate(
+        [f[None], np.concatenate([np.diag(s), np.zeros((np.shape(s)[0], 1), s.dtype)], 1)], 0
+    )
 
 
 @definition(linalg.fiedler)
@@ -179,7 +182,8 @@ def fiedler(a: Any) -> Any:
 @definition(linalg.convolution_matrix)
 def convolution_matrix(a: Any, n: Any, mode: Any = "full") -> Any:
     size = np.shape(a)[0]
-    whole = linalg.toeplitz(np.concatenate([a, np.zeros(n - 1)]), np.concatenate([a[:1], np.zeros(n - 1)]))
+    zeros = np.zeros(n - 1, a.dtype)
+    whole = linalg.toeplitz(np.concatenate([a, zeros]), np.concatenate([a[:1], zeros]))
     if mode == "full":
         return whole
     shorter = np.minimum(size, n)
@@ -190,12 +194,20 @@ def convolution_matrix(a: Any, n: Any, mode: Any = "full") -> Any:
 
 @definition(linalg.solve_toeplitz)
 def solve_toeplitz(c_or_cr: Any, b: Any) -> Any:
-    return np.linalg.solve(toeplitz_of(c_or_cr), b)
+    matrix = toeplitz_of(c_or_cr)
+    return np.linalg.solve(matrix.astype(double_dtype(matrix)), b)
 
 
 @definition(linalg.matmul_toeplitz)
 def matmul_toeplitz(c_or_cr: Any, x: Any) -> Any:
-    return toeplitz_of(c_or_cr) @ x
+    matrix = toeplitz_of(c_or_cr)
+    return matrix.astype(double_dtype(matrix)) @ x
+
+
+@at_compile_time
+def double_dtype(a: Any) -> np.dtype[Any]:
+    """Double precision, real or complex: what these functions compute with."""
+    return np.result_type(type_of(a).dtype, np.float64)
 
 
 def toeplitz_of(c_or_cr: Any) -> Any:
