@@ -127,8 +127,8 @@ def checked_tangent(tangent: Any, primal: Any, what: str) -> Any:
         return type(primal)(**fields)
     if isinstance(primal, np.ndarray):
         return checked_array(tangent, primal, what)
-    if isinstance(primal, (int, float, np.generic)) and not isinstance(primal, bool):
-        kind: Any = type(primal) if isinstance(primal, (float, np.floating)) else float
+    if isinstance(primal, (int, float, complex, np.generic)) and not isinstance(primal, bool):
+        kind: Any = type(primal) if isinstance(primal, (float, complex, np.inexact)) else float
         if tangent is None:
             return kind(0.0)
         if np.ndim(tangent):
@@ -144,7 +144,7 @@ def checked_length(tangent: Any, primal: Any, what: str) -> None:
 
 
 def checked_array(tangent: Any, primal: np.ndarray[Any, Any], what: str) -> np.ndarray[Any, Any]:
-    dtype = primal.dtype if primal.dtype.kind == "f" else np.dtype(np.float64)
+    dtype = primal.dtype if primal.dtype.kind in "fc" else np.dtype(np.float64)
     if tangent is None:
         return np.zeros(primal.shape, dtype)
     array = np.asarray(tangent)
@@ -155,7 +155,8 @@ def checked_array(tangent: Any, primal: np.ndarray[Any, Any], what: str) -> np.n
 
 
 def checked_dtype(array: np.ndarray[Any, Any], dtype: np.dtype[Any], what: str) -> None:
-    """A tangent has the precision of its argument; whole numbers fit any."""
-    loses = array.dtype.kind == "f" and array.dtype.itemsize > dtype.itemsize and array.ndim
-    if array.dtype.kind not in "biuf" or loses:
+    """A tangent has the precision of its argument; whole numbers fit any, complex ones complex ones only."""
+    kind = array.dtype.kind
+    loses = kind in "fc" and array.ndim and np.result_type(array.dtype, dtype) != dtype
+    if kind not in "biufc" or loses or (kind == "c" and dtype.kind != "c"):
         raise TypeError(f"{what} has the dtype {array.dtype}, and {dtype} is needed: convert it")
