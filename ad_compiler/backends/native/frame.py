@@ -164,6 +164,13 @@ class Frame:
         result: Affine = self.known[key]
         return result
 
+    def length_of(self, turns: Affine) -> Affine:
+        """How many turns a loop takes, computed in front of everything if that is possible."""
+        if self.is_nonnegative(turns):
+            return turns
+        text = f"max({turns}, 0)"
+        return self.define_number(text, "turns") if self.is_settled(text) else Affine.of(text)
+
     def is_settled(self, text: str) -> bool:
         """Whether an expression is made of lengths of the inputs, and cannot depart."""
         names = names_in(text)
