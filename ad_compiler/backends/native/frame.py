@@ -205,8 +205,8 @@ class Frame:
         least = self.ranges.least(self.normal(number), self.fixed)
         if least is None:
             return False
-        if least.known is not None and least.known >= 0:
-            return True
+        if least.known is not None:
+            return least.known >= 0
         strictest = self.least_checked.get(least.terms)
         if strictest is None or least.constant < strictest.constant:
             if strictest is not None:

@@ -194,7 +194,7 @@ class Gatherer:
         """Compute where it is read what is an array only for the additions to read."""
         arrays = {load.array for each in run.additions for load in loads_in(each.value)}
         for array in sorted(arrays):
-            made = self.definition(body[:place], array)
+            made = self.definition(body[:place], array, self.root(run.array))
             if made is None or self.uses(array) > 1 + sum(
                 load.array == array for each in run.additions for load in loads_in(each.value)
             ):
@@ -208,9 +208,9 @@ class Gatherer:
                 n for n, code in enumerate(body) if isinstance(code, Nest) and code.loops is run.loops
             )
 
-    def definition(self, before: list[Code], array: str) -> tuple[Nest, Store] | None:
-        """The nest that computes every element of an array, if what it reads is still the same."""
-        changed: set[str] = set()
+    def definition(self, before: list[Code], array: str, target: str) -> tuple[Nest, Store] | None:
+        """The nest that computes every element of an array, if what it reads stays what it is."""
+        changed = {target}
         for code in reversed(before):
             if isinstance(code, Nest) and len(code.body) == 1 and isinstance(code.body[0], Store):
                 store = code.body[0]
