@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import sides
+from ad_compiler.backends.native.fusing import alias_roots
 from ad_compiler.backends.native.nests import (
     Allocate,
     Apply,
@@ -67,22 +68,29 @@ class Contractor:
 
     def __init__(
         self,
+        programs: list[list[Code]],
         dtypes: dict[str, str],
         fresh: Callable[[str], str],
         length_of: Callable[[Affine], Affine],
     ) -> None:
+        self.programs = programs
+        self.root = alias_roots(programs)
         self.dtypes = dtypes
         self.fresh = fresh
         self.length_of = length_of
 
-    def run(self, body: list[Code]) -> None:
+    def run(self) -> None:
+        for program in self.programs:
+            self.body(program)
+
+    def body(self, body: list[Code]) -> None:
         """Replace the loops of a list of statements, in place."""
         result: list[Code] = []
         for code in body:
             written = self.products(code) if isinstance(code, Repeat) else None
             if written is None:
                 for inner in sides(code):
-                    self.run(inner)
+                    self.body(inner)
                 result.append(code)
             else:
                 result += written
@@ -129,8 +137,8 @@ class Contractor:
             if made is None:
                 return None
             found.append(made)
-        written = [each.store.array for each in found]
-        read = {load.array for each in found for load in (each.first, each.second)}
+        written = [self.root(each.store.array) for each in found]
+        read = {self.root(load.array) for each in found for load in (each.first, each.second)}
         if not found or len(set(written)) < len(written) or set(written) & read:
             return None
         return found

@@ -140,10 +140,10 @@ class Gatherer:
         )
 
     def as_run(self, code: Nest) -> Run | None:
-        statements = [each for each in code.body if not isinstance(each, Comment)]
-        if len(statements) != 1 or not isinstance(statements[0], Store):
+        stores = [each for each in code.body if isinstance(each, Store)]
+        if len(stores) != 1 or not all(isinstance(each, (Store, Comment)) for each in code.body):
             return None
-        (store,) = statements
+        (store,) = stores
         names = [name for name, _ in code.loops]
         axes, distances = [], []
         for name in names:

@@ -147,9 +147,7 @@ class Lowering:
             outputs = remove_aliases(sweeps, outputs, inputs_made)
             count = len(lowered.results)
             lowered.results, lowered.gradients = outputs[:count], outputs[count:]
-            contractor = Contractor(self.dtypes(sweeps), frame.fresh, frame.length_of)
-            for sweep in sweeps:
-                contractor.run(sweep)
+            Contractor(sweeps, self.dtypes(sweeps), frame.fresh, frame.length_of).run()
             Gatherer(sweeps, outputs, frame.require_nonnegative).run()
             fuse(sweeps, outputs)
             for sweep in sweeps:

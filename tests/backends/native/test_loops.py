@@ -1,4 +1,4 @@
-"""Adjoints of stencils as gathers, and loops that are products of matrices: what is written, and what it computes."""
+"""Adjoints of stencils as gathers, and loops that are products of matrices: their text and their results."""
 
 from __future__ import annotations
 
