@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,17 @@ COUNTS: dict[str, tuple[tuple[float, ...], list[float]]] = {
 def with_rules(names: Any) -> list[tuple[str, str]]:
     methods = [method for method in replaced if hasattr(method, "__self__")]
     return [(m.__self__.name, m.__name__) for m in methods if getattr(m.__self__, "name", "") in names]
+
+
+def calls() -> Iterator[tuple[str, tuple[float, float]]]:
+    """Calls of all methods, and the interval that `x` is taken from: the parameters are constant."""
+    for name, method in with_rules(CONTINUOUS):
+        parameters, inside, _ = CONTINUOUS[name]
+        interval = (0.1, 0.9) if method in QUANTILES else (min(inside), max(inside))
+        yield f"stats.{name}.{method}(x, *{parameters})", interval
+    for name, method in with_rules(COUNTS):
+        given, points = COUNTS[name]
+        yield f"stats.{name}.{method}({points[1]}, *{(*given[:-1],)}, x)", (0.2, 0.8)
 
 
 def test_every_distribution_is_in_the_tables() -> None:

@@ -16,7 +16,7 @@ from ad_compiler.ir import Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.decompositions import cholesky as lower_cholesky
 from ad_compiler.rules.notation import at_compile_time, constant, definition, rule, written_out
-from ad_compiler.rules.shapes import type_of
+from ad_compiler.rules.scipy_precision import double
 from ad_compiler.rules.solving import conjugated, square_type, transposed
 
 
@@ -27,7 +27,7 @@ def inv(a: Any) -> Any:
 
 @written_out(linalg.det)
 def det(a: Any) -> Any:
-    return np.linalg.det(a)
+    return np.linalg.det(double(a))
 
 
 @written_out(linalg.norm)
@@ -136,8 +136,8 @@ def stacked(blocks: Any) -> Any:
     if len(blocks) == 1:
         return blocks[0]
     first, rest = blocks[0], stacked(blocks[1:])
-    right = np.zeros((np.shape(first)[0], np.shape(rest)[1]), first.dtype)
-    below = np.zeros((np.shape(rest)[0], np.shape(first)[1]), first.dtype)
+    right = np.zeros((np.shape(first)[0], np.shape(rest)[1]), dtype=rest.dtype)
+    below = np.zeros((np.shape(rest)[0], np.shape(first)[1]), dtype=first.dtype)
     return np.concatenate([np.concatenate([first, right], 1), np.concatenate([below, rest], 1)], 0)
 
 
@@ -194,20 +194,12 @@ def convolution_matrix(a: Any, n: Any, mode: Any = "full") -> Any:
 
 @definition(linalg.solve_toeplitz)
 def solve_toeplitz(c_or_cr: Any, b: Any) -> Any:
-    matrix = toeplitz_of(c_or_cr)
-    return np.linalg.solve(matrix.astype(double_dtype(matrix)), b)
+    return np.linalg.solve(double(toeplitz_of(c_or_cr)), b)
 
 
 @definition(linalg.matmul_toeplitz)
 def matmul_toeplitz(c_or_cr: Any, x: Any) -> Any:
-    matrix = toeplitz_of(c_or_cr)
-    return matrix.astype(double_dtype(matrix)) @ x
-
-
-@at_compile_time
-def double_dtype(a: Any) -> np.dtype[Any]:
-    """Double precision, real or complex: what these functions compute with."""
-    return np.result_type(type_of(a).dtype, np.float64)
+    return double(toeplitz_of(c_or_cr)) @ x
 
 
 def toeplitz_of(c_or_cr: Any) -> Any:

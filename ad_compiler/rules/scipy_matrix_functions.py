@@ -18,7 +18,7 @@ from ad_compiler.analysis.types import ArrayType
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand
 from ad_compiler.rules.notation import constant, definition, expansion, registry, rule, written_out
-from ad_compiler.rules.scipy_linalg import double_dtype
+from ad_compiler.rules.scipy_precision import double, double_of
 from ad_compiler.rules.shapes import bool_type, is_complex, type_of
 from ad_compiler.rules.solving import adjoint, square_type, transposed
 
@@ -44,7 +44,7 @@ def frechet(A: Any, E: Any, method: Any = None, compute_expm: Any = True) -> Any
 @definition(frechet, text="scipy.linalg.expm_frechet", name="expm_frechet")
 def frechet_as_block(A: Any, E: Any, method: Any = None, compute_expm: Any = True) -> Any:
     n = np.shape(A)[0]
-    return linalg.expm(block_of(A.astype(double_dtype(A)), E))[:n, n:]
+    return linalg.expm(block_of(double(A), E))[:n, n:]
 
 
 @written_out(linalg.expm_frechet)
@@ -124,7 +124,7 @@ def logarithm(A: Any) -> Any:
 
 
 def double_type(a: Any) -> ArrayType:
-    return ArrayType(double_dtype(a), square_type(a).shape)
+    return ArrayType(double_of(a), square_type(a).shape)
 
 
 @rule(logarithm, infer=double_type, text="scipy.linalg.logm", name="logm")
@@ -159,7 +159,7 @@ def solve_continuous_lyapunov(a: Any, q: Any) -> Any:
 
 def discrete_type(a: Any, q: Any, method: Any = None) -> ArrayType:
     square_type(a)
-    return ArrayType(np.result_type(double_dtype(a), type_of(q).dtype), square_type(q).shape)
+    return ArrayType(np.result_type(double_of(a), type_of(q).dtype), square_type(q).shape)
 
 
 @rule(linalg.solve_discrete_lyapunov, infer=discrete_type)

@@ -1,9 +1,10 @@
 """Densities and distribution functions of `scipy.stats`, written out in elementary and special functions.
 
-A call such as `norm.logpdf(x, loc, scale)` becomes the formula itself. Outside of its support a density is 0
-and its logarithm minus infinity, and neither has a slope there. Here stand the distributions on the whole
-line. Source: the definitions in SciPy's documentation; Johnson, Kotz and Balakrishnan, Continuous univariate
-distributions (1994).
+A call such as `norm.logpdf(x, loc, scale)` becomes the formula itself, in double precision at least, as in
+SciPy. Outside of its support a density is 0 and its logarithm minus infinity, and neither has a slope there;
+what is not a number is on neither side, and stays so. Here stand the distributions on the whole line. Source:
+the definitions in SciPy's documentation; Johnson, Kotz and Balakrishnan, Continuous univariate distributions
+(1994).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from scipy import special, stats
 
 from ad_compiler.rules.notation import RuleFunction, written_out
+from ad_compiler.rules.scipy_precision import double
 
 HALF_LOG_TWO_PI = 0.9189385332046727
 
@@ -24,8 +26,12 @@ def method(distribution: Any, name: str) -> Callable[[RuleFunction], RuleFunctio
     return written_out(getattr(distribution, name))
 
 
-def inside(condition: Any, value: Any, outside: Any) -> Any:
-    return np.where(condition, value, outside)
+def outside(condition: Any, there: Any, value: Any) -> Any:
+    return np.where(condition, there, value)
+
+
+def standard(x: Any, loc: Any, scale: Any) -> Any:
+    return double((x - loc) / scale)
 
 
 # --- the normal distribution ---
@@ -33,39 +39,39 @@ def inside(condition: Any, value: Any, outside: Any) -> Any:
 
 @method(stats.norm, "logpdf")
 def norm_logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
+    z = standard(x, loc, scale)
     return -0.5 * z * z - HALF_LOG_TWO_PI - np.log(scale)
 
 
 @method(stats.norm, "pdf")
 def norm_pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
+    z = standard(x, loc, scale)
     return np.exp(-0.5 * z * z - HALF_LOG_TWO_PI) / scale
 
 
 @method(stats.norm, "cdf")
 def norm_cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return special.ndtr((x - loc) / scale)
+    return special.ndtr(standard(x, loc, scale))
 
 
 @method(stats.norm, "logcdf")
 def norm_logcdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return special.log_ndtr((x - loc) / scale)
+    return special.log_ndtr(standard(x, loc, scale))
 
 
 @method(stats.norm, "sf")
 def norm_sf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return special.ndtr((loc - x) / scale)
+    return special.ndtr(-standard(x, loc, scale))
 
 
 @method(stats.norm, "logsf")
 def norm_logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return special.log_ndtr((loc - x) / scale)
+    return special.log_ndtr(-standard(x, loc, scale))
 
 
 @method(stats.norm, "ppf")
 def norm_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * special.ndtri(q)
+    return loc + scale * special.ndtri(double(q))
 
 
 @method(stats.norm, "isf")
@@ -75,7 +81,7 @@ def norm_isf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.multivariate_normal, "logpdf")
 def multivariate_normal_logpdf(x: Any, mean: Any, cov: Any) -> Any:
-    deviation = np.asarray(x) - mean
+    deviation = double(np.asarray(x) - mean)
     factor = np.linalg.cholesky(np.asarray(cov))
     white = np.linalg.solve(factor, np.atleast_2d(deviation).T)
     squares = np.sum(white * white, axis=0)
@@ -94,7 +100,7 @@ def multivariate_normal_pdf(x: Any, mean: Any, cov: Any) -> Any:
 
 @method(stats.t, "logpdf")
 def t_logpdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
+    z = standard(x, loc, scale)
     normalizer = special.gammaln(0.5 * (df + 1)) - special.gammaln(0.5 * df) - 0.5 * np.log(np.pi * df)
     return normalizer - np.log(scale) - 0.5 * (df + 1) * np.log1p(z * z / df)
 
@@ -106,12 +112,12 @@ def t_pdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.t, "cdf")
 def t_cdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return special.stdtr(df, (x - loc) / scale)
+    return special.stdtr(df, standard(x, loc, scale))
 
 
 @method(stats.t, "sf")
 def t_sf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return special.stdtr(df, (loc - x) / scale)
+    return special.stdtr(df, -standard(x, loc, scale))
 
 
 @method(stats.t, "logcdf")
@@ -131,24 +137,24 @@ def t_ppf(q: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.cauchy, "logpdf")
 def cauchy_logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
+    z = standard(x, loc, scale)
     return -np.log(np.pi * scale) - np.log1p(z * z)
 
 
 @method(stats.cauchy, "pdf")
 def cauchy_pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
+    z = standard(x, loc, scale)
     return 1 / (np.pi * scale * (1 + z * z))
 
 
 @method(stats.cauchy, "cdf")
 def cauchy_cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.arctan2(1, (loc - x) / scale) / np.pi
+    return np.arctan2(1, -standard(x, loc, scale)) / np.pi
 
 
 @method(stats.cauchy, "sf")
 def cauchy_sf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.arctan2(1, (x - loc) / scale) / np.pi
+    return np.arctan2(1, standard(x, loc, scale)) / np.pi
 
 
 @method(stats.cauchy, "logcdf")
@@ -173,17 +179,17 @@ def cauchy_isf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.laplace, "logpdf")
 def laplace_logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return -np.abs((x - loc) / scale) - np.log(2 * scale)
+    return -np.abs(standard(x, loc, scale)) - np.log(2 * scale)
 
 
 @method(stats.laplace, "pdf")
 def laplace_pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(-np.abs((x - loc) / scale)) / (2 * scale)
+    return np.exp(-np.abs(standard(x, loc, scale))) / (2 * scale)
 
 
 @method(stats.laplace, "cdf")
 def laplace_cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
+    z = standard(x, loc, scale)
     tail = 0.5 * np.exp(-np.abs(z))
     return np.where(z < 0, tail, 1 - tail)
 
@@ -195,34 +201,34 @@ def laplace_sf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.logistic, "logpdf")
 def logistic_logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
+    z = standard(x, loc, scale)
     return -z - 2 * np.logaddexp(0, -z) - np.log(scale)
 
 
 @method(stats.logistic, "pdf")
 def logistic_pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
+    z = standard(x, loc, scale)
     return special.expit(z) * special.expit(-z) / scale
 
 
 @method(stats.logistic, "cdf")
 def logistic_cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return special.expit((x - loc) / scale)
+    return special.expit(standard(x, loc, scale))
 
 
 @method(stats.logistic, "logcdf")
 def logistic_logcdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return -np.logaddexp(0, (loc - x) / scale)
+    return -np.logaddexp(0, -standard(x, loc, scale))
 
 
 @method(stats.logistic, "sf")
 def logistic_sf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return special.expit((loc - x) / scale)
+    return special.expit(-standard(x, loc, scale))
 
 
 @method(stats.logistic, "logsf")
 def logistic_logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return -np.logaddexp(0, (x - loc) / scale)
+    return -np.logaddexp(0, standard(x, loc, scale))
 
 
 @method(stats.logistic, "ppf")
@@ -237,7 +243,7 @@ def logistic_isf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.gumbel_r, "logpdf")
 def gumbel_r_logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
+    z = standard(x, loc, scale)
     return -z - np.exp(-z) - np.log(scale)
 
 
@@ -248,17 +254,17 @@ def gumbel_r_pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.gumbel_r, "cdf")
 def gumbel_r_cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(-np.exp((loc - x) / scale))
+    return np.exp(-np.exp(-standard(x, loc, scale)))
 
 
 @method(stats.gumbel_r, "logcdf")
 def gumbel_r_logcdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return -np.exp((loc - x) / scale)
+    return -np.exp(-standard(x, loc, scale))
 
 
 @method(stats.gumbel_r, "sf")
 def gumbel_r_sf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return -np.expm1(-np.exp((loc - x) / scale))
+    return -np.expm1(-np.exp(-standard(x, loc, scale)))
 
 
 @method(stats.gumbel_r, "logsf")
@@ -308,7 +314,7 @@ def gumbel_l_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.gennorm, "logpdf")
 def gennorm_logpdf(x: Any, beta: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = np.abs((x - loc) / scale)
+    z = np.abs(standard(x, loc, scale))
     return np.log(0.5 * beta) - special.gammaln(1 / beta) - z**beta - np.log(scale)
 
 
@@ -319,14 +325,14 @@ def gennorm_pdf(x: Any, beta: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.gennorm, "cdf")
 def gennorm_cdf(x: Any, beta: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
+    z = standard(x, loc, scale)
     tail = 0.5 * special.gammaincc(1 / beta, np.abs(z) ** beta)
     return np.where(z < 0, tail, 1 - tail)
 
 
 @method(stats.skewnorm, "logpdf")
 def skewnorm_logpdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
+    z = standard(x, loc, scale)
     return 0.6931471805599453 + norm_logpdf(z) + special.log_ndtr(a * z) - np.log(scale)
 
 

@@ -11,17 +11,19 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
-from ad_compiler.rules.scipy_stats import inside, method
+from ad_compiler.rules.scipy_precision import double
+from ad_compiler.rules.scipy_stats import method, outside
 
 
-def whole(k: Any) -> Any:
-    return k == np.floor(k)
+def broken(k: Any) -> Any:
+    """Whether a count is no whole number."""
+    return k > np.floor(k)
 
 
 @method(stats.poisson, "logpmf")
 def poisson_logpmf(k: Any, mu: Any, loc: Any = 0) -> Any:
-    n = k - loc
-    return inside(whole(n) & (n >= 0), special.xlogy(n, mu) - mu - special.gammaln(n + 1), -np.inf)
+    n, mu = k - loc, double(mu)
+    return outside((n < 0) | broken(n), -np.inf, special.xlogy(n, mu) - mu - special.gammaln(n + 1))
 
 
 @method(stats.poisson, "pmf")
@@ -31,20 +33,20 @@ def poisson_pmf(k: Any, mu: Any, loc: Any = 0) -> Any:
 
 @method(stats.poisson, "cdf")
 def poisson_cdf(k: Any, mu: Any, loc: Any = 0) -> Any:
-    n = np.floor(k - loc)
-    return inside(n >= 0, special.gammaincc(np.maximum(n, 0.0) + 1, mu), 0.0)
+    n, mu = np.floor(k - loc), double(mu)
+    return outside(n < 0, 0.0, special.gammaincc(np.maximum(n, 0.0) + 1, mu))
 
 
 @method(stats.poisson, "sf")
 def poisson_sf(k: Any, mu: Any, loc: Any = 0) -> Any:
-    n = np.floor(k - loc)
-    return inside(n >= 0, special.gammainc(np.maximum(n, 0.0) + 1, mu), 1.0)
+    n, mu = np.floor(k - loc), double(mu)
+    return outside(n < 0, 1.0, special.gammainc(np.maximum(n, 0.0) + 1, mu))
 
 
 @method(stats.bernoulli, "logpmf")
 def bernoulli_logpmf(k: Any, p: Any, loc: Any = 0) -> Any:
-    n = k - loc
-    return inside((n == 0) | (n == 1), special.xlogy(n, p) + special.xlog1py(1 - n, -p), -np.inf)
+    n, p = k - loc, double(p)
+    return outside((n != 0) & (n != 1), -np.inf, special.xlogy(n, p) + special.xlog1py(1 - n, -p))
 
 
 @method(stats.bernoulli, "pmf")
@@ -54,16 +56,16 @@ def bernoulli_pmf(k: Any, p: Any, loc: Any = 0) -> Any:
 
 @method(stats.bernoulli, "cdf")
 def bernoulli_cdf(k: Any, p: Any, loc: Any = 0) -> Any:
-    n = k - loc
-    return inside(n >= 0, inside(n >= 1, 1.0, 1 - p), 0.0)
+    n, p = k - loc, double(p)
+    return outside(n < 0, 0.0, outside(n >= 1, 1.0, 1 - p))
 
 
 @method(stats.binom, "logpmf")
 def binom_logpmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
-    m = k - loc
+    m, p = k - loc, double(p)
     ways = special.gammaln(n + 1) - special.gammaln(m + 1) - special.gammaln(n - m + 1)
-    return inside(
-        whole(m) & (m >= 0) & (m <= n), ways + special.xlogy(m, p) + special.xlog1py(n - m, -p), -np.inf
+    return outside(
+        (m < 0) | (m > n) | broken(m), -np.inf, ways + special.xlogy(m, p) + special.xlog1py(n - m, -p)
     )
 
 
@@ -74,17 +76,17 @@ def binom_pmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
 
 @method(stats.binom, "cdf")
 def binom_cdf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
-    m = np.floor(k - loc)
+    m, p = np.floor(k - loc), double(p)
     some = special.betaincc(np.maximum(m, 0.0) + 1, np.maximum(n - m, 1.0), p)
-    return inside(m >= n, 1.0, inside(m >= 0, some, 0.0))
+    return outside(m >= n, 1.0, outside(m < 0, 0.0, some))
 
 
 @method(stats.betabinom, "logpmf")
 def betabinom_logpmf(k: Any, n: Any, a: Any, b: Any, loc: Any = 0) -> Any:
-    m = k - loc
+    m, a = k - loc, double(a)
     ways = -np.log(n + 1) - special.betaln(n - m + 1, m + 1)
     density = ways + special.betaln(m + a, n - m + b) - special.betaln(a, b)
-    return inside(whole(m) & (m >= 0) & (m <= n), density, -np.inf)
+    return outside((m < 0) | (m > n) | broken(m), -np.inf, density)
 
 
 @method(stats.betabinom, "pmf")
@@ -94,8 +96,8 @@ def betabinom_pmf(k: Any, n: Any, a: Any, b: Any, loc: Any = 0) -> Any:
 
 @method(stats.geom, "logpmf")
 def geom_logpmf(k: Any, p: Any, loc: Any = 0) -> Any:
-    m = k - loc
-    return inside(whole(m) & (m >= 1), special.xlog1py(m - 1, -p) + np.log(p), -np.inf)
+    m, p = k - loc, double(p)
+    return outside((m < 1) | broken(m), -np.inf, special.xlog1py(m - 1, -p) + np.log(p))
 
 
 @method(stats.geom, "pmf")
@@ -105,15 +107,15 @@ def geom_pmf(k: Any, p: Any, loc: Any = 0) -> Any:
 
 @method(stats.geom, "cdf")
 def geom_cdf(k: Any, p: Any, loc: Any = 0) -> Any:
-    m = np.floor(k - loc)
-    return inside(m >= 1, -np.expm1(m * np.log1p(-p)), 0.0)
+    m, p = np.floor(k - loc), double(p)
+    return outside(m < 1, 0.0, -np.expm1(m * np.log1p(-p)))
 
 
 @method(stats.nbinom, "logpmf")
 def nbinom_logpmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
-    m = k - loc
+    m, p = k - loc, double(p)
     ways = special.gammaln(n + m) - special.gammaln(m + 1) - special.gammaln(n)
-    return inside(whole(m) & (m >= 0), ways + n * np.log(p) + special.xlog1py(m, -p), -np.inf)
+    return outside((m < 0) | broken(m), -np.inf, ways + n * np.log(p) + special.xlog1py(m, -p))
 
 
 @method(stats.nbinom, "pmf")
@@ -123,8 +125,8 @@ def nbinom_pmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
 
 @method(stats.nbinom, "cdf")
 def nbinom_cdf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
-    m = np.floor(k - loc)
-    return inside(m >= 0, special.betainc(n, np.maximum(m, 0.0) + 1, p), 0.0)
+    m, p = np.floor(k - loc), double(p)
+    return outside(m < 0, 0.0, special.betainc(n, np.maximum(m, 0.0) + 1, p))
 
 
 @method(stats.multinomial, "logpmf")
@@ -133,8 +135,8 @@ def multinomial_logpmf(x: Any, n: Any, p: Any) -> Any:
     counts = np.asarray(x)
     terms = special.xlogy(counts, p) - special.gammaln(counts + 1)
     density = special.gammaln(n + 1) + np.sum(terms, axis=-1)
-    possible = inside(np.sum(counts, axis=-1) == n, density, -np.inf)
-    return inside(np.abs(1 - np.sum(p, axis=-1)) <= 2.3e-15, possible, np.nan)
+    possible = outside(np.sum(counts, axis=-1) != n, -np.inf, density)
+    return outside(np.abs(1 - np.sum(p, axis=-1)) > 2.3e-15, np.nan, possible)
 
 
 @method(stats.multinomial, "pmf")

@@ -11,37 +11,37 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
-from ad_compiler.rules.scipy_stats import HALF_LOG_TWO_PI, inside, method
+from ad_compiler.rules.scipy_stats import HALF_LOG_TWO_PI, method, outside, standard
 
 
 @method(stats.expon, "logpdf")
 def expon_logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 0, -z - np.log(scale), -np.inf)
+    z = standard(x, loc, scale)
+    return outside(z < 0, -np.inf, -z - np.log(scale))
 
 
 @method(stats.expon, "pdf")
 def expon_pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 0, np.exp(-z) / scale, 0.0)
+    z = standard(x, loc, scale)
+    return outside(z < 0, 0.0, np.exp(-z) / scale)
 
 
 @method(stats.expon, "cdf")
 def expon_cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 0, -np.expm1(-z), 0.0)
+    z = standard(x, loc, scale)
+    return outside(z < 0, 0.0, -np.expm1(-z))
 
 
 @method(stats.expon, "sf")
 def expon_sf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 0, np.exp(-z), 1.0)
+    z = standard(x, loc, scale)
+    return outside(z < 0, 1.0, np.exp(-z))
 
 
 @method(stats.expon, "logsf")
 def expon_logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 0, -z, 0.0)
+    z = standard(x, loc, scale)
+    return outside(z < 0, 0.0, -z)
 
 
 @method(stats.expon, "logcdf")
@@ -61,8 +61,8 @@ def expon_isf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.gamma, "logpdf")
 def gamma_logpdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 0, special.xlogy(a - 1, z) - z - special.gammaln(a) - np.log(scale), -np.inf)
+    z = standard(x, loc, scale)
+    return outside(z < 0, -np.inf, special.xlogy(a - 1, z) - z - special.gammaln(a) - np.log(scale))
 
 
 @method(stats.gamma, "pdf")
@@ -72,14 +72,14 @@ def gamma_pdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.gamma, "cdf")
 def gamma_cdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 0, special.gammainc(a, z), 0.0)
+    z = standard(x, loc, scale)
+    return outside(z < 0, 0.0, special.gammainc(a, z))
 
 
 @method(stats.gamma, "sf")
 def gamma_sf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 0, special.gammaincc(a, z), 1.0)
+    z = standard(x, loc, scale)
+    return outside(z < 0, 1.0, special.gammaincc(a, z))
 
 
 @method(stats.gamma, "logcdf")
@@ -134,8 +134,8 @@ def chi2_ppf(q: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.invgamma, "logpdf")
 def invgamma_logpdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z > 0, -(a + 1) * np.log(z) - special.gammaln(a) - 1 / z - np.log(scale), -np.inf)
+    z = standard(x, loc, scale)
+    return outside(z <= 0, -np.inf, -(a + 1) * np.log(z) - special.gammaln(a) - 1 / z - np.log(scale))
 
 
 @method(stats.invgamma, "pdf")
@@ -145,15 +145,15 @@ def invgamma_pdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.invgamma, "cdf")
 def invgamma_cdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z > 0, special.gammaincc(a, 1 / z), 0.0)
+    z = standard(x, loc, scale)
+    return outside(z <= 0, 0.0, special.gammaincc(a, 1 / z))
 
 
 @method(stats.lognorm, "logpdf")
 def lognorm_logpdf(x: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
+    z = standard(x, loc, scale)
     log = np.log(z)
-    return inside(z > 0, -0.5 * (log / s) ** 2 - log - np.log(s * scale) - HALF_LOG_TWO_PI, -np.inf)
+    return outside(z <= 0, -np.inf, -0.5 * (log / s) ** 2 - log - np.log(s * scale) - HALF_LOG_TWO_PI)
 
 
 @method(stats.lognorm, "pdf")
@@ -163,26 +163,26 @@ def lognorm_pdf(x: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.lognorm, "cdf")
 def lognorm_cdf(x: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z > 0, special.ndtr(np.log(z) / s), 0.0)
+    z = standard(x, loc, scale)
+    return outside(z <= 0, 0.0, special.ndtr(np.log(z) / s))
 
 
 @method(stats.lognorm, "sf")
 def lognorm_sf(x: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z > 0, special.ndtr(-np.log(z) / s), 1.0)
+    z = standard(x, loc, scale)
+    return outside(z <= 0, 1.0, special.ndtr(-np.log(z) / s))
 
 
 @method(stats.lognorm, "logcdf")
 def lognorm_logcdf(x: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z > 0, special.log_ndtr(np.log(z) / s), -np.inf)
+    z = standard(x, loc, scale)
+    return outside(z <= 0, -np.inf, special.log_ndtr(np.log(z) / s))
 
 
 @method(stats.lognorm, "logsf")
 def lognorm_logsf(x: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z > 0, special.log_ndtr(-np.log(z) / s), 0.0)
+    z = standard(x, loc, scale)
+    return outside(z <= 0, 0.0, special.log_ndtr(-np.log(z) / s))
 
 
 @method(stats.lognorm, "ppf")
@@ -192,8 +192,8 @@ def lognorm_ppf(q: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.pareto, "logpdf")
 def pareto_logpdf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 1, np.log(b) - (b + 1) * np.log(z) - np.log(scale), -np.inf)
+    z = standard(x, loc, scale)
+    return outside(z < 1, -np.inf, np.log(b) - (b + 1) * np.log(z) - np.log(scale))
 
 
 @method(stats.pareto, "pdf")
@@ -203,20 +203,20 @@ def pareto_pdf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.pareto, "cdf")
 def pareto_cdf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 1, -np.expm1(-b * np.log(z)), 0.0)
+    z = standard(x, loc, scale)
+    return outside(z < 1, 0.0, -np.expm1(-b * np.log(z)))
 
 
 @method(stats.pareto, "sf")
 def pareto_sf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 1, np.exp(-b * np.log(z)), 1.0)
+    z = standard(x, loc, scale)
+    return outside(z < 1, 1.0, np.exp(-b * np.log(z)))
 
 
 @method(stats.pareto, "logsf")
 def pareto_logsf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 1, -b * np.log(z), 0.0)
+    z = standard(x, loc, scale)
+    return outside(z < 1, 0.0, -b * np.log(z))
 
 
 @method(stats.pareto, "logcdf")
@@ -231,8 +231,8 @@ def pareto_ppf(q: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.weibull_min, "logpdf")
 def weibull_min_logpdf(x: Any, c: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 0, np.log(c) + special.xlogy(c - 1, z) - z**c - np.log(scale), -np.inf)
+    z = standard(x, loc, scale)
+    return outside(z < 0, -np.inf, np.log(c) + special.xlogy(c - 1, z) - z**c - np.log(scale))
 
 
 @method(stats.weibull_min, "pdf")
@@ -242,20 +242,20 @@ def weibull_min_pdf(x: Any, c: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.weibull_min, "cdf")
 def weibull_min_cdf(x: Any, c: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 0, -np.expm1(-(z**c)), 0.0)
+    z = standard(x, loc, scale)
+    return outside(z < 0, 0.0, -np.expm1(-(z**c)))
 
 
 @method(stats.weibull_min, "sf")
 def weibull_min_sf(x: Any, c: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 0, np.exp(-(z**c)), 1.0)
+    z = standard(x, loc, scale)
+    return outside(z < 0, 1.0, np.exp(-(z**c)))
 
 
 @method(stats.weibull_min, "logsf")
 def weibull_min_logsf(x: Any, c: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 0, -(z**c), 0.0)
+    z = standard(x, loc, scale)
+    return outside(z < 0, 0.0, -(z**c))
 
 
 @method(stats.weibull_min, "ppf")
@@ -265,8 +265,8 @@ def weibull_min_ppf(q: Any, c: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.halfnorm, "logpdf")
 def halfnorm_logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 0, -0.5 * z * z - 0.22579135264472744 - np.log(scale), -np.inf)  # log(pi / 2) / 2
+    z = standard(x, loc, scale)
+    return outside(z < 0, -np.inf, -0.5 * z * z - 0.22579135264472744 - np.log(scale))  # log(pi / 2) / 2
 
 
 @method(stats.halfnorm, "pdf")
@@ -276,14 +276,14 @@ def halfnorm_pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.halfnorm, "cdf")
 def halfnorm_cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 0, special.erf(0.7071067811865476 * z), 0.0)
+    z = standard(x, loc, scale)
+    return outside(z < 0, 0.0, special.erf(0.7071067811865476 * z))
 
 
 @method(stats.halfcauchy, "logpdf")
 def halfcauchy_logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 0, -0.4515827052894549 - np.log1p(z * z) - np.log(scale), -np.inf)  # log(pi / 2)
+    z = standard(x, loc, scale)
+    return outside(z < 0, -np.inf, -0.4515827052894549 - np.log1p(z * z) - np.log(scale))  # log(pi / 2)
 
 
 @method(stats.halfcauchy, "pdf")
@@ -293,8 +293,8 @@ def halfcauchy_pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.rayleigh, "logpdf")
 def rayleigh_logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 0, np.log(z) - 0.5 * z * z - np.log(scale), -np.inf)
+    z = standard(x, loc, scale)
+    return outside(z < 0, -np.inf, np.log(z) - 0.5 * z * z - np.log(scale))
 
 
 @method(stats.rayleigh, "pdf")
@@ -304,22 +304,22 @@ def rayleigh_pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.rayleigh, "cdf")
 def rayleigh_cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 0, -np.expm1(-0.5 * z * z), 0.0)
+    z = standard(x, loc, scale)
+    return outside(z < 0, 0.0, -np.expm1(-0.5 * z * z))
 
 
 @method(stats.rayleigh, "logsf")
 def rayleigh_logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside(z >= 0, -0.5 * z * z, 0.0)
+    z = standard(x, loc, scale)
+    return outside(z < 0, 0.0, -0.5 * z * z)
 
 
 @method(stats.f, "logpdf")
 def f_logpdf(x: Any, dfn: Any, dfd: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
+    z = standard(x, loc, scale)
     ways = 0.5 * (dfn * np.log(dfn) + dfd * np.log(dfd)) - special.betaln(0.5 * dfn, 0.5 * dfd)
     spread = special.xlogy(0.5 * dfn - 1, z) - 0.5 * (dfn + dfd) * np.log(dfd + dfn * z)
-    return inside(z >= 0, ways + spread - np.log(scale), -np.inf)
+    return outside(z < 0, -np.inf, ways + spread - np.log(scale))
 
 
 @method(stats.f, "pdf")

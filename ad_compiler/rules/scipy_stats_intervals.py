@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
-from ad_compiler.rules.scipy_stats import HALF_LOG_TWO_PI, inside, method
+from ad_compiler.rules.scipy_stats import HALF_LOG_TWO_PI, method, outside, standard
 
 
 @method(stats.beta, "logpdf")
 def beta_logpdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
+    z = standard(x, loc, scale)
     density = special.xlogy(a - 1, z) + special.xlog1py(b - 1, -z) - special.betaln(a, b) - np.log(scale)
-    return inside((z >= 0) & (z <= 1), density, -np.inf)
+    return outside((z < 0) | (z > 1), -np.inf, density)
 
 
 @method(stats.beta, "pdf")
@@ -28,12 +28,12 @@ def beta_pdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.beta, "cdf")
 def beta_cdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return special.betainc(a, b, np.clip((x - loc) / scale, 0.0, 1.0))
+    return special.betainc(a, b, np.clip(standard(x, loc, scale), 0.0, 1.0))
 
 
 @method(stats.beta, "sf")
 def beta_sf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return special.betaincc(a, b, np.clip((x - loc) / scale, 0.0, 1.0))
+    return special.betaincc(a, b, np.clip(standard(x, loc, scale), 0.0, 1.0))
 
 
 @method(stats.beta, "logcdf")
@@ -53,19 +53,19 @@ def beta_ppf(q: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.uniform, "logpdf")
 def uniform_logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside((z >= 0) & (z <= 1), -np.log(scale + 0.0 * z), -np.inf)
+    z = standard(x, loc, scale)
+    return outside((z < 0) | (z > 1), -np.inf, -np.log(scale + 0.0 * z))
 
 
 @method(stats.uniform, "pdf")
 def uniform_pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    return inside((z >= 0) & (z <= 1), 1 / (scale + 0.0 * z), 0.0)
+    z = standard(x, loc, scale)
+    return outside((z < 0) | (z > 1), 0.0, 1 / (scale + 0.0 * z))
 
 
 @method(stats.uniform, "cdf")
 def uniform_cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.clip((x - loc) / scale, 0.0, 1.0)
+    return np.clip(standard(x, loc, scale), 0.0, 1.0)
 
 
 @method(stats.uniform, "sf")
@@ -92,9 +92,9 @@ def log_mass(a: Any, b: Any) -> Any:
 
 @method(stats.truncnorm, "logpdf")
 def truncnorm_logpdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
+    z = standard(x, loc, scale)
     density = -0.5 * z * z - HALF_LOG_TWO_PI - log_mass(a, b) - np.log(scale)
-    return inside((z >= a) & (z <= b), density, -np.inf)
+    return outside((z < a) | (z > b), -np.inf, density)
 
 
 @method(stats.truncnorm, "pdf")
@@ -104,9 +104,9 @@ def truncnorm_pdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.truncnorm, "logcdf")
 def truncnorm_logcdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    lower = inside(z <= a, -np.inf, log_mass(a, np.where(z <= a, b, z)) - log_mass(a, b))
-    return inside(z >= b, 0.0, lower)
+    z = standard(x, loc, scale)
+    lower = outside(z <= a, -np.inf, log_mass(a, np.where(z <= a, b, z)) - log_mass(a, b))
+    return outside(z >= b, 0.0, lower)
 
 
 @method(stats.truncnorm, "cdf")
@@ -116,9 +116,9 @@ def truncnorm_cdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.truncnorm, "logsf")
 def truncnorm_logsf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
-    upper = inside(z >= b, -np.inf, log_mass(np.where(z >= b, a, z), b) - log_mass(a, b))
-    return inside(z <= a, 0.0, upper)
+    z = standard(x, loc, scale)
+    upper = outside(z >= b, -np.inf, log_mass(np.where(z >= b, a, z), b) - log_mass(a, b))
+    return outside(z <= a, 0.0, upper)
 
 
 @method(stats.truncnorm, "sf")
@@ -128,7 +128,7 @@ def truncnorm_sf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.vonmises, "logpdf")
 def vonmises_logpdf(x: Any, kappa: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
+    z = standard(x, loc, scale)
     return kappa * special.cosm1(z) - 2 * HALF_LOG_TWO_PI - np.log(special.i0e(kappa)) - np.log(scale)
 
 
@@ -139,9 +139,9 @@ def vonmises_pdf(x: Any, kappa: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.wrapcauchy, "pdf")
 def wrapcauchy_pdf(x: Any, c: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = (x - loc) / scale
+    z = standard(x, loc, scale)
     density = (1 - c * c) / (2 * np.pi * (1 + c * c - 2 * c * np.cos(z)) * scale)
-    return inside((z >= 0) & (z <= 2 * np.pi), density, 0.0)
+    return outside((z < 0) | (z > 2 * np.pi), 0.0, density)
 
 
 @method(stats.wrapcauchy, "logpdf")
