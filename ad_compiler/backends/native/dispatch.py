@@ -71,7 +71,8 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
     options = 'error_model="numpy", no_cfunc_wrapper=True'
     if program.request.backend.fastmath:
         options += f", fastmath={FASTMATH}"
-    plain, cached = module(texts, options), module(texts, f"{options}, cache=True")
+    library = lowered.frame.library
+    plain, cached = (module(texts, each, library) for each in (options, f"{options}, cache=True"))
     names = [text[len("def ") : text.index("(")] for text in texts]
     with announced(program.name):
         functions = load_functions(
@@ -81,7 +82,7 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
             lambda made: compile_all(program, lowered, texts, saved, made),
         )
     namespace = {f"_ad_kernel_{n}": each for n, each in enumerate(functions)}
-    namespace["_ad_departures"] = (Departure, OverflowError)
+    namespace["_ad_departures"] = (Exception,) if library else (Departure, OverflowError)
     namespace |= scalar_types(program)
     if separate:
         text = pullback_wrapper(program, lowered, texts, saved, forwarding)
@@ -94,8 +95,6 @@ def compile_all(
     program: Program, lowered: Lowered, texts: list[str], saved: list[str], functions: list[Any]
 ) -> None:
     """Have Numba compile now, so that what it says is said as a refusal."""
-    from numba.core.errors import NumbaError
-
     if is_disabled():
         return
     by_name = {lowered.frame.names[value]: numba_type(type_of(value)) for value in lowered.inputs}
@@ -106,7 +105,7 @@ def compile_all(
             parts = list(returned) if len(lowered.results) + len(saved) != 1 else [returned]
             by_name |= dict(zip(saved, parts[len(lowered.results) :], strict=True))
             compile_for(functions[1], tuple(by_name[name] for name in parameters_of(texts[1])))
-    except NumbaError as error:
+    except Exception as error:  # an error of Numba's, or of LLVM's
         scope = program.lowered.context.scope
         assert scope is not None
         source = scope.source
