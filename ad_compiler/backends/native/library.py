@@ -27,7 +27,8 @@ from ad_compiler.backends.native.elements import Elements
 from ad_compiler.backends.native.frame import Extents, Frame, names_in
 from ad_compiler.backends.native.materialising import as_scalar, in_memory
 from ad_compiler.backends.native.nests import Define, Line
-from ad_compiler.backends.numpy.expressions import Expressions, Precedence, Text
+from ad_compiler.backends.numpy.expressions import Expressions
+from ad_compiler.backends.numpy.precedence import Precedence, Text
 from ad_compiler.ir import Operand, Operation, Value, values_in
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.shapes import type_of
