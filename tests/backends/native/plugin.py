@@ -36,7 +36,7 @@ class Record:
 record = Record()
 refused: Counter[str] = Counter()
 
-_backend_of, _compile_native, _call_lines = api.backend_of, dispatch.compile_native, dispatch.call_lines
+_backend_of, _compile_native = api.backend_of, dispatch.compile_native
 
 
 def backend_of(name: str, options: dict[str, bool]) -> Backend:
@@ -49,18 +49,13 @@ def compile_native(program: Program, forwarding: list[str]) -> dispatch.Native:
     except Unsupported as refusal:
         record.refusals.append(refusal.reason)
         raise
+    native.wrapper = native.wrapper.replace("return _ad_numpy(", "_ad_departed(); return _ad_numpy(")
     native.namespace["_ad_departed"] = lambda: record.departed()
     return native
 
 
-def call_lines(target: list[str], call: str, fallback: str, indent: str) -> list[str]:
-    lines = _call_lines(target, call, fallback, indent)
-    (place,) = [n for n, line in enumerate(lines) if line.strip() == "if _ad_made is None:"]
-    return [*lines[: place + 1], f"{indent}    _ad_departed()", *lines[place + 1 :]]
-
-
 def pytest_configure() -> None:
-    api.backend_of, dispatch.compile_native, dispatch.call_lines = backend_of, compile_native, call_lines
+    api.backend_of, dispatch.compile_native = backend_of, compile_native
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
