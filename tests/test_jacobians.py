@@ -101,13 +101,13 @@ def test_text() -> None:
     """Jacobian of vector with respect to x, column by column."""
     sin = np.sin(x)
     x_part = x[::-1]
-    eye = np.eye(x.shape[0], dtype=np.float64)
+    eye = np.eye(x.shape[0])
     columns = []
     cos = np.cos(x)
     product = 2.0 * x
     for i in range(x.shape[0]):
         direction = eye[i]
-        total_dot = x_part * (cos * direction) + sin * direction[::-1] + product @ direction
+        total_dot = x_part * (cos * direction) + sin * direction[::-1] + product.dot(direction)
         columns.append(total_dot)
     x_jacobian = np.reshape(np.moveaxis(np.array(columns), 0, -1), (x.shape[0], x.shape[0]))
     return x_jacobian

@@ -36,7 +36,8 @@ ANALYTIC = names(
     add sub subtract mul multiply truediv divide neg negative pos positive pow power float_power exp
     exp2 expm1 log log2 log10 log1p sqrt square reciprocal sin cos tan arcsin arccos arctan sinh cosh
     tanh arcsinh arccosh arctanh sinc sum mean prod cumsum cumprod matmul dot inner outer tensordot
-    einsum inv det solve matrix_power multi_dot
+    einsum inv det solve matrix_power multi_dot eigvals eig expm roots
+    polyadd polysub polymul polyder polyint
     """
 )
 REARRANGING = names(
@@ -45,21 +46,27 @@ REARRANGING = names(
     array asarray astype copy ascontiguousarray concatenate stack getitem index_add index_set full
     full_like tril triu diagonal diag trace roll repeat tile pad diff sliding_window_view item complex
     complex64 complex128 clongdouble linspace part_of append rot90 rollaxis kron cross diagflat resize
-    insert delete trapezoid polyval vander ediff1d tape_copy
+    insert delete trapezoid polyval vander ediff1d tape_copy sum_where_broadcast
     """
 )
 OWN = names(
     """
     abs absolute real imag conjugate angle norm var std fft ifft rfft irfft fftn ifftn rfftn irfftn fft2
-    ifft2 rfft2 irfft2 hfft ihfft fftshift ifftshift
+    ifft2 rfft2 irfft2 hfft ihfft fftshift ifftshift cholesky eigh eigvalsh qr svd singular_values
+    slogdet pinv lstsq
     """
 )
+
+
+def is_known(name: str) -> bool:
+    """Whether the rule of an operation holds for complex numbers."""
+    return name in ANALYTIC or name in REARRANGING or name in OWN
 
 
 def check_complex(node: Operation, active: Set[Value]) -> None:
     """Refuse to differentiate an operation on complex numbers by a rule that holds for real ones only."""
     name = node.primitive.name
-    if name in ANALYTIC or name in REARRANGING or name in OWN or name.startswith("list_"):
+    if is_known(name) or name.startswith("list_"):
         return
     for value in (*values_in(node.arguments), node.result):
         if isinstance(value.type, ArrayType) and value.type.dtype.kind == "c" and value in active:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType
+from ad_compiler.analysis.types import ArrayType, Axis
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine, Ranges, Terms
 from ad_compiler.backends.native.nests import (
@@ -60,6 +60,7 @@ class Frame:
         self.known: dict[Any, Any] = {}  # lengths and offsets computed so far
         self.made_in_loops: set[str] = set()
         self.fixed: set[str] = set()  # lengths of the inputs, and what is computed of them
+        self.given: dict[Axis, Affine] = {}  # lengths of arguments; a tangent has those of its primal
         self.settled: dict[str, str] = {}  # the names of such computations
         self.depth = 0  # how many loops of the user's own are around
         self.node: Node | None = None
@@ -295,6 +296,8 @@ class Frame:
                 self.fixed.add(extent)
             self.prologue.append(Define(extent, Scalar(f"{name}.shape[{axis}]")))
             result.append(Affine.of(extent))
+            if not is_seed:
+                self.require_equal(self.given.setdefault(length, result[-1]), result[-1])
         return tuple(result)
 
     # Code for values in memory

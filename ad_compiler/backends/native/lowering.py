@@ -238,6 +238,8 @@ class Lowering:
         if name == "push":
             self.tapes.push(node)
             return
+        if name == "checkpoints":
+            raise Refusal("a loop under `checkpointed` has no native form", scalars.ADVICE)
         if node.primitive.kind == "definition" or has_other_order(node) or is_foreign(node):
             raise Refusal(f"`{node.primitive.text or name}` has no native form yet", scalars.ADVICE)
         if node.primitive.effect:
