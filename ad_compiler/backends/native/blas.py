@@ -75,7 +75,7 @@ def declared(builder: Any, name: str, dtype: Any, parts: str, result: str = "v")
 
 @intrinsic
 def with_strides(typing_context, array):
-    """The array as one of any layout: what is compiled for it is compiled once for matrices, turned or not."""
+    """The array as one of any layout: products are compiled once for matrices, turned or not."""
     general = array.copy(layout="A")
 
     def generate(context, builder, signature, arguments):
