@@ -57,6 +57,7 @@ from ad_compiler.ir import (
 )
 from ad_compiler.pipeline import SUFFIX, Mode, Request, differentiated, results_of_call, written
 from ad_compiler.refusal import NeedsConstant, Refusal
+from ad_compiler.rules.markers import marks_again
 from ad_compiler.transforms.share import share
 from ad_compiler.transforms.tangent_names import tangent_name
 
@@ -221,7 +222,7 @@ class NestedCall:
             reads={},
             guard=None,
             miss="",
-            namespace=made_classes,
+            namespace=made_classes | marks_again(function),
         )
         return loaded, closed
 

@@ -197,10 +197,20 @@ def made_checkpoint(
     return Checkpointed(given["fun"])
 
 
+def made_implicit(
+    context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    """`implicit(...)`, made in a program: its equation could read what is differentiated around it."""
+    raise context.refuse(
+        node, "`implicit` is applied in a program that is differentiated", "define the solver outside"
+    )
+
+
 BUILTINS.update(
     {
         api.checkpoint: made_checkpoint,
         api.checkpointed: make_checkpointed,
+        api.implicit: made_implicit,
         api.stop_gradient: stopped,
         api.grad: derivative("grad"),
         api.value_and_grad: derivative("value_and_grad"),

@@ -151,7 +151,7 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
             function.shortcuts |= find_norms(function.forward)
         derive(request, source, lowered)
     for each in [function, *functions_called(function)]:
-        remove_markers(each)
+        remove_markers(each, whole)
     if whole:
         add_captures(function, lowered.context)  # those that rules of the user's own read
     for called in functions_called(function):

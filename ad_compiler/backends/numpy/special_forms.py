@@ -163,6 +163,9 @@ def _push(printer: Expressions, node: Operation) -> Text:
 
 
 def _marked(printer: Expressions, node: Operation) -> Text:
+    if node.primitive.text:
+        arguments = ", ".join(map(printer.text, node.arguments))
+        return f"{node.primitive.text}({arguments})", Precedence.ATOM
     return printer.operand(node.arguments[0])
 
 
