@@ -39,6 +39,7 @@ from ad_compiler.ir import Function, Operand, Value, functions_called, map_value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.markers import remove_markers
 from ad_compiler.rules.shapes import describe, is_complex, type_of
+from ad_compiler.transforms.batch_directions import batch_directions
 from ad_compiler.transforms.cotangents import gradient_of
 from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.differentiate import ReverseSweep
@@ -88,6 +89,7 @@ class Request:
     single_of: bool = True  # one of them, not a tuple
     backend: Backend = NUMPY
     holomorphic: bool = False  # the result is complex, and so is the derivative
+    block: int | None = 1  # how many directions a loop over them does at once; None: all
 
     @property
     def of_given(self) -> str | tuple[str, ...] | None:
@@ -149,6 +151,9 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
     clean(lowered)
     if request.mode == "value":
         hoist_from_directions(function.forward)
+        if request.block != 1:
+            lowered.batched = batch_directions(function, lowered.context, request.block)
+            remove_dead_code(function.blocks, function.result)
         share(function, lowered.context)
 
 
