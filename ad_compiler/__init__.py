@@ -9,7 +9,10 @@
 
 from ad_compiler.api import (
     checkpoint,
+    checkpointed,
+    cotangent,
     custom_jvp,
+    custom_rule,
     custom_vjp,
     elementwise_grad,
     grad,
@@ -32,7 +35,10 @@ __all__ = [
     "Unsupported",
     "check_grads",
     "checkpoint",
+    "checkpointed",
+    "cotangent",
     "custom_jvp",
+    "custom_rule",
     "custom_vjp",
     "elementwise_grad",
     "gate",

@@ -33,11 +33,13 @@ from ad_compiler.drivers import arguments_of, free_name, function_of_text, heade
 from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import Operand, Record, Value, map_values, values_in
-from ad_compiler.nested_calls import fits
+from ad_compiler.frontend.fitting import require_fit
+from ad_compiler.frontend.frozen import closed, values_closed
+from ad_compiler.frontend.user_code import as_user_code
+from ad_compiler.ir import Operand, Record, Value, values_in
 from ad_compiler.rules.markers import MARKER, without_derivative
 from ad_compiler.rules.notation import Primitive, registry
-from ad_compiler.rules.shapes import describe, rank_of, type_of
+from ad_compiler.rules.shapes import rank_of
 from ad_compiler.transforms.transpose import Pairs, transpose
 
 
@@ -233,9 +235,11 @@ class Rule:
     residuals: Operand = None
 
     def __post_init__(self) -> None:
+        parts = (self.fixed, self.moving, self.residuals)
+        self.fixed, self.moving, self.residuals = closed(parts, lambda value: value)
         self.leaves = [value for value in values_in(self.moving) if is_real(value)]
         self.names = tuple(f"x{i}" for i in range(len(self.leaves)))
-        self.given = list(dict.fromkeys(values_in((self.fixed, self.moving, self.residuals))))
+        self.given = values_closed((self.fixed, self.moving, self.residuals))
 
     @property
     def needs(self) -> frozenset[str]:
@@ -247,24 +251,9 @@ class Rule:
         return dict(zip([*self.leaves, *self.given], arguments[1:], strict=True))
 
     def call(self, context: Context, node: ast.AST, function: Any, arguments: list[Operand]) -> Operand:
-        """Lower a call of a function of the user's, its lines counted as those of the call it stands for.
-
-        It is the user's code, not ours: what it writes in place is followed, and nothing of it is rewritten.
-        """
-        builder = context.builder
-        kept = ("in_rule", "wanted", "in_sweep", "newer", "older", "choices")
-        state = {name: getattr(context, name) for name in kept}
-        generated = builder.generated
-        context.in_rule, context.wanted, context.in_sweep = None, None, True
-        for name in ("newer", "older", "choices"):
-            setattr(context, name, dict(state[name]))
-        builder.generated = False
-        try:
+        """Lower a call of a function of the user's."""
+        with as_user_code(context):
             return current(context, call_operand(context, node, function, arguments, {}))
-        finally:
-            builder.generated = generated
-            for name, value in state.items():
-                setattr(context, name, value)
 
 
 class Pullback(Rule):
@@ -274,9 +263,8 @@ class Pullback(Rule):
         self, context: Context, node: ast.AST, arguments: list[Operand], needs: dict[str, Operand]
     ) -> Operand:
         known = self.known(arguments)
-        fixed, moving, residuals = map_values(
-            lambda value: known.get(value, value), (self.fixed, self.moving, self.residuals)
-        )
+        parts = (self.fixed, self.moving, self.residuals)
+        fixed, moving, residuals = closed(parts, lambda value: known.get(value, value))
         g = needs["g"]
         if rank_of(g) != rank_of(arguments[0]):  # a number that stands for an array of it
             g = context.builder.call(registry[np.full_like], (arguments[0], g, None))
@@ -305,7 +293,7 @@ class Pushforward(Rule):
         self, context: Context, node: ast.AST, arguments: list[Operand], tangents: list[Operand]
     ) -> Operand:
         known = self.known(arguments)
-        fixed, moving = map_values(lambda value: known.get(value, value), (self.fixed, self.moving))
+        fixed, moving = closed((self.fixed, self.moving), lambda value: known.get(value, value))
         by_leaf = dict(zip(self.leaves, tangents, strict=True))
 
         def tangent_of(value: Value) -> Operand:
@@ -376,13 +364,9 @@ def matched(context: Context, node: ast.AST, like: Operand, given: Operand, what
             return []
         if given is None:
             return [0.0]
-        zero = isinstance(given, (int, float)) and given == 0
-        if zero or (isinstance(given, (Value, int, float)) and may_be_same_shape(like, given)):
-            return [given]
-        described = describe(given) if not isinstance(given, (tuple, list, dict)) else type(given).__name__
-        raise context.refuse(
-            node, f"{what} is {described}, and {describe(like)} is needed", "give it the shape of its value"
-        )
+        if not (isinstance(given, (int, float)) and given == 0):
+            require_fit(context, node, like, given, what, "give it the shape of its value")
+        return [given]
     if isinstance(like, (tuple, list)):
         if given is None:
             given = [None] * len(like)
@@ -398,7 +382,3 @@ def matched(context: Context, node: ast.AST, like: Operand, given: Operand, what
             each for key in like for each in matched(context, node, like[key], given[key], f"{what}[{key!r}]")
         ]
     return []
-
-
-def may_be_same_shape(like: Operand, given: Operand) -> bool:
-    return fits(type_of(like), type_of(given))

@@ -6,7 +6,7 @@ program, with the derivatives in it inlined. So a Jacobian has a source, and can
     def f_jacfwd(x, n):
         value = f(x, n)
         columns = []
-        for direction in np.eye(np.size(x), dtype=x.dtype):
+        for direction in np.eye(np.size(x)):
             _, column = jvp(f, (x, n), (direction, None))
             columns.append(column)
         return np.reshape(np.moveaxis(np.array(columns), 0, -1), np.shape(value) + np.shape(x))
@@ -31,20 +31,21 @@ from ad_compiler import api
 from ad_compiler.analysis.storage import is_fresh
 from ad_compiler.blocks import block_size, shapes_in
 from ad_compiler.derivative import Derivative
-from ad_compiler.drivers import function_of_text
+from ad_compiler.drivers import by_position, function_of_text
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.recursion import UPDATES
 from ad_compiler.frontend.scope import LocalFunction
-from ad_compiler.ir import Operand, Operation, Value
+from ad_compiler.ir import Operand, Operation, Record, Value
 from ad_compiler.making import name_of_argument
 from ad_compiler.nested import Held, NestedDerivative, name_of, signature_of
-from ad_compiler.pipeline import Request
+from ad_compiler.pipeline import NUMPY, Backend, Request
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 
 Kind = Literal["jacfwd", "jacrev", "jacobian", "hessian", "hvp", "elementwise_grad"]
 INDENT = "    "
 WITH_DIRECTIONS = ("jacfwd", "jacrev", "jacobian", "hessian")
+IN_PROGRAMS = (LocalFunction, NestedDerivative, Record)  # what programs make and call
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,9 @@ class Text:
     arguments: tuple[str, ...]
     chosen: tuple[str, ...]
     ranks: tuple[int, ...]
-    dtypes: tuple[bool, ...]  # whether the directions are made in the argument's own dtype
     single: bool
     has_aux: bool
+    native: bool = False  # written into arrays, which have a native form, where lists have none
 
     def write(self) -> str:
         """The program."""
@@ -96,23 +97,40 @@ class Text:
         moved = [direction if name == self.chosen[place] else "None" for name in self.arguments]
         return f"({self.call},), ({', '.join(moved)},)"
 
-    def columns(self, place: int, function: str, parts: tuple[str, ...], aux: bool = False) -> list[str]:
-        """The columns of the Jacobian of `function` by one argument; one list for each part of its result."""
+    def precision(self, of: str, other: str) -> str:
+        """The precision of parts like `of`; rows and columns that are one choice have it in common."""
+        return f"precision({of}, {other})" if self.kind == "jacobian" else f"precision({of})"
+
+    def columns(self, place: int, function: str, parts: dict[str, str], aux: bool = False) -> list[str]:
+        """The columns of the Jacobian of `function` by one argument, for each part of its result.
+
+        `parts` maps what stands in front of the names of a part to what has its shape.
+        """
         x, rank = self.chosen[place], self.ranks[place]
         ending = ", has_aux=True" if aux else ""
         targets = ", ".join(f"{part}_column" for part in parts)
-        targets = f"({targets},)" if len(parts) > 1 or parts[0] else "column"
+        targets = "column" if "" in parts else f"({targets},)"
         targets = f"_, {targets}" + (", _" if aux else "")
         if not rank:
             return [f"{targets} = jvp({function}, {self.direction(place, '1.0')}{ending})"]
         direction = "direction" if rank == 1 else f"np.reshape(direction, np.shape({x}))"
-        dtype = f", dtype={x}.dtype" if self.dtypes[place] else ""
-        lists = [f"{part}_columns" if part else "columns" for part in parts]
+        names = {f"{part}_columns" if part else "columns": of for part, of in parts.items()}
+        call = f"{INDENT}{targets} = jvp({function}, {self.direction(place, direction)}{ending})"
+        if self.native:
+            return [
+                *(
+                    f"{name} = np.empty((*np.shape({of}), np.size({x})), dtype={self.precision(of, x)})"
+                    for name, of in names.items()
+                ),
+                f"for place, direction in enumerate(np.eye(np.size({x}), dtype=precision({x}))):",
+                call,
+                *(f"{INDENT}{name}[..., place] = {name.removesuffix('s')}" for name in names),
+            ]
         return [
-            *(f"{name} = []" for name in lists),
-            f"for direction in np.eye(np.size({x}){dtype}):",
-            f"{INDENT}{targets} = jvp({function}, {self.direction(place, direction)}{ending})",
-            *(f"{INDENT}{name}.append(kept({name.removesuffix('s')}))" for name in lists),
+            *(f"{name} = []" for name in names),
+            f"for direction in np.eye(np.size({x}), dtype=precision({x})):",
+            call,
+            *(f"{INDENT}{name}.append(kept({name.removesuffix('s')}))" for name in names),
         ]
 
     def gathered(self, place: int, part: str, shape: str) -> str:
@@ -120,13 +138,22 @@ class Text:
         prefix = f"{part}_" if part else ""
         if not self.ranks[place]:
             return f"{prefix}column"
-        stacked = f"np.moveaxis(np.array({prefix}columns), 0, -1)"
+        if self.native and self.ranks[place] == 1:
+            return f"{prefix}columns"
+        stacked = f"{prefix}columns"
+        if not self.native:
+            stacked = f"np.moveaxis({self.array_of(stacked, shape, self.chosen[place])}, 0, -1)"
         return f"np.reshape({stacked}, np.shape({shape}) + np.shape({self.chosen[place]}))"
+
+    def array_of(self, parts: str, of: str, other: str) -> str:
+        """The array of a list."""
+        dtype = f", dtype={self.precision(of, other)}" if self.kind == "jacobian" else ""
+        return f"np.array({parts}{dtype})"
 
     def jacfwd_lines(self, known: bool = False) -> list[str]:
         lines = [] if known else [self.value]
         for place, x in enumerate(self.chosen):
-            lines += self.columns(place, "f", ("",), self.has_aux)
+            lines += self.columns(place, "f", {"": "value"}, self.has_aux)
             lines.append(f"{x}_jacobian = {self.gathered(place, '', 'value')}")
         return [*lines, self.result(self.together([f"{x}_jacobian" for x in self.chosen]))]
 
@@ -137,15 +164,28 @@ class Text:
         return f"{targets} = vjp(f, {self.call}, argnums={numbers}{ending})"
 
     def jacrev_lines(self) -> list[str]:
-        lines = [self.pullback(), *(f"{x}_rows = []" for x in self.chosen)]
-        lines += [
-            "for direction in np.eye(np.size(value)):",
-            f"{INDENT}{''.join(f'{x}_row, ' for x in self.chosen)}= "
-            "pullback(np.reshape(direction, np.shape(value)))",
-            *(f"{INDENT}{x}_rows.append(kept({x}_row))" for x in self.chosen),
-        ]
+        targets = "".join(f"{x}_row, " for x in self.chosen)
+        call = f"{INDENT}{targets}= pullback(np.reshape(direction, np.shape(value)))"
+        lines = [self.pullback()]
+        if self.native:
+            for x in self.chosen:
+                shape, dtype = f"(np.size(value), *np.shape({x}))", self.precision(x, "value")
+                lines.append(f"{x}_rows = np.empty({shape}, dtype={dtype})")
+            lines += [
+                "for place, direction in enumerate(np.eye(np.size(value), dtype=precision(value))):",
+                call,
+                *(f"{INDENT}{x}_rows[place] = {x}_row" for x in self.chosen),
+            ]
+        else:
+            lines += [
+                *(f"{x}_rows = []" for x in self.chosen),
+                "for direction in np.eye(np.size(value), dtype=precision(value)):",
+                call,
+                *(f"{INDENT}{x}_rows.append(kept({x}_row))" for x in self.chosen),
+            ]
         for x in self.chosen:
-            lines.append(f"{x}_jacobian = np.reshape(np.array({x}_rows), np.shape(value) + np.shape({x}))")
+            rows = f"{x}_rows" if self.native else self.array_of(f"{x}_rows", x, "value")
+            lines.append(f"{x}_jacobian = np.reshape({rows}, np.shape(value) + np.shape({x}))")
         return [*lines, self.result(self.together([f"{x}_jacobian" for x in self.chosen]))]
 
     def jacobian_lines(self) -> list[str]:
@@ -167,7 +207,7 @@ class Text:
         lines = [self.gradient()]
         if self.has_aux:
             lines.append(f"_, aux = f({self.call})")
-        parts = ("",) if self.single else tuple(f"{x}_bar" for x in self.chosen)
+        parts = {"": self.chosen[0]} if self.single else {f"{x}_bar": x for x in self.chosen}
         for place, y in enumerate(self.chosen):
             lines += self.columns(place, "gradient", parts, self.has_aux)
             for x, part in zip(self.chosen, parts, strict=True):
@@ -205,26 +245,47 @@ class Kept:
         return context.builder.call(registry[np.copy], (column,), method=True)
 
 
+class Precision:
+    """Marks the dtype that the derivatives of values have in common; None where all are doubles."""
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        kinds = [type_of(value) for value in positional]
+        dtypes = {kind.dtype if kind.differentiable else np.dtype(np.float64) for kind in kinds}
+        return None if dtypes == {np.dtype(np.float64)} else np.result_type(*dtypes)
+
+
 class Derived:
     """A function made of derivatives of another one: a Jacobian, a Hessian. Called like the function.
 
     Attributes: `source`, the generated code of the newest call; `primal`, the function as written.
     """
 
-    def __init__(self, fun: Callable[..., Any], kind: Kind, argnums: Any, has_aux: bool) -> None:
-        if not callable(fun) and not isinstance(fun, (LocalFunction, NestedDerivative)):
+    def __init__(
+        self,
+        fun: Callable[..., Any],
+        kind: Kind,
+        argnums: Any,
+        has_aux: bool,
+        backend: Backend = NUMPY,
+    ) -> None:
+        if not callable(fun) and not isinstance(fun, IN_PROGRAMS):
             raise TypeError(f"a function is needed, not {type(fun).__name__}")
         self.primal = fun
         self.kind = kind
         self.argnums = tuple(argnums) if isinstance(argnums, (tuple, list)) else argnums
         self.has_aux = has_aux
+        self.backend = backend
         self.__name__ = name_of(fun)
         self.__signature__ = signature_of(fun)
         self._names = list(self.__signature__.parameters)
         if kind == "hvp":
             vector = inspect.Parameter("vector", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-            plain = [each.replace(default=each.empty) for each in self.__signature__.parameters.values()]
-            self.__signature__ = inspect.Signature([*plain, vector])
+            listed = list(self.__signature__.parameters.values())
+            named = [each for each in listed if each.kind is each.KEYWORD_ONLY]
+            plain = [each.replace(default=each.empty) for each in listed if each not in named]
+            self.__signature__ = inspect.Signature([*plain, vector, *named])
         self._made: dict[tuple[Text, int | None], Derivative] = {}  # for so many directions at once
         self._blocks: dict[Any, int | None] = {}
         self._newest: Derivative | None = None
@@ -247,7 +308,7 @@ class Derived:
             self.check_vector(given, *vectors)
         arguments = [*given.values(), *vectors]
         derivative = self.made_for(given)
-        if self.kind in WITH_DIRECTIONS:
+        if self.kind in WITH_DIRECTIONS and self.backend.name == "numpy":
             derivative = self.made_for(given, self.block_for(derivative, given))
         self._newest = derivative
         return derivative, arguments
@@ -279,36 +340,43 @@ class Derived:
         known = self._made.get((text, block))
         if known is None:
             name = f"{text.name}_{self.kind}"
-            local = isinstance(self.primal, (LocalFunction, NestedDerivative))
-            namespace = {"f": Held(self.primal) if local else self.primal, "kept": Kept()}
+            namespace: dict[str, Any] = {"f": self.called(), "kept": Kept()}
+            namespace["precision"] = Precision()
             namespace |= {"jvp": api.jvp, "vjp": api.vjp, "grad": api.grad}
             function = function_of_text(text.write(), name, namespace)
-            known = Derivative(function, Request(function, "value", (), False, block=block), ())
-            self._made[text, block] = known
+            request = Request(function, "value", (), False, backend=self.backend, block=block)
+            known = self._made[text, block] = Derivative(function, request, ())
         return known
+
+    def called(self) -> Any:
+        """The function, as one that takes all its arguments by position."""
+        if isinstance(self.primal, IN_PROGRAMS):
+            return Held(self.primal)
+        parameters = signature_of(self.primal).parameters.values()
+        if all(each.kind is not each.KEYWORD_ONLY for each in parameters):
+            return self.primal
+        return by_position(self.primal)
 
     def text_for(self, given: dict[str, Any]) -> Text:
         for parameter in signature_of(self.primal).parameters.values():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 raise TypeError(f"{self!r} needs a function without * and ** among its parameters")
-        ranks, own = [], []
+        ranks = []
         for name in self.chosen:
             argument = given[name]
             numbers = (Value, np.ndarray, int, float, np.generic)
             if self.kind == "hvp":
-                rank, dtype = 0, np.dtype(np.float64)
+                ranks.append(0)
             elif not isinstance(argument, numbers) or isinstance(argument, bool):
                 reason = f"{self!r} is taken by arrays and numbers"
                 raise TypeError(f"{reason}, and {name} is a {type(argument).__name__}")
             elif isinstance(argument, Value):
-                rank, dtype = rank_of(argument), type_of(argument).dtype
+                ranks.append(rank_of(argument))
             else:
-                rank, dtype = np.ndim(argument), np.asarray(argument).dtype
-            ranks.append(rank)
-            own.append(dtype.kind == "f" and rank > 0)
+                ranks.append(np.ndim(argument))
         names, single = tuple(given), not isinstance(self.argnums, tuple)
-        kinds = (tuple(ranks), tuple(own))
-        return Text(self.kind, self.__name__, names, self.chosen, *kinds, single, self.has_aux)
+        native = self.backend.name == "numba"
+        return Text(self.kind, self.__name__, names, self.chosen, tuple(ranks), single, self.has_aux, native)
 
     def source_for(self, *args: Any, **kwargs: Any) -> str:
         """The generated code for arguments like these."""
@@ -321,6 +389,13 @@ class Derived:
         if self._newest is None:
             raise ValueError(f"{self!r} has no source before it is called; `source_for` takes arguments")
         return self._newest.source
+
+    @property
+    def native_source(self) -> str:
+        """The loops that Numba compiles, of the newest call."""
+        if self._newest is None:
+            raise ValueError(f"{self!r} has no native code before it is called")
+        return self._newest.native_source
 
     @property
     def suffix(self) -> str:
@@ -344,7 +419,7 @@ class Derived:
         return inline(context, node, derivative.request.primal, [*given.values(), *vector], {})
 
     def __reduce__(self) -> Any:
-        return Derived, (self.primal, self.kind, self.argnums, self.has_aux)
+        return Derived, (self.primal, self.kind, self.argnums, self.has_aux, self.backend)
 
     def __repr__(self) -> str:
         return f"<{self.kind} of {self.__name__}>"
@@ -353,10 +428,10 @@ class Derived:
 class Linearized:
     """The derivative of a function at one point: a linear function of tangents."""
 
-    def __init__(self, fun: Callable[..., Any], primals: tuple[Any, ...]) -> None:
+    def __init__(self, fun: Callable[..., Any], primals: tuple[Any, ...], backend: Backend = NUMPY) -> None:
         from ad_compiler.pushforward import Pushforward
 
-        self.pushforward = Pushforward(fun)
+        self.pushforward = Pushforward(fun, backend=backend)
         self.primals = primals
 
     def value(self) -> Any:

@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 
 from ad_compiler import api
-from ad_compiler.analysis.types import ArrayType, Axis, is_one, may_be_one, representative
 from ad_compiler.frontend.builtin_calls import BUILTINS
 from ad_compiler.frontend.calls import call_operand
+from ad_compiler.frontend.checkpointed import make_checkpointed
 from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.fitting import require_fit
 from ad_compiler.ir import Operand, Value
 from ad_compiler.nested import NestedDerivative, holds_numbers, holds_reals, signature_of
 from ad_compiler.pipeline import Mode
 from ad_compiler.rules.markers import without_derivative
-from ad_compiler.rules.shapes import describe, type_of
 from ad_compiler.transforms.tangent_names import tangent_name
 
+OPTIONS = ("backend", "fastmath", "cache")  # the program around a derivative decides what it is written as
 Handler = Callable[[Context, ast.AST, list[Operand], dict[str, Operand]], Operand]
 
 
@@ -43,15 +44,21 @@ def arguments(
     return given
 
 
+def named(given: dict[str, Operand]) -> str | tuple[str, ...] | None:
+    """What `of` names: the arguments that receive the results."""
+    of = given.get("of")
+    return tuple(of) if isinstance(of, list) else of
+
+
 def derivative(mode: Mode) -> Handler:
     """`grad` and `value_and_grad`: an operand that can be called."""
 
     def handler(
         context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
     ) -> Operand:
-        names = ("fun", "argnums", "has_aux", "backend")
+        names = ("fun", "argnums", "has_aux", "of", *OPTIONS)
         given = arguments(context, node, names, positional, keywords, argnums=0, has_aux=False)
-        return NestedDerivative(given["fun"], mode, given["argnums"], bool(given["has_aux"]))
+        return NestedDerivative(given["fun"], mode, given["argnums"], bool(given["has_aux"]), named(given))
 
     return handler
 
@@ -74,8 +81,8 @@ def nested_vjp(
     context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
 ) -> Operand:
     """`vjp(fun, *primals)`: the value and the pullback, which is a function of the program."""
-    options = {name: keywords.pop(name) for name in ("has_aux", "argnums") if name in keywords}
-    given = arguments(context, node, ("fun",), positional[:1], keywords)
+    options = {name: keywords.pop(name) for name in ("has_aux", "argnums", "of") if name in keywords}
+    given = arguments(context, node, ("fun", *OPTIONS), positional[:1], keywords)
     primals, has_aux = positional[1:], bool(options.get("has_aux", False))
     names = list(signature_of(given["fun"]).parameters)
     argnums = options.get("argnums")
@@ -85,7 +92,7 @@ def nested_vjp(
         if not any(flags):
             flags = [holds_numbers(primal) for primal in primals]
         argnums = tuple(name for name, flag in zip(names, flags, strict=False) if flag)
-    nested = NestedDerivative(given["fun"], "vjp", argnums, has_aux)
+    nested = NestedDerivative(given["fun"], "vjp", argnums, has_aux, named(options))
     value, pullback = nested.inline_in(context, node, primals, {})
     if not all(flags):
         pullback = NestedPullback(pullback, tuple(flags))
@@ -99,7 +106,7 @@ def nested_jvp(
     context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
 ) -> Operand:
     """`jvp(fun, primals, tangents)`."""
-    names = ("fun", "primals", "tangents", "has_aux")
+    names = ("fun", "primals", "tangents", "has_aux", "of", *OPTIONS)
     given = arguments(context, node, names, positional, keywords, has_aux=False)
     primals, tangents = given.get("primals"), given.get("tangents")
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
@@ -117,12 +124,12 @@ def nested_jvp(
             moving[tangent_name(name, parameters)] = tangent
     if not moving:
         raise context.refuse(node, "no argument has a tangent", "give one that is not None")
-    nested = NestedDerivative(given["fun"], "jvp", (), bool(given["has_aux"]))
+    nested = NestedDerivative(given["fun"], "jvp", (), bool(given["has_aux"]), named(given))
     return nested.inline_in(context, node, list(primals), moving)
 
 
 def fit(context: Context, node: ast.AST, primal: Operand, tangent: Operand, what: str) -> None:
-    """Refuse a tangent that is known not to have the structure and shape of its argument."""
+    """Refuse a tangent that has not the structure and shape of its argument."""
     if isinstance(primal, (tuple, list)):
         if not isinstance(tangent, (tuple, list)) or len(tangent) != len(primal):
             raise context.refuse(
@@ -135,24 +142,8 @@ def fit(context: Context, node: ast.AST, primal: Operand, tangent: Operand, what
             raise context.refuse(node, f"{what} is no dict with the same keys", "give it the same structure")
         for key in primal:
             fit(context, node, primal[key], tangent[key], f"{what}[{key!r}]")
-    elif isinstance(primal, (Value, int, float, np.generic)):
-        number = isinstance(tangent, (Value, int, float, np.generic))
-        if not number or not fits(type_of(primal), type_of(tangent)):
-            reason = f"{what} is {describe(tangent)}, and the argument is {describe(primal)}"
-            raise context.refuse(node, reason, "give it the shape of its argument")
-
-
-def fits(kind: Any, other: Any) -> bool:
-    """Whether two kinds may have one shape at run time."""
-    if not isinstance(kind, ArrayType) or not isinstance(other, ArrayType) or kind.rank != other.rank:
-        return False
-    return all(may_be_equal(a, b) for a, b in zip(kind.shape, other.shape, strict=True))
-
-
-def may_be_equal(a: Axis, b: Axis) -> bool:
-    a, b = representative(a), representative(b)
-    known = isinstance(a, int) and isinstance(b, int)
-    return a == b if known else is_one(a) == is_one(b) or may_be_one(a) or may_be_one(b)
+    elif isinstance(primal, (Value, int, float, np.generic)) and not isinstance(primal, bool):
+        require_fit(context, node, primal, tangent, what, "give it the shape of its argument")
 
 
 def derived(kind: Any) -> Handler:
@@ -163,7 +154,7 @@ def derived(kind: Any) -> Handler:
     ) -> Operand:
         from ad_compiler.jacobians import Derived
 
-        names = ("fun", "argnums", "has_aux")
+        names = ("fun", "argnums", "has_aux", *OPTIONS)
         given = arguments(context, node, names, positional, keywords, argnums=0, has_aux=False)
         try:
             return Derived(given["fun"], kind, given["argnums"], bool(given["has_aux"]))
@@ -193,7 +184,7 @@ def stopped(
     return without_derivative(context.builder, positional[0])
 
 
-def checkpointed(
+def made_checkpoint(
     context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
 ) -> Operand:
     """`checkpoint(f)`, made in a program."""
@@ -208,7 +199,8 @@ def checkpointed(
 
 BUILTINS.update(
     {
-        api.checkpoint: checkpointed,
+        api.checkpoint: made_checkpoint,
+        api.checkpointed: make_checkpointed,
         api.stop_gradient: stopped,
         api.grad: derivative("grad"),
         api.value_and_grad: derivative("value_and_grad"),

@@ -28,18 +28,30 @@ from types import FunctionType
 from typing import Any, Literal
 
 from ad_compiler.analysis.shift import shift_maxima
-from ad_compiler.analysis.types import ArrayType
+from ad_compiler.analysis.types import ArrayType, ListType
 from ad_compiler.backends.numpy.emit import emit
 from ad_compiler.backends.numpy.names import RESERVED
+from ad_compiler.closures import close_all
 from ad_compiler.frontend.program import Lowered, Results, add_captures, lower_program
-from ad_compiler.frontend.recursion import close_all
 from ad_compiler.frontend.scope import Location
 from ad_compiler.frontend.source import Source, read_source
-from ad_compiler.ir import Function, Operand, Value, functions_called, map_values, values_in
+from ad_compiler.ir import (
+    Function,
+    Operand,
+    Operation,
+    Value,
+    functions_called,
+    map_values,
+    modules_of,
+    nodes_in,
+    values_in,
+)
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.markers import remove_markers
 from ad_compiler.rules.shapes import describe, is_complex, type_of
 from ad_compiler.transforms.batch_directions import batch_directions
+from ad_compiler.transforms.bind_unbound import bind_unbound
+from ad_compiler.transforms.check_hooks import check_hooks
 from ad_compiler.transforms.cotangents import gradient_of
 from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.differentiate import ReverseSweep
@@ -135,6 +147,7 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
     function = lowered.function
     inputs = list(values_in(lowered.differentiated))
     if inputs:
+        check_hooks(function, inputs)
         function.shortcuts = find_gates(lowered, inputs)
         if request.mode != "jvp":
             function.shortcuts |= find_norms(function.forward)
@@ -157,9 +170,10 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
         share(function, lowered.context)
 
 
-def written(request: Request, name: str, lowered: Lowered) -> str:
-    """Steps 6 to 9: the text, of a function called after `name`."""
+def written(request: Request, name: str, lowered: Lowered, whole: bool = True) -> str:
+    """Steps 6 to 9: the text, of a function called after `name`; it is read again where it is not `whole`."""
     function = lowered.function
+    check_names(function)
     for each in [function, *functions_called(function)]:
         if each.reverse is not None:
             record(each, repeated=request.mode == "vjp")
@@ -168,11 +182,26 @@ def written(request: Request, name: str, lowered: Lowered) -> str:
             use_current(each)
             factor_products(each)
         protect_views(each)
+        bind_unbound(each, (ListType,) if whole else (ListType, ArrayType))
     show("tape", function)
     function.name = f"{name}_{SUFFIX[request.mode]}" if SUFFIX[request.mode] else name
     function.documentation = documentation(request, name)
     name_functions(function)
     return emit(function, seed_name(lowered) if request.mode == "vjp" else None)
+
+
+def check_names(function: Function) -> None:
+    """Refuse parameters that are called as a module which the emitted text has to import."""
+    tops = {module.split(".")[0] for module in modules_of(function)}
+    for parameter in function.parameters:
+        if parameter.name in tops:
+            calls = (
+                node for block in function.blocks for node in nodes_in(block) if isinstance(node, Operation)
+            )
+            place = next(node.place for node in calls if node.primitive.module is not None)
+            assert place is not None
+            reason = f"the argument `{parameter.name}` is called as a module that generated code imports"
+            raise place[0].refuse(place[1], reason, "rename it")
 
 
 def results_of_call(request: Request) -> Results | None:

@@ -12,18 +12,22 @@ import numpy as np
 from ad_compiler.derivative import Derivative
 from ad_compiler.frontend.inputs import is_dataclass_instance, is_named_tuple
 from ad_compiler.making import derivative_of, has_numbers
+from ad_compiler.pipeline import NUMPY, Backend
 from ad_compiler.transforms.tangent_names import tangent_name
 
 
 class Pushforward:
     """What `jvp(f)` gives: called with primals and tangents, it returns the value and its derivative."""
 
-    def __init__(self, fun: Callable[..., Any], has_aux: bool = False, of: Any = None) -> None:
+    def __init__(
+        self, fun: Callable[..., Any], has_aux: bool = False, of: Any = None, backend: Backend = NUMPY
+    ) -> None:
         if not callable(fun):
             raise TypeError(f"a function is needed, not {type(fun).__name__}")
         self.primal = fun
         self.has_aux = has_aux
         self.of = of
+        self.backend = backend
         self._signature = inspect.signature(fun)
         self._newest: Derivative | None = None
 
@@ -54,7 +58,7 @@ class Pushforward:
         }
         if not checked:
             raise TypeError("no argument with numbers has a tangent: nothing is to be differentiated")
-        derivative = derivative_of(self.primal, "jvp", tuple(checked), self.has_aux, self.of)
+        derivative = derivative_of(self.primal, "jvp", tuple(checked), self.has_aux, self.of, self.backend)
         self._newest = derivative
         return derivative, {tangent_name(name, names): each for name, each in checked.items()}
 
@@ -75,11 +79,20 @@ class Pushforward:
                 for name, parameter in self._signature.parameters.items()
                 if parameter.default is parameter.empty and parameter.kind < parameter.VAR_POSITIONAL
             ]
-            self._newest = derivative_of(self.primal, "jvp", tuple(names), self.has_aux, self.of)
+            self._newest = derivative_of(
+                self.primal, "jvp", tuple(names), self.has_aux, self.of, self.backend
+            )
         return self._newest.source
 
+    @property
+    def native_source(self) -> str:
+        """The loops that Numba compiles, of the newest call."""
+        if self._newest is None:
+            raise ValueError(f"{self!r} has no native code before it is called")
+        return self._newest.native_source
+
     def __reduce__(self) -> Any:
-        return Pushforward, (self.primal, self.has_aux, self.of)
+        return Pushforward, (self.primal, self.has_aux, self.of, self.backend)
 
     def __repr__(self) -> str:
         return f"<jvp of {getattr(self.primal, '__qualname__', self.primal)}>"
@@ -127,8 +140,8 @@ def checked_tangent(tangent: Any, primal: Any, what: str) -> Any:
         return type(primal)(**fields)
     if isinstance(primal, np.ndarray):
         return checked_array(tangent, primal, what)
-    if isinstance(primal, (int, float, np.generic)) and not isinstance(primal, bool):
-        kind: Any = type(primal) if isinstance(primal, (float, np.floating)) else float
+    if isinstance(primal, (int, float, complex, np.generic)) and not isinstance(primal, bool):
+        kind: Any = type(primal) if isinstance(primal, (float, complex, np.inexact)) else float
         if tangent is None:
             return kind(0.0)
         if np.ndim(tangent):
@@ -144,7 +157,7 @@ def checked_length(tangent: Any, primal: Any, what: str) -> None:
 
 
 def checked_array(tangent: Any, primal: np.ndarray[Any, Any], what: str) -> np.ndarray[Any, Any]:
-    dtype = primal.dtype if primal.dtype.kind == "f" else np.dtype(np.float64)
+    dtype = primal.dtype if primal.dtype.kind in "fc" else np.dtype(np.float64)
     if tangent is None:
         return np.zeros(primal.shape, dtype)
     array = np.asarray(tangent)
@@ -155,7 +168,8 @@ def checked_array(tangent: Any, primal: np.ndarray[Any, Any], what: str) -> np.n
 
 
 def checked_dtype(array: np.ndarray[Any, Any], dtype: np.dtype[Any], what: str) -> None:
-    """A tangent has the precision of its argument; whole numbers fit any."""
-    loses = array.dtype.kind == "f" and array.dtype.itemsize > dtype.itemsize and array.ndim
-    if array.dtype.kind not in "biuf" or loses:
+    """A tangent has the precision of its argument; whole numbers fit any, reals fit complex numbers."""
+    number = array.dtype.type(0)
+    loses = array.dtype.kind in "fc" and number.real.itemsize > dtype.type(0).real.itemsize and array.ndim
+    if array.dtype.kind not in ("biufc" if dtype.kind == "c" else "biuf") or loses:
         raise TypeError(f"{what} has the dtype {array.dtype}, and {dtype} is needed: convert it")

@@ -101,7 +101,7 @@ def test_text() -> None:
     """Jacobian of function with respect to x, by columns."""
     sin = np.sin(x)
     x_part = x[::-1]
-    directions = np.eye(x.shape[0], dtype=np.float64)
+    directions = np.eye(x.shape[0])
     total_dot = x_part * (np.cos(x) * directions) + sin * directions[:, ::-1] + directions[:, 0][:, None]
     return total_dot.T
 '''

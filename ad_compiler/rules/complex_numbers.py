@@ -36,7 +36,8 @@ ANALYTIC = names(
     add sub subtract mul multiply truediv divide neg negative pos positive pow power float_power exp
     exp2 expm1 log log2 log10 log1p sqrt square reciprocal sin cos tan arcsin arccos arctan sinh cosh
     tanh arcsinh arccosh arctanh sinc sum mean prod cumsum cumprod matmul dot inner outer tensordot
-    einsum inv det solve matrix_power multi_dot
+    einsum inv det solve matrix_power multi_dot eigvals eig expm roots
+    polyadd polysub polymul polyder polyint
     """
 )
 REARRANGING = names(
@@ -51,7 +52,8 @@ REARRANGING = names(
 OWN = names(
     """
     abs absolute real imag conjugate angle norm var std fft ifft rfft irfft fftn ifftn rfftn irfftn fft2
-    ifft2 rfft2 irfft2 hfft ihfft fftshift ifftshift
+    ifft2 rfft2 irfft2 hfft ihfft fftshift ifftshift cholesky eigh eigvalsh qr svd singular_values
+    slogdet pinv lstsq
     """
 )
 

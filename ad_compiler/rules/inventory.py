@@ -27,10 +27,6 @@ _SETS = (
     "compute the indices before, and index with them",
 )
 _COUNTS = ("counts elements in bins, which changes by jumps", "use a smooth kernel instead of bins")
-_ROOTS = (
-    "gives real or complex numbers, depending on the values",
-    "use `np.linalg.eigh` where the matrix is symmetric",
-)
 _BITS = ("works on bits", "do it outside of the differentiated function")
 _OBJECTS = ("makes an object that is not a plain array", "use plain arrays and NumPy functions")
 _DATES = ("works on dates", "do it outside of the differentiated function")
@@ -66,10 +62,9 @@ REFUSALS: list[tuple[str, str, str]] = [
         """numpy.histogram numpy.histogram2d numpy.histogramdd numpy.histogram_bin_edges""",
         *_COUNTS,
     ),
-    ("numpy.roots numpy.linalg.eig numpy.linalg.eigvals", *_ROOTS),
     ("numpy.packbits numpy.unpackbits numpy.nextafter numpy.frexp", *_BITS),
     (
-        """numpy.matrix numpy.asmatrix numpy.bmat numpy.recarray numpy.record numpy.poly1d numpy.ndarray
+        """numpy.matrix numpy.asmatrix numpy.bmat numpy.recarray numpy.record numpy.poly1d
         numpy.ndenumerate numpy.nditer numpy.nested_iters numpy.flatiter numpy.frompyfunc numpy.broadcast
         numpy.ufunc numpy.generic numpy.number numpy.integer numpy.inexact numpy.floating
         numpy.complexfloating numpy.signedinteger numpy.unsignedinteger numpy.flexible numpy.character

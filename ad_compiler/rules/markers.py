@@ -1,7 +1,8 @@
 """Operations that compute nothing: they mark a value, for the derivative to tell.
 
 `stop_gradient(x)` is `x` without a derivative; a value with a derivative of the user's own stands for the
-one that was computed (`custom_rules`). Once the program is differentiated they are gone.
+one that was computed (`custom`); one with a hook, whose cotangent statements of the user's see, for the value
+before it (`cotangent_hooks`). Once the program is differentiated they are gone.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from ad_compiler.ir import Function, Operand, Operation, Value, all_blocks, map_
 from ad_compiler.rules.notation import constant, registry
 
 MARKER = "marked"
+HOOK = "hooked"
 
 
 def same_type(x: Any, *_: Any) -> Any:
@@ -23,7 +25,7 @@ def stopped(x: Any) -> None: ...
 
 
 def is_marker(node: Any) -> bool:
-    return isinstance(node, Operation) and node.primitive.name in (MARKER, "stopped")
+    return isinstance(node, Operation) and node.primitive.name in (MARKER, HOOK, "stopped")
 
 
 def without_derivative(builder: Any, operand: Operand) -> Operand:

@@ -61,7 +61,9 @@ class Primitive:
     the result may share memory with the first argument, `cheap` that it is better computed again than
     kept in a variable, `effect` that it must stay where it is even if nobody reads its result, `fresh` that
     the user calls it to get an array of their own, to write into; `singular` that a partial derivative
-    is infinite at a point where the function is finite.
+    is infinite at a point where the function is finite; `guard` that the effect is to check the first
+    argument, and is left out where nobody reads that; `module` names what emitted code has to import for a
+    function of another library, which is called as it is.
     """
 
     name: str
@@ -85,6 +87,8 @@ class Primitive:
     method: str | None = None  # its name as a method of arrays
     linear: Literal["together", "each"] | None = None  # in its differentiable parameters
     pushforward: RuleFunction | None = None  # where the tangent does not follow from the rule
+    guard: bool = False
+    module: str | None = None
 
     @property
     def pushforward_needs(self) -> frozenset[str]:
@@ -143,6 +147,7 @@ methods: dict[str, Primitive] = {}
 compile_time: set[Any] = set()
 expansions: dict[Any, Callable[..., Any]] = {}
 replaced: dict[Any, RuleFunction] = {}  # functions and what is written out instead of a call
+ruled: dict[Any, Any] = {}  # functions that the user has given a rule, and the rule
 
 _MODULE_TEXTS = {
     "math": "math.",

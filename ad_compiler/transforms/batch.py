@@ -14,6 +14,7 @@ is missing, `CannotBatch` is raised, and the program is what it was. The vector 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -191,7 +192,7 @@ class Directions:
         if node.primitive.name != "length" or not isinstance(array, Value):
             raise CannotBatch("a size")
         arguments = (array, node.arguments[1] + 1)
-        made = Operation(node.primitive, arguments, node.result, node.statement, node.place)
+        made = replace(node, arguments=arguments)
         self.builder.append(made)
         self.commits.append(lambda: setattr(node.result, "operation", made))
 
@@ -242,7 +243,7 @@ class Directions:
             sides.append(self.inside(block))
             self.yielded(sides[-1], block.results, node.results)
         results = [self.successor(result) for result in node.results]
-        made = Branch(node.condition, sides[0], sides[1], results, node.statement, node.place)
+        made = replace(node, then=sides[0], otherwise=sides[1], results=results)
         self.builder.append(made)
         self.belong(made)
 
@@ -257,10 +258,7 @@ class Directions:
         body = self.inside(node.body)
         self.yielded(body, node.body.results, node.results)
         results = [self.successor(result) for result in node.results]
-        made = Loop(
-            body, node.bounds, node.index, node.condition, carried, initial, results,
-            node.leave, node.backwards, node.statement, node.place,
-        )  # fmt: skip
+        made = replace(node, body=body, carried=carried, initial=initial, results=results)
         self.builder.append(made)
 
         self.belong(made)

@@ -41,7 +41,6 @@ from ad_compiler.backends.native.lowering import Lowered, lower, nothing
 from ad_compiler.backends.native.nests import Allocate, codes_in
 from ad_compiler.backends.numpy.emit import header
 from ad_compiler.backends.numpy.expressions import Expressions
-from ad_compiler.errors import Unsupported
 from ad_compiler.ir import Operand, Value, values_in
 from ad_compiler.parsing import parse_module
 from ad_compiler.pipeline import Program
@@ -63,8 +62,6 @@ class Native:
 def compile_native(program: Program, forwarding: list[str]) -> Native:
     """Lower and compile a program; raises `Unsupported` for what has no native form."""
     separate = program.request.mode == "vjp"
-    if program.request.mode not in ("grad", "value_and_grad", "vjp"):
-        raise Unsupported("derivatives of this kind have no native form", 'use backend="numpy"')
     write_out(program.function, program.lowered.context)
     lowered = lower(program.function, separate, HELPERS)
     texts, saved = sweeps(lowered, program.name) if separate else ([kernel(lowered, program.name)], [])
@@ -217,17 +214,13 @@ def call_lines(target: list[str], call: str, fallback: str, indent: str) -> list
 def wrapper(program: Program, lowered: Lowered, texts: list[str], forwarding: list[str]) -> str:
     """The Python function around one kernel."""
     fn = program.function
-    structure = fn.reverse_result if fn.result is None else (fn.result, fn.reverse_result)
+    parts = [fn.result] if fn.reverse is None else [fn.result, fn.reverse_result]
+    structure = parts[-1] if fn.result is None or len(parts) == 1 else tuple(parts)
     names, by_value = results_by_value(structure, "r")
     given = ", ".join(argument(lowered, name) for name in parameters_of(texts[0]))
     lines = [header(fn), f'{INDENT}"""{fn.documentation}"""']
     lines += call_lines(names, f"_ad_kernel_0({given})", f"_ad_numpy({', '.join(forwarding)})", INDENT)
-    if fn.result is None:
-        returned = rebuilt(fn.reverse_result, by_value)
-    else:
-        printer = Expressions(lambda value: by_value[value])
-        returned = f"{printer.text(fn.result)}, {printer.text(fn.reverse_result)}"
-    lines.append(f"{INDENT}return {returned}")
+    lines.append(f"{INDENT}return {rebuilt(structure, by_value)}")
     return "\n".join(lines) + "\n"
 
 

@@ -171,8 +171,10 @@ def subscript(frame: Frame, elements: Elements, item: Operand, length: Affine) -
         if not frame.is_nonnegative(slack):
             frame.depart_if(f"{slack} < 0")
         return number
-    if frame.is_nonnegative(number) and frame.is_nonnegative(length - 1 - number):
-        return number
+    if frame.is_nonnegative(number):
+        slack = length - 1 - number
+        if frame.is_nonnegative(slack) or frame.require_nonnegative(slack):
+            return number
     text = f"at({number}, {length})"
     found = frame.define_number(text, f"{number.terms[0][0]}_at", is_length=False)
     ((name, _),) = found.terms

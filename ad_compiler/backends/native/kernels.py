@@ -81,6 +81,10 @@ HELPERS = frozenset(
         "product_with_vector",
         "product_with_rows",
         "product_of_vectors",
+        "plus",
+        "vector_exp",
+        "vector_log",
+        "vector_tanh",
     ]
 )
 

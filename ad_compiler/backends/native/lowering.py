@@ -14,6 +14,7 @@ import numpy as np
 from ad_compiler.analysis.types import ArrayType, ListType, same_length
 from ad_compiler.backends.native import joining, products, reductions, scalars
 from ad_compiler.backends.native.affine import Affine
+from ad_compiler.backends.native.aliasing import remove_aliases
 from ad_compiler.backends.native.arranging import arrange
 from ad_compiler.backends.native.elements import PULLS, Elements, affine, sum_of_names
 from ad_compiler.backends.native.extents import find_extents
@@ -36,6 +37,7 @@ from ad_compiler.backends.native.planning import UPDATES, Writes, is_plain_resha
 from ad_compiler.backends.native.tapes import Tapes
 from ad_compiler.backends.native.tapes import names as names_of
 from ad_compiler.backends.native.updates import update
+from ad_compiler.backends.native.vectorising import vectorise
 from ad_compiler.ir import (
     UNBOUND,
     Block,
@@ -136,9 +138,15 @@ class Lowering:
             if not separate:  # one sweep goes over into the other
                 lowered.forward, lowered.reverse = [*lowered.forward, *lowered.reverse], []
             outputs = [*lowered.results, *lowered.gradients]
-            fuse([lowered.forward, lowered.reverse], outputs)
-            for sweep in (lowered.forward, lowered.reverse):
+            sweeps = [lowered.forward, lowered.reverse]
+            inputs_made = {frame.names[value] for value in (*self.inputs, *lowered.seeds)}
+            outputs = remove_aliases(sweeps, outputs, inputs_made)
+            count = len(lowered.results)
+            lowered.results, lowered.gradients = outputs[:count], outputs[count:]
+            fuse(sweeps, outputs)
+            for sweep in sweeps:
                 hoist(sweep, frame.made_in_loops, outputs)
+                vectorise(sweep)
             return lowered
         except Refusal as refusal:
             raise frame.refused(refusal) from None
@@ -149,6 +157,8 @@ class Lowering:
             raise Refusal(f"`{value.access}` is a {kind}, which has no native form", scalars.ADVICE)
         name = self.frame.give(value, self.frame.fresh(str(value.access)))
         self.frame.extents[value] = self.frame.input_extents(name, kind, self.reverse)
+        if kind.rank == 0 and kind.python and kind.dtype.kind == "i" and not self.reverse:
+            self.frame.fixed.add(name)
 
     def outputs(self, structure: Operand) -> list[str]:
         found = []
@@ -207,6 +217,8 @@ class Lowering:
         if name == "push":
             self.tapes.push(node)
             return
+        if name == "checkpoints":
+            raise Refusal("a loop under `checkpointed` has no native form", scalars.ADVICE)
         if node.primitive.kind == "definition" or has_other_order(node) or is_foreign(node):
             raise Refusal(f"`{node.primitive.text or name}` has no native form yet", scalars.ADVICE)
         if node.primitive.effect:
@@ -377,6 +389,8 @@ class Lowering:
         repeat = Repeat(head, reads=reads, index=index)
         self.tapes.turns.append(turns)
         frame.depth += 1
+        may_leave = node.condition is not None or node.leave != 0
+        frame.leaving += may_leave
         frame.made_in_loops.update(names, [index])
         stable = []
         for name, param, initial in zip(names, node.carried, node.initial, strict=True):
@@ -406,6 +420,7 @@ class Lowering:
             self.end_turn(node, names, stable)
         self.statement = statement
         frame.depth -= 1
+        frame.leaving -= may_leave
         self.tapes.turns.pop()
         if starts:
             frame.write(*starts)

@@ -34,7 +34,8 @@ def materialise(frame: Frame, elements: Elements, node: Operation, extents: Exte
     expression = elements.computed(node, index)
     name = frame.give(result)
     frame.allocate(name, extents, kind.dtype)
-    frame.nest(extents, [Store(name, index, expression)])
+    if node.primitive.name not in ("empty", "empty_like"):
+        frame.nest(extents, [Store(name, index, expression)])
 
 
 def updated_in_place(expression: Expression, base: str, index: tuple[Affine, ...]) -> Store:

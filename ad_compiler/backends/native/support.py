@@ -13,10 +13,22 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from ad_compiler.backends.native.blas import (
+    multiply_matrices,
+    multiply_vectors,
+    multiply_with_rows,
+    multiply_with_vector,
+)
 from ad_compiler.backends.native.departure import Departure
+from ad_compiler.backends.native.elementary import vector_exp as vector_exp
+from ad_compiler.backends.native.elementary import vector_log as vector_log
+from ad_compiler.backends.native.elementary import vector_tanh as vector_tanh
 
 OPTIONS: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 inlined = njit(**OPTIONS)
+in_any_order = njit(
+    **OPTIONS, fastmath={"contract", "nsz", "reassoc"}
+)  # sums that have no order of their own
 
 
 @inlined
@@ -195,6 +207,12 @@ def whole(x):
     return int(x)
 
 
+@in_any_order
+def plus(total, term):
+    """One addition of a sum over elements, as `np.sum`: a loop of them is vectorised."""
+    return total + term
+
+
 @inlined
 def maximum(a, b):
     return a if a >= b or a != a else b
@@ -324,13 +342,13 @@ def grown(tape, size):
     return longer
 
 
-@inlined
+@in_any_order
 def product_of_matrices(a, b, out):
     """`out = a @ b`: loops where the call of a library would take longer than they."""
     rows, columns = out.shape
     inner = a.shape[1]
     if rows * columns * inner > 1000:
-        np.dot(a, b, out)
+        multiply_matrices(a, b, out)
         return
     for i in range(rows):
         for j in range(columns):
@@ -341,12 +359,12 @@ def product_of_matrices(a, b, out):
                 out[i, j] += factor * b[k, j]
 
 
-@inlined
+@in_any_order
 def product_with_vector(a, b, out):
     """`out = a @ b` of a matrix and a vector."""
     rows, inner = a.shape
     if rows * inner > 2000:
-        np.dot(a, b, out)
+        multiply_with_vector(a, b, out)
         return
     for i in range(rows):
         total = out.dtype.type(0)
@@ -355,10 +373,10 @@ def product_with_vector(a, b, out):
         out[i] = total
 
 
-@inlined
+@in_any_order
 def product_of_vectors(a, b):
     if a.size > 100:
-        return np.dot(a, b)
+        return multiply_vectors(a, b)
     total = a.dtype.type(0)
     for i in range(a.size):
         total += a[i] * b[i]
@@ -379,12 +397,12 @@ def real_modulo_checked(a, b):
     return real_modulo(a, b)
 
 
-@inlined
+@in_any_order
 def product_with_rows(a, b, out):
     """`out = a.T @ b` of a matrix and a vector: the rows of the matrix are added up."""
     inner, rows = a.shape
     if rows * inner > 20000:
-        np.dot(a.T, b, out)
+        multiply_with_rows(a, b, out)
         return
     for i in range(rows):
         out[i] = 0.0
