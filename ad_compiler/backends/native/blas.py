@@ -8,7 +8,7 @@ BLAS of the system, `np.dot` is what is called.
 
     multiply_matrices(a, b, out)      out = a @ b, for any strides that BLAS can take
 """
-# mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="misc"
+# mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="misc,call-arg,attr-defined"
 # Numba infers the types of these functions, and its decorators have none.
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def addresses_in_numpy() -> dict[str, int]:
 
 
 ADDRESSES = addresses_in_numpy()
-IS_FOUND = bool(ADDRESSES) and not config.DISABLE_JIT  # type: ignore[attr-defined]
+IS_FOUND = bool(ADDRESSES) and not config.DISABLE_JIT
 for _name, _address in ADDRESSES.items():
     llvmlite.binding.add_symbol(f"ad_compiler_cblas_{_name}", _address)
 
@@ -60,7 +60,13 @@ def pointer_to(context: Any, builder: Any, kind: Any, value: Any) -> Any:
 def declared(builder: Any, name: str, dtype: Any, parts: str, result: str = "v") -> Any:
     """The function of BLAS: `e` is an enumeration, `i` a whole number, `r` a real, `p` a pointer."""
     real = ir.FloatType() if dtype == types.float32 else ir.DoubleType()
-    letters = {"e": ir.IntType(32), "i": ir.IntType(64), "r": real, "p": cgutils.voidptr_t, "v": ir.VoidType()}
+    letters = {
+        "e": ir.IntType(32),
+        "i": ir.IntType(64),
+        "r": real,
+        "p": cgutils.voidptr_t,
+        "v": ir.VoidType(),
+    }
     kind = ir.FunctionType(letters[result], [letters[letter] for letter in parts])
     prefix = "s" if dtype == types.float32 else "d"
     return cgutils.get_or_insert_function(builder.module, kind, f"ad_compiler_cblas_{prefix}{name}")
