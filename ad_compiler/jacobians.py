@@ -403,7 +403,12 @@ class Derived:
         except TypeError as error:
             raise context.refuse(node, str(error), "check the arguments") from None
         from ad_compiler.frontend.calls import inline
+        from ad_compiler.nested_calls import fit
 
+        for each in vector:
+            single = not isinstance(self.argnums, tuple)
+            arguments = tuple([given[name] for name in self.chosen])
+            fit(context, node, arguments[0] if single else arguments, each, "the vector")
         return inline(context, node, derivative.request.primal, [*given.values(), *vector], {})
 
     def __reduce__(self) -> Any:

@@ -148,8 +148,7 @@ class ElementByElement(OneArray):
         mixing = mixing_operation(value, values_in(arguments))
         advice = "use `jacobian`, and take its diagonal; or `vjp` for sums of its columns"
         if mixing is not None:
-            name = getattr(getattr(mixing, "primitive", None), "name", "a recursion")
-            reason = f"`{name}` does not work element by element, and `elementwise_grad` is of what does"
+            reason = "this does not work element by element, and `elementwise_grad` is of what does"
             source, place = mixing.place or (context.here.source, node)
             raise source.refuse(place, reason, advice)
         for argument in arguments:
@@ -221,6 +220,9 @@ class NestedCall:
                 what = f"argnums {number!r} names no argument of `{name_of(self.derivative.callee)}`"
                 raise self.context.refuse(self.node, what, f"it has {', '.join(names)}")
             found.append(number if isinstance(number, str) else names[number])
+        if not found or len(set(found)) != len(found):
+            reason = f"argnums {argnums!r} names no argument, or one twice"
+            raise self.context.refuse(self.node, reason, f"it has {', '.join(names)}")
         return tuple(found)
 
     def generated(

@@ -171,5 +171,5 @@ def checked_dtype(array: np.ndarray[Any, Any], dtype: np.dtype[Any], what: str) 
     """A tangent has the precision of its argument; whole numbers fit any, reals fit complex numbers."""
     number = array.dtype.type(0)
     loses = array.dtype.kind in "fc" and number.real.itemsize > dtype.type(0).real.itemsize and array.ndim
-    if array.dtype.kind not in ("biufc" if dtype.kind == "c" else "biuf") or loses:
+    if array.dtype.kind not in ("iufc" if dtype.kind == "c" else "iuf") or loses:
         raise TypeError(f"{what} has the dtype {array.dtype}, and {dtype} is needed: convert it")
