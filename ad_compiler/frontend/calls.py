@@ -41,6 +41,7 @@ from ad_compiler.rules.notation import (
     expansions,
     registry,
     replaced,
+    ruled,
     signature_of,
 )
 from ad_compiler.rules.shapes import is_complex, type_of
@@ -88,6 +89,8 @@ def call_operand(
         return inline_local(context, node, callee, positional, keywords)
     if isinstance(callee, Gate):
         return inline_gate(context, node, callee, positional, keywords)
+    if isinstance(callee, MethodType) and callee.__func__ in ruled:
+        return call_operand(context, node, callee.__func__, [callee.__self__, *positional], keywords)
     if isinstance(callee, MethodType) and isinstance(callee.__func__, FunctionType):
         return inline(context, node, callee.__func__, [callee.__self__, *positional], keywords)
     if is_hashable(callee):
@@ -126,6 +129,8 @@ def call_operand(
     if result is not MISSING:
         return result
     callee = compiled_function(callee)
+    if isinstance(callee, FunctionType) and callee in ruled:
+        return call_operand(context, node, callee, positional, keywords)
     if isinstance(callee, FunctionType) and not is_library(callee):
         return inline(context, node, callee, positional, keywords)
     if not callable(callee):
