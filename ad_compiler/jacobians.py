@@ -36,8 +36,8 @@ from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.recursion import UPDATES
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.ir import Operand, Operation, Record, Value
-from ad_compiler.making import name_of_argument
-from ad_compiler.nested import Held, NestedDerivative, name_of, signature_of
+from ad_compiler.making import checked_argnums, name_of_argument
+from ad_compiler.nested import ElementByElement, Held, NestedDerivative, OneArray, name_of, signature_of
 from ad_compiler.pipeline import NUMPY, Backend, Request
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
@@ -289,7 +289,7 @@ class Derived:
         self._made: dict[tuple[Text, int | None], Derivative] = {}  # for so many directions at once
         self._blocks: dict[Any, int | None] = {}
         self._newest: Derivative | None = None
-        numbers = self.argnums if isinstance(self.argnums, tuple) else (self.argnums,)
+        numbers = checked_argnums(argnums)
         self.chosen = tuple(name_of_argument(self._names, number, fun) for number in numbers)
         if not self.chosen or len(set(self.chosen)) != len(self.chosen):
             raise ValueError(f"argnums {argnums!r} must name at least one argument, and none twice")
@@ -326,11 +326,13 @@ class Derived:
         return size
 
     def check_vector(self, given: dict[str, Any], vector: Any) -> None:
-        from ad_compiler.pushforward import checked_tangent
+        from ad_compiler.pushforward import checked_tangent, moves
 
         single = not isinstance(self.argnums, tuple)
         if not single and (not isinstance(vector, (tuple, list)) or len(vector) != len(self.chosen)):
             raise TypeError(f"the vector must be a tuple of {len(self.chosen)}, one for each of argnums")
+        if not moves(vector):
+            raise TypeError("the vector is None: give one of the structure and shape of the argument")
         for name, each in zip(self.chosen, (vector,) if single else vector, strict=True):
             checked_tangent(each, given[name], f"the vector for {name}")
 
@@ -350,12 +352,17 @@ class Derived:
 
     def called(self) -> Any:
         """The function, as one that takes all its arguments by position."""
-        if isinstance(self.primal, IN_PROGRAMS):
-            return Held(self.primal)
-        parameters = signature_of(self.primal).parameters.values()
-        if all(each.kind is not each.KEYWORD_ONLY for each in parameters):
-            return self.primal
-        return by_position(self.primal)
+        fun: Any = self.primal
+        parameters = signature_of(fun).parameters.values()
+        if isinstance(fun, IN_PROGRAMS):
+            fun = Held(fun)
+        elif any(each.kind is each.KEYWORD_ONLY for each in parameters):
+            fun = by_position(fun)
+        if self.kind in ("hessian", "hvp"):
+            return fun
+        if self.kind != "elementwise_grad":
+            return OneArray(fun, self.has_aux)
+        return ElementByElement(fun, self.has_aux, tuple(map(self._names.index, self.chosen)))
 
     def text_for(self, given: dict[str, Any]) -> Text:
         for parameter in signature_of(self.primal).parameters.values():
@@ -415,7 +422,12 @@ class Derived:
         except TypeError as error:
             raise context.refuse(node, str(error), "check the arguments") from None
         from ad_compiler.frontend.calls import inline
+        from ad_compiler.nested_calls import fit
 
+        for each in vector:
+            single = not isinstance(self.argnums, tuple)
+            arguments = tuple([given[name] for name in self.chosen])
+            fit(context, node, arguments[0] if single else arguments, each, "the vector")
         return inline(context, node, derivative.request.primal, [*given.values(), *vector], {})
 
     def __reduce__(self) -> Any:

@@ -236,6 +236,8 @@ class Lowering:
             return
         if name == "checkpoints":
             raise Refusal("a loop under `checkpointed` has no native form", scalars.ADVICE)
+        if node.primitive.module is not None:  # a function of another library, with a rule of the user's
+            raise Refusal(f"`{node.primitive.text or name}` has no native form", scalars.ADVICE)
         if node.primitive.effect:
             raise Refusal(f"`{node.primitive.text or name}` has no native form", scalars.ADVICE)
         if name == "part_of" and node.result in frame.names:
