@@ -38,7 +38,7 @@ from ad_compiler.making import name_of_argument
 from ad_compiler.nested import Held, NestedDerivative, name_of, signature_of
 from ad_compiler.pipeline import Request
 from ad_compiler.rules.notation import registry
-from ad_compiler.rules.shapes import rank_of, type_of
+from ad_compiler.rules.shapes import is_complex, rank_of, type_of
 
 Kind = Literal["jacfwd", "jacrev", "jacobian", "hessian", "hvp", "elementwise_grad"]
 INDENT = "    "
@@ -136,7 +136,7 @@ class Text:
     def jacrev_lines(self) -> list[str]:
         lines = [self.pullback(), *(f"{x}_rows = []" for x in self.chosen)]
         lines += [
-            "for direction in np.eye(np.size(value)):",
+            "for direction in np.eye(np.size(real(value))):",
             f"{INDENT}{''.join(f'{x}_row, ' for x in self.chosen)}= "
             "pullback(np.reshape(direction, np.shape(value)))",
             *(f"{INDENT}{x}_rows.append(kept({x}_row))" for x in self.chosen),
@@ -150,7 +150,7 @@ class Text:
         forward, backward = self.jacfwd_lines(known=True), self.jacrev_lines()
         return [
             self.value,
-            f"if {size} <= np.size(value):",
+            f"if has_complex(value) or {size} <= np.size(value):",
             *(f"{INDENT}{line}" for line in forward),
             *backward,
         ]
@@ -183,7 +183,7 @@ class Text:
 
     def elementwise_grad_lines(self) -> list[str]:
         result = "gradients[0]" if self.single else "gradients"
-        return [self.pullback(), "gradients = pullback(np.ones_like(value))", self.result(result)]
+        return [self.pullback(), "gradients = pullback(np.ones_like(real(value)))", self.result(result)]
 
 
 class Kept:
@@ -200,6 +200,31 @@ class Kept:
         if fresh:
             return column
         return context.builder.call(registry[np.copy], (column,), method=True)
+
+
+class Real:
+    """Marks a result that cotangents are pulled back from: with one real number for each of its elements."""
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        (value,) = positional
+        if is_complex(value):
+            raise context.refuse(
+                node,
+                "the result is complex, and reverse mode would give the derivative of its real part only",
+                "use `jacfwd`, or take the real and the imaginary part by themselves",
+            )
+        return value
+
+
+class HasComplex:
+    """Tells whether a result is complex, while compiling."""
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        return is_complex(positional[0])
 
 
 class Derived:
@@ -262,6 +287,7 @@ class Derived:
             name = f"{text.name}_{self.kind}"
             local = isinstance(self.primal, (LocalFunction, NestedDerivative))
             namespace = {"f": Held(self.primal) if local else self.primal, "kept": Kept()}
+            namespace |= {"real": Real(), "has_complex": HasComplex()}
             namespace |= {"jvp": api.jvp, "vjp": api.vjp, "grad": api.grad}
             function = function_of_text(text.write(), name, namespace)
             known = self._made[text] = Derivative(function, Request(function, "value", (), False), ())
@@ -284,6 +310,9 @@ class Derived:
                 rank, dtype = rank_of(argument), type_of(argument).dtype
             else:
                 rank, dtype = np.ndim(argument), np.asarray(argument).dtype
+            if dtype.kind == "c":
+                reason = f"{self!r} holds derivatives by real numbers, and {name} is complex"
+                raise TypeError(f"{reason}: call `jvp` along 1 and 1j, or give both parts as real arguments")
             ranks.append(rank)
             own.append(dtype.kind == "f" and rank > 0)
         names, single = tuple(given), not isinstance(self.argnums, tuple)
