@@ -40,7 +40,7 @@ from ad_compiler.making import checked_argnums, name_of_argument
 from ad_compiler.nested import ElementByElement, Held, NestedDerivative, OneArray, name_of, signature_of
 from ad_compiler.pipeline import NUMPY, Backend, Request
 from ad_compiler.rules.notation import registry
-from ad_compiler.rules.shapes import rank_of, type_of
+from ad_compiler.rules.shapes import is_complex, rank_of, type_of
 
 Kind = Literal["jacfwd", "jacrev", "jacobian", "hessian", "hvp", "elementwise_grad"]
 INDENT = "    "
@@ -172,14 +172,14 @@ class Text:
                 shape, dtype = f"(np.size(value), *np.shape({x}))", self.precision(x, "value")
                 lines.append(f"{x}_rows = np.empty({shape}, dtype={dtype})")
             lines += [
-                "for place, direction in enumerate(np.eye(np.size(value), dtype=precision(value))):",
+                "for place, direction in enumerate(np.eye(np.size(real(value)), dtype=precision(value))):",
                 call,
                 *(f"{INDENT}{x}_rows[place] = {x}_row" for x in self.chosen),
             ]
         else:
             lines += [
                 *(f"{x}_rows = []" for x in self.chosen),
-                "for direction in np.eye(np.size(value), dtype=precision(value)):",
+                "for direction in np.eye(np.size(real(value)), dtype=precision(value)):",
                 call,
                 *(f"{INDENT}{x}_rows.append(kept({x}_row))" for x in self.chosen),
             ]
@@ -193,7 +193,7 @@ class Text:
         forward, backward = self.jacfwd_lines(known=True), self.jacrev_lines()
         return [
             self.value,
-            f"if {size} <= np.size(value):",
+            f"if has_complex(value) or {size} <= np.size(value):",
             *(f"{INDENT}{line}" for line in forward),
             *backward,
         ]
@@ -226,7 +226,7 @@ class Text:
 
     def elementwise_grad_lines(self) -> list[str]:
         result = "gradients[0]" if self.single else "gradients"
-        return [self.pullback(), "gradients = pullback(np.ones_like(value))", self.result(result)]
+        return [self.pullback(), "gradients = pullback(np.ones_like(real(value)))", self.result(result)]
 
 
 class Kept:
@@ -254,6 +254,31 @@ class Precision:
         kinds = [type_of(value) for value in positional]
         dtypes = {kind.dtype if kind.differentiable else np.dtype(np.float64) for kind in kinds}
         return None if dtypes == {np.dtype(np.float64)} else np.result_type(*dtypes)
+
+
+class Real:
+    """Marks a result that cotangents are pulled back from: with one real number for each of its elements."""
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        (value,) = positional
+        if is_complex(value):
+            raise context.refuse(
+                node,
+                "the result is complex, and reverse mode would give the derivative of its real part only",
+                "use `jacfwd`, or take the real and the imaginary part by themselves",
+            )
+        return value
+
+
+class HasComplex:
+    """Tells whether a result is complex, while compiling."""
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        return is_complex(positional[0])
 
 
 class Derived:
@@ -344,6 +369,7 @@ class Derived:
             name = f"{text.name}_{self.kind}"
             namespace: dict[str, Any] = {"f": self.called(), "kept": Kept()}
             namespace["precision"] = Precision()
+            namespace |= {"real": Real(), "has_complex": HasComplex()}
             namespace |= {"jvp": api.jvp, "vjp": api.vjp, "grad": api.grad}
             function = function_of_text(text.write(), name, namespace)
             request = Request(function, "value", (), False, backend=self.backend, block=block)
@@ -380,7 +406,6 @@ class Derived:
             elif isinstance(argument, Value):
                 ranks.append(rank_of(argument))
             else:
-                ranks.append(np.ndim(argument))
         names, single = tuple(given), not isinstance(self.argnums, tuple)
         native = self.backend.name == "numba"
         return Text(self.kind, self.__name__, names, self.chosen, tuple(ranks), single, self.has_aux, native)
