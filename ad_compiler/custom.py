@@ -52,9 +52,23 @@ class CustomDerivative:
         if not callable(fun):
             raise TypeError(f"a function is needed, not {type(fun).__name__}")
         self.fun = fun
-        self.nondiff_argnums = tuple(nondiff_argnums)
         functools.update_wrapper(self, fun)
         self.__signature__ = inspect.signature(fun)
+        self.nondiff_argnums = self.checked_places(nondiff_argnums)
+
+    def checked_places(self, places: Sequence[int]) -> tuple[int, ...]:
+        """The positions of arguments, which must be there."""
+        if not isinstance(places, (tuple, list)) or not all(type(place) is int for place in places):
+            raise TypeError(f"nondiff_argnums {places!r} must be a tuple of positions")
+        listed = list(self.__signature__.parameters.values())
+        count = len(listed)
+        if any(each.kind is each.VAR_POSITIONAL for each in listed):
+            return tuple(places)
+        if not all(-count <= place < count for place in places):
+            raise ValueError(f"nondiff_argnums {places!r} is out of range for {count} arguments")
+        if len({place % count for place in places}) != len(places):
+            raise ValueError(f"nondiff_argnums {places!r} names an argument twice")
+        return tuple(places)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.fun(*args, **kwargs)
