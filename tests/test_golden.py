@@ -258,6 +258,7 @@ def test_text_stands_alone(case: Case) -> None:
         "reversed",
         "sum",
         "ValueError",
+        "ArithmeticError",
     }
 
 
