@@ -34,7 +34,7 @@ from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.recursion import UPDATES
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.ir import Operand, Operation, Value
-from ad_compiler.making import name_of_argument
+from ad_compiler.making import derivative_of, name_of_argument
 from ad_compiler.nested import Held, NestedDerivative, name_of, signature_of
 from ad_compiler.pipeline import NUMPY, Backend, Request
 from ad_compiler.rules.notation import registry
@@ -288,20 +288,23 @@ class Derived:
             raise ValueError(f"argnums {argnums!r} must name at least one argument, and none twice")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        derivative, arguments = self.prepared(args, kwargs)
-        return derivative(*arguments)
+        derivative, positional, keywords = self.prepared(args, kwargs)
+        return derivative(*positional, **keywords)
 
-    def prepared(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Derivative, list[Any]]:
-        """The program for these arguments, and the arguments by position."""
+    def prepared(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Derivative, Sequence[Any], dict[str, Any]]:
+        """The program for these arguments, and how they are given to it."""
         args, vectors = (args[:-1], args[-1:]) if self.kind == "hvp" else (args, ())
         bound = inspect.signature(self.primal).bind(*args, **kwargs)
         bound.apply_defaults()
         given = dict(bound.arguments)
         if self.kind == "hvp":
             self.check_vector(given, *vectors)
-        derivative = self.made_for(given)
-        self._newest = derivative
-        return derivative, [*given.values(), *vectors]
+            self._newest = derivative_of(self.primal, "hvp", self.argnums, self.has_aux, backend=self.backend)
+            return self._newest, [*bound.args, *vectors], bound.kwargs
+        self._newest = self.made_for(given)
+        return self._newest, list(given.values()), {}
 
     def check_vector(self, given: dict[str, Any], vector: Any) -> None:
         from ad_compiler.pushforward import checked_tangent
@@ -350,8 +353,8 @@ class Derived:
 
     def source_for(self, *args: Any, **kwargs: Any) -> str:
         """The generated code for arguments like these."""
-        derivative, arguments = self.prepared(args, kwargs)
-        return derivative.source_for(*arguments)
+        derivative, positional, keywords = self.prepared(args, kwargs)
+        return derivative.source_for(*positional, **keywords)
 
     @property
     def source(self) -> str:

@@ -157,7 +157,13 @@ class NestedCall:
         single = not isinstance(derivative.argnums, (tuple, list)) and mode in ("grad", "value_and_grad")
         of = (derivative.of,) if isinstance(derivative.of, str) else derivative.of or ()
         request = Request(
-            context.here.function, mode, chosen, single, derivative.has_aux, of, isinstance(derivative.of, str)
+            context.here.function,
+            mode,
+            chosen,
+            single,
+            derivative.has_aux,
+            of,
+            isinstance(derivative.of, str),
         )
         if unknown := [each for each in of if each not in given]:
             reason = f"`of` names {unknown[0]!r}, which is no argument of `{name}`"

@@ -55,6 +55,7 @@ from ad_compiler.transforms.cotangents import gradient_of
 from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.differentiate import ReverseSweep
 from ad_compiler.transforms.factor import factor_products
+from ad_compiler.transforms.forward_over_reverse import push_gradient_forward
 from ad_compiler.transforms.forward_program import push_forward
 from ad_compiler.transforms.gates import find_gates
 from ad_compiler.transforms.hoist_directions import hoist_from_directions
@@ -65,12 +66,13 @@ from ad_compiler.transforms.share import share
 from ad_compiler.transforms.tape import record
 from ad_compiler.transforms.templates import use_current
 
-Mode = Literal["grad", "value_and_grad", "vjp", "jvp", "value"]
+Mode = Literal["grad", "value_and_grad", "vjp", "jvp", "hvp", "value"]
 SUFFIX: dict[Mode, str] = {
     "grad": "grad",
     "value_and_grad": "value_and_grad",
     "vjp": "vjp",
     "jvp": "jvp",
+    "hvp": "hvp",
     "value": "",  # the program itself, in which derivatives are called
 }
 
@@ -246,6 +248,7 @@ def documentation(request: Request, name: str) -> str:
         "value_and_grad": f"Value of {total}, and its gradient with respect to {names}.",
         "vjp": f"Value of {value}, and the pullback of cotangents to {names}.",
         "jvp": f"Value of {value}, and its derivative along a tangent of {names}.",
+        "hvp": f"Product of the Hessian of {total} by {names} and a vector.",
     }
     return what[request.mode]
 
@@ -300,11 +303,15 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
     cotangents = sweep.run(function.forward, seeds)
     function.mirrors, function.indices = sweep.mirrors, sweep.indices
     context.builder.statement = None
-    gradients = tuple(
-        gradient_of(context, cotangents, lowered.differentiated[name]) for name in request.argnums
-    )
-    function.reverse_result = owned(context, gradients[0] if request.single else gradients, function)
-    if request.mode == "grad":
+    found = tuple(gradient_of(context, cotangents, lowered.differentiated[name]) for name in request.argnums)
+    gradients: Operand = found[0] if request.single else found
+    if request.mode == "hvp":
+        gates = find_gates(
+            lowered, inputs
+        )  # without norms: the derivative of one is that of what it is made of
+        gradients = push_gradient_forward(lowered, request.argnums, request.single, gradients, gates)
+    function.reverse_result = owned(context, gradients, function)
+    if request.mode in ("grad", "hvp"):
         function.result = None
         if request.has_aux:
             function.reverse_result = (function.reverse_result, aux)

@@ -196,9 +196,7 @@ def remember_objects(context: Context, access: str, structure: Operand) -> None:
 AFTER = "{} after the call"
 
 
-def written_results(
-    context: Context, node: ast.AST, after: dict[str, Operand], results: Results
-) -> Operand:
+def written_results(context: Context, node: ast.AST, after: dict[str, Operand], results: Results) -> Operand:
     """What the arguments hold `after` the call that receive the results; or the sum of it."""
     found: list[Operand] = []
     for name in results.names:

@@ -6,9 +6,9 @@
             break                               result = x[i]
                                                 break
 
-Of a program of the user's the reader cannot tell that a name is never read where it is not bound, and refuses
-it. Of generated code it is known: so the name is given a value of its kind, which nobody reads. Lists are bound
-in any case, for the reverse sweep may ask how long one is that was not made.
+Of a program of the user's the reader cannot tell that a name is never read where it is not bound, and
+refuses it. Of generated code it is known: so the name is given a value of its kind, which nobody reads. Lists
+are bound in any case, for the reverse sweep may ask how long one is that was not made.
 """
 
 from __future__ import annotations

@@ -88,7 +88,16 @@ def zero_like(context: Context, value: Value) -> Operand:
             raise Refusal(f"{name} is bound in a loop only, and read behind it", "bind it before the loop")
         if isinstance(value.operation, Branch):
             return zero_where_bound(context, value, value.operation)
-    return context.builder.call(registry[np.zeros_like], (value, None))
+    return context.builder.call(registry[np.zeros_like], (template_of(value), None))
+
+
+def template_of(value: Value) -> Value:
+    """What a value has its shape and its dtype from: of zeros like `x`, that is `x`."""
+    node = value.operation
+    made_like = isinstance(node, Operation) and node.primitive.name in ("zeros_like", "full_like")
+    if not made_like or type_of(node.arguments[0]).dtype != type_of(value).dtype:
+        return value
+    return template_of(node.arguments[0])
 
 
 def zero_where_bound(context: Context, value: Value, branch: Branch) -> Operand:

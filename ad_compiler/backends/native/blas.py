@@ -60,7 +60,13 @@ def pointer_to(context: Any, builder: Any, kind: Any, value: Any) -> Any:
 def declared(builder: Any, name: str, dtype: Any, parts: str, result: str = "v") -> Any:
     """The function of BLAS: `e` is an enumeration, `i` a whole number, `r` a real, `p` a pointer."""
     real = ir.FloatType() if dtype == types.float32 else ir.DoubleType()
-    letters = {"e": ir.IntType(32), "i": ir.IntType(64), "r": real, "p": cgutils.voidptr_t, "v": ir.VoidType()}
+    letters = {
+        "e": ir.IntType(32),
+        "i": ir.IntType(64),
+        "r": real,
+        "p": cgutils.voidptr_t,
+        "v": ir.VoidType(),
+    }
     kind = ir.FunctionType(letters[result], [letters[letter] for letter in parts])
     prefix = "s" if dtype == types.float32 else "d"
     return cgutils.get_or_insert_function(builder.module, kind, f"ad_compiler_cblas_{prefix}{name}")

@@ -26,7 +26,9 @@ from ad_compiler.backends.native.elementary import vector_tanh as vector_tanh
 
 OPTIONS: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 inlined = njit(**OPTIONS)
-in_any_order = njit(**OPTIONS, fastmath={"contract", "nsz", "reassoc"})  # sums that have no order of their own
+in_any_order = njit(
+    **OPTIONS, fastmath={"contract", "nsz", "reassoc"}
+)  # sums that have no order of their own
 
 
 @inlined

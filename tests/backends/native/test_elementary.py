@@ -33,7 +33,9 @@ def arguments(name: str, count: int) -> np.ndarray[Any, Any]:
     near = random.normal(size=count)
     sizes = 10.0 ** random.uniform(-320, 0, size=count) + np.nextafter(0.0, 1.0)
     if name == "log":
-        return np.concatenate([np.abs(near), np.exp(random.uniform(-745, 709, count)), 1 + near * 1e-3, sizes])
+        return np.concatenate(
+            [np.abs(near), np.exp(random.uniform(-745, 709, count)), 1 + near * 1e-3, sizes]
+        )
     wide = random.uniform(-746, 710, count) if name == "exp" else random.uniform(-22, 22, count)
     return np.concatenate([near, wide, sizes, -sizes])
 
