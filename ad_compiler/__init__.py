@@ -9,6 +9,7 @@
 
 from ad_compiler.api import (
     checkpoint,
+    checkpointed,
     cotangent,
     custom_jvp,
     custom_rule,
@@ -34,6 +35,7 @@ __all__ = [
     "Unsupported",
     "check_grads",
     "checkpoint",
+    "checkpointed",
     "cotangent",
     "custom_jvp",
     "custom_rule",

@@ -24,11 +24,12 @@ from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.builtin_calls import BUILTINS
 from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.fitting import require_fit
+from ad_compiler.frontend.frozen import closed, names_in, values_closed
 from ad_compiler.frontend.protecting import MANAGERS
-from ad_compiler.frontend.scope import LocalFunction, Scope, Undecided, containers_in
+from ad_compiler.frontend.scope import Scope, Undecided
 from ad_compiler.frontend.statements import assign, run
 from ad_compiler.frontend.user_code import as_user_code
-from ad_compiler.ir import Operand, Value, map_values, values_in
+from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.markers import HOOK
 from ad_compiler.rules.notation import Primitive, registry
@@ -48,7 +49,13 @@ def hook(context: Context, node: ast.With, call: ast.Call) -> None:
     value = lower(context, call.args[0])
     if isinstance(value, Value) and is_real(value):
         given = names_read(context, node.body)
-        made = Hook(Scope(context.here.source, context.here.function), node, name, bar and bar.id, given)
+        made = Hook(
+            Scope(context.here.source, context.here.function),
+            node,
+            name,
+            None if bar is None else bar.id,
+            given,
+        )
         context.builder.place = (context.here.source, call)
         marked = context.builder.call(made.primitive(), (value, *made.values))
         marked.name = value.name or name
@@ -111,19 +118,10 @@ def is_inner(name: ast.AST, statement: ast.stmt) -> bool:
 def names_read(context: Context, body: list[ast.stmt]) -> dict[str, Operand]:
     """What the names that a hook reads hold now; the reverse sweep comes when they hold something else."""
     found: dict[str, Operand] = {}
-    for inner in [each for statement in body for each in ast.walk(statement)]:
-        if not isinstance(inner, ast.Name) or inner.id in found:
-            continue
-        scope = context.here.find(inner.id)
-        if scope is None:
-            continue
-        operand = scope.names[inner.id]
-        if any(isinstance(each, LocalFunction) for each in containers_in(operand)):
-            reason = f"`{inner.id}` is a function of the program itself, and a hook runs in the reverse sweep"
-            raise context.refuse(inner, reason, "define the function outside")
-        if not isinstance(operand, Undecided):
-            operand = map_values(lambda value: value, current(context, operand))
-        found[inner.id] = operand
+    for name in names_in(body):
+        scope = context.here.find(name)
+        if scope is not None:
+            found[name] = closed(current(context, scope.names[name]), lambda value: value)
     return found
 
 
@@ -138,7 +136,7 @@ class Hook:
     names: dict[str, Operand]
 
     def __post_init__(self) -> None:
-        self.values = list(dict.fromkeys(values_in(self.names)))
+        self.values = values_closed(self.names)
 
     @property
     def replaces(self) -> bool:
@@ -176,7 +174,7 @@ class Hook:
         if rank_of(g) != rank_of(value):  # a number that stands for an array of it
             g = context.builder.call(registry[np.full_like], (value, g, None))
         known = dict(zip(self.values, arguments[1:], strict=True))
-        names = {name: map_values(lambda v: known.get(v, v), each) for name, each in self.names.items()}
+        names = closed(self.names, lambda v: known.get(v, v))
         if self.bar is not None:
             names[self.bar] = g
         scope = Scope(self.scope.source, self.scope.function, names)

@@ -34,8 +34,9 @@ from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.fitting import require_fit
+from ad_compiler.frontend.frozen import closed, values_closed
 from ad_compiler.frontend.user_code import as_user_code
-from ad_compiler.ir import Operand, Record, Value, map_values, values_in
+from ad_compiler.ir import Operand, Record, Value, values_in
 from ad_compiler.rules.markers import MARKER, without_derivative
 from ad_compiler.rules.notation import Primitive, registry
 from ad_compiler.rules.shapes import rank_of
@@ -234,9 +235,11 @@ class Rule:
     residuals: Operand = None
 
     def __post_init__(self) -> None:
+        parts = (self.fixed, self.moving, self.residuals)
+        self.fixed, self.moving, self.residuals = closed(parts, lambda value: value)
         self.leaves = [value for value in values_in(self.moving) if is_real(value)]
         self.names = tuple(f"x{i}" for i in range(len(self.leaves)))
-        self.given = list(dict.fromkeys(values_in((self.fixed, self.moving, self.residuals))))
+        self.given = values_closed((self.fixed, self.moving, self.residuals))
 
     @property
     def needs(self) -> frozenset[str]:
@@ -260,9 +263,8 @@ class Pullback(Rule):
         self, context: Context, node: ast.AST, arguments: list[Operand], needs: dict[str, Operand]
     ) -> Operand:
         known = self.known(arguments)
-        fixed, moving, residuals = map_values(
-            lambda value: known.get(value, value), (self.fixed, self.moving, self.residuals)
-        )
+        parts = (self.fixed, self.moving, self.residuals)
+        fixed, moving, residuals = closed(parts, lambda value: known.get(value, value))
         g = needs["g"]
         if rank_of(g) != rank_of(arguments[0]):  # a number that stands for an array of it
             g = context.builder.call(registry[np.full_like], (arguments[0], g, None))
@@ -291,7 +293,7 @@ class Pushforward(Rule):
         self, context: Context, node: ast.AST, arguments: list[Operand], tangents: list[Operand]
     ) -> Operand:
         known = self.known(arguments)
-        fixed, moving = map_values(lambda value: known.get(value, value), (self.fixed, self.moving))
+        fixed, moving = closed((self.fixed, self.moving), lambda value: known.get(value, value))
         by_leaf = dict(zip(self.leaves, tangents, strict=True))
 
         def tangent_of(value: Value) -> Operand:

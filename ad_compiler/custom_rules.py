@@ -15,7 +15,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from types import FunctionType
 from typing import Any, Literal
 
 import numpy as np
@@ -44,7 +43,6 @@ from ad_compiler.rules.shapes import describe, elementwise_type, rank_of, type_o
 
 Kind = Literal["elementwise", "linear", "rule", "constant"]
 WRITTEN_DOWN = (Value, bool, int, float, str, np.generic, np.dtype, type(None), type(Ellipsis))
-RULES: dict[Any, CustomRule] = {}
 
 
 @constant("check_result", infer=lambda *_: STRING, effect=True, guard=True)
@@ -57,11 +55,11 @@ class CustomRule:
 
     function: Callable[..., Any]
     kind: Kind
-    rule: FunctionType
+    rule: Any  # a function in Python
     result: Callable[..., Any] | None
     text: str  # how emitted code calls it
     module: str | None  # what it imports for that; None for a function that is entered
-    pushforward: FunctionType | None = None
+    pushforward: Any = None  # another one
 
     def __post_init__(self) -> None:
         parameters, defaults, needs = signature_of(self.rule)
@@ -222,6 +220,7 @@ class Pullback:
     ) -> Operand:
         """Lower it: the partial derivatives, or the cotangents."""
         custom, y, own = self.custom, needs["y"], arguments[self.offset :]
+        wanted = frozenset[int]() if context.wanted is None else context.wanted[1]
         if "g" in needs and rank_of(needs["g"]) != rank_of(y):  # a number that stands for an array of it
             needs = {**needs, "g": context.builder.call(registry[np.full_like], (y, needs["g"], None))}
         asked = {name: operand for name, operand in needs.items() if name in signature_of(custom.rule)[2]}
@@ -237,12 +236,13 @@ class Pullback:
         results: list[Operand] = []
         for name, each in zip(names, given, strict=True):
             what = f"the {kind} by `{name}` in the rule of `{custom.text}`"
+            place = custom.primitive.parameters.index(name)
             if custom.kind == "elementwise":
-                require_broadcast(context, node, y, each, what)
+                if each is not None or self.offset + place in wanted:
+                    require_broadcast(context, node, y, each, what)
                 results.append(each)
             else:
-                argument = own[custom.primitive.parameters.index(name)]
-                results += matched(context, node, argument, each, what) or [0.0]
+                results += matched(context, node, own[place], each, what) or [0.0]
         if custom.kind == "elementwise":
             return (None,) * self.offset + tuple(results)
         return results[0] if len(results) == 1 else tuple(results)
@@ -282,7 +282,7 @@ class Pushforward:
         self, context: Context, node: ast.AST, arguments: list[Operand], needs: dict[str, Operand]
     ) -> Operand:
         """Lower it: the tangent of the result."""
-        asked = signature_of(self.custom.pushforward)[2]  # type: ignore[arg-type]
+        asked = signature_of(self.custom.pushforward)[2]
         given = {name: operand for name, operand in needs.items() if name in asked}
         with as_user_code(context):
             found = call_operand(context, node, self.custom.pushforward, arguments[self.offset :], given)

@@ -169,7 +169,12 @@ class Derivative(functools.partial[Any]):
             return self.dispatch(*args, **kwargs)
 
         self = super().__new__(cls, first_call)
-        functools.update_wrapper(self, primal)  # first: of a derivative, it takes over all that one has
+        if isinstance(primal, (FunctionType, MethodType, Derivative)):
+            functools.update_wrapper(self, primal)  # first: of a derivative, it takes over all that one has
+        else:  # what an object holds is its own
+            functools.update_wrapper(self, primal, updated=())
+            self.__name__ = self.__qualname__ = getattr(primal, "__qualname__", request.primal.__name__)
+            self.__module__ = getattr(primal, "__module__", None) or type(primal).__module__
         self.request = request
         self.primal = primal
         self.argnums_given = argnums_given

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.custom_rules import RULES, CustomRule, Kind
+from ad_compiler.custom_rules import CustomRule, Kind
 from ad_compiler.derivative import forget_all
 from ad_compiler.frontend.builtin_calls import BUILTINS
 from ad_compiler.frontend.calls import is_library
 from ad_compiler.frontend.source import compiled_function
 from ad_compiler.rules import load_rules_of
-from ad_compiler.rules.notation import expansions, registry, replaced, signature_of
+from ad_compiler.rules.notation import expansions, registry, replaced, ruled, signature_of
 
 MAY_ASK: dict[Kind, set[str]] = {"elementwise": {"y"}, "linear": {"g"}, "rule": {"y", "g"}, "constant": set()}
 
@@ -38,26 +38,25 @@ def give_rule(
         raise TypeError(
             f"{type(function).__name__} objects cannot be told apart: they have no hash"
         ) from None
-    if hasattr(type(function), "inline_in") or (known and function not in RULES):
+    if hasattr(type(function), "inline_in") or (known and function not in ruled):
         raise ValueError(f"{called_by(function)} has a derivative rule already")
     check_rule(function, kind, rule)
-    plain = compiled_function(function)
+    plain: Any = compiled_function(function)
     entered = result is None and name is None and isinstance(plain, FunctionType) and not is_library(plain)
     if entered:
-        text, module = plain.__qualname__, None
+        made = CustomRule(function, kind, rule, result, plain.__qualname__, None)
     else:
         if result is None and kind != "elementwise":
             raise ValueError(f"{called_by(function)} is called as it is: say by `result=` what it gives")
-        text, module = import_of(function, name)
-    made = CustomRule(function, kind, rule, result, text, module)
-    RULES[function] = BUILTINS[function] = made
+        made = CustomRule(function, kind, rule, result, *import_of(function, name))
+    ruled[function] = BUILTINS[function] = made
     forget_all()
     return made
 
 
 def give_pushforward(function: Any, rule: Any) -> None:
     """Add the rule for tangents to a function that has one for cotangents."""
-    made = RULES.get(function) if getattr(type(function), "__hash__", None) else None
+    made = ruled.get(function) if getattr(type(function), "__hash__", None) else None
     if made is None or made.kind == "constant":
         raise ValueError(f"{called_by(function)} has no rule of yours yet: give it one by `custom_rule`")
     if not isinstance(rule, FunctionType):
@@ -137,6 +136,8 @@ def import_of(function: Any, name: str | None) -> tuple[str, str]:
         inner = str(getattr(function, "__qualname__", None) or getattr(function, "__name__", ""))
         parts = module.split(".") if module not in ("", "__main__", "builtins") else []
         paths = [".".join([*parts[:count], inner]) for count in range(1, len(parts) + 1)]
+        if not module:  # as that of many a function written in C
+            paths = [f"{each}.{inner}" for each in modules_with(function, inner)]
     for path in paths:
         parts = path.split(".")
         for count in range(len(parts) - 1, 0, -1):
@@ -151,6 +152,13 @@ def import_of(function: Any, name: str | None) -> tuple[str, str]:
         f"{called_by(function)} cannot be imported by its name, and emitted code has to: "
         "define it at the top of a module, or say by `name=` where it is found"
     )
+
+
+def modules_with(function: Any, name: str) -> list[str]:
+    """The public modules in which a function is found under its own name, those nearest to the top first."""
+    named = [each for each, module in list(sys.modules.items()) if vars(module).get(name) is function]
+    public = [each for each in named if not any(part.startswith("_") for part in each.split("."))]
+    return sorted(public, key=lambda each: (each.count("."), each))
 
 
 def found_in(module: Any, path: list[str]) -> Any:

@@ -24,9 +24,9 @@ import numpy as np
 from ad_compiler.analysis.types import is_one
 from ad_compiler.backends.loader import load, module_text
 from ad_compiler.backends.numpy.emit import emit
+from ad_compiler.closures import close_all
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.program import Lowered, lower_program
-from ad_compiler.frontend.recursion import close_all
 from ad_compiler.frontend.source import read_source
 from ad_compiler.graph import Graph
 from ad_compiler.graph_drawing import GraphDrawer

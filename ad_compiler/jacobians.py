@@ -29,11 +29,11 @@ import numpy as np
 from ad_compiler import api
 from ad_compiler.analysis.storage import is_fresh
 from ad_compiler.derivative import Derivative
-from ad_compiler.drivers import function_of_text
+from ad_compiler.drivers import by_position, function_of_text
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.recursion import UPDATES
 from ad_compiler.frontend.scope import LocalFunction
-from ad_compiler.ir import Operand, Operation, Value
+from ad_compiler.ir import Operand, Operation, Record, Value
 from ad_compiler.making import derivative_of, name_of_argument
 from ad_compiler.nested import Held, NestedDerivative, name_of, signature_of
 from ad_compiler.pipeline import NUMPY, Backend, Request
@@ -42,6 +42,7 @@ from ad_compiler.rules.shapes import rank_of, type_of
 
 Kind = Literal["jacfwd", "jacrev", "jacobian", "hessian", "hvp", "elementwise_grad"]
 INDENT = "    "
+IN_PROGRAMS = (LocalFunction, NestedDerivative, Record)  # what programs make and call
 
 
 @dataclass(frozen=True)
@@ -266,7 +267,7 @@ class Derived:
         has_aux: bool,
         backend: Backend = NUMPY,
     ) -> None:
-        if not callable(fun) and not isinstance(fun, (LocalFunction, NestedDerivative)):
+        if not callable(fun) and not isinstance(fun, IN_PROGRAMS):
             raise TypeError(f"a function is needed, not {type(fun).__name__}")
         self.primal = fun
         self.kind = kind
@@ -278,8 +279,10 @@ class Derived:
         self._names = list(self.__signature__.parameters)
         if kind == "hvp":
             vector = inspect.Parameter("vector", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-            plain = [each.replace(default=each.empty) for each in self.__signature__.parameters.values()]
-            self.__signature__ = inspect.Signature([*plain, vector])
+            listed = list(self.__signature__.parameters.values())
+            named = [each for each in listed if each.kind is each.KEYWORD_ONLY]
+            plain = [each.replace(default=each.empty) for each in listed if each not in named]
+            self.__signature__ = inspect.Signature([*plain, vector, *named])
         self._made: dict[Text, Derivative] = {}
         self._newest: Derivative | None = None
         numbers = self.argnums if isinstance(self.argnums, tuple) else (self.argnums,)
@@ -300,20 +303,24 @@ class Derived:
         bound.apply_defaults()
         given = dict(bound.arguments)
         if self.kind == "hvp":
-            self.check_vector(given, *vectors)
+            vector = self.checked_vector(given, *vectors)
             self._newest = derivative_of(self.primal, "hvp", self.argnums, self.has_aux, backend=self.backend)
-            return self._newest, [*bound.args, *vectors], bound.kwargs
+            return self._newest, [*bound.args, vector], bound.kwargs
         self._newest = self.made_for(given)
         return self._newest, list(given.values()), {}
 
-    def check_vector(self, given: dict[str, Any], vector: Any) -> None:
+    def checked_vector(self, given: dict[str, Any], vector: Any) -> Any:
+        """The vector, in the structure, shapes and precision of the arguments."""
         from ad_compiler.pushforward import checked_tangent
 
         single = not isinstance(self.argnums, tuple)
         if not single and (not isinstance(vector, (tuple, list)) or len(vector) != len(self.chosen)):
             raise TypeError(f"the vector must be a tuple of {len(self.chosen)}, one for each of argnums")
-        for name, each in zip(self.chosen, (vector,) if single else vector, strict=True):
+        parts = [
             checked_tangent(each, given[name], f"the vector for {name}")
+            for name, each in zip(self.chosen, (vector,) if single else vector, strict=True)
+        ]
+        return parts[0] if single else tuple(parts)
 
     def made_for(self, given: dict[str, Any]) -> Derivative:
         """The program for operands or arguments of these ranks."""
@@ -321,14 +328,22 @@ class Derived:
         known = self._made.get(text)
         if known is None:
             name = f"{text.name}_{self.kind}"
-            local = isinstance(self.primal, (LocalFunction, NestedDerivative))
-            namespace: dict[str, Any] = {"f": Held(self.primal) if local else self.primal, "kept": Kept()}
+            namespace: dict[str, Any] = {"f": self.called(), "kept": Kept()}
             namespace["precision"] = Precision()
             namespace |= {"jvp": api.jvp, "vjp": api.vjp, "grad": api.grad}
             function = function_of_text(text.write(), name, namespace)
             request = Request(function, "value", (), False, backend=self.backend)
             known = self._made[text] = Derivative(function, request, ())
         return known
+
+    def called(self) -> Any:
+        """The function, as one that takes all its arguments by position."""
+        if isinstance(self.primal, IN_PROGRAMS):
+            return Held(self.primal)
+        parameters = signature_of(self.primal).parameters.values()
+        if all(each.kind is not each.KEYWORD_ONLY for each in parameters):
+            return self.primal
+        return by_position(self.primal)
 
     def text_for(self, given: dict[str, Any]) -> Text:
         for parameter in signature_of(self.primal).parameters.values():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from types import FunctionType, MethodType
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -39,9 +39,10 @@ def derivative_of(
     if not callable(fun):
         raise TypeError(f"a function is needed, not {type(fun).__name__}")
     given = tuple(argnums) if isinstance(argnums, (tuple, list)) else (argnums,)
-    if not all(isinstance(number, (int, str)) for number in given):
+    if not all(isinstance(number, (int, str)) and not isinstance(number, bool) for number in given):
         raise TypeError(f"argnums {argnums!r} must be a position, a name, or a tuple of these")
-    return _derivative_of(
+    made = _derivative_of if is_told_apart(fun) else _derivative_of.__wrapped__
+    return made(
         fun,
         mode,
         given if isinstance(argnums, (tuple, list)) else given[0],
@@ -50,6 +51,21 @@ def derivative_of(
         backend,
         holomorphic,
     )
+
+
+def is_told_apart(fun: Any) -> bool:
+    """Whether what is equal to a callable is the same: objects may be equal that compute different things."""
+    compared: Any = type(fun).__eq__
+    return compared in (object.__eq__, MethodType.__eq__)
+
+
+def is_object(fun: Any) -> bool:
+    """Whether a callable is no function, but an object that calls one: a partial application, an instance."""
+    if isinstance(fun, MethodType):
+        return not isinstance(fun.__func__, FunctionType)
+    if isinstance(fun, (FunctionType, type)):
+        return False
+    return isinstance(fun, functools.partial) or isinstance(type(fun).__call__, FunctionType)
 
 
 @functools.lru_cache(maxsize=512)
@@ -64,9 +80,11 @@ def _derivative_of(
 ) -> Derivative:
     bound_self = None
     primal = fun
-    if hasattr(type(fun), "inline_in"):  # a derivative already
+    if isinstance(fun, functools.partial) and isinstance(fun.func, (np.ufunc, BuiltinFunctionType, type)):
+        plain_function(fun.func)  # says that it cannot be read
+    if hasattr(type(fun), "inline_in") or is_object(fun):  # a derivative already, or an object
         primal = caller_of(fun)
-    if isinstance(fun, MethodType):
+    elif isinstance(fun, MethodType):
         primal = fun.__func__
         first = primal.__code__.co_varnames[0]
         bound_self = (first, Location({first: fun.__self__}, first))

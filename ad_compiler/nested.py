@@ -18,10 +18,12 @@ it can read.
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -29,13 +31,15 @@ import numpy as np
 from ad_compiler.analysis.storage import storages_of
 from ad_compiler.analysis.types import ArrayType, Axis, Length, ListType, representative, type_of_number
 from ad_compiler.backends.loader import load, module_text
+from ad_compiler.closures import close, made_in, reads_in
 from ad_compiler.derivative import classes_made, with_tangents
+from ad_compiler.drivers import called_name
 from ad_compiler.frontend.aliases import active_scopes, current
 from ad_compiler.frontend.calls import bind, call_operand, inline
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.objects import MISSING
 from ad_compiler.frontend.program import Lowered, as_reals, written_results
-from ad_compiler.frontend.recursion import UPDATES, changed, close, made_in, reads_in
+from ad_compiler.frontend.recursion import UPDATES, changed
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.ir import (
     Block,
@@ -52,7 +56,7 @@ from ad_compiler.ir import (
     values_in,
 )
 from ad_compiler.pipeline import SUFFIX, Mode, Request, differentiated, results_of_call, written
-from ad_compiler.refusal import NeedsConstant
+from ad_compiler.refusal import NeedsConstant, Refusal
 from ad_compiler.transforms.share import share
 from ad_compiler.transforms.tangent_names import tangent_name
 
@@ -344,6 +348,8 @@ def signature_of(callee: Any) -> inspect.Signature:
     if isinstance(callee, NestedDerivative):
         signature = signature_of(callee.callee)
         return with_tangents(signature, list(signature.parameters)) if callee.mode == "jvp" else signature
+    if isinstance(callee, Record):
+        return signature_of_record(callee)
     if not isinstance(callee, LocalFunction):
         return inspect.signature(callee)
     arguments = callee.node.args
@@ -357,14 +363,29 @@ def signature_of(callee: Any) -> inspect.Signature:
     return inspect.Signature([inspect.Parameter(each.arg, kind) for args, kind in listed for each in args])
 
 
+def signature_of_record(callee: Record) -> inspect.Signature:
+    """The parameters of an object made in the program: a partial application, a callable instance."""
+    if callee.cls is functools.partial:
+        listed = list(signature_of(callee.fields["func"]).parameters.values())[len(callee.fields["args"]) :]
+        return inspect.Signature([each for each in listed if each.name not in callee.fields["keywords"]])
+    method = inspect.getattr_static(callee.cls, "__call__", None)
+    if not isinstance(method, FunctionType):
+        raise Refusal(f"a {callee.cls.__name__} is differentiated, and cannot be called", "pass a function")
+    return inspect.Signature(list(inspect.signature(method).parameters.values())[1:])
+
+
 def name_of(callee: Any) -> str:
     """A name for what is generated from a callee."""
     if isinstance(callee, Held):
         return name_of(callee.callee)
     if isinstance(callee, NestedDerivative):
         return f"{name_of(callee.callee)}_{SUFFIX[callee.mode]}"
-    name = getattr(callee, "__name__", type(callee).__name__)
-    return name if name.isidentifier() and name != "lambda" else "function"
+    while isinstance(callee, Record) and callee.cls is functools.partial:
+        callee = callee.fields["func"]
+    if isinstance(callee, Record):
+        return callee.cls.__name__
+    name = called_name(callee)
+    return name if name != "lambda" else "function"
 
 
 def holds_reals(operand: Operand) -> bool:

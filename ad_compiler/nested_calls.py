@@ -12,6 +12,7 @@ import numpy as np
 from ad_compiler import api
 from ad_compiler.frontend.builtin_calls import BUILTINS
 from ad_compiler.frontend.calls import call_operand
+from ad_compiler.frontend.checkpointed import make_checkpointed
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.fitting import require_fit
 from ad_compiler.ir import Operand, Value
@@ -184,7 +185,7 @@ def stopped(
     return without_derivative(context.builder, positional[0])
 
 
-def checkpointed(
+def made_checkpoint(
     context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
 ) -> Operand:
     """`checkpoint(f)`, made in a program."""
@@ -199,7 +200,8 @@ def checkpointed(
 
 BUILTINS.update(
     {
-        api.checkpoint: checkpointed,
+        api.checkpoint: made_checkpoint,
+        api.checkpointed: make_checkpointed,
         api.stop_gradient: stopped,
         api.grad: derivative("grad"),
         api.value_and_grad: derivative("value_and_grad"),

@@ -31,8 +31,8 @@ from ad_compiler.analysis.shift import shift_maxima
 from ad_compiler.analysis.types import ArrayType, ListType
 from ad_compiler.backends.numpy.emit import emit
 from ad_compiler.backends.numpy.names import RESERVED
+from ad_compiler.closures import close_all
 from ad_compiler.frontend.program import Lowered, Results, add_captures, lower_program
-from ad_compiler.frontend.recursion import close_all
 from ad_compiler.frontend.scope import Location
 from ad_compiler.frontend.source import Source, read_source
 from ad_compiler.ir import (
@@ -62,7 +62,7 @@ from ad_compiler.transforms.hoist_directions import hoist_from_directions
 from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in
 from ad_compiler.transforms.norms import find_norms
 from ad_compiler.transforms.protect import protect_views
-from ad_compiler.transforms.share import share
+from ad_compiler.transforms.share import share, share_sweeps
 from ad_compiler.transforms.tape import record
 from ad_compiler.transforms.templates import use_current
 
@@ -162,6 +162,8 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
     if whole:
         show("differentiate", function)
     clean(lowered)
+    if request.mode == "hvp":
+        share_sweeps(function)
     if request.mode == "value":
         hoist_from_directions(function.forward)
         share(function, lowered.context)
@@ -176,6 +178,8 @@ def written(request: Request, name: str, lowered: Lowered, whole: bool = True) -
             record(each, repeated=request.mode == "vjp")
             outputs = (each.result, each.reverse_result)
             remove_dead_code(each.blocks, outputs, inside=each is not function)  # what is not computed again
+            if request.mode == "hvp":
+                share_sweeps(each)  # what tangents read of a turn is computed again beside what gradients read
             use_current(each)
             factor_products(each)
         protect_views(each)
@@ -196,6 +200,7 @@ def check_names(function: Function) -> None:
                 node for block in function.blocks for node in nodes_in(block) if isinstance(node, Operation)
             )
             place = next(node.place for node in calls if node.primitive.module is not None)
+            assert place is not None
             reason = f"the argument `{parameter.name}` is called as a module that generated code imports"
             raise place[0].refuse(place[1], reason, "rename it")
 

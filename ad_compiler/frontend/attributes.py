@@ -168,6 +168,8 @@ def array_method(
     if name in ("reshape", "transpose") and several:
         positional = [tuple(positional)]
     context.builder.place = (context.here.source, node)
+    if name == "bit_length" and is_whole(owner) and not positional and not keywords:
+        return context.builder.call(registry["bit_length"], (owner,))
     if isinstance(owner.type, ArrayType) and owner.type.python and name != "conjugate":
         raise context.refuse(node, f"a Python {owner.type} has no method `{name}`", f"use `np.{name}`")
     if name in METHODS and is_array(owner):
@@ -228,3 +230,9 @@ def item(context: Context, node: ast.Subscript, container: Operand, index: Opera
             message = f"this fails with {type(error).__name__}: {error}"
             raise context.refuse(node, message, "correct the index") from None
     raise context.refuse(node, f"`{ast.unparse(node.value)}` is not an array or a container", "index one")
+
+
+def is_whole(value: Value) -> bool:
+    """Whether it is one of Python's whole numbers."""
+    kind = value.type
+    return isinstance(kind, ArrayType) and kind.python and kind.dtype.kind == "i"

@@ -17,7 +17,7 @@ from typing import Any
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.iteration import Enumerated, Mapped, Reversed, RunTimeRange, Zipped, called
 from ad_compiler.frontend.lists import item_at, length_of
-from ad_compiler.ir import Iteration, Operand, Value
+from ad_compiler.ir import Checkpoints, Iteration, Operand, Value
 from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of
@@ -32,6 +32,7 @@ class Course:
 
     bounds: tuple[Operand, Operand, Operand]
     item: Item
+    checkpoints: Checkpoints | None = None
 
 
 def course_of(context: Context, node: ast.AST, operand: Operand) -> Course | None:

@@ -26,7 +26,7 @@ import ad_compiler.rules  # noqa: F401 -- registers the rules
 from ad_compiler.analysis.layout import is_array
 from ad_compiler.builder import Builder
 from ad_compiler.frontend.aliases import current
-from ad_compiler.frontend.calls import inline, run_in
+from ad_compiler.frontend.calls import call_operand, inline, run_in
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.inputs import describe_input, real_type
 from ad_compiler.frontend.objects import is_value
@@ -46,7 +46,7 @@ from ad_compiler.ir import (
     values_in,
 )
 from ad_compiler.refusal import RecursionFound, Refusal
-from ad_compiler.rules.notation import registry
+from ad_compiler.rules.notation import registry, ruled
 from ad_compiler.rules.shapes import type_of
 from ad_compiler.transforms.share import share
 
@@ -144,7 +144,9 @@ def lower_once(
     for name in results.names if results is not None else ():
         scope.names[AFTER.format(name)] = operands[name]  # whatever the function binds the name itself to
     function = Function(getattr(primal, "__name__", "f"), parameters, block)
-    if wrapped:
+    if primal in ruled:
+        function.result = call_operand(context, node, primal, *passed_on(listed, operands))
+    elif wrapped:
         function.result = inline(context, node, primal, *passed_on(listed, operands))
     else:
         scope.names.update(operands)

@@ -46,7 +46,7 @@ REARRANGING = names(
     array asarray astype copy ascontiguousarray concatenate stack getitem index_add index_set full
     full_like tril triu diagonal diag trace roll repeat tile pad diff sliding_window_view item complex
     complex64 complex128 clongdouble linspace part_of append rot90 rollaxis kron cross diagflat resize
-    insert delete trapezoid polyval vander ediff1d tape_copy
+    insert delete trapezoid polyval vander ediff1d tape_copy sum_where_broadcast
     """
 )
 OWN = names(
@@ -58,10 +58,15 @@ OWN = names(
 )
 
 
+def is_known(name: str) -> bool:
+    """Whether the rule of an operation holds for complex numbers."""
+    return name in ANALYTIC or name in REARRANGING or name in OWN
+
+
 def check_complex(node: Operation, active: Set[Value]) -> None:
     """Refuse to differentiate an operation on complex numbers by a rule that holds for real ones only."""
     name = node.primitive.name
-    if name in ANALYTIC or name in REARRANGING or name in OWN or name.startswith("list_"):
+    if is_known(name) or name.startswith("list_"):
         return
     for value in (*values_in(node.arguments), node.result):
         if isinstance(value.type, ArrayType) and value.type.dtype.kind == "c" and value in active:

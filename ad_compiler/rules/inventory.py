@@ -64,7 +64,7 @@ REFUSALS: list[tuple[str, str, str]] = [
     ),
     ("numpy.packbits numpy.unpackbits numpy.nextafter numpy.frexp", *_BITS),
     (
-        """numpy.matrix numpy.asmatrix numpy.bmat numpy.recarray numpy.record numpy.poly1d numpy.ndarray
+        """numpy.matrix numpy.asmatrix numpy.bmat numpy.recarray numpy.record numpy.poly1d
         numpy.ndenumerate numpy.nditer numpy.nested_iters numpy.flatiter numpy.frompyfunc numpy.broadcast
         numpy.ufunc numpy.generic numpy.number numpy.integer numpy.inexact numpy.floating
         numpy.complexfloating numpy.signedinteger numpy.unsignedinteger numpy.flexible numpy.character

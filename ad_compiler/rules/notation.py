@@ -147,6 +147,7 @@ methods: dict[str, Primitive] = {}
 compile_time: set[Any] = set()
 expansions: dict[Any, Callable[..., Any]] = {}
 replaced: dict[Any, RuleFunction] = {}  # functions and what is written out instead of a call
+ruled: dict[Any, Any] = {}  # functions that the user has given a rule, and the rule
 
 _MODULE_TEXTS = {
     "math": "math.",

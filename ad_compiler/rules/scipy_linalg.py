@@ -17,6 +17,7 @@ from ad_compiler.ir import Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.decompositions import cholesky as lower_cholesky
 from ad_compiler.rules.notation import at_compile_time, definition, rule, written_out
+from ad_compiler.rules.scipy_precision import double
 from ad_compiler.rules.shapes import type_of
 from ad_compiler.rules.solving import square_type
 
@@ -30,7 +31,7 @@ def inv(a: Any) -> Any:
 
 @written_out(linalg.det)
 def det(a: Any) -> Any:
-    return np.linalg.det(a)
+    return np.linalg.det(double(a))
 
 
 @written_out(linalg.norm)
@@ -161,8 +162,8 @@ def stacked(blocks: Any) -> Any:
     if len(blocks) == 1:
         return blocks[0]
     first, rest = blocks[0], stacked(blocks[1:])
-    right = np.zeros((np.shape(first)[0], np.shape(rest)[1]))
-    below = np.zeros((np.shape(rest)[0], np.shape(first)[1]))
+    right = np.zeros((np.shape(first)[0], np.shape(rest)[1]), dtype=rest.dtype)
+    below = np.zeros((np.shape(rest)[0], np.shape(first)[1]), dtype=first.dtype)
     return np.concatenate([np.concatenate([first, right], 1), np.concatenate([below, rest], 1)], 0)
 
 

@@ -328,7 +328,7 @@ def log_softmax(x: Any, axis: Any = None, *, y: Any, g: Any) -> Any:
 
 @definition(special.multigammaln, text="scipy.special.multigammaln")
 def multigammaln(a: Any, d: Any) -> Any:
-    return multigamma_terms(a, d - 1) + 0.28618247146235004 * d * (d - 1)  # log(pi) / 4
+    return multigamma_terms(a, d - 1) + 0.25 * d * (d - 1) * np.log(np.pi)
 
 
 def multigamma_terms(a: Any, j: Any) -> Any:

@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ad_compiler.rules import complex_numbers
 from ad_compiler.rules.inventory import MODULES, public_names, refusal_of, status_of
 from ad_compiler.rules.notation import expansions, registry, replaced
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 OF_SCIPY = ("scipy.special", "scipy.linalg", "scipy.signal", "scipy.ndimage")
+TESTED = "F R 2"  # tests/test_every_entry.py has every function that the page lists
 PEERS = """\
 Counted on NumPy 2.4.6 by `dir`: public callables of the three modules that autograd 1.8 has a derivative
 for, and that JAX 0.10.2 has under the same name (constants and conversions included).
@@ -38,6 +40,11 @@ numbers, truth values, shapes), or *refused* with the reason below. Modes: rever
 forward (`jvp`), of any order: what the compiler writes, it can differentiate again. The backend is NumPy
 (and SciPy where the program uses it). Arguments that are not named here are refused. Arrays may be of any
 shape and layout, in half, single, double or extended precision, and complex where the last column says so.
+
+Every function in the tables is tested as the column "tested" says: F is forward mode, R reverse mode, and 2
+the order of the derivatives, by both modes; in single and double precision, with real numbers and with
+complex ones where the last column says so, on arrays with strides, read-only ones, axes of length 1 and 0,
+and NaN.
 
 In the column "derivative": `elementwise` is a partial derivative for each argument, `linear` a transposed
 map, `rule` a formula for the cotangents, `written out` the derivative of a definition in simpler functions.
@@ -69,13 +76,19 @@ def kind_text(function: Any) -> str:
     return "written out" if primitive.kind == "definition" else primitive.kind
 
 
-def is_complex_too(function: Any) -> str:
-    from ad_compiler.rules.complex_numbers import ANALYTIC, OWN, REARRANGING
+# What is written out in functions of which one takes real numbers only.
+OF_REAL_NUMBERS = complex_numbers.names(
+    "amax amin clip divmod max min modf poly ptp sort cho_factor cho_solve eigvalsh pinv svdvals"
+)
 
-    primitive = registry.get(function)
-    name = getattr(function, "__name__", "") if primitive is None else primitive.name
-    known = name in ANALYTIC or name in REARRANGING or name in OWN
-    return "yes" if known or (function in replaced and primitive is None) else ""
+
+def is_complex_too(function: Any) -> str:
+    """Whether complex numbers are differentiated: a test calls every function with them, and compares."""
+    written_out = function in replaced or function in expansions or function not in registry
+    name = getattr(function, "__name__", "") if written_out else registry[function].name
+    if written_out and name not in registry:
+        return "" if name in OF_REAL_NUMBERS else "yes"
+    return "yes" if complex_numbers.is_known(name) else ""
 
 
 def paragraph(text: str) -> str:
@@ -84,11 +97,11 @@ def paragraph(text: str) -> str:
 
 def differentiated(module: str, names: list[tuple[str, Any]]) -> Iterator[str]:
     yield f"\n## Differentiated: {module}\n"
-    yield "| function | arguments | derivative | complex |"
-    yield "|---|---|---|---|"
+    yield "| function | arguments | derivative | tested | complex |"
+    yield "|---|---|---|---|---|"
     for name, function in names:
         arguments = signature_text(function).replace("*", r"\*")
-        yield f"| `{name}` | {arguments} | {kind_text(function)} | {is_complex_too(function)} |"
+        yield f"| `{name}` | {arguments} | {kind_text(function)} | {TESTED} | {is_complex_too(function)} |"
 
 
 def with_status(module: str, status: str) -> list[tuple[str, Any]]:
@@ -134,10 +147,10 @@ def distributions() -> Iterator[str]:
             name = getattr(owner, "name", None) or type(owner).__name__.removesuffix("_gen")
             found.setdefault(name, []).append(function.__name__)
     yield "\n## Differentiated: scipy.stats\n"
-    yield "| distribution | methods |"
-    yield "|---|---|"
+    yield "| distribution | methods | tested |"
+    yield "|---|---|---|"
     for name, methods in found.items():
-        yield f"| `{name}` | {' '.join(f'`{method}`' for method in methods)} |"
+        yield f"| `{name}` | {' '.join(f'`{method}`' for method in methods)} | {TESTED} |"
 
 
 def refused() -> Iterator[str]:

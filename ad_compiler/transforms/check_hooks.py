@@ -7,6 +7,8 @@ with cotangent(h) as h_bar: ...        penalty = np.sum(h * h)             reach
 
 from __future__ import annotations
 
+import ast
+
 from ad_compiler.analysis.activity import active_values, differentiable_inputs
 from ad_compiler.ir import (
     Function,
@@ -35,10 +37,12 @@ def check_hooks(function: Function, inputs: list[Value]) -> None:
 
 
 def check_hook(function: Function, nodes: list[Node], place: int, active: set[Value]) -> None:
+    """Refuse the hook at this place among all nodes, in their order, if it would."""
     node = nodes[place]
     assert isinstance(node, Operation) and node.place is not None
-    value, made, source = node.arguments[0], node.result, node.place[0]
-    name = source.text(node.place[1].args[0])
+    value, made, (source, call) = node.arguments[0], node.result, node.place
+    assert isinstance(call, ast.Call)
+    name = source.text(call.args[0])
     for other in nodes[:place]:
         if (
             isinstance(other, Operation)
@@ -52,13 +56,11 @@ def check_hook(function: Function, nodes: list[Node], place: int, active: set[Va
             reason = (
                 f"`{name}` is read in line {line}, above its hook, which would see a part of the cotangent"
             )
-            raise source.refuse(
-                node.place[1], reason, f"put the hook right behind the line that makes `{name}`"
-            )
+            raise source.refuse(call, reason, f"put the hook right behind the line that makes `{name}`")
     everything = (function.result, [block_reads(each) for each in nodes])
     if not any(each is made for each in values_in(everything)):
         reason = f"nothing reads `{name}` after its hook: no cotangent reaches it"
-        raise source.refuse(node.place[1], reason, f"put the hook in front of the lines that read `{name}`")
+        raise source.refuse(call, reason, f"put the hook in front of the lines that read `{name}`")
 
 
 def block_reads(node: Node) -> Operand:

@@ -8,7 +8,7 @@ BLAS of the system, `np.dot` is what is called.
 
     multiply_matrices(a, b, out)      out = a @ b, for any strides that BLAS can take
 """
-# mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="misc"
+# mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="misc,call-arg,attr-defined"
 # Numba infers the types of these functions, and its decorators have none.
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def addresses_in_numpy() -> dict[str, int]:
 
 
 ADDRESSES = addresses_in_numpy()
-IS_FOUND = bool(ADDRESSES) and not config.DISABLE_JIT  # type: ignore[attr-defined]
+IS_FOUND = bool(ADDRESSES) and not config.DISABLE_JIT
 for _name, _address in ADDRESSES.items():
     llvmlite.binding.add_symbol(f"ad_compiler_cblas_{_name}", _address)
 

@@ -165,6 +165,13 @@ class Frame:
         result: Affine = self.known[key]
         return result
 
+    def length_of(self, turns: Affine) -> Affine:
+        """How many turns a loop takes, computed in front of everything if that is possible."""
+        if self.is_nonnegative(turns):
+            return turns
+        text = f"max({turns}, 0)"
+        return self.define_number(text, "turns") if self.is_settled(text) else Affine.of(text)
+
     def is_settled(self, text: str) -> bool:
         """Whether an expression is made of lengths of the inputs, and cannot depart."""
         names = names_in(text)
@@ -199,8 +206,8 @@ class Frame:
         least = self.ranges.least(self.normal(number), self.fixed)
         if least is None:
             return False
-        if least.known is not None and least.known >= 0:
-            return True
+        if least.known is not None:
+            return least.known >= 0
         strictest = self.least_checked.get(least.terms)
         if strictest is None or least.constant < strictest.constant:
             if strictest is not None:

@@ -16,13 +16,16 @@ from ad_compiler.backends.native import joining, products, reductions, scalars
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import remove_aliases
 from ad_compiler.backends.native.arranging import arrange
+from ad_compiler.backends.native.contracting import Contractor
 from ad_compiler.backends.native.elements import PULLS, Elements, affine, sum_of_names
 from ad_compiler.backends.native.extents import find_extents
 from ad_compiler.backends.native.frame import Extents, Frame
 from ad_compiler.backends.native.fusing import fuse, normalise
+from ad_compiler.backends.native.gathering import Gatherer
 from ad_compiler.backends.native.hoisting import hoist
 from ad_compiler.backends.native.materialising import as_scalar, in_memory, materialise
 from ad_compiler.backends.native.nests import (
+    Allocate,
     Choice,
     Code,
     Comment,
@@ -31,6 +34,7 @@ from ad_compiler.backends.native.nests import (
     Line,
     Repeat,
     Scalar,
+    codes_in,
     text_of,
 )
 from ad_compiler.backends.native.planning import UPDATES, Writes, is_plain_reshape
@@ -143,6 +147,8 @@ class Lowering:
             outputs = remove_aliases(sweeps, outputs, inputs_made)
             count = len(lowered.results)
             lowered.results, lowered.gradients = outputs[:count], outputs[count:]
+            Contractor(sweeps, self.dtypes(sweeps), frame.fresh, frame.length_of).run()
+            Gatherer(sweeps, outputs, frame.require_nonnegative).run()
             fuse(sweeps, outputs)
             for sweep in sweeps:
                 hoist(sweep, frame.made_in_loops, outputs)
@@ -170,6 +176,21 @@ class Lowering:
             else:
                 found.append(in_memory(self.frame, self.elements, value))
         return found
+
+    def dtypes(self, sweeps: list[list[Code]]) -> dict[str, str]:
+        """The dtypes of arrays, as code names them."""
+        known = {
+            name: scalars.dtype_text(value.type.dtype)
+            for name, value in self.frame.value_of.items()
+            if isinstance(value.type, ArrayType)
+        }
+        made = {
+            code.name: code.dtype
+            for sweep in sweeps
+            for code in codes_in(sweep)
+            if isinstance(code, Allocate)
+        }
+        return known | made
 
     # Blocks
 
@@ -217,6 +238,8 @@ class Lowering:
         if name == "push":
             self.tapes.push(node)
             return
+        if name == "checkpoints":
+            raise Refusal("a loop under `checkpointed` has no native form", scalars.ADVICE)
         if node.primitive.kind == "definition" or has_other_order(node) or is_foreign(node):
             raise Refusal(f"`{node.primitive.text or name}` has no native form yet", scalars.ADVICE)
         if node.primitive.effect:
@@ -384,7 +407,7 @@ class Lowering:
                 frame.write(Line(f"{name} = {source}{copied}", frozenset({source}), frozenset({name})))
         head, index, turns, reads = self.head(node)
         starts = self.tapes.starts() if not self.reverse else []
-        repeat = Repeat(head, reads=reads, index=index)
+        repeat = Repeat(head, reads=reads, index=index, bounds=self.bounds_of(node))
         self.tapes.turns.append(turns)
         frame.depth += 1
         may_leave = node.condition is not None or node.leave != 0
@@ -445,6 +468,15 @@ class Lowering:
             return False
         own = type_of(initial).shape
         return all(same_length(a, b) for a, b in zip(own, kind.shape, strict=True))
+
+    def bounds_of(self, node: Loop) -> tuple[Affine, Affine] | None:
+        """The first turn of a loop and the one behind its last, if all of them are taken in steps of 1."""
+        if node.bounds is None or node.condition is not None or node.leave != 0:
+            return None
+        start, stop, step = (affine(self.frame, self.elements, bound) for bound in node.bounds)
+        if step == -1:
+            return stop + 1, start + 1
+        return (start, stop) if step == 1 else None
 
     def head(self, node: Loop) -> tuple[str, str, str | None, frozenset[str]]:
         """The head of a loop, the name of its index, and how many turns it has if that is known outside."""

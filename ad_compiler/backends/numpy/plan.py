@@ -292,6 +292,8 @@ class Planner:
                     self.pushed += values_in(node.arguments[1])
                 elif isinstance(node, Operation) and isinstance(node.result.type, ListType):
                     self.pushed += [v for v in values_in(node.arguments) if isinstance(v.type, ArrayType)]
+                elif isinstance(node, Operation) and node.primitive.module is not None:
+                    self.pushed += values_in(node.arguments)  # what it gives may be a part of them
                 if isinstance(node, Call):  # what its pullback remembers
                     self.pushed += values_in((node.arguments, node.results))
             for value in results_of(node):
