@@ -179,7 +179,9 @@ def written(request: Request, name: str, lowered: Lowered, whole: bool = True) -
             outputs = (each.result, each.reverse_result)
             remove_dead_code(each.blocks, outputs, inside=each is not function)  # what is not computed again
             if request.mode == "hvp":
-                share_sweeps(each)  # what tangents read of a turn is computed again beside what gradients read
+                share_sweeps(
+                    each
+                )  # what tangents read of a turn is computed again beside what gradients read
             use_current(each)
             factor_products(each)
         protect_views(each)

@@ -94,10 +94,10 @@ def zero_like(context: Context, value: Value) -> Operand:
 def template_of(value: Value) -> Value:
     """What a value has its shape and its dtype from: of zeros like `x`, that is `x`."""
     node = value.operation
-    made_like = isinstance(node, Operation) and node.primitive.name in ("zeros_like", "full_like")
-    if not made_like or type_of(node.arguments[0]).dtype != type_of(value).dtype:
+    if not isinstance(node, Operation) or node.primitive.name not in ("zeros_like", "full_like"):
         return value
-    return template_of(node.arguments[0])
+    like: Value = node.arguments[0]
+    return template_of(like) if type_of(like).dtype == type_of(value).dtype else value
 
 
 def zero_where_bound(context: Context, value: Value, branch: Branch) -> Operand:
