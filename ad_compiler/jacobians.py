@@ -36,7 +36,7 @@ from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.recursion import UPDATES
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.ir import Operand, Operation, Record, Value
-from ad_compiler.making import checked_argnums, name_of_argument
+from ad_compiler.making import checked_argnums, derivative_of, name_of_argument
 from ad_compiler.nested import ElementByElement, Held, NestedDerivative, OneArray, name_of, signature_of
 from ad_compiler.pipeline import NUMPY, Backend, Request
 from ad_compiler.rules.notation import registry
@@ -320,23 +320,26 @@ class Derived:
             raise ValueError(f"argnums {argnums!r} must name at least one argument, and none twice")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        derivative, arguments = self.prepared(args, kwargs)
-        return derivative(*arguments)
+        derivative, positional, keywords = self.prepared(args, kwargs)
+        return derivative(*positional, **keywords)
 
-    def prepared(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Derivative, list[Any]]:
-        """The program for these arguments, and the arguments by position."""
+    def prepared(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Derivative, Sequence[Any], dict[str, Any]]:
+        """The program for these arguments, and how they are given to it."""
         args, vectors = (args[:-1], args[-1:]) if self.kind == "hvp" else (args, ())
         bound = inspect.signature(self.primal).bind(*args, **kwargs)
         bound.apply_defaults()
         given = dict(bound.arguments)
         if self.kind == "hvp":
-            self.check_vector(given, *vectors)
-        arguments = [*given.values(), *vectors]
+            vector = self.checked_vector(given, *vectors)
+            self._newest = derivative_of(self.primal, "hvp", self.argnums, self.has_aux, backend=self.backend)
+            return self._newest, [*bound.args, vector], bound.kwargs
         derivative = self.made_for(given)
         if self.kind in WITH_DIRECTIONS and self.backend.name == "numpy":
             derivative = self.made_for(given, self.block_for(derivative, given))
         self._newest = derivative
-        return derivative, arguments
+        return derivative, list(given.values()), {}
 
     def block_for(self, derivative: Derivative, given: dict[str, Any]) -> int | None:
         """How many directions at once, for arguments of these sizes."""
@@ -350,7 +353,8 @@ class Derived:
         self._blocks[derivative, shapes] = size
         return size
 
-    def check_vector(self, given: dict[str, Any], vector: Any) -> None:
+    def checked_vector(self, given: dict[str, Any], vector: Any) -> Any:
+        """The vector, in the structure, shapes and precision of the arguments."""
         from ad_compiler.pushforward import checked_tangent, moves
 
         single = not isinstance(self.argnums, tuple)
@@ -358,8 +362,11 @@ class Derived:
             raise TypeError(f"the vector must be a tuple of {len(self.chosen)}, one for each of argnums")
         if not moves(vector):
             raise TypeError("the vector is None: give one of the structure and shape of the argument")
-        for name, each in zip(self.chosen, (vector,) if single else vector, strict=True):
+        parts = [
             checked_tangent(each, given[name], f"the vector for {name}")
+            for name, each in zip(self.chosen, (vector,) if single else vector, strict=True)
+        ]
+        return parts[0] if single else tuple(parts)
 
     def made_for(self, given: dict[str, Any], block: int | None = None) -> Derivative:
         """The program for operands or arguments of these ranks, that does so many directions at once."""
@@ -417,8 +424,8 @@ class Derived:
 
     def source_for(self, *args: Any, **kwargs: Any) -> str:
         """The generated code for arguments like these."""
-        derivative, arguments = self.prepared(args, kwargs)
-        return derivative.source_for(*arguments)
+        derivative, positional, keywords = self.prepared(args, kwargs)
+        return derivative.source_for(*positional, **keywords)
 
     @property
     def source(self) -> str:
