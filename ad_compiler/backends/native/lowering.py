@@ -146,8 +146,8 @@ class Lowering:
             Contractor(sweeps, self.dtypes(sweeps), frame.fresh, frame.length_of).run()
             Gatherer(sweeps, outputs, frame.require_nonnegative).run()
             fuse(sweeps, outputs)
+            hoist(sweeps, frame.made_in_loops, outputs)
             for sweep in sweeps:
-                hoist(sweep, frame.made_in_loops, outputs)
                 vectorise(sweep)
             return lowered
         except Refusal as refusal:

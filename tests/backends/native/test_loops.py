@@ -178,3 +178,17 @@ def test_what_is_added_may_be_read_of_the_array_itself() -> None:
         return np.sum(a * np.arange(6.0))
 
     against_numpy(overlapping, random(6))
+
+
+def test_arrays_that_turns_hand_on() -> None:
+    """The reverse sweep reads the first one: it is not taken over."""
+
+    def chain(T: Any, start: Any) -> Any:
+        p = start / np.sum(start)
+        total = 0.0
+        for _ in range(4):
+            p = np.tanh(p @ T) + 0.1 * p
+            total = total + p[0]
+        return total + np.sum(p)
+
+    against_numpy(chain, random(3, 3), random(3) + 2)
