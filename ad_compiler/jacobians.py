@@ -13,7 +13,7 @@ program, with the derivatives in it inlined. So a Jacobian has a source, and can
 
 Forward mode makes a column at a time, reverse mode a row (Griewank and Walther, Evaluating Derivatives
 (2008), sections 3.1 and 3.2); what does not depend on the direction is computed in front of the loop
-(`transforms.hoist_directions`).
+(`transforms.hoist`).
 """
 
 from __future__ import annotations
