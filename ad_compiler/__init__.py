@@ -9,6 +9,7 @@
 
 from ad_compiler.api import (
     checkpoint,
+    checkpointed,
     cotangent,
     custom_jvp,
     custom_rule,
@@ -17,6 +18,7 @@ from ad_compiler.api import (
     grad,
     hessian,
     hvp,
+    implicit,
     jacfwd,
     jacobian,
     jacrev,
@@ -34,6 +36,7 @@ __all__ = [
     "Unsupported",
     "check_grads",
     "checkpoint",
+    "checkpointed",
     "cotangent",
     "custom_jvp",
     "custom_rule",
@@ -43,6 +46,7 @@ __all__ = [
     "grad",
     "hessian",
     "hvp",
+    "implicit",
     "jacfwd",
     "jacobian",
     "jacrev",

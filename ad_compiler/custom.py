@@ -23,7 +23,7 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -214,8 +214,9 @@ def marked(
     value: Operand,
     rule: Any,
     pushforward: Any,
+    name_again: str = "",
 ) -> Operand:
-    """The value, with the derivative of a rule."""
+    """The value, with the derivative of a rule; `name_again` if that is to be differentiated by rule too."""
     if not isinstance(value, Value):
         if not any(True for _ in values_in(value)):
             return value
@@ -224,15 +225,15 @@ def marked(
         return value
     primitive = Primitive(
         name=MARKER,
-        text="",
+        text=name_again,
         kind="rule",
         infer=lambda marked, *_: marked.type,
         rule=rule,
         parameters=("value", *rule.names, *(f"given_{i}" for i in range(len(rule.given)))),
-        needs=frozenset(["g"]),
+        needs=rule.asks,
         differentiable=rule.names,
         view=True,
-        cheap=True,
+        cheap=not name_again,
         pushforward=pushforward,
     )
     context.builder.place = (context.here.source, node)
@@ -247,6 +248,8 @@ class Rule:
     fixed: list[Operand]
     moving: list[Operand]
     residuals: Operand = None
+
+    asks: ClassVar[frozenset[str]] = frozenset(["g"])
 
     def __post_init__(self) -> None:
         parts = (self.fixed, self.moving, self.residuals)

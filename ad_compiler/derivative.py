@@ -370,7 +370,7 @@ class Derivative(functools.partial[Any]):
         from ad_compiler.nested import NestedDerivative
 
         mode, has_aux = self.request.mode, self.request.has_aux
-        nested = NestedDerivative(self.primal, mode, self.argnums_given, has_aux)
+        nested = NestedDerivative(self.primal, mode, self.argnums_given, has_aux, self.request.of_given)
         return nested.inline_in(context, node, positional, keywords)
 
     def __repr__(self) -> str:

@@ -11,9 +11,10 @@ program, with the derivatives in it inlined. So a Jacobian has a source, and can
             columns.append(column)
         return np.reshape(np.moveaxis(np.array(columns), 0, -1), np.shape(value) + np.shape(x))
 
-Forward mode makes a column at a time, reverse mode a row (Griewank and Walther, Evaluating Derivatives
-(2008), sections 3.1 and 3.2); what does not depend on the direction is computed in front of the loop
-(`transforms.hoist`).
+Forward mode makes the columns, reverse mode the rows (Griewank and Walther, Evaluating Derivatives (2008),
+sections 3.1 and 3.2). What does not depend on the direction is computed in front of the loop
+(`transforms.hoist`), and the loop is done for all directions at once, or for a block of them
+(`transforms.batch_directions`); how many, the sizes in a call decide (`blocks`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import numpy as np
 
 from ad_compiler import api
 from ad_compiler.analysis.storage import is_fresh
+from ad_compiler.blocks import block_size, shapes_in
 from ad_compiler.derivative import Derivative
 from ad_compiler.drivers import by_position, function_of_text
 from ad_compiler.frontend.context import Context
@@ -42,6 +44,7 @@ from ad_compiler.rules.shapes import rank_of, type_of
 
 Kind = Literal["jacfwd", "jacrev", "jacobian", "hessian", "hvp", "elementwise_grad"]
 INDENT = "    "
+WITH_DIRECTIONS = ("jacfwd", "jacrev", "jacobian", "hessian")
 IN_PROGRAMS = (LocalFunction, NestedDerivative, Record)  # what programs make and call
 
 
@@ -62,10 +65,10 @@ class Text:
         """The program."""
         names = " and ".join(self.chosen)
         what = {
-            "jacfwd": f"Jacobian of {self.name} with respect to {names}, column by column.",
-            "jacrev": f"Jacobian of {self.name} with respect to {names}, row by row.",
+            "jacfwd": f"Jacobian of {self.name} with respect to {names}, by columns.",
+            "jacrev": f"Jacobian of {self.name} with respect to {names}, by rows.",
             "jacobian": f"Jacobian of {self.name} with respect to {names}, by its shorter side.",
-            "hessian": f"Hessian of {self.name} with respect to {names}, column by column.",
+            "hessian": f"Hessian of {self.name} with respect to {names}, by columns.",
             "hvp": f"Product of the Hessian of {self.name} by {names} and a vector.",
             "elementwise_grad": f"Derivative of every element of {self.name} by the element of {names}.",
         }
@@ -283,7 +286,8 @@ class Derived:
             named = [each for each in listed if each.kind is each.KEYWORD_ONLY]
             plain = [each.replace(default=each.empty) for each in listed if each not in named]
             self.__signature__ = inspect.Signature([*plain, vector, *named])
-        self._made: dict[Text, Derivative] = {}
+        self._made: dict[tuple[Text, int | None], Derivative] = {}  # for so many directions at once
+        self._blocks: dict[Any, int | None] = {}
         self._newest: Derivative | None = None
         numbers = checked_argnums(argnums)
         self.chosen = tuple(name_of_argument(self._names, number, fun) for number in numbers)
@@ -302,9 +306,24 @@ class Derived:
         given = dict(bound.arguments)
         if self.kind == "hvp":
             self.check_vector(given, *vectors)
+        arguments = [*given.values(), *vectors]
         derivative = self.made_for(given)
+        if self.kind in WITH_DIRECTIONS and self.backend.name == "numpy":
+            derivative = self.made_for(given, self.block_for(derivative, given))
         self._newest = derivative
-        return derivative, [*given.values(), *vectors]
+        return derivative, arguments
+
+    def block_for(self, derivative: Derivative, given: dict[str, Any]) -> int | None:
+        """How many directions at once, for arguments of these sizes."""
+        shapes = tuple(shapes_in(tuple(given.values())))
+        known = self._blocks.get((derivative, shapes), 0)
+        if known != 0:
+            return known
+        program = derivative.program_for(*given.values())
+        count = max(np.size(given[name]) for name in self.chosen)
+        size = block_size(program.lowered.batched, program.function.parameters, given, count)
+        self._blocks[derivative, shapes] = size
+        return size
 
     def check_vector(self, given: dict[str, Any], vector: Any) -> None:
         from ad_compiler.pushforward import checked_tangent, moves
@@ -317,18 +336,18 @@ class Derived:
         for name, each in zip(self.chosen, (vector,) if single else vector, strict=True):
             checked_tangent(each, given[name], f"the vector for {name}")
 
-    def made_for(self, given: dict[str, Any]) -> Derivative:
-        """The program for operands or arguments of these ranks."""
+    def made_for(self, given: dict[str, Any], block: int | None = None) -> Derivative:
+        """The program for operands or arguments of these ranks, that does so many directions at once."""
         text = self.text_for(given)
-        known = self._made.get(text)
+        known = self._made.get((text, block))
         if known is None:
             name = f"{text.name}_{self.kind}"
             namespace: dict[str, Any] = {"f": self.called(), "kept": Kept()}
             namespace["precision"] = Precision()
             namespace |= {"jvp": api.jvp, "vjp": api.vjp, "grad": api.grad}
             function = function_of_text(text.write(), name, namespace)
-            request = Request(function, "value", (), False, backend=self.backend)
-            known = self._made[text] = Derivative(function, request, ())
+            request = Request(function, "value", (), False, backend=self.backend, block=block)
+            known = self._made[text, block] = Derivative(function, request, ())
         return known
 
     def called(self) -> Any:

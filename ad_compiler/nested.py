@@ -42,7 +42,7 @@ from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.fitting import require_fit
 from ad_compiler.frontend.objects import MISSING
 from ad_compiler.frontend.operations import describe_any
-from ad_compiler.frontend.program import Lowered, as_reals
+from ad_compiler.frontend.program import Lowered, as_reals, written_results
 from ad_compiler.frontend.recursion import UPDATES, changed
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.frontend.source import read_source
@@ -60,8 +60,9 @@ from ad_compiler.ir import (
     nodes_in,
     values_in,
 )
-from ad_compiler.pipeline import SUFFIX, Mode, Request, differentiated, written
+from ad_compiler.pipeline import SUFFIX, Mode, Request, differentiated, results_of_call, written
 from ad_compiler.refusal import NeedsConstant, Refusal
+from ad_compiler.rules.markers import marks_again
 from ad_compiler.transforms.share import share
 from ad_compiler.transforms.tangent_names import tangent_name
 
@@ -74,6 +75,7 @@ class NestedDerivative:
     mode: Mode
     argnums: Any = 0
     has_aux: bool = False
+    of: str | tuple[str, ...] | None = None  # the arguments that receive the results
 
     def inline_in(
         self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
@@ -233,7 +235,20 @@ class NestedCall:
         name = name_of(derivative.callee)
         mode = derivative.mode
         single = not isinstance(derivative.argnums, (tuple, list)) and mode in ("grad", "value_and_grad")
-        request = Request(context.here.function, mode, chosen, single, derivative.has_aux)
+        of = (derivative.of,) if isinstance(derivative.of, str) else derivative.of or ()
+        request = Request(
+            context.here.function,
+            mode,
+            chosen,
+            single,
+            derivative.has_aux,
+            of,
+            isinstance(derivative.of, str),
+        )
+        if unknown := [each for each in of if each not in given]:
+            reason = f"`of` names {unknown[0]!r}, which is no argument of `{name}`"
+            raise context.refuse(self.node, reason, f"it has {', '.join(given)}")
+        results = results_of_call(request)
         scopes = active_scopes(context)
         before = [dict(scope.names) for scope in scopes]
         block = Block()
@@ -252,6 +267,9 @@ class NestedCall:
                 result = call_operand(context, self.node, derivative.callee, *passed(signature, operands))
             except NeedsConstant as needed:
                 raise self.constant_of(given, needed) from None
+            if results is not None:
+                after = {name: current(context, operands[name]) for name in results.names}
+                result = written_results(context, self.node, after, results)
             function.result = current(context, result)
             block.operations[:0] = context.checks.operations
             self.check_effects(scopes, before, function)
@@ -270,7 +288,7 @@ class NestedCall:
             outside = [v for v in dict.fromkeys(reads_in(function)) if v not in made and v not in own]
             count = len(function.parameters)
             close(context.shortcuts, function, outside, [])
-            text = written(request, name, lowered)
+            text = written(request, name, lowered, whole=False)
         closed = dict(zip([each.name for each in function.parameters[count:]], outside, strict=True))
         made_classes = classes_made((function.result, function.reverse_result))
         loaded = load(
@@ -279,7 +297,7 @@ class NestedCall:
             reads={},
             guard=None,
             miss="",
-            namespace=made_classes,
+            namespace=made_classes | marks_again(function),
         )
         return loaded, closed
 

@@ -13,6 +13,7 @@ from ad_compiler import api
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.frontend.builtin_calls import BUILTINS
 from ad_compiler.frontend.calls import call_operand
+from ad_compiler.frontend.checkpointed import make_checkpointed
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.fitting import require_fit
 from ad_compiler.frontend.scope import LocalFunction
@@ -51,6 +52,12 @@ def arguments(
     return given
 
 
+def named(given: dict[str, Operand]) -> str | tuple[str, ...] | None:
+    """What `of` names: the arguments that receive the results."""
+    of = given.get("of")
+    return tuple(of) if isinstance(of, list) else of
+
+
 def derivative(mode: Mode) -> Handler:
     """`grad` and `value_and_grad`: an operand that can be called."""
 
@@ -58,9 +65,9 @@ def derivative(mode: Mode) -> Handler:
         context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
     ) -> Operand:
         names = ("fun", "argnums")
-        by_name = dict.fromkeys(OPTIONS)
-        given = arguments(context, node, names, positional, keywords, argnums=0, has_aux=False, **by_name)
-        return NestedDerivative(given["fun"], mode, given["argnums"], bool(given["has_aux"]))
+        by_name = {"has_aux": False, "of": None, **dict.fromkeys(OPTIONS)}
+        given = arguments(context, node, names, positional, keywords, argnums=0, **by_name)
+        return NestedDerivative(given["fun"], mode, given["argnums"], bool(given["has_aux"]), named(given))
 
     return handler
 
@@ -87,7 +94,8 @@ def nested_vjp(
     context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
 ) -> Operand:
     """`vjp(fun, *primals)`: the value and the pullback, which is a function of the program."""
-    options = {name: keywords.pop(name) for name in ("has_aux", "argnums") if name in keywords}
+    wanted = ("has_aux", "argnums", "of")
+    options: dict[str, Operand] = {name: keywords.pop(name) for name in wanted if name in keywords}
     given = arguments(context, node, ("fun", *OPTIONS), positional[:1], keywords)
     primals, has_aux = positional[1:], bool(options.get("has_aux", False))
     names = list(signature_of(given["fun"]).parameters)
@@ -98,7 +106,7 @@ def nested_vjp(
         if not any(flags):
             flags = [holds_numbers(primal) for primal in primals]
         argnums = tuple(name for name, flag in zip(names, flags, strict=False) if flag)
-    nested = NestedDerivative(given["fun"], "vjp", argnums, has_aux)
+    nested = NestedDerivative(given["fun"], "vjp", argnums, has_aux, named(options))
     value, pullback = nested.inline_in(context, node, primals, {})
     if not has_aux:
         return value, NestedPullback(pullback, value, tuple(flags))
@@ -110,7 +118,7 @@ def nested_jvp(
     context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
 ) -> Operand:
     """`jvp(fun, primals, tangents)`."""
-    names = ("fun", "primals", "tangents", "has_aux", *OPTIONS)
+    names = ("fun", "primals", "tangents", "has_aux", "of", *OPTIONS)
     given = arguments(context, node, names, positional, keywords, has_aux=False)
     primals, tangents = given.get("primals"), given.get("tangents")
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
@@ -128,7 +136,7 @@ def nested_jvp(
             moving[tangent_name(name, parameters)] = tangent
     if not moving:
         raise context.refuse(node, "no argument has a tangent", "give one that is not None")
-    nested = NestedDerivative(given["fun"], "jvp", (), bool(given["has_aux"]))
+    nested = NestedDerivative(given["fun"], "jvp", (), bool(given["has_aux"]), named(given))
     return nested.inline_in(context, node, list(primals), moving)
 
 
@@ -230,7 +238,7 @@ def stopped(
     return without_derivative(context.builder, positional[0])
 
 
-def checkpointed(
+def made_checkpoint(
     context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
 ) -> Operand:
     """`checkpoint(f)`, made in a program."""
@@ -243,9 +251,20 @@ def checkpointed(
     return Checkpointed(given["fun"])
 
 
+def made_implicit(
+    context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    """`implicit(...)`, made in a program: its equation could read what is differentiated around it."""
+    raise context.refuse(
+        node, "`implicit` is applied in a program that is differentiated", "define the solver outside"
+    )
+
+
 BUILTINS.update(
     {
-        api.checkpoint: checkpointed,
+        api.checkpoint: made_checkpoint,
+        api.checkpointed: make_checkpointed,
+        api.implicit: made_implicit,
         api.stop_gradient: stopped,
         api.grad: derivative("grad"),
         api.value_and_grad: derivative("value_and_grad"),

@@ -28,7 +28,7 @@ from types import FunctionType
 from typing import Any, Literal
 
 from ad_compiler.analysis.shift import shift_maxima
-from ad_compiler.analysis.types import ArrayType
+from ad_compiler.analysis.types import ArrayType, ListType
 from ad_compiler.backends.numpy.emit import emit
 from ad_compiler.backends.numpy.names import RESERVED
 from ad_compiler.closures import close_all
@@ -49,6 +49,8 @@ from ad_compiler.ir import (
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.markers import remove_markers
 from ad_compiler.rules.shapes import describe, is_complex, type_of
+from ad_compiler.transforms.batch_directions import batch_directions
+from ad_compiler.transforms.bind_unbound import bind_unbound
 from ad_compiler.transforms.check_hooks import check_hooks
 from ad_compiler.transforms.cotangents import gradient_of
 from ad_compiler.transforms.dead_code import remove_dead_code
@@ -99,6 +101,7 @@ class Request:
     single_of: bool = True  # one of them, not a tuple
     backend: Backend = NUMPY
     holomorphic: bool = False  # the result is complex, and so is the derivative
+    block: int | None = 1  # how many directions a loop over them does at once; None: all
 
     @property
     def of_given(self) -> str | tuple[str, ...] | None:
@@ -150,7 +153,7 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
             function.shortcuts |= find_norms(function.forward)
         derive(request, source, lowered)
     for each in [function, *functions_called(function)]:
-        remove_markers(each)
+        remove_markers(each, whole)
     if whole:
         add_captures(function, lowered.context)  # those that rules of the user's own read
     for called in functions_called(function):
@@ -161,11 +164,14 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
     clean(lowered)
     if request.mode == "value":
         hoist_from_directions(function.forward)
+        if request.block != 1:
+            lowered.batched = batch_directions(function, lowered.context, request.block)
+            remove_dead_code(function.blocks, function.result)
         share(function, lowered.context)
 
 
-def written(request: Request, name: str, lowered: Lowered) -> str:
-    """Steps 6 to 9: the text, of a function called after `name`."""
+def written(request: Request, name: str, lowered: Lowered, whole: bool = True) -> str:
+    """Steps 6 to 9: the text, of a function called after `name`; it is read again where it is not `whole`."""
     function = lowered.function
     check_names(function)
     for each in [function, *functions_called(function)]:
@@ -176,6 +182,7 @@ def written(request: Request, name: str, lowered: Lowered) -> str:
             use_current(each)
             factor_products(each)
         protect_views(each)
+        bind_unbound(each, (ListType,) if whole else (ListType, ArrayType))
     show("tape", function)
     function.name = f"{name}_{SUFFIX[request.mode]}" if SUFFIX[request.mode] else name
     function.documentation = documentation(request, name)

@@ -39,6 +39,7 @@ from ad_compiler.rules.notation import (
     compile_time,
     elementwise,
     expansions,
+    is_definition,
     registry,
     replaced,
     ruled,
@@ -92,6 +93,10 @@ def call_operand(
     if isinstance(callee, MethodType) and callee.__func__ in ruled:
         return call_operand(context, node, callee.__func__, [callee.__self__, *positional], keywords)
     if isinstance(callee, MethodType) and isinstance(callee.__func__, FunctionType):
+        if is_definition(callee):
+            return write_out_definition(
+                context, node, callee.__func__, [callee.__self__, *positional], keywords
+            )
         return inline(context, node, callee.__func__, [callee.__self__, *positional], keywords)
     if is_hashable(callee):
         known = callee in registry or callee in expansions or callee in replaced

@@ -22,6 +22,7 @@ from ad_compiler.frontend.carried import (
     changed_lists,
     is_leaf,
 )
+from ad_compiler.frontend.checkpointed import check_repeatable
 from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.courses import Course
 from ad_compiler.frontend.lists import truth_of
@@ -87,6 +88,8 @@ def settle(state: LoopState) -> Outcome:
                 if state.context.result_unknown:
                     raise ResultUnknown(state.context.refuse(state.node, *_ENDLESS))
                 raise state.context.refuse(state.node, *_ENDLESS)
+            if loop.checkpoints is not None:
+                check_repeatable(state.context, state.node, loop.body)
             return finish(state, loop, params, memory)
         carried |= more
     raise state.context.refuse(state.node, "the kinds of what this loop changes do not settle", _ONE_KIND)
@@ -167,6 +170,7 @@ def lower_body(
     if state.course is not None:
         loop.bounds, loop.index = state.course.bounds, Value(INT)
         loop.index.loop = loop
+        loop.checkpoints = state.course.checkpoints
     test = node.test if isinstance(node, ast.While) else None
     walrus = test is not None and any(isinstance(part, ast.NamedExpr) for part in ast.walk(test))
     if test is not None and not walrus and not state.test_inside:

@@ -24,9 +24,10 @@ from ad_compiler.frontend.aliases import (
     root_of,
 )
 from ad_compiler.frontend.branches import run_branches
+from ad_compiler.frontend.checkpointed import checkpointed_course
 from ad_compiler.frontend.context import Context, controls, lower
 from ad_compiler.frontend.courses import Course, course_of
-from ad_compiler.frontend.iteration import Enumerated, Paired, is_known, items
+from ad_compiler.frontend.iteration import CheckpointedTurns, Enumerated, Paired, is_known, items
 from ad_compiler.frontend.lists import check_iterated
 from ad_compiler.frontend.loop_bodies import in_body, lower_loop
 from ad_compiler.frontend.loop_state import UNKNOWN
@@ -53,6 +54,8 @@ def run_for(context: Context, node: ast.For, rest: list[ast.stmt]) -> Outcome | 
     def turns() -> Outcome:
         operand = lower(context, node.iter)
         changes = len(context.lists.changes)
+        if isinstance(operand, CheckpointedTurns):
+            return run_course(context, node, checkpointed_course(context, node, operand))
         course = course_of(context, node.iter, operand)
         outcome = None
         if course is not None:
@@ -160,7 +163,8 @@ def run_course(context: Context, node: ast.For, course: Course) -> Outcome:
     try:
         return lower_loop(context, node, course)
     except Unsupported as error:
-        if UNKNOWN not in error.reason or any(isinstance(bound, Value) for bound in course.bounds):
+        unbounded = any(isinstance(bound, Value) for bound in course.bounds)
+        if UNKNOWN not in error.reason or unbounded or course.checkpoints is not None:
             raise
         numbers = range(*course.bounds)
         if len(numbers) > LONGEST_UNROLLED:

@@ -11,7 +11,7 @@ import ast
 import inspect
 import operator
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
 
@@ -24,6 +24,7 @@ import ad_compiler.frontend.matching
 import ad_compiler.frontend.protecting
 import ad_compiler.rules  # noqa: F401 -- registers the rules
 from ad_compiler.analysis.layout import is_array
+from ad_compiler.analysis.types import Shape
 from ad_compiler.builder import Builder
 from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.calls import call_operand, inline, run_in
@@ -67,6 +68,7 @@ class Lowered:
     function: Function
     differentiated: dict[str, Operand]  # parameter -> the structure of values it is differentiated as
     context: Context
+    batched: list[Shape] = field(default_factory=list)  # for one direction, of what is done for many at once
 
 
 def lower_program(
@@ -153,7 +155,8 @@ def lower_once(
         function.result = run_in(context, node, scope, node)
     context.scope = scope
     if results is not None:
-        function.result = written_results(context, node, scope, results)
+        after = {name: scope.names[AFTER.format(name)] for name in results.names}
+        function.result = written_results(context, node, after, results)
     function.result = current(context, function.result)
     check_overlaps(context, function)
     context.newer = {}  # from here on every value is what it was when it was computed
@@ -197,11 +200,11 @@ def remember_objects(context: Context, access: str, structure: Operand) -> None:
 AFTER = "{} after the call"
 
 
-def written_results(context: Context, node: ast.AST, scope: Scope, results: Results) -> Operand:
-    """What the arguments hold that receive the results; or the sum of it."""
+def written_results(context: Context, node: ast.AST, after: dict[str, Operand], results: Results) -> Operand:
+    """What the arguments hold `after` the call that receive the results; or the sum of it."""
     found: list[Operand] = []
     for name in results.names:
-        operand = scope.names[AFTER.format(name)]
+        operand = after[name]
         if isinstance(operand, Undecided):
             reason = f"what `{name}` holds after the call is not known: {operand.reason}"
             raise context.refuse(node, reason, operand.advice)

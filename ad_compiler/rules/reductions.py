@@ -84,23 +84,28 @@ def other_factors(a: Any, axis: Any) -> Any:
     return np.where(zero_count == 0, rest / without_zeros, np.where((zero_count == 1) & zeros, rest, 0.0))
 
 
+def attaining(a: Any, y: Any, axis: Any, keepdims: Any) -> Any:
+    """Where the extremum is attained: of what holds NaN it is NaN, as in NumPy."""
+    return (a == restored(y, a, axis, keepdims)) | (a != a)
+
+
 @rule(np.max, np.amax, infer=extremum_type, method="max", positional=2)
 def max(a: Any, axis: Any = None, keepdims: Any = False, *, y: Any, g: Any) -> Any:
-    attained = a == restored(y, a, axis, keepdims)
+    attained = attaining(a, y, axis, keepdims)
     share = restored(g, a, axis, keepdims) / attained.sum(axis=axis, keepdims=True)
     return np.where(attained, share, 0.0)
 
 
 @rule(np.min, np.amin, infer=extremum_type, method="min", positional=2)
 def min(a: Any, axis: Any = None, keepdims: Any = False, *, y: Any, g: Any) -> Any:
-    attained = a == restored(y, a, axis, keepdims)
+    attained = attaining(a, y, axis, keepdims)
     share = restored(g, a, axis, keepdims) / attained.sum(axis=axis, keepdims=True)
     return np.where(attained, share, 0.0)
 
 
 @pushforward(np.max, np.amax, np.min, np.amin)
 def extremum_tangent(a: Any, axis: Any = None, keepdims: Any = False, *, y: Any, a_dot: Any) -> Any:
-    attained = a == restored(y, a, axis, keepdims)
+    attained = attaining(a, y, axis, keepdims)
     total = np.sum(np.where(attained, a_dot, 0.0), axis, keepdims=keepdims)
     return total / np.sum(attained, axis, keepdims=keepdims)
 

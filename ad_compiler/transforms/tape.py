@@ -41,6 +41,7 @@ from ad_compiler.ir import (
     values_in,
 )
 from ad_compiler.rules.notation import constant, registry
+from ad_compiler.transforms.checkpoints import run_again
 from ad_compiler.transforms.hoist import hoist_for_reverse
 from ad_compiler.transforms.rollback import roll_back
 from ad_compiler.transforms.saving import LONG, choose, price_of_saving
@@ -67,6 +68,7 @@ def record(function: Function, repeated: bool) -> None:
     """Put on tapes what the reverse sweep reads; `repeated` if it may run more than once (a pullback)."""
     if function.reverse is not None and any(isinstance(n, Loop) for n in nodes_in(function.forward)):
         hoist_for_reverse(function)
+        run_again(function, repeated)
         read_what_stays(function)
         roll_back(function)
         Recorder(function, repeated).run()

@@ -21,6 +21,7 @@ import numpy as np
 from llvmlite import ir
 from numba import config, njit, types
 from numba.core import cgutils
+from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 
 OPTIONS: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -70,6 +71,17 @@ def declared(builder: Any, name: str, dtype: Any, parts: str, result: str = "v")
     kind = ir.FunctionType(letters[result], [letters[letter] for letter in parts])
     prefix = "s" if dtype == types.float32 else "d"
     return cgutils.get_or_insert_function(builder.module, kind, f"ad_compiler_cblas_{prefix}{name}")
+
+
+@intrinsic
+def with_strides(typing_context, array):
+    """The array as one of any layout: products are compiled once for matrices, turned or not."""
+    general = array.copy(layout="A")
+
+    def generate(context, builder, signature, arguments):
+        return impl_ret_borrowed(context, builder, general, arguments[0])
+
+    return general(array), generate
 
 
 @intrinsic
@@ -175,6 +187,10 @@ if IS_FOUND:
         gemv(a, np.int32(TRANSPOSED), a.shape[1], a.shape[0], a.shape[1], x, out)
 
 else:
+    if config.DISABLE_JIT:
+
+        def with_strides(array):
+            return array
 
     @njit(**OPTIONS)
     def multiply_matrices(a, b, out):

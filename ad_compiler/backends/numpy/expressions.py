@@ -52,6 +52,9 @@ class Expressions:
     ) -> None:
         self.name_of = name_of
         self.is_ours = is_ours
+        self.schedule: str | None = (
+            "turns_ahead"  # what the function is called that says which states are kept
+        )
 
     def text(self, operand: Operand) -> str:
         return self.operand(operand)[0]

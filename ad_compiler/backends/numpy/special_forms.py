@@ -151,12 +151,21 @@ def _sum_where_broadcast(printer: Expressions, node: Operation) -> Text:
     )
 
 
+def _bit_length(printer: Expressions, node: Operation) -> Text:
+    (n,) = node.arguments
+    number = printer.at_least(n, Precedence.ATOM) if n.type.python else f"int({printer.text(n)})"
+    return f"{number}.bit_length()", Precedence.ATOM
+
+
 def _push(printer: Expressions, node: Operation) -> Text:
     recorded, values = node.arguments
     return f"{printer.text(recorded)}.append({printer.text(values)})", Precedence.ATOM
 
 
 def _marked(printer: Expressions, node: Operation) -> Text:
+    if node.primitive.text:
+        arguments = ", ".join(map(printer.text, node.arguments))
+        return f"{node.primitive.text}({arguments})", Precedence.ATOM
     return printer.operand(node.arguments[0])
 
 
@@ -174,6 +183,13 @@ def _matmul(printer: Expressions, node: Operation) -> Text:
         return f"{printer.at_least(a, Precedence.ATOM)}.dot({printer.text(b)})", Precedence.ATOM
     right = printer.at_least(b, Precedence.MULTIPLY + 1)
     return f"{printer.at_least(a, Precedence.MULTIPLY)} @ {right}", Precedence.MULTIPLY
+
+
+def _lu_solve(printer: Expressions, node: Operation) -> Text:
+    packed, exchanges, b, trans = node.arguments
+    form = f", trans={trans}" if trans else ""
+    factors = f"({printer.text(packed)}, {printer.text(exchanges)})"
+    return f"scipy.linalg.lu_solve({factors}, {printer.text(b)}{form})", Precedence.ATOM
 
 
 SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
@@ -195,6 +211,13 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "shares_memory": _shares_memory,
     "raise": _raise,
     "tape": lambda printer, node: ("[]", Precedence.ATOM),
+    "checkpoints": lambda printer, node: ("[]", Precedence.ATOM),
+    "kept": lambda printer, node: (f"len({printer.text(node.arguments[0])})", Precedence.ATOM),
+    "turns_ahead": lambda printer, node: (
+        f"{printer.schedule}({', '.join(map(printer.text, node.arguments))})",
+        Precedence.ATOM,
+    ),
+    "bit_length": _bit_length,
     "tape_copy": lambda printer, node: (f"{printer.text(node.arguments[0])}.copy()", Precedence.ATOM),
     "push": _push,
     "marked": _marked,
@@ -213,6 +236,7 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
         f"np.linalg.svd({printer.text(node.arguments[0])}, compute_uv=False)",
         Precedence.ATOM,
     ),
+    "lu_solve": _lu_solve,
     "matmul": _matmul,
     "part_of": lambda printer, node: (
         f"{printer.at_least(node.arguments[0], Precedence.ATOM)}[{node.arguments[1]}]",
