@@ -59,7 +59,7 @@ from ad_compiler.transforms.factor import factor_products
 from ad_compiler.transforms.forward_over_reverse import push_gradient_forward
 from ad_compiler.transforms.forward_program import push_forward
 from ad_compiler.transforms.gates import find_gates
-from ad_compiler.transforms.hoist_directions import hoist_from_directions
+from ad_compiler.transforms.hoist import hoist_from_directions
 from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in
 from ad_compiler.transforms.norms import find_norms
 from ad_compiler.transforms.protect import protect_views
