@@ -168,8 +168,8 @@ def checked_array(tangent: Any, primal: np.ndarray[Any, Any], what: str) -> np.n
 
 
 def checked_dtype(array: np.ndarray[Any, Any], dtype: np.dtype[Any], what: str) -> None:
-    """A tangent has the precision of its argument; whole numbers fit any, reals fit complex numbers."""
-    number = array.dtype.type(0)
-    loses = array.dtype.kind in "fc" and number.real.itemsize > dtype.type(0).real.itemsize and array.ndim
-    if array.dtype.kind not in ("biufc" if dtype.kind == "c" else "biuf") or loses:
+    """A tangent has the precision of its argument; whole numbers fit any, complex ones complex ones only."""
+    kind = array.dtype.kind
+    loses = kind in "fc" and array.ndim and np.result_type(array.dtype, dtype) != dtype
+    if kind not in "iufc" or loses or (kind == "c" and dtype.kind != "c"):
         raise TypeError(f"{what} has the dtype {array.dtype}, and {dtype} is needed: convert it")

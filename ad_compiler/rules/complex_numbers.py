@@ -37,7 +37,9 @@ ANALYTIC = names(
     exp2 expm1 log log2 log10 log1p sqrt square reciprocal sin cos tan arcsin arccos arctan sinh cosh
     tanh arcsinh arccosh arctanh sinc sum mean prod cumsum cumprod matmul dot inner outer tensordot
     einsum inv det solve matrix_power multi_dot eigvals eig expm roots
-    polyadd polysub polymul polyder polyint
+    polyadd polysub polymul polyder polyint lu lu_factor lu_solve solve_triangular solve_banded expm_frechet
+    sqrtm logm coshm sinhm tanhm cosm sinm tanm solve_sylvester toeplitz circulant
+    hankel companion convolution_matrix solve_toeplitz matmul_toeplitz
     """
 )
 REARRANGING = names(
@@ -46,7 +48,7 @@ REARRANGING = names(
     array asarray astype copy ascontiguousarray concatenate stack getitem index_add index_set full
     full_like tril triu diagonal diag trace roll repeat tile pad diff sliding_window_view item complex
     complex64 complex128 clongdouble linspace part_of append rot90 rollaxis kron cross diagflat resize
-    insert delete trapezoid polyval vander ediff1d tape_copy
+    insert delete trapezoid polyval vander ediff1d tape_copy sum_where_broadcast
     """
 )
 OWN = names(
@@ -58,10 +60,15 @@ OWN = names(
 )
 
 
+def is_known(name: str) -> bool:
+    """Whether the rule of an operation holds for complex numbers."""
+    return name in ANALYTIC or name in REARRANGING or name in OWN
+
+
 def check_complex(node: Operation, active: Set[Value]) -> None:
     """Refuse to differentiate an operation on complex numbers by a rule that holds for real ones only."""
     name = node.primitive.name
-    if name in ANALYTIC or name in REARRANGING or name in OWN or name.startswith("list_"):
+    if is_known(name) or name.startswith("list_"):
         return
     for value in (*values_in(node.arguments), node.result):
         if isinstance(value.type, ArrayType) and value.type.dtype.kind == "c" and value in active:
@@ -115,6 +122,16 @@ def angle(z: Any, deg: Any = False) -> Any:
     if not is_complex(z):
         return 0.0
     return -1j / z * (57.29577951308232 if deg else 1.0)  # 180 / pi
+
+
+@expansion(np.iscomplexobj)
+def iscomplexobj(builder: Builder, x: Operand) -> Operand:
+    return is_complex(x)
+
+
+@expansion(np.isrealobj)
+def isrealobj(builder: Builder, x: Operand) -> Operand:
+    return not is_complex(x)
 
 
 @expansion(complex)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.rules.assembling import broadcast_arrays
+from ad_compiler.rules.assembling import broadcast_arrays, product
 from ad_compiler.rules.notation import at_compile_time, written_out
 from ad_compiler.rules.shapes import normalized_axes, rank_of
 
@@ -28,7 +28,7 @@ def as_axes(a: Any, axes: Any) -> tuple[int, ...]:
 @written_out(np.apply_along_axis)
 def apply_along_axis(func1d: Any, axis: Any, arr: Any, *args: Any, **kwargs: Any) -> Any:
     rows = np.moveaxis(arr, axis, -1)
-    flat = np.reshape(rows, (-1, np.shape(rows)[-1]))
+    flat = np.reshape(rows, (product(np.shape(rows)[:-1]), np.shape(rows)[-1]))
     results = np.array([func1d(row, *args, **kwargs) for row in flat])
     whole = np.reshape(results, np.shape(rows)[:-1] + np.shape(results)[1:])
     if np.ndim(results) == 1:

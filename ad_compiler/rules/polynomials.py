@@ -45,7 +45,7 @@ def polysub(a1: Any, a2: Any) -> Any:
 
 def filled(p: Any, number: Any) -> Any:
     """The coefficients with zeros in front, `number` of them in all."""
-    return np.concatenate([np.zeros(number - np.shape(p)[0]), p])
+    return np.concatenate([np.zeros(number - np.shape(p)[0], dtype=np.asarray(p).dtype), p])
 
 
 @definition(np.polymul)

@@ -41,9 +41,9 @@ def conv_net_loss_value_and_grad(params, images, y, regularisation=0.001):
     output_weights_bar += pooled.T.dot(shifted_bar)
     # d(pooled: FloatArray = np.max(blocks, axis=(2, 4)).reshape(n, -1))
     largest_bar = np.reshape(pooled_bar, (y.shape[0], largest.shape[1], largest.shape[2], h))
-    equal = blocks == largest[:, :, None, :, None]
-    quotient = largest_bar[:, :, None, :, None] / equal.sum(axis=(2, 4), keepdims=True)
-    blocks_bar = np.where(equal, quotient, 0.0)
+    either = (blocks == largest[:, :, None, :, None]) | (blocks != blocks)
+    quotient = largest_bar[:, :, None, :, None] / either.sum(axis=(2, 4), keepdims=True)
+    blocks_bar = np.where(either, quotient, 0.0)
     # d(blocks = features.reshape(n, rows // 2, 2, columns // 2, 2, h))
     features_bar = np.reshape(blocks_bar, (y.shape[0], rows, columns, h))
     # d(features = np.maximum(0.0, convolved))

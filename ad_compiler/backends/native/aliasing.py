@@ -32,6 +32,7 @@ from ad_compiler.backends.native.nests import (
     Whole,
     codes_in,
 )
+from ad_compiler.backends.numpy.nouns import NOUNS
 
 NAME = r"[A-Za-z_]\w*"
 ALIAS = re.compile(rf"({NAME}) = ({NAME})")
@@ -47,10 +48,16 @@ def remove_aliases(programs: list[list[Code]], outputs: list[str], made: set[str
         if found is None:
             return outputs
         name, source = found
+        names = {source: name} if is_name_of_operation(source) and source not in made else {name: source}
         for program in programs:
-            rename(program, {name: source})
+            rename(program, names)
             drop_identities(program)
-        outputs = [renamed(text, {name: source}) for text in outputs]
+        outputs = [renamed(text, names) for text in outputs]
+
+
+def is_name_of_operation(source: str) -> bool:
+    """Whether any other name says more."""
+    return re.sub(r"_\d+$", "", source) in {*NOUNS.values(), "zeros", "ones", "empty"}
 
 
 def removable(programs: list[list[Code]], made: set[str]) -> Iterator[tuple[str, str]]:
@@ -142,3 +149,5 @@ def rename(body: list[Code], names: dict[str, str]) -> None:
         elif isinstance(code, Repeat):
             code.head = renamed(code.head, names)
             code.reads = frozenset(names.get(each, each) for each in code.reads)
+            if code.bounds is not None:
+                code.bounds = (number(code.bounds[0]), number(code.bounds[1]))

@@ -8,7 +8,7 @@ BLAS of the system, `np.dot` is what is called.
 
     multiply_matrices(a, b, out)      out = a @ b, for any strides that BLAS can take
 """
-# mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="misc"
+# mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="misc,call-arg,attr-defined"
 # Numba infers the types of these functions, and its decorators have none.
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 from llvmlite import ir
 from numba import config, njit, types
 from numba.core import cgutils
+from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 
 OPTIONS: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -47,7 +48,7 @@ def addresses_in_numpy() -> dict[str, int]:
 
 
 ADDRESSES = addresses_in_numpy()
-IS_FOUND = bool(ADDRESSES) and not config.DISABLE_JIT  # type: ignore[attr-defined]
+IS_FOUND = bool(ADDRESSES) and not config.DISABLE_JIT
 for _name, _address in ADDRESSES.items():
     llvmlite.binding.add_symbol(f"ad_compiler_cblas_{_name}", _address)
 
@@ -70,6 +71,17 @@ def declared(builder: Any, name: str, dtype: Any, parts: str, result: str = "v")
     kind = ir.FunctionType(letters[result], [letters[letter] for letter in parts])
     prefix = "s" if dtype == types.float32 else "d"
     return cgutils.get_or_insert_function(builder.module, kind, f"ad_compiler_cblas_{prefix}{name}")
+
+
+@intrinsic
+def with_strides(typing_context, array):
+    """The array as one of any layout: products are compiled once for matrices, turned or not."""
+    general = array.copy(layout="A")
+
+    def generate(context, builder, signature, arguments):
+        return impl_ret_borrowed(context, builder, general, arguments[0])
+
+    return general(array), generate
 
 
 @intrinsic
@@ -175,6 +187,10 @@ if IS_FOUND:
         gemv(a, np.int32(TRANSPOSED), a.shape[1], a.shape[0], a.shape[1], x, out)
 
 else:
+    if config.DISABLE_JIT:
+
+        def with_strides(array):
+            return array
 
     @njit(**OPTIONS)
     def multiply_matrices(a, b, out):

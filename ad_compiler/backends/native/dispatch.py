@@ -3,12 +3,11 @@
     def loss_grad(params, x):
         try:
             made = kernel(params["W"], params["b"], x)
-        except Departure:
-            made = None
-        if made is None:
+        except departures:
+            made = departures
+        if made is departures:
             return numpy_code(params, x)
-        r0, r1 = made
-        return {"W": r0, "b": r1}
+        r0, r1 = made; return {"W": r0, "b": r1}
 
 The loader puts the guards in front of it, as it does for NumPy code.
 """
@@ -41,6 +40,7 @@ from ad_compiler.backends.native.lowering import Lowered, lower, nothing
 from ad_compiler.backends.native.nests import Allocate, codes_in
 from ad_compiler.backends.numpy.emit import header
 from ad_compiler.backends.numpy.expressions import Expressions
+from ad_compiler.errors import Unsupported
 from ad_compiler.ir import Operand, Value, values_in
 from ad_compiler.parsing import parse_module
 from ad_compiler.pipeline import Program
@@ -68,17 +68,21 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
     options = 'error_model="numpy", no_cfunc_wrapper=True'
     if program.request.backend.fastmath:
         options += f", fastmath={FASTMATH}"
-    plain, cached = module(texts, options), module(texts, f"{options}, cache=True")
+    library, modules = lowered.frame.library, lowered.frame.modules
+    plain, cached = (module(texts, each, library, modules) for each in (options, f"{options}, cache=True"))
     names = [text[len("def ") : text.index("(")] for text in texts]
-    with announced(program.name):
-        functions = load_functions(
-            plain,
-            cached if program.request.backend.cache else None,
-            names,
-            lambda made: compile_all(program, lowered, texts, saved, made),
-        )
-    namespace = {f"_ad_kernel_{n}": each for n, each in enumerate(functions)}
-    namespace["_ad_departures"] = (Departure, OverflowError)
+    try:
+        with announced(program.name):
+            functions = load_functions(
+                plain,
+                cached if program.request.backend.cache else None,
+                names,
+                lambda made: compile_all(lowered, texts, saved, made),
+            )
+    except Exception as error:
+        raise gap(program, error) from None
+    namespace = {f"_ad_kernel_{n}": entry_point(each) for n, each in enumerate(functions)}
+    namespace["_ad_departures"] = (Exception,) if library else (Departure, OverflowError)
     namespace |= scalar_types(program)
     if separate:
         text = pullback_wrapper(program, lowered, texts, saved, forwarding)
@@ -87,32 +91,38 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
     return Native(plain, text, namespace, functions[0])
 
 
-def compile_all(
-    program: Program, lowered: Lowered, texts: list[str], saved: list[str], functions: list[Any]
-) -> None:
+def compile_all(lowered: Lowered, texts: list[str], saved: list[str], functions: list[Any]) -> None:
     """Have Numba compile now, so that what it says is said as a refusal."""
-    from numba.core.errors import NumbaError
-
     if is_disabled():
         return
     by_name = {lowered.frame.names[value]: numba_type(type_of(value)) for value in lowered.inputs}
     by_name |= {lowered.frame.names[value]: numba_type(type_of(value)) for value in lowered.seeds}
-    try:
-        returned = compile_for(functions[0], tuple(by_name[name] for name in parameters_of(texts[0])))
-        if len(functions) > 1:
-            parts = list(returned) if len(lowered.results) + len(saved) != 1 else [returned]
-            by_name |= dict(zip(saved, parts[len(lowered.results) :], strict=True))
-            compile_for(functions[1], tuple(by_name[name] for name in parameters_of(texts[1])))
-    except NumbaError as error:
-        scope = program.lowered.context.scope
-        assert scope is not None
-        source = scope.source
-        first = str(error).strip().split("\n")[0]
-        raise source.refuse(
-            source.node,
-            f"Numba cannot compile the native code of this function ({first})",
-            'use backend="numpy", and report this: it is a gap in the native backend',
-        ) from None
+    returned = compile_for(functions[0], tuple(by_name[name] for name in parameters_of(texts[0])))
+    if len(functions) > 1:
+        parts = list(returned) if len(lowered.results) + len(saved) != 1 else [returned]
+        by_name |= dict(zip(saved, parts[len(lowered.results) :], strict=True))
+        compile_for(functions[1], tuple(by_name[name] for name in parameters_of(texts[1])))
+
+
+def gap(program: Program, error: Exception) -> Unsupported:
+    """What is said of an error of Numba's or LLVM's: no traceback of theirs reaches a user."""
+    scope = program.lowered.context.scope
+    assert scope is not None
+    source = scope.source
+    first = str(error).strip().split("\n")[0]
+    return source.refuse(
+        source.node,
+        f"Numba cannot compile the native code of this function ({first})",
+        'use backend="numpy", and report this: it is a gap in the native backend',
+    )
+
+
+def entry_point(function: Any) -> Any:
+    """The machine code itself: the guard has seen to the types, so Numba's dispatcher need not."""
+    if is_disabled():
+        return function
+    (compiled,) = function.overloads.values()
+    return compiled.entry_point
 
 
 def numba_type(kind: ArrayType) -> Any:
@@ -197,18 +207,24 @@ def scalar_types(program: Program) -> dict[str, Any]:
     return {f"_ad_{kind.dtype.name}": np.dtype(kind.dtype).type for kind in kinds if kind.rank == 0}
 
 
-def call_lines(target: list[str], call: str, fallback: str, indent: str) -> list[str]:
-    lines = [
+def call_lines(call: str, then: str, fallback: str, indent: str) -> list[str]:
+    """Call compiled code, and do `then` with what it makes; the NumPy code answers where it departs."""
+    return [
         f"{indent}try:",
         f"{indent}{INDENT}_ad_made = {call}",
         f"{indent}except _ad_departures:",
-        f"{indent}{INDENT}_ad_made = None",
-        f"{indent}if _ad_made is None:",  # behind `except`: NumPy code raises exceptions of its own
+        f"{indent}{INDENT}_ad_made = _ad_departures",
+        f"{indent}if _ad_made is _ad_departures:",  # behind `except`: NumPy code raises exceptions of its own
         f"{indent}{INDENT}return {fallback}",
+        *([f"{indent}{then}"] if then else []),
     ]
-    if target:
-        lines.append(f"{indent}{', '.join(target)} = _ad_made")
-    return lines
+
+
+def taken_apart(names: list[str], returned: str) -> str:
+    """Return the structure `returned` of the `names` that compiled code returned together."""
+    if returned == ", ".join(names):
+        return "return _ad_made"
+    return f"{', '.join(names)} = _ad_made; return {returned}" if names else f"return {returned}"
 
 
 def wrapper(program: Program, lowered: Lowered, texts: list[str], forwarding: list[str]) -> str:
@@ -219,8 +235,9 @@ def wrapper(program: Program, lowered: Lowered, texts: list[str], forwarding: li
     names, by_value = results_by_value(structure, "r")
     given = ", ".join(argument(lowered, name) for name in parameters_of(texts[0]))
     lines = [header(fn), f'{INDENT}"""{fn.documentation}"""']
-    lines += call_lines(names, f"_ad_kernel_0({given})", f"_ad_numpy({', '.join(forwarding)})", INDENT)
-    lines.append(f"{INDENT}return {rebuilt(structure, by_value)}")
+    fallback = f"_ad_numpy({', '.join(forwarding)})"
+    returned = taken_apart(names, rebuilt(structure, by_value))
+    lines += call_lines(f"_ad_kernel_0({given})", returned, fallback, INDENT)
     return "\n".join(lines) + "\n"
 
 
@@ -235,12 +252,14 @@ def pullback_wrapper(
     given = ", ".join(argument(lowered, name) for name in parameters_of(texts[0]))
     numpy_call = f"_ad_numpy({', '.join(forwarding)})"
     lines = [header(fn), f'{INDENT}"""{fn.documentation}"""']
-    lines += call_lines([*names, *kept.values()], f"_ad_kernel_0({given})", numpy_call, INDENT)
+    all_names = ", ".join([*names, *kept.values()])
+    then = f"{all_names} = _ad_made" if all_names else ""
+    lines += call_lines(f"_ad_kernel_0({given})", then, numpy_call, INDENT)
     seed = next((str(v.access).split("[")[0].split(".")[0] for v in lowered.seeds), "result_bar")
     lines += ["", f"{INDENT}def pullback({seed}):"]
     parts = [kept[name] if name in kept else argument(lowered, name) for name in parameters_of(texts[1])]
     call = f"_ad_kernel_1({', '.join(parts)})"
-    lines += call_lines(gradients, call, f"{numpy_call}[1]({seed})", INDENT * 2)
-    lines += [f"{INDENT * 2}return {rebuilt(fn.reverse_result, gradient_by_value)}", ""]
+    taken = taken_apart(gradients, rebuilt(fn.reverse_result, gradient_by_value))
+    lines += [*call_lines(call, taken, f"{numpy_call}[1]({seed})", INDENT * 2), ""]
     lines.append(f"{INDENT}return {Expressions(lambda value: by_value[value]).text(fn.result)}, pullback")
     return "\n".join(lines) + "\n"

@@ -8,7 +8,7 @@ nan, and subnormal arguments and results are right. Numbers of 32 bits are compu
 
 The functions are compiled with `contract` alone: with `reassoc`, adding and subtracting 1.5 * 2**52 cancels.
 """
-# mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="misc"
+# mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="misc,assignment"
 # Numba infers the types of these functions, and its decorators have none.
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ from ad_compiler.rules.shapes import type_of
 
 Extents = tuple[Affine, ...]
 RESERVED = frozenset(
-    [*keyword.kwlist, "np", "math", "njit", "Departure", "abs", "min", "max", "range", "int"]
+    [*keyword.kwlist, "np", "math", "time", "scipy", "njit", "objmode", "Departure"]
+    + ["abs", "min", "max", "range", "int", "complex"]
 )
 SUBSCRIPTS = "ijklpqrs"
 
@@ -52,6 +53,8 @@ class Frame:
         self.equal: dict[str, Affine] = {}
         self.facts: dict[str, Affine] = {}  # what equals what from the start on
         self.checks: list[Code] = []  # that it does
+        self.modules: set[str] = set()  # of other libraries, for calls of functions as they are
+        self.library: dict[str, str] = {}  # functions that call a library: their text, and the name of each
         self.least_checked: dict[Terms, Affine] = {}  # what is checked not to be negative, by its names
         self.check_of: dict[Terms, Code] = {}
         self.conditional = 0  # how many branches are around
@@ -165,6 +168,13 @@ class Frame:
         result: Affine = self.known[key]
         return result
 
+    def length_of(self, turns: Affine) -> Affine:
+        """How many turns a loop takes, computed in front of everything if that is possible."""
+        if self.is_nonnegative(turns):
+            return turns
+        text = f"max({turns}, 0)"
+        return self.define_number(text, "turns") if self.is_settled(text) else Affine.of(text)
+
     def is_settled(self, text: str) -> bool:
         """Whether an expression is made of lengths of the inputs, and cannot depart."""
         names = names_in(text)
@@ -199,8 +209,8 @@ class Frame:
         least = self.ranges.least(self.normal(number), self.fixed)
         if least is None:
             return False
-        if least.known is not None and least.known >= 0:
-            return True
+        if least.known is not None:
+            return least.known >= 0
         strictest = self.least_checked.get(least.terms)
         if strictest is None or least.constant < strictest.constant:
             if strictest is not None:

@@ -9,20 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from ad_compiler.analysis.types import ArrayType, ListType, same_length
-from ad_compiler.backends.native import joining, products, reductions, scalars
+from ad_compiler.backends.native import joining, library, products, reductions, scalars
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import remove_aliases
 from ad_compiler.backends.native.arranging import arrange
-from ad_compiler.backends.native.elements import PULLS, Elements, affine, sum_of_names
+from ad_compiler.backends.native.contracting import Contractor
+from ad_compiler.backends.native.elements import Elements, affine, sum_of_names
 from ad_compiler.backends.native.extents import find_extents
+from ad_compiler.backends.native.forms import has_loops
 from ad_compiler.backends.native.frame import Extents, Frame
 from ad_compiler.backends.native.fusing import fuse, normalise
+from ad_compiler.backends.native.gathering import Gatherer
 from ad_compiler.backends.native.hoisting import hoist
 from ad_compiler.backends.native.materialising import as_scalar, in_memory, materialise
 from ad_compiler.backends.native.nests import (
+    Allocate,
     Choice,
     Code,
     Comment,
@@ -31,6 +33,7 @@ from ad_compiler.backends.native.nests import (
     Line,
     Repeat,
     Scalar,
+    codes_in,
     text_of,
 )
 from ad_compiler.backends.native.planning import UPDATES, Writes, is_plain_reshape
@@ -52,6 +55,7 @@ from ad_compiler.ir import (
     PullbackCall,
     Statement,
     Value,
+    modules_of,
     values_in,
 )
 from ad_compiler.refusal import Refusal
@@ -66,15 +70,12 @@ NESTED: dict[str, Nested] = {
     "var": reductions.reduce_to_spread,
     "std": reductions.reduce_to_spread,
     "cumsum": reductions.accumulate,
+    "cumprod": reductions.accumulate,
     **dict.fromkeys(["matmul", "dot", "inner", "tensordot", "einsum"], products.multiply),
     "concatenate": joining.concatenate,
     "stack": joining.stack,
     "linspace": joining.linspace,
-    "sort": joining.sort,
-    "argsort": joining.sort,
-    "flatnonzero": joining.flat_positions,
 }
-WIDE = (np.dtype(np.float16), np.dtype(np.longdouble))
 DEPARTING = frozenset({"require", "assert", "raise"})
 
 
@@ -94,7 +95,10 @@ class Lowered:
 def lower(function: Function, separate: bool, reserved: frozenset[str]) -> Lowered:
     """Lower a whole program; raises `Unsupported` for what has no native form."""
     arrange(function)
+    modules = modules_of(function)
+    reserved |= {module.split(".")[0] for module in modules}
     frame = Frame(function, Writes(function, separate), reserved)
+    frame.modules = modules - {"numpy"}
     return Lowering(frame).run(separate)
 
 
@@ -143,9 +147,11 @@ class Lowering:
             outputs = remove_aliases(sweeps, outputs, inputs_made)
             count = len(lowered.results)
             lowered.results, lowered.gradients = outputs[:count], outputs[count:]
+            Contractor(sweeps, self.dtypes(sweeps), frame.fresh, frame.length_of).run()
+            Gatherer(sweeps, outputs, frame.require_nonnegative).run()
             fuse(sweeps, outputs)
+            hoist(sweeps, frame.made_in_loops, outputs)
             for sweep in sweeps:
-                hoist(sweep, frame.made_in_loops, outputs)
                 vectorise(sweep)
             return lowered
         except Refusal as refusal:
@@ -153,7 +159,7 @@ class Lowering:
 
     def input(self, value: Value) -> None:
         kind = value.type
-        if not isinstance(kind, ArrayType) or kind.dtype.kind not in "biuf" or kind.dtype.itemsize > 8:
+        if not isinstance(kind, ArrayType) or not scalars.has_memory(kind):
             raise Refusal(f"`{value.access}` is a {kind}, which has no native form", scalars.ADVICE)
         name = self.frame.give(value, self.frame.fresh(str(value.access)))
         self.frame.extents[value] = self.frame.input_extents(name, kind, self.reverse)
@@ -170,6 +176,21 @@ class Lowering:
             else:
                 found.append(in_memory(self.frame, self.elements, value))
         return found
+
+    def dtypes(self, sweeps: list[list[Code]]) -> dict[str, str]:
+        """The dtypes of arrays, as code names them."""
+        known = {
+            name: scalars.dtype_text(value.type.dtype)
+            for name, value in self.frame.value_of.items()
+            if isinstance(value.type, ArrayType)
+        }
+        made = {
+            code.name: code.dtype
+            for sweep in sweeps
+            for code in codes_in(sweep)
+            if isinstance(code, Allocate)
+        }
+        return known | made
 
     # Blocks
 
@@ -217,17 +238,22 @@ class Lowering:
         if name == "push":
             self.tapes.push(node)
             return
+        if node.primitive.guard:
+            return  # what a library gives is compared where it is called
         if name == "checkpoints":
             raise Refusal("a loop under `checkpointed` has no native form", scalars.ADVICE)
-        if node.primitive.kind == "definition" or has_other_order(node) or is_foreign(node):
-            raise Refusal(f"`{node.primitive.text or name}` has no native form yet", scalars.ADVICE)
         if node.primitive.effect:
             raise Refusal(f"`{node.primitive.text or name}` has no native form", scalars.ADVICE)
+        if name == "part_of" and node.result in frame.names:
+            return
+        if not has_loops(node):
+            library.call(frame, self.elements, node)
+            return
         if isinstance(result.type, ListType):
             raise Refusal("a list that changes its length has no native form", scalars.ADVICE)
         if not isinstance(result.type, ArrayType):
             return  # a message: NumPy code makes it
-        if result.type.dtype.kind not in "biuf" or result.type.dtype in WIDE:
+        if not scalars.has_memory(result.type):
             raise Refusal(f"numbers of {result.type.dtype} have no native form", scalars.ADVICE)
         extents = find_extents(frame, self.elements, node)
         frame.extents[result] = extents
@@ -248,8 +274,6 @@ class Lowering:
         if nested is not None:
             nested(frame, self.elements, node, extents)
             return
-        if name not in PULLS and node.primitive.kind not in ("elementwise", "constant"):
-            raise Refusal(f"`{node.primitive.text or name}` has no native form yet", scalars.ADVICE)
         materialise(frame, self.elements, node, extents)
 
     def asked(self, node: Operation) -> None:
@@ -386,7 +410,7 @@ class Lowering:
                 frame.write(Line(f"{name} = {source}{copied}", frozenset({source}), frozenset({name})))
         head, index, turns, reads = self.head(node)
         starts = self.tapes.starts() if not self.reverse else []
-        repeat = Repeat(head, reads=reads, index=index)
+        repeat = Repeat(head, reads=reads, index=index, bounds=self.bounds_of(node))
         self.tapes.turns.append(turns)
         frame.depth += 1
         may_leave = node.condition is not None or node.leave != 0
@@ -447,6 +471,15 @@ class Lowering:
             return False
         own = type_of(initial).shape
         return all(same_length(a, b) for a, b in zip(own, kind.shape, strict=True))
+
+    def bounds_of(self, node: Loop) -> tuple[Affine, Affine] | None:
+        """The first turn of a loop and the one behind its last, if all of them are taken in steps of 1."""
+        if node.bounds is None or node.condition is not None or node.leave != 0:
+            return None
+        start, stop, step = (affine(self.frame, self.elements, bound) for bound in node.bounds)
+        if step == -1:
+            return stop + 1, start + 1
+        return (start, stop) if step == 1 else None
 
     def head(self, node: Loop) -> tuple[str, str, str | None, frozenset[str]]:
         """The head of a loop, the name of its index, and how many turns it has if that is known outside."""
@@ -526,18 +559,6 @@ class Lowering:
             frame.write(Choice(Scalar(f"{text} != 0", scalars.COMPARE), [Line("break")]))
         elif leave != 0:
             frame.write(Line("break"))
-
-
-def has_other_order(node: Operation) -> bool:
-    """Whether the elements of a flat array are taken in Fortran's order."""
-    return node.primitive.name in ("ravel", "flatten") and node.arguments[1] != "C"
-
-
-def is_foreign(node: Operation) -> bool:
-    """Whether a function is not one of NumPy's own namespace: another may have the same name."""
-    text = node.primitive.text
-    known = text in ("np.linalg.norm", "np.lib.stride_tricks.sliding_window_view")
-    return (text.count(".") > 1 and not known) or text.startswith(("scipy", "time"))
 
 
 def is_single(node: Operation) -> bool:

@@ -18,6 +18,7 @@ from ad_compiler.backends.native.blas import (
     multiply_vectors,
     multiply_with_rows,
     multiply_with_vector,
+    with_strides,
 )
 from ad_compiler.backends.native.departure import Departure
 from ad_compiler.backends.native.elementary import vector_exp as vector_exp
@@ -84,6 +85,13 @@ def turns(start, stop, step):
 @inlined
 def divide(a, b):
     """Python's division of two of its numbers."""
+    if b == 0:
+        raise Departure
+    return a / b
+
+
+@inlined
+def complex_divide(a, b):
     if b == 0:
         raise Departure
     return a / b
@@ -342,9 +350,14 @@ def grown(tape, size):
     return longer
 
 
-@in_any_order
+@inlined
 def product_of_matrices(a, b, out):
     """`out = a @ b`: loops where the call of a library would take longer than they."""
+    product_of_strided_matrices(with_strides(a), with_strides(b), out)
+
+
+@in_any_order
+def product_of_strided_matrices(a, b, out):
     rows, columns = out.shape
     inner = a.shape[1]
     if rows * columns * inner > 1000:

@@ -30,6 +30,8 @@ NOUNS = {
     "absolute": "magnitude",
     "eq": "equal",
     "ne": "different",
+    "or_": "either",
+    "and_": "both",
     "lt": "below",
     "le": "below",
     "gt": "above",

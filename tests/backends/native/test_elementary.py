@@ -36,7 +36,7 @@ def arguments(name: str, count: int) -> np.ndarray[Any, Any]:
         return np.concatenate(
             [np.abs(near), np.exp(random.uniform(-745, 709, count)), 1 + near * 1e-3, sizes]
         )
-    wide = random.uniform(-746, 710, count) if name == "exp" else random.uniform(-22, 22, count)
+    wide = random.uniform(-746, 709.7, count) if name == "exp" else random.uniform(-22, 22, count)
     return np.concatenate([near, wide, sizes, -sizes])
 
 
@@ -78,8 +78,8 @@ def test_every_number_of_32_bits(name: str) -> None:
         x = np.arange(start, start + 2**26, 1 if start % 2**29 == 0 else 97, dtype=np.uint32)
         x = x.view(np.float32)
         y = np.empty_like(x)
-        loop(x, y)
         with np.errstate(all="ignore"):
+            loop(x, y)
             expected = getattr(np, name)(x.astype(np.float64)).astype(np.float32)
         same = (y == expected) | (np.isnan(y) & np.isnan(expected))
         assert np.all(same | (np.abs(y - expected) <= np.spacing(np.abs(expected))))
