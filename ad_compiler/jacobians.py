@@ -286,7 +286,7 @@ class Derived:
         if known is None:
             name = f"{text.name}_{self.kind}"
             local = isinstance(self.primal, (LocalFunction, NestedDerivative))
-            namespace = {"f": Held(self.primal) if local else self.primal, "kept": Kept()}
+            namespace: dict[str, Any] = {"f": Held(self.primal) if local else self.primal, "kept": Kept()}
             namespace |= {"real": Real(), "has_complex": HasComplex()}
             namespace |= {"jvp": api.jvp, "vjp": api.vjp, "grad": api.grad}
             function = function_of_text(text.write(), name, namespace)
