@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, Literal
 
+from ad_compiler.analysis.saturation import saturation_of
 from ad_compiler.analysis.shift import shift_maxima
 from ad_compiler.analysis.types import ArrayType, ListType
 from ad_compiler.backends.numpy.emit import emit
@@ -299,7 +300,8 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
     context.builder.block = function.reverse
     inputs = list(values_in(lowered.differentiated))
     blocked = frozenset(shift_maxima(function.forward, function.result))
-    sweep = ReverseSweep(context, function.forward, inputs, function.shortcuts, blocked)
+    saturation = saturation_of(function.forward, function.result)
+    sweep = ReverseSweep(context, function.forward, inputs, function.shortcuts, blocked, saturation)
     output, aux = function.result, None
     if request.has_aux:
         output, aux = output
