@@ -75,8 +75,13 @@ class Text:
         parameters = [*self.arguments, *(["vector"] if self.kind == "hvp" else [])]
         body: Callable[[], list[str]] = getattr(self, f"{self.kind}_lines")
         lines = [f'"""{what[self.kind]}"""', *body()]
-        head = f"def {self.name}_{self.kind}({', '.join(parameters)}):"
+        head = f"def {self.title}({', '.join(parameters)}):"
         return "\n".join([head, *(f"{INDENT}{line}" for line in lines)]) + "\n"
+
+    @property
+    def title(self) -> str:
+        """The name of the program."""
+        return f"{self.name}_{self.kind}"
 
     @property
     def call(self) -> str:
@@ -303,8 +308,11 @@ class Derived:
         self.has_aux = has_aux
         self.backend = backend
         self.__name__ = name_of(fun)
-        self.__signature__ = signature_of(fun)
-        self._names = list(self.__signature__.parameters)
+        self.__signature__ = self._signature = signature_of(fun)
+        self._names = list(self._signature.parameters)
+        kinds = {parameter.kind for parameter in self._signature.parameters.values()}
+        self._starred = bool(kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD})
+        self._plain = kinds <= {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
         if kind == "hvp":
             vector = inspect.Parameter("vector", inspect.Parameter.POSITIONAL_OR_KEYWORD)
             listed = list(self.__signature__.parameters.values())
@@ -328,10 +336,9 @@ class Derived:
     ) -> tuple[Derivative, Sequence[Any], dict[str, Any]]:
         """The program for these arguments, and how they are given to it."""
         args, vectors = (args[:-1], args[-1:]) if self.kind == "hvp" else (args, ())
-        bound = inspect.signature(self.primal).bind(*args, **kwargs)
-        bound.apply_defaults()
-        given = dict(bound.arguments)
+        given = self.bound(args, kwargs)
         if self.kind == "hvp":
+            bound = inspect.BoundArguments(self._signature, given)
             vector = self.checked_vector(given, *vectors)
             self._newest = derivative_of(self.primal, "hvp", self.argnums, self.has_aux, backend=self.backend)
             return self._newest, [*bound.args, vector], bound.kwargs
@@ -340,6 +347,14 @@ class Derived:
             derivative = self.made_for(given, self.block_for(derivative, given))
         self._newest = derivative
         return derivative, list(given.values()), {}
+
+    def bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of the function by name."""
+        if self._plain and not kwargs and len(args) == len(self._names):
+            return dict(zip(self._names, args, strict=True))
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return dict(bound.arguments)
 
     def block_for(self, derivative: Derivative, given: dict[str, Any]) -> int | None:
         """How many directions at once, for arguments of these sizes."""
@@ -368,17 +383,16 @@ class Derived:
         ]
         return parts[0] if single else tuple(parts)
 
-    def made_for(self, given: dict[str, Any], block: int | None = None) -> Derivative:
+    def made_for(self, given: dict[str, Any], block: int | None = None, **options: bool) -> Derivative:
         """The program for operands or arguments of these ranks, that does so many directions at once."""
-        text = self.text_for(given)
+        text = self.text_for(given, **options)
         known = self._made.get((text, block))
         if known is None:
-            name = f"{text.name}_{self.kind}"
             namespace: dict[str, Any] = {"f": self.called(), "kept": Kept()}
             namespace["precision"] = Precision()
             namespace |= {"real": Real(), "has_complex": HasComplex()}
             namespace |= {"jvp": api.jvp, "vjp": api.vjp, "grad": api.grad}
-            function = function_of_text(text.write(), name, namespace)
+            function = function_of_text(text.write(), text.title, namespace)
             request = Request(function, "value", (), False, backend=self.backend, block=block)
             known = self._made[text, block] = Derivative(function, request, ())
         return known
@@ -398,9 +412,8 @@ class Derived:
         return ElementByElement(fun, self.has_aux, tuple(map(self._names.index, self.chosen)))
 
     def text_for(self, given: dict[str, Any]) -> Text:
-        for parameter in signature_of(self.primal).parameters.values():
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                raise TypeError(f"{self!r} needs a function without * and ** among its parameters")
+        if self._starred:
+            raise TypeError(f"{self!r} needs a function without * and ** among its parameters")
         ranks = []
         for name in self.chosen:
             argument = given[name]
