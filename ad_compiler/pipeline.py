@@ -49,6 +49,7 @@ from ad_compiler.ir import (
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.markers import remove_markers
 from ad_compiler.rules.shapes import describe, is_complex, type_of
+from ad_compiler.transforms.batch_directions import batch_directions
 from ad_compiler.transforms.bind_unbound import bind_unbound
 from ad_compiler.transforms.check_hooks import check_hooks
 from ad_compiler.transforms.cotangents import gradient_of
@@ -100,6 +101,7 @@ class Request:
     single_of: bool = True  # one of them, not a tuple
     backend: Backend = NUMPY
     holomorphic: bool = False  # the result is complex, and so is the derivative
+    block: int | None = 1  # how many directions a loop over them does at once; None: all
 
     @property
     def of_given(self) -> str | tuple[str, ...] | None:
@@ -151,7 +153,7 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
             function.shortcuts |= find_norms(function.forward)
         derive(request, source, lowered)
     for each in [function, *functions_called(function)]:
-        remove_markers(each)
+        remove_markers(each, whole)
     if whole:
         add_captures(function, lowered.context)  # those that rules of the user's own read
     for called in functions_called(function):
@@ -162,6 +164,9 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
     clean(lowered)
     if request.mode == "value":
         hoist_from_directions(function.forward)
+        if request.block != 1:
+            lowered.batched = batch_directions(function, lowered.context, request.block)
+            remove_dead_code(function.blocks, function.result)
         share(function, lowered.context)
 
 

@@ -26,7 +26,9 @@ from tests import (
     test_rules_linalg,
     test_rules_rearranging,
     test_rules_scipy,
+    test_rules_scipy_linalg,
     test_rules_shapes,
+    test_rules_stats,
     test_rules_surface,
 )
 from tests.helpers import function_from_expression, generator, random_array
@@ -230,13 +232,15 @@ def elementwise_calls() -> Iterator[Call]:
             yield Call(form, (shape,) * len(domain), tuple(domain.values()))
     for text, interval in test_rules_scipy.ELEMENTWISE:
         yield Call(text, ((3,),) * 3, (interval,) * 3)
+    for text, points in test_rules_stats.calls():
+        yield Call(text, ((3,),), (points,))
 
 
 def array_calls() -> Iterator[Call]:
     tables: list[Any] = [
         *[test_rules_arrays.REDUCTIONS, test_rules_arrays.PRODUCTS, test_rules_shapes.SHAPES],
         *[test_rules_shapes.INDICES, test_rules_rearranging.TABLE, test_rules_surface.ALL],
-        *[test_rules_linalg.TABLE, test_rules_scipy.ARRAYS],
+        *[test_rules_linalg.TABLE, test_rules_scipy.ARRAYS, test_rules_scipy_linalg.TABLE],
     ]
     for table in tables:
         for lines, rows in table:

@@ -12,7 +12,6 @@ from types import ModuleType
 from typing import Any
 
 from ad_compiler.backends.native.caching import cached_module, discard, seal
-from ad_compiler.errors import Unsupported
 from ad_compiler.generated import keep_text
 
 _counter = itertools.count(1)
@@ -51,7 +50,7 @@ def load_functions(
             compiled(functions)
             seal(path)
             return functions
-        except (NumbaError, Unsupported):
+        except NumbaError:
             raise
         except Exception:  # whatever unpickling a damaged file may raise
             discard(path)

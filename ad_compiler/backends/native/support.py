@@ -91,6 +91,13 @@ def divide(a, b):
 
 
 @inlined
+def complex_divide(a, b):
+    if b == 0:
+        raise Departure
+    return a / b
+
+
+@inlined
 def floor_divide(a, b):
     if b == 0:
         raise Departure

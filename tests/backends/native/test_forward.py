@@ -22,7 +22,8 @@ from ad_compiler import (
     linearize,
 )
 from ad_compiler.testing import is_real, leaves
-from tests.backends.native.test_programs import REASONS, cases
+from tests.backends.native.argued import REFUSED
+from tests.backends.native.test_programs import cases
 from tests.programs.corpus import Example
 from tests.programs.test_corpus import result_of, weights
 from tests.test_jacobians import POINTS, number_of_number, scalar, vector
@@ -53,7 +54,8 @@ def test_program(example: Example) -> None:
     try:
         found = jvp(example.function, args, tangents, of=example.of, **NATIVE)
     except Unsupported as refusal:
-        if refusal.reason not in REASONS or refusal.lineno is None or not refusal.text:
+        known = any(reason in refusal.reason for reason in REFUSED)
+        if not known or refusal.lineno is None or not refusal.text:
             raise
         return
     assert_same(found, expected)
