@@ -36,11 +36,11 @@ from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.recursion import UPDATES
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.ir import Operand, Operation, Record, Value
-from ad_compiler.making import checked_argnums, name_of_argument
+from ad_compiler.making import checked_argnums, derivative_of, name_of_argument
 from ad_compiler.nested import ElementByElement, Held, NestedDerivative, OneArray, name_of, signature_of
 from ad_compiler.pipeline import NUMPY, Backend, Request
 from ad_compiler.rules.notation import registry
-from ad_compiler.rules.shapes import rank_of, type_of
+from ad_compiler.rules.shapes import is_complex, rank_of, type_of
 
 Kind = Literal["jacfwd", "jacrev", "jacobian", "hessian", "hvp", "elementwise_grad"]
 INDENT = "    "
@@ -75,8 +75,13 @@ class Text:
         parameters = [*self.arguments, *(["vector"] if self.kind == "hvp" else [])]
         body: Callable[[], list[str]] = getattr(self, f"{self.kind}_lines")
         lines = [f'"""{what[self.kind]}"""', *body()]
-        head = f"def {self.name}_{self.kind}({', '.join(parameters)}):"
+        head = f"def {self.title}({', '.join(parameters)}):"
         return "\n".join([head, *(f"{INDENT}{line}" for line in lines)]) + "\n"
+
+    @property
+    def title(self) -> str:
+        """The name of the program."""
+        return f"{self.name}_{self.kind}"
 
     @property
     def call(self) -> str:
@@ -172,14 +177,14 @@ class Text:
                 shape, dtype = f"(np.size(value), *np.shape({x}))", self.precision(x, "value")
                 lines.append(f"{x}_rows = np.empty({shape}, dtype={dtype})")
             lines += [
-                "for place, direction in enumerate(np.eye(np.size(value), dtype=precision(value))):",
+                "for place, direction in enumerate(np.eye(np.size(real(value)), dtype=precision(value))):",
                 call,
                 *(f"{INDENT}{x}_rows[place] = {x}_row" for x in self.chosen),
             ]
         else:
             lines += [
                 *(f"{x}_rows = []" for x in self.chosen),
-                "for direction in np.eye(np.size(value), dtype=precision(value)):",
+                "for direction in np.eye(np.size(real(value)), dtype=precision(value)):",
                 call,
                 *(f"{INDENT}{x}_rows.append(kept({x}_row))" for x in self.chosen),
             ]
@@ -193,7 +198,7 @@ class Text:
         forward, backward = self.jacfwd_lines(known=True), self.jacrev_lines()
         return [
             self.value,
-            f"if {size} <= np.size(value):",
+            f"if has_complex(value) or {size} <= np.size(value):",
             *(f"{INDENT}{line}" for line in forward),
             *backward,
         ]
@@ -226,7 +231,7 @@ class Text:
 
     def elementwise_grad_lines(self) -> list[str]:
         result = "gradients[0]" if self.single else "gradients"
-        return [self.pullback(), "gradients = pullback(np.ones_like(value))", self.result(result)]
+        return [self.pullback(), "gradients = pullback(np.ones_like(real(value)))", self.result(result)]
 
 
 class Kept:
@@ -256,6 +261,31 @@ class Precision:
         return None if dtypes == {np.dtype(np.float64)} else np.result_type(*dtypes)
 
 
+class Real:
+    """Marks a result that cotangents are pulled back from: with one real number for each of its elements."""
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        (value,) = positional
+        if is_complex(value):
+            raise context.refuse(
+                node,
+                "the result is complex, and reverse mode would give the derivative of its real part only",
+                "use `jacfwd`, or take the real and the imaginary part by themselves",
+            )
+        return value
+
+
+class HasComplex:
+    """Tells whether a result is complex, while compiling."""
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        return is_complex(positional[0])
+
+
 class Derived:
     """A function made of derivatives of another one: a Jacobian, a Hessian. Called like the function.
 
@@ -278,8 +308,11 @@ class Derived:
         self.has_aux = has_aux
         self.backend = backend
         self.__name__ = name_of(fun)
-        self.__signature__ = signature_of(fun)
-        self._names = list(self.__signature__.parameters)
+        self.__signature__ = self._signature = signature_of(fun)
+        self._names = list(self._signature.parameters)
+        kinds = {parameter.kind for parameter in self._signature.parameters.values()}
+        self._starred = bool(kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD})
+        self._plain = kinds <= {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
         if kind == "hvp":
             vector = inspect.Parameter("vector", inspect.Parameter.POSITIONAL_OR_KEYWORD)
             listed = list(self.__signature__.parameters.values())
@@ -295,23 +328,33 @@ class Derived:
             raise ValueError(f"argnums {argnums!r} must name at least one argument, and none twice")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        derivative, arguments = self.prepared(args, kwargs)
-        return derivative(*arguments)
+        derivative, positional, keywords = self.prepared(args, kwargs)
+        return derivative(*positional, **keywords)
 
-    def prepared(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Derivative, list[Any]]:
-        """The program for these arguments, and the arguments by position."""
+    def prepared(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Derivative, Sequence[Any], dict[str, Any]]:
+        """The program for these arguments, and how they are given to it."""
         args, vectors = (args[:-1], args[-1:]) if self.kind == "hvp" else (args, ())
-        bound = inspect.signature(self.primal).bind(*args, **kwargs)
-        bound.apply_defaults()
-        given = dict(bound.arguments)
+        given = self.bound(args, kwargs)
         if self.kind == "hvp":
-            self.check_vector(given, *vectors)
-        arguments = [*given.values(), *vectors]
+            bound = inspect.BoundArguments(self._signature, given)
+            vector = self.checked_vector(given, *vectors)
+            self._newest = derivative_of(self.primal, "hvp", self.argnums, self.has_aux, backend=self.backend)
+            return self._newest, [*bound.args, vector], bound.kwargs
         derivative = self.made_for(given)
         if self.kind in WITH_DIRECTIONS and self.backend.name == "numpy":
             derivative = self.made_for(given, self.block_for(derivative, given))
         self._newest = derivative
-        return derivative, arguments
+        return derivative, list(given.values()), {}
+
+    def bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of the function by name."""
+        if self._plain and not kwargs and len(args) == len(self._names):
+            return dict(zip(self._names, args, strict=True))
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return dict(bound.arguments)
 
     def block_for(self, derivative: Derivative, given: dict[str, Any]) -> int | None:
         """How many directions at once, for arguments of these sizes."""
@@ -325,7 +368,8 @@ class Derived:
         self._blocks[derivative, shapes] = size
         return size
 
-    def check_vector(self, given: dict[str, Any], vector: Any) -> None:
+    def checked_vector(self, given: dict[str, Any], vector: Any) -> Any:
+        """The vector, in the structure, shapes and precision of the arguments."""
         from ad_compiler.pushforward import checked_tangent, moves
 
         single = not isinstance(self.argnums, tuple)
@@ -333,19 +377,22 @@ class Derived:
             raise TypeError(f"the vector must be a tuple of {len(self.chosen)}, one for each of argnums")
         if not moves(vector):
             raise TypeError("the vector is None: give one of the structure and shape of the argument")
-        for name, each in zip(self.chosen, (vector,) if single else vector, strict=True):
+        parts = [
             checked_tangent(each, given[name], f"the vector for {name}")
+            for name, each in zip(self.chosen, (vector,) if single else vector, strict=True)
+        ]
+        return parts[0] if single else tuple(parts)
 
-    def made_for(self, given: dict[str, Any], block: int | None = None) -> Derivative:
+    def made_for(self, given: dict[str, Any], block: int | None = None, **options: bool) -> Derivative:
         """The program for operands or arguments of these ranks, that does so many directions at once."""
-        text = self.text_for(given)
+        text = self.text_for(given, **options)
         known = self._made.get((text, block))
         if known is None:
-            name = f"{text.name}_{self.kind}"
             namespace: dict[str, Any] = {"f": self.called(), "kept": Kept()}
             namespace["precision"] = Precision()
+            namespace |= {"real": Real(), "has_complex": HasComplex()}
             namespace |= {"jvp": api.jvp, "vjp": api.vjp, "grad": api.grad}
-            function = function_of_text(text.write(), name, namespace)
+            function = function_of_text(text.write(), text.title, namespace)
             request = Request(function, "value", (), False, backend=self.backend, block=block)
             known = self._made[text, block] = Derivative(function, request, ())
         return known
@@ -365,30 +412,33 @@ class Derived:
         return ElementByElement(fun, self.has_aux, tuple(map(self._names.index, self.chosen)))
 
     def text_for(self, given: dict[str, Any]) -> Text:
-        for parameter in signature_of(self.primal).parameters.values():
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                raise TypeError(f"{self!r} needs a function without * and ** among its parameters")
+        if self._starred:
+            raise TypeError(f"{self!r} needs a function without * and ** among its parameters")
         ranks = []
         for name in self.chosen:
             argument = given[name]
             numbers = (Value, np.ndarray, int, float, np.generic)
             if self.kind == "hvp":
-                ranks.append(0)
+                rank, dtype = 0, np.dtype(np.float64)
             elif not isinstance(argument, numbers) or isinstance(argument, bool):
                 reason = f"{self!r} is taken by arrays and numbers"
                 raise TypeError(f"{reason}, and {name} is a {type(argument).__name__}")
             elif isinstance(argument, Value):
-                ranks.append(rank_of(argument))
+                rank, dtype = rank_of(argument), type_of(argument).dtype
             else:
-                ranks.append(np.ndim(argument))
+                rank, dtype = np.ndim(argument), np.asarray(argument).dtype
+            if dtype.kind == "c":
+                reason = f"{self!r} holds derivatives by real numbers, and {name} is complex"
+                raise TypeError(f"{reason}: call `jvp` along 1 and 1j, or give both parts as real arguments")
+            ranks.append(rank)
         names, single = tuple(given), not isinstance(self.argnums, tuple)
         native = self.backend.name == "numba"
         return Text(self.kind, self.__name__, names, self.chosen, tuple(ranks), single, self.has_aux, native)
 
     def source_for(self, *args: Any, **kwargs: Any) -> str:
         """The generated code for arguments like these."""
-        derivative, arguments = self.prepared(args, kwargs)
-        return derivative.source_for(*arguments)
+        derivative, positional, keywords = self.prepared(args, kwargs)
+        return derivative.source_for(*positional, **keywords)
 
     @property
     def source(self) -> str:

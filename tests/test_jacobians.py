@@ -301,3 +301,26 @@ def test_jacobian_of_a_stiff_differential_equation() -> None:
         atol=1e-10,
     )
     np.testing.assert_allclose(found.y[:, -1], [0.7158, 9.1855e-6, 0.2842], rtol=1e-3)
+
+
+COMPLEX_RESULT = [lambda x: np.exp(1j * x), lambda x: np.sum(np.exp(1j * x))]
+
+
+@pytest.mark.parametrize("f", COMPLEX_RESULT)
+def test_complex_result(f: Any) -> None:
+    """Columns are complex; rows would be those of the real part, and are refused."""
+    x = np.array([0.3, 0.5])
+    expected = np.diag(1j * np.exp(1j * x)) if np.ndim(f(x)) else 1j * np.exp(1j * x)
+    for made in (jacfwd, jacobian):
+        np.testing.assert_allclose(made(f)(x), expected, rtol=1e-14)
+    for made in (jacrev, elementwise_grad):
+        with pytest.raises(Unsupported, match="real part only") as caught:
+            made(f)(x)
+        assert caught.value.advice is not None and "jacfwd" in caught.value.advice
+
+
+@pytest.mark.parametrize("made", [*JACOBIANS, hessian, elementwise_grad])
+def test_complex_arguments_have_no_jacobian(made: Any) -> None:
+    """By real directions only one half of the derivative would be seen."""
+    with pytest.raises(TypeError, match=r"z is complex: call `jvp` along 1 and 1j"):
+        made(lambda z: np.sum(np.abs(z) ** 2))(np.array([1 + 2j, 0.5 - 1j]))

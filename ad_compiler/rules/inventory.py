@@ -154,7 +154,7 @@ CONSTANT += [
     np.ndim,
     np.size,
 ]
-CONSTANT += [np.isrealobj, np.iscomplexobj]
+CONSTANT += [np.isrealobj, np.iscomplexobj, np.ndarray]
 CONSTANT += [np.ix_, np.indices, np.fft.fftfreq, np.fft.rfftfreq]
 """Functions that are written out, and give whole numbers, shapes or a fixed grid."""
 

@@ -209,12 +209,12 @@ def ndtri(p: Any, *, y: Any) -> Any:
     return 2.5066282746310002 * np.exp(0.5 * y * y)  # sqrt(2 pi)
 
 
-@of_special("stdtr", infer=real_type)
+@of_special("stdtr")
 def stdtr(df: Any, t: Any) -> Any:
     return not_known("the degrees of freedom of `stdtr`"), student_density(df, t)
 
 
-@of_special("stdtrit", infer=real_type)
+@of_special("stdtrit")
 def stdtrit(df: Any, p: Any, *, y: Any) -> Any:
     return not_known("the degrees of freedom of `stdtrit`"), 1 / student_density(df, y)
 

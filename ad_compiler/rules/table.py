@@ -84,9 +84,7 @@ def kind_text(function: Any) -> str:
 
 
 # What is written out in functions of which one takes real numbers only.
-OF_REAL_NUMBERS = complex_numbers.names(
-    "amax amin clip divmod max min modf poly ptp sort cho_factor cho_solve eigvalsh pinv svdvals"
-)
+OF_REAL_NUMBERS = complex_numbers.names("amax amin clip divmod max min modf poly ptp sort")
 
 
 def is_complex_too(function: Any) -> str:

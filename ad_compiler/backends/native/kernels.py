@@ -79,6 +79,7 @@ HELPERS = frozenset(
         "math_hypot",
         "grown",
         "product_of_matrices",
+        "add_product_of_matrices",
         "product_with_vector",
         "product_with_rows",
         "product_of_vectors",

@@ -37,6 +37,7 @@ from ad_compiler.backends.native.nests import (
     text_of,
 )
 from ad_compiler.backends.native.planning import UPDATES, Writes, is_plain_reshape
+from ad_compiler.backends.native.preaccumulating import Preaccumulator
 from ad_compiler.backends.native.tapes import Tapes
 from ad_compiler.backends.native.tapes import names as names_of
 from ad_compiler.backends.native.updates import update
@@ -149,6 +150,7 @@ class Lowering:
             lowered.results, lowered.gradients = outputs[:count], outputs[count:]
             Contractor(sweeps, self.dtypes(sweeps), frame.fresh, frame.length_of).run()
             Gatherer(sweeps, outputs, frame.require_nonnegative).run()
+            Preaccumulator(sweeps, outputs, frame.fresh).run()
             fuse(sweeps, outputs)
             hoist(sweeps, frame.made_in_loops, outputs)
             for sweep in sweeps:
