@@ -182,6 +182,8 @@ def jacfwd(
     argnums: Argnums = 0,
     has_aux: bool = False,
     *,
+    sparsity: Any = None,
+    check: bool = True,
     backend: str = "numpy",
     **options: bool,
 ) -> Any:
@@ -194,7 +196,7 @@ def jacfwd(
     >>> jacfwd(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
     """
-    return derived(fun, "jacfwd", argnums, has_aux, backend, options)
+    return derived(fun, "jacfwd", argnums, has_aux, backend, options, sparsity, check)
 
 
 def jacrev(
@@ -202,6 +204,8 @@ def jacrev(
     argnums: Argnums = 0,
     has_aux: bool = False,
     *,
+    sparsity: Any = None,
+    check: bool = True,
     backend: str = "numpy",
     **options: bool,
 ) -> Any:
@@ -211,7 +215,7 @@ def jacrev(
     >>> jacrev(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
     """
-    return derived(fun, "jacrev", argnums, has_aux, backend, options)
+    return derived(fun, "jacrev", argnums, has_aux, backend, options, sparsity, check)
 
 
 def jacobian(
@@ -219,6 +223,8 @@ def jacobian(
     argnums: Argnums = 0,
     has_aux: bool = False,
     *,
+    sparsity: Any = None,
+    check: bool = True,
     backend: str = "numpy",
     **options: bool,
 ) -> Any:
@@ -228,7 +234,7 @@ def jacobian(
     >>> jacobian(lambda x: x[1:] * x[:-1])(np.array([1.0, 2.0, 4.0])).tolist()
     [[2.0, 1.0, 0.0], [0.0, 4.0, 2.0]]
     """
-    return derived(fun, "jacobian", argnums, has_aux, backend, options)
+    return derived(fun, "jacobian", argnums, has_aux, backend, options, sparsity, check)
 
 
 def hessian(
@@ -236,6 +242,8 @@ def hessian(
     argnums: Argnums = 0,
     has_aux: bool = False,
     *,
+    sparsity: Any = None,
+    check: bool = True,
     backend: str = "numpy",
     **options: bool,
 ) -> Any:
@@ -247,7 +255,7 @@ def hessian(
     >>> hessian(lambda x: x[0] * x[1] ** 2)(np.array([3.0, 2.0])).tolist()
     [[0.0, 4.0], [4.0, 6.0]]
     """
-    return derived(fun, "hessian", argnums, has_aux, backend, options)
+    return derived(fun, "hessian", argnums, has_aux, backend, options, sparsity, check)
 
 
 def hvp(
@@ -493,15 +501,66 @@ def checkpointed(iterable: Any, slots: int | None = None) -> Any:
     return iterable
 
 
+def implicit(
+    *,
+    root: Callable[..., Any] | None = None,
+    fixed_point: Callable[..., Any] | None = None,
+    linear_solver: Any = "dense",
+) -> Any:
+    """A decorator for solvers: the derivative of what one returns follows from the equation that this solves.
+
+    `root(x, ...)` is zero at the solution, or `fixed_point(x, ...)` is the solution again. They take the
+    solution first, and then arguments of the solver, by the same names. Arguments that they do not take
+    (where the solver starts, its tolerance) have no derivative. The solution is one real number or array of
+    any rank, and the equation has its shape. The solver's own turns are not differentiated, and nothing is
+    saved of them; it must have converged, for the derivative is that of the equation.
+
+    The linear system of the derivative is solved by its matrix (`linear_solver="dense"`), or by products with
+    it: "cg" where it is symmetric, "bicgstab" for any, "iterate" for fixed points (as fast as they converge),
+    or a function `linear_solver(product, g)` of yours that finds u with product(u) == g.
+
+    >>> import numpy as np
+    >>> @implicit(root=lambda x, a: x * x - a)
+    ... def square_root(a, start=1.0):
+    ...     x = start
+    ...     while abs(x * x - a) > 1e-15 * a:
+    ...         x = 0.5 * (x + a / x)
+    ...     return x
+    >>> round(float(grad(square_root)(4.0)), 12)
+    0.25
+
+    Raises `TypeError` where not just one equation is given, or its arguments are none of the solver's.
+    """
+    from ad_compiler.implicit import Implicit
+
+    equations = [each for each in (root, fixed_point) if each is not None]
+    if len(equations) != 1:
+        raise TypeError("an implicit function has one equation: `root=` or `fixed_point=`")
+    return lambda fun: Implicit(fun, equations[0], root is None, linear_solver)
+
+
 def derived(
-    fun: Any, kind: Any, argnums: Argnums, has_aux: bool, backend: str, options: dict[str, bool]
+    fun: Any,
+    kind: Any,
+    argnums: Argnums,
+    has_aux: bool,
+    backend: str,
+    options: dict[str, bool],
+    sparsity: Any = None,
+    check: bool = True,
 ) -> Any:
     from ad_compiler.jacobians import Derived
 
     chosen = backend_of(backend, options)
-    if fun is None:
-        return lambda function: Derived(function, kind, argnums, has_aux, chosen)
-    return Derived(fun, kind, argnums, has_aux, chosen)
+
+    def made(function: Any) -> Any:
+        if sparsity is None:
+            return Derived(function, kind, argnums, has_aux, chosen)
+        from ad_compiler.sparse_jacobians import SparseJacobian
+
+        return SparseJacobian(function, kind, argnums, has_aux, sparsity, check, chosen)
+
+    return made if fun is None else made(fun)
 
 
 def decorated(

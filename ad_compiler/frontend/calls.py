@@ -42,6 +42,7 @@ from ad_compiler.rules.notation import (
     is_definition,
     registry,
     replaced,
+    ruled,
     signature_of,
 )
 from ad_compiler.rules.shapes import is_complex, type_of
@@ -89,6 +90,8 @@ def call_operand(
         return inline_local(context, node, callee, positional, keywords)
     if isinstance(callee, Gate):
         return inline_gate(context, node, callee, positional, keywords)
+    if isinstance(callee, MethodType) and callee.__func__ in ruled:
+        return call_operand(context, node, callee.__func__, [callee.__self__, *positional], keywords)
     if isinstance(callee, MethodType) and isinstance(callee.__func__, FunctionType):
         if is_definition(callee):
             return write_out_definition(
@@ -131,6 +134,8 @@ def call_operand(
     if result is not MISSING:
         return result
     callee = compiled_function(callee)
+    if isinstance(callee, FunctionType) and callee in ruled:
+        return call_operand(context, node, callee, positional, keywords)
     if isinstance(callee, FunctionType) and not is_library(callee):
         return inline(context, node, callee, positional, keywords)
     if not callable(callee):

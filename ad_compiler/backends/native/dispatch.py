@@ -40,6 +40,7 @@ from ad_compiler.backends.native.lowering import Lowered, lower, nothing
 from ad_compiler.backends.native.nests import Allocate, codes_in
 from ad_compiler.backends.numpy.emit import header
 from ad_compiler.backends.numpy.expressions import Expressions
+from ad_compiler.errors import Unsupported
 from ad_compiler.ir import Operand, Value, values_in
 from ad_compiler.parsing import parse_module
 from ad_compiler.pipeline import Program
@@ -67,17 +68,21 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
     options = 'error_model="numpy", no_cfunc_wrapper=True'
     if program.request.backend.fastmath:
         options += f", fastmath={FASTMATH}"
-    plain, cached = module(texts, options), module(texts, f"{options}, cache=True")
+    library, modules = lowered.frame.library, lowered.frame.modules
+    plain, cached = (module(texts, each, library, modules) for each in (options, f"{options}, cache=True"))
     names = [text[len("def ") : text.index("(")] for text in texts]
-    with announced(program.name):
-        functions = load_functions(
-            plain,
-            cached if program.request.backend.cache else None,
-            names,
-            lambda made: compile_all(program, lowered, texts, saved, made),
-        )
+    try:
+        with announced(program.name):
+            functions = load_functions(
+                plain,
+                cached if program.request.backend.cache else None,
+                names,
+                lambda made: compile_all(lowered, texts, saved, made),
+            )
+    except Exception as error:
+        raise gap(program, error) from None
     namespace = {f"_ad_kernel_{n}": entry_point(each) for n, each in enumerate(functions)}
-    namespace["_ad_departures"] = (Departure, OverflowError)
+    namespace["_ad_departures"] = (Exception,) if library else (Departure, OverflowError)
     namespace |= scalar_types(program)
     if separate:
         text = pullback_wrapper(program, lowered, texts, saved, forwarding)
@@ -86,32 +91,30 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
     return Native(plain, text, namespace, functions[0])
 
 
-def compile_all(
-    program: Program, lowered: Lowered, texts: list[str], saved: list[str], functions: list[Any]
-) -> None:
+def compile_all(lowered: Lowered, texts: list[str], saved: list[str], functions: list[Any]) -> None:
     """Have Numba compile now, so that what it says is said as a refusal."""
-    from numba.core.errors import NumbaError
-
     if is_disabled():
         return
     by_name = {lowered.frame.names[value]: numba_type(type_of(value)) for value in lowered.inputs}
     by_name |= {lowered.frame.names[value]: numba_type(type_of(value)) for value in lowered.seeds}
-    try:
-        returned = compile_for(functions[0], tuple(by_name[name] for name in parameters_of(texts[0])))
-        if len(functions) > 1:
-            parts = list(returned) if len(lowered.results) + len(saved) != 1 else [returned]
-            by_name |= dict(zip(saved, parts[len(lowered.results) :], strict=True))
-            compile_for(functions[1], tuple(by_name[name] for name in parameters_of(texts[1])))
-    except NumbaError as error:
-        scope = program.lowered.context.scope
-        assert scope is not None
-        source = scope.source
-        first = str(error).strip().split("\n")[0]
-        raise source.refuse(
-            source.node,
-            f"Numba cannot compile the native code of this function ({first})",
-            'use backend="numpy", and report this: it is a gap in the native backend',
-        ) from None
+    returned = compile_for(functions[0], tuple(by_name[name] for name in parameters_of(texts[0])))
+    if len(functions) > 1:
+        parts = list(returned) if len(lowered.results) + len(saved) != 1 else [returned]
+        by_name |= dict(zip(saved, parts[len(lowered.results) :], strict=True))
+        compile_for(functions[1], tuple(by_name[name] for name in parameters_of(texts[1])))
+
+
+def gap(program: Program, error: Exception) -> Unsupported:
+    """What is said of an error of Numba's or LLVM's: no traceback of theirs reaches a user."""
+    scope = program.lowered.context.scope
+    assert scope is not None
+    source = scope.source
+    first = str(error).strip().split("\n")[0]
+    return source.refuse(
+        source.node,
+        f"Numba cannot compile the native code of this function ({first})",
+        'use backend="numpy", and report this: it is a gap in the native backend',
+    )
 
 
 def entry_point(function: Any) -> Any:

@@ -530,5 +530,8 @@ PULLS: dict[str, Pull] = {
     "float": pulls_cast,
     "int": pulls_cast,
     "bool": pulls_cast,
+    "real": pulls_cast,
+    "imag": pulls_cast,
+    "conjugate": pulls_cast,
     "item": pulls_item,
 }

@@ -30,7 +30,8 @@ from ad_compiler.rules.shapes import type_of
 
 Extents = tuple[Affine, ...]
 RESERVED = frozenset(
-    [*keyword.kwlist, "np", "math", "njit", "Departure", "abs", "min", "max", "range", "int"]
+    [*keyword.kwlist, "np", "math", "time", "scipy", "njit", "objmode", "Departure"]
+    + ["abs", "min", "max", "range", "int", "complex"]
 )
 SUBSCRIPTS = "ijklpqrs"
 
@@ -52,6 +53,8 @@ class Frame:
         self.equal: dict[str, Affine] = {}
         self.facts: dict[str, Affine] = {}  # what equals what from the start on
         self.checks: list[Code] = []  # that it does
+        self.modules: set[str] = set()  # of other libraries, for calls of functions as they are
+        self.library: dict[str, str] = {}  # functions that call a library: their text, and the name of each
         self.least_checked: dict[Terms, Affine] = {}  # what is checked not to be negative, by its names
         self.check_of: dict[Terms, Code] = {}
         self.conditional = 0  # how many branches are around

@@ -256,7 +256,7 @@ def is_alias(code: Line) -> bool:
     if "\n" in text or " = " not in text or text.startswith(("if ", "raise")):
         return False
     value = text.split(" = ", 1)[1]
-    return not re.search(r"\.copy\(\)|np\.|grown\(", value)
+    return not re.search(r"^\w+\(|\.copy\(\)|np\.", value)
 
 
 def renamed(code: Line) -> list[tuple[str, str]]:

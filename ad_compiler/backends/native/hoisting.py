@@ -27,9 +27,17 @@ from ad_compiler.backends.native.fusing import accesses, is_alias
 from ad_compiler.backends.native.nests import Allocate, Choice, Code, Line, Repeat, codes_in
 
 
-def hoist(program: list[Code], made_in_loops: set[str], outputs: list[str]) -> None:
-    """Move allocations in front of loops, in place."""
-    rotate(program, made_in_loops, outputs)
+def hoist(programs: list[list[Code]], made_in_loops: set[str], outputs: list[str]) -> None:
+    """Move allocations of the sweeps in front of loops, in place."""
+    touched: Counter[str] = Counter()
+    for program in programs:
+        touched += touches(program)
+    for program in programs:
+        hoist_in(program, touched, made_in_loops, outputs)
+
+
+def hoist_in(program: list[Code], touched: Counter[str], made_in_loops: set[str], outputs: list[str]) -> None:
+    rotate(program, touched, made_in_loops, outputs)
     kept = {name for text in outputs for name in names_in(text)}
     for code in codes_in(program):
         if isinstance(code, Line) and is_alias(code):
@@ -37,7 +45,7 @@ def hoist(program: list[Code], made_in_loops: set[str], outputs: list[str]) -> N
     Hoister(kept, made_in_loops).body(program)
 
 
-def rotate(program: list[Code], made_in_loops: set[str], outputs: list[str]) -> None:
+def rotate(program: list[Code], touched: Counter[str], made_in_loops: set[str], outputs: list[str]) -> None:
     """Let the arrays that turns hand on be two, in place."""
     given: Counter[str] = Counter()
     shared: Counter[str] = Counter(name for text in outputs for name in names_in(text))
@@ -49,11 +57,16 @@ def rotate(program: list[Code], made_in_loops: set[str], outputs: list[str]) -> 
         for place, code in enumerate(list(body)):
             if isinstance(code, Repeat):
                 place = body.index(code)
-                body[place:place] = rotated(body[:place], code, made_in_loops, given, shared)
+                body[place:place] = rotated(body[:place], code, touched, made_in_loops, given, shared)
 
 
 def rotated(
-    before: list[Code], loop: Repeat, made_in_loops: set[str], given: Counter[str], shared: Counter[str]
+    before: list[Code],
+    loop: Repeat,
+    touched: Counter[str],
+    made_in_loops: set[str],
+    given: Counter[str],
+    shared: Counter[str],
 ) -> list[Code]:
     """The allocations that may stand in front of a loop if its last lines exchange arrays."""
     found: list[Code] = []
@@ -66,7 +79,7 @@ def rotated(
         own = made.get(new)
         if own is None or given[new] != 1 or shared[new] != 1 or given[name] != 2 or shared[name] > 1:
             continue
-        first = initial(before, name)
+        first = initial(before, name, touched)
         if first is None or given[first.name] != 1 or shared[first.name] != 1:
             continue
         if (first.extents, first.dtype) != (own.extents, own.dtype):
@@ -81,21 +94,20 @@ def rotated(
     return found
 
 
-def initial(before: list[Code], name: str) -> Allocate | None:
-    """The array that a name stands for in front of a loop, if it was made there and for that."""
+def initial(before: list[Code], name: str, touched: Counter[str]) -> Allocate | None:
+    """The array that a name stands for in front of a loop, if it was made there and for that only."""
     for place, code in enumerate(before):
         if isinstance(code, Line) and (alias := ALIAS.fullmatch(code.text)) and alias[1] == name:
-            later = {found for each in before[place + 1 :] for found in names_touched(each)}
-            if name in later or alias[2] in later:
+            own = alias[2]
+            if name in touches(before[place + 1 :]) or touches(before[: place + 1])[own] != touched[own]:
                 return None
-            return next(
-                (each for each in before if isinstance(each, Allocate) and each.name == alias[2]), None
-            )
+            return next((each for each in before if isinstance(each, Allocate) and each.name == own), None)
     return None
 
 
-def names_touched(code: Code) -> set[str]:
-    return {access.name for access in accesses(code)}
+def touches(body: list[Code]) -> Counter[str]:
+    """How often a name is read or given."""
+    return Counter(access.name for code in body for access in accesses(code))
 
 
 def bodies_in(body: list[Code]) -> Iterator[list[Code]]:

@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from ad_compiler.analysis.types import ArrayType, ListType, same_length
-from ad_compiler.backends.native import joining, products, reductions, scalars
+from ad_compiler.backends.native import joining, library, products, reductions, scalars
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import remove_aliases
 from ad_compiler.backends.native.arranging import arrange
 from ad_compiler.backends.native.contracting import Contractor
-from ad_compiler.backends.native.elements import PULLS, Elements, affine, sum_of_names
+from ad_compiler.backends.native.elements import Elements, affine, sum_of_names
 from ad_compiler.backends.native.extents import find_extents
+from ad_compiler.backends.native.forms import has_loops
 from ad_compiler.backends.native.frame import Extents, Frame
 from ad_compiler.backends.native.fusing import fuse, normalise
 from ad_compiler.backends.native.gathering import Gatherer
@@ -38,6 +37,7 @@ from ad_compiler.backends.native.nests import (
     text_of,
 )
 from ad_compiler.backends.native.planning import UPDATES, Writes, is_plain_reshape
+from ad_compiler.backends.native.preaccumulating import Preaccumulator
 from ad_compiler.backends.native.tapes import Tapes
 from ad_compiler.backends.native.tapes import names as names_of
 from ad_compiler.backends.native.updates import update
@@ -56,6 +56,7 @@ from ad_compiler.ir import (
     PullbackCall,
     Statement,
     Value,
+    modules_of,
     values_in,
 )
 from ad_compiler.refusal import Refusal
@@ -70,15 +71,12 @@ NESTED: dict[str, Nested] = {
     "var": reductions.reduce_to_spread,
     "std": reductions.reduce_to_spread,
     "cumsum": reductions.accumulate,
+    "cumprod": reductions.accumulate,
     **dict.fromkeys(["matmul", "dot", "inner", "tensordot", "einsum"], products.multiply),
     "concatenate": joining.concatenate,
     "stack": joining.stack,
     "linspace": joining.linspace,
-    "sort": joining.sort,
-    "argsort": joining.sort,
-    "flatnonzero": joining.flat_positions,
 }
-WIDE = (np.dtype(np.float16), np.dtype(np.longdouble))
 DEPARTING = frozenset({"require", "assert", "raise"})
 
 
@@ -98,7 +96,10 @@ class Lowered:
 def lower(function: Function, separate: bool, reserved: frozenset[str]) -> Lowered:
     """Lower a whole program; raises `Unsupported` for what has no native form."""
     arrange(function)
+    modules = modules_of(function)
+    reserved |= {module.split(".")[0] for module in modules}
     frame = Frame(function, Writes(function, separate), reserved)
+    frame.modules = modules - {"numpy"}
     return Lowering(frame).run(separate)
 
 
@@ -149,9 +150,10 @@ class Lowering:
             lowered.results, lowered.gradients = outputs[:count], outputs[count:]
             Contractor(sweeps, self.dtypes(sweeps), frame.fresh, frame.length_of).run()
             Gatherer(sweeps, outputs, frame.require_nonnegative).run()
+            Preaccumulator(sweeps, outputs, frame.fresh).run()
             fuse(sweeps, outputs)
+            hoist(sweeps, frame.made_in_loops, outputs)
             for sweep in sweeps:
-                hoist(sweep, frame.made_in_loops, outputs)
                 vectorise(sweep)
             return lowered
         except Refusal as refusal:
@@ -159,7 +161,7 @@ class Lowering:
 
     def input(self, value: Value) -> None:
         kind = value.type
-        if not isinstance(kind, ArrayType) or kind.dtype.kind not in "biuf" or kind.dtype.itemsize > 8:
+        if not isinstance(kind, ArrayType) or not scalars.has_memory(kind):
             raise Refusal(f"`{value.access}` is a {kind}, which has no native form", scalars.ADVICE)
         name = self.frame.give(value, self.frame.fresh(str(value.access)))
         self.frame.extents[value] = self.frame.input_extents(name, kind, self.reverse)
@@ -238,17 +240,22 @@ class Lowering:
         if name == "push":
             self.tapes.push(node)
             return
+        if node.primitive.guard:
+            return  # what a library gives is compared where it is called
         if name == "checkpoints":
             raise Refusal("a loop under `checkpointed` has no native form", scalars.ADVICE)
-        if node.primitive.kind == "definition" or has_other_order(node) or is_foreign(node):
-            raise Refusal(f"`{node.primitive.text or name}` has no native form yet", scalars.ADVICE)
         if node.primitive.effect:
             raise Refusal(f"`{node.primitive.text or name}` has no native form", scalars.ADVICE)
+        if name == "part_of" and node.result in frame.names:
+            return
+        if not has_loops(node):
+            library.call(frame, self.elements, node)
+            return
         if isinstance(result.type, ListType):
             raise Refusal("a list that changes its length has no native form", scalars.ADVICE)
         if not isinstance(result.type, ArrayType):
             return  # a message: NumPy code makes it
-        if result.type.dtype.kind not in "biuf" or result.type.dtype in WIDE:
+        if not scalars.has_memory(result.type):
             raise Refusal(f"numbers of {result.type.dtype} have no native form", scalars.ADVICE)
         extents = find_extents(frame, self.elements, node)
         frame.extents[result] = extents
@@ -269,8 +276,6 @@ class Lowering:
         if nested is not None:
             nested(frame, self.elements, node, extents)
             return
-        if name not in PULLS and node.primitive.kind not in ("elementwise", "constant"):
-            raise Refusal(f"`{node.primitive.text or name}` has no native form yet", scalars.ADVICE)
         materialise(frame, self.elements, node, extents)
 
     def asked(self, node: Operation) -> None:
@@ -556,18 +561,6 @@ class Lowering:
             frame.write(Choice(Scalar(f"{text} != 0", scalars.COMPARE), [Line("break")]))
         elif leave != 0:
             frame.write(Line("break"))
-
-
-def has_other_order(node: Operation) -> bool:
-    """Whether the elements of a flat array are taken in Fortran's order."""
-    return node.primitive.name in ("ravel", "flatten") and node.arguments[1] != "C"
-
-
-def is_foreign(node: Operation) -> bool:
-    """Whether a function is not one of NumPy's own namespace: another may have the same name."""
-    text = node.primitive.text
-    known = text in ("np.linalg.norm", "np.lib.stride_tricks.sliding_window_view")
-    return (text.count(".") > 1 and not known) or text.startswith(("scipy", "time"))
 
 
 def is_single(node: Operation) -> bool:

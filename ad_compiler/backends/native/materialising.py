@@ -69,7 +69,7 @@ def reads_elsewhere(
 
 
 def in_memory(frame: Frame, elements: Elements, operand: Operand) -> str:
-    """The name of a contiguous array that holds a value."""
+    """The name of a contiguous array that holds a value, or of a number."""
     if isinstance(operand, Value) and operand in frame.names:
         return frame.names[operand]
     kind = type_of(operand)
@@ -81,7 +81,10 @@ def in_memory(frame: Frame, elements: Elements, operand: Operand) -> str:
     wanted = frame.wanted(operand) if isinstance(operand, Value) else "values"
     name = frame.fresh(wanted)
     index = frame.subscripts_of(extents)
-    expression = elements.element(operand, index)
+    expression = elements.number(operand, kind.dtype, index)
+    if kind.rank == 0:
+        frame.write(Define(name, expression))
+        return name
     frame.allocate(name, extents, kind.dtype)
     frame.nest(extents, [Store(name, index, expression)])
     return name

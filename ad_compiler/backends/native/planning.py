@@ -9,6 +9,7 @@ that the NumPy backend uses (`backends.numpy.memory`), given what is inlined.
 from __future__ import annotations
 
 from ad_compiler.analysis.types import ArrayType, is_one, same_shape
+from ad_compiler.backends.native.forms import ELEMENTWISE_CONSTANTS, has_loops
 from ad_compiler.backends.numpy.memory import IN_PLACE, Memory, is_array
 from ad_compiler.backends.numpy.plan import Plan, Planner, Step
 from ad_compiler.ir import (
@@ -42,7 +43,7 @@ VIEWS = frozenset(
 CONSTANTS = frozenset(
     {"zeros", "ones", "empty", "zeros_like", "ones_like", "empty_like", "arange", "eye", "identity"}
 )
-CASTS = frozenset({"astype", "float64", "float32", "float"})
+CASTS = frozenset({"astype", "float64", "float32", "float", "real", "imag", "conjugate"})
 REDUCTIONS = frozenset(
     {
         "sum",
@@ -81,6 +82,8 @@ SELECTIONS = frozenset(
 def is_view(node: Operation) -> bool:
     """Whether an element of the result is an element of the first argument."""
     name = node.primitive.name
+    if not has_loops(node):
+        return False
     if name == "getitem":
         kind = node.result.type
         return is_basic(node.arguments[1]) and isinstance(kind, ArrayType) and kind.rank > 0
@@ -101,7 +104,7 @@ def is_plain_reshape(node: Operation) -> bool:
 def is_pulled(node: Operation) -> bool:
     """Whether an element of the result is an expression of elements of the arguments."""
     name = node.primitive.name
-    if name in ("copy", "flatten") or name in UPDATES:
+    if name in ("copy", "flatten") or name in UPDATES or not has_loops(node):
         return False
     return (
         node.primitive.kind == "elementwise"
@@ -110,60 +113,8 @@ def is_pulled(node: Operation) -> bool:
         or name in CASTS
         or name in SELECTIONS
         or name == "getitem"
-        or (node.primitive.kind == "constant" and name in ELEMENTWISE_CONSTANTS)
+        or name in ELEMENTWISE_CONSTANTS
     )
-
-
-ELEMENTWISE_CONSTANTS = frozenset(
-    [
-        "and_",
-        "bitwise_and",
-        "bitwise_or",
-        "bitwise_xor",
-        "ceil",
-        "eq",
-        "equal",
-        "fix",
-        "floor",
-        "floor_divide",
-        "floordiv",
-        "ge",
-        "greater",
-        "greater_equal",
-        "gt",
-        "invert",
-        "isclose",
-        "isfinite",
-        "isinf",
-        "isnan",
-        "le",
-        "left_shift",
-        "less",
-        "less_equal",
-        "logical_and",
-        "logical_not",
-        "logical_or",
-        "logical_xor",
-        "lshift",
-        "lt",
-        "ne",
-        "not",
-        "not_equal",
-        "or_",
-        "right_shift",
-        "rint",
-        "rshift",
-        "sign",
-        "signbit",
-        "trunc",
-        "xor",
-        "around",
-        "round",
-        "int",
-        "bool",
-        "rounded",
-    ]
-)
 
 
 class NativePlanner(Planner):

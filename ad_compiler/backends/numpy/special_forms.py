@@ -163,6 +163,9 @@ def _push(printer: Expressions, node: Operation) -> Text:
 
 
 def _marked(printer: Expressions, node: Operation) -> Text:
+    if node.primitive.text:
+        arguments = ", ".join(map(printer.text, node.arguments))
+        return f"{node.primitive.text}({arguments})", Precedence.ATOM
     return printer.operand(node.arguments[0])
 
 
@@ -219,6 +222,7 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "push": _push,
     "marked": _marked,
     "stopped": _marked,
+    "hooked": _marked,
     "draw": _draw,
     "real": lambda printer, node: (
         f"{printer.at_least(node.arguments[0], Precedence.ATOM)}.real",

@@ -22,7 +22,8 @@ from ad_compiler import (
     linearize,
 )
 from ad_compiler.testing import is_real, leaves
-from tests.backends.native.test_programs import REASONS, cases
+from tests.backends.native.argued import REFUSED
+from tests.backends.native.test_programs import cases
 from tests.programs.corpus import Example
 from tests.programs.test_corpus import result_of, weights
 from tests.test_jacobians import POINTS, number_of_number, scalar, vector
@@ -53,7 +54,8 @@ def test_program(example: Example) -> None:
     try:
         found = jvp(example.function, args, tangents, of=example.of, **NATIVE)
     except Unsupported as refusal:
-        if refusal.reason not in REASONS or refusal.lineno is None or not refusal.text:
+        known = any(reason in refusal.reason for reason in REFUSED)
+        if not known or refusal.lineno is None or not refusal.text:
             raise
         return
     assert_same(found, expected)
@@ -138,6 +140,7 @@ def test_text() -> None:
 from numba import njit
 
 from ad_compiler.backends.native.departure import Departure
+from ad_compiler.backends.native.support import plus, vector_tanh
 
 
 @njit(error_model="numpy", no_cfunc_wrapper=True)
@@ -150,9 +153,9 @@ def scalar_jvp(x, x_dot):
     total_1 = 0.0
     total_2 = 0.0
     for i in range(x_dot_0):
-        tanh = np.tanh(x[i])
-        total_1 += tanh * x[i]
-        total_2 += x[i] * ((1.0 - tanh * tanh) * x_dot[i]) + tanh * x_dot[i]
+        tanh = vector_tanh(x[i])
+        total_1 = plus(total_1, tanh * x[i])
+        total_2 = plus(total_2, x[i] * ((1.0 - tanh * tanh) * x_dot[i]) + tanh * x_dot[i])
     return (total_1, total_2)
 """
     )
