@@ -181,7 +181,7 @@ def slopes_of_spline(x: Any, y: Any, bc_type: Any) -> Any:
     above = np.concatenate([none, first, h[:-1]])
     below = np.concatenate([h[1:], last, none])
     ab = np.stack([above, np.concatenate([middle[0], 2 * (h[:-1] + h[1:]), middle[1]]), below])
-    return linalg.solve_banded((1, 1), ab, np.concatenate([start, inner, end]))
+    return linalg.solve_banded((1, 1), ab, np.concatenate([start, inner, end]), check_finite=False)
 
 
 def end_slope(both: Any, outer: Any, inner: Any, slope: Any, next_slope: Any) -> Any:
