@@ -493,6 +493,44 @@ def checkpointed(iterable: Any, slots: int | None = None) -> Any:
     return iterable
 
 
+def implicit(
+    *,
+    root: Callable[..., Any] | None = None,
+    fixed_point: Callable[..., Any] | None = None,
+    linear_solver: Any = "dense",
+) -> Any:
+    """A decorator for solvers: the derivative of what one returns follows from the equation that this solves.
+
+    `root(x, ...)` is zero at the solution, or `fixed_point(x, ...)` is the solution again. They take the
+    solution first, and then arguments of the solver, by the same names. Arguments that they do not take
+    (where the solver starts, its tolerance) have no derivative. The solution is one real number or array of
+    any rank, and the equation has its shape. The solver's own turns are not differentiated, and nothing is
+    saved of them; it must have converged, for the derivative is that of the equation.
+
+    The linear system of the derivative is solved by its matrix (`linear_solver="dense"`), or by products with
+    it: "cg" where it is symmetric, "bicgstab" for any, "iterate" for fixed points (as fast as they converge),
+    or a function `linear_solver(product, g)` of yours that finds u with product(u) == g.
+
+    >>> import numpy as np
+    >>> @implicit(root=lambda x, a: x * x - a)
+    ... def square_root(a, start=1.0):
+    ...     x = start
+    ...     while abs(x * x - a) > 1e-15 * a:
+    ...         x = 0.5 * (x + a / x)
+    ...     return x
+    >>> round(float(grad(square_root)(4.0)), 12)
+    0.25
+
+    Raises `TypeError` where not just one equation is given, or its arguments are none of the solver's.
+    """
+    from ad_compiler.implicit import Implicit
+
+    equations = [each for each in (root, fixed_point) if each is not None]
+    if len(equations) != 1:
+        raise TypeError("an implicit function has one equation: `root=` or `fixed_point=`")
+    return lambda fun: Implicit(fun, equations[0], root is None, linear_solver)
+
+
 def derived(
     fun: Any, kind: Any, argnums: Argnums, has_aux: bool, backend: str, options: dict[str, bool]
 ) -> Any:

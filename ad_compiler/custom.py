@@ -23,7 +23,7 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -52,9 +52,23 @@ class CustomDerivative:
         if not callable(fun):
             raise TypeError(f"a function is needed, not {type(fun).__name__}")
         self.fun = fun
-        self.nondiff_argnums = tuple(nondiff_argnums)
         functools.update_wrapper(self, fun)
         self.__signature__ = inspect.signature(fun)
+        self.nondiff_argnums = self.checked_places(nondiff_argnums)
+
+    def checked_places(self, places: Sequence[int]) -> tuple[int, ...]:
+        """The positions of arguments, which must be there."""
+        if not isinstance(places, (tuple, list)) or not all(type(place) is int for place in places):
+            raise TypeError(f"nondiff_argnums {places!r} must be a tuple of positions")
+        listed = list(self.__signature__.parameters.values())
+        count = len(listed)
+        if any(each.kind is each.VAR_POSITIONAL for each in listed):
+            return tuple(places)
+        if not all(-count <= place < count for place in places):
+            raise ValueError(f"nondiff_argnums {places!r} is out of range for {count} arguments")
+        if len({place % count for place in places}) != len(places):
+            raise ValueError(f"nondiff_argnums {places!r} names an argument twice")
+        return tuple(places)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.fun(*args, **kwargs)
@@ -200,8 +214,9 @@ def marked(
     value: Operand,
     rule: Any,
     pushforward: Any,
+    name_again: str = "",
 ) -> Operand:
-    """The value, with the derivative of a rule."""
+    """The value, with the derivative of a rule; `name_again` if that is to be differentiated by rule too."""
     if not isinstance(value, Value):
         if not any(True for _ in values_in(value)):
             return value
@@ -210,15 +225,15 @@ def marked(
         return value
     primitive = Primitive(
         name=MARKER,
-        text="",
+        text=name_again,
         kind="rule",
         infer=lambda marked, *_: marked.type,
         rule=rule,
         parameters=("value", *rule.names, *(f"given_{i}" for i in range(len(rule.given)))),
-        needs=frozenset(["g"]),
+        needs=rule.asks,
         differentiable=rule.names,
         view=True,
-        cheap=True,
+        cheap=not name_again,
         pushforward=pushforward,
     )
     context.builder.place = (context.here.source, node)
@@ -233,6 +248,8 @@ class Rule:
     fixed: list[Operand]
     moving: list[Operand]
     residuals: Operand = None
+
+    asks: ClassVar[frozenset[str]] = frozenset(["g"])
 
     def __post_init__(self) -> None:
         parts = (self.fixed, self.moving, self.residuals)

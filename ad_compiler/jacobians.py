@@ -11,9 +11,10 @@ program, with the derivatives in it inlined. So a Jacobian has a source, and can
             columns.append(column)
         return np.reshape(np.moveaxis(np.array(columns), 0, -1), np.shape(value) + np.shape(x))
 
-Forward mode makes a column at a time, reverse mode a row (Griewank and Walther, Evaluating Derivatives
-(2008), sections 3.1 and 3.2); what does not depend on the direction is computed in front of the loop
-(`transforms.hoist_directions`).
+Forward mode makes the columns, reverse mode the rows (Griewank and Walther, Evaluating Derivatives (2008),
+sections 3.1 and 3.2). What does not depend on the direction is computed in front of the loop
+(`transforms.hoist`), and the loop is done for all directions at once, or for a block of them
+(`transforms.batch_directions`); how many, the sizes in a call decide (`blocks`).
 """
 
 from __future__ import annotations
@@ -28,20 +29,22 @@ import numpy as np
 
 from ad_compiler import api
 from ad_compiler.analysis.storage import is_fresh
+from ad_compiler.blocks import block_size, shapes_in
 from ad_compiler.derivative import Derivative
 from ad_compiler.drivers import by_position, function_of_text
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.recursion import UPDATES
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.ir import Operand, Operation, Record, Value
-from ad_compiler.making import name_of_argument
-from ad_compiler.nested import Held, NestedDerivative, name_of, signature_of
+from ad_compiler.making import checked_argnums, derivative_of, name_of_argument
+from ad_compiler.nested import ElementByElement, Held, NestedDerivative, OneArray, name_of, signature_of
 from ad_compiler.pipeline import NUMPY, Backend, Request
 from ad_compiler.rules.notation import registry
-from ad_compiler.rules.shapes import rank_of, type_of
+from ad_compiler.rules.shapes import is_complex, rank_of, type_of
 
 Kind = Literal["jacfwd", "jacrev", "jacobian", "hessian", "hvp", "elementwise_grad"]
 INDENT = "    "
+WITH_DIRECTIONS = ("jacfwd", "jacrev", "jacobian", "hessian")
 IN_PROGRAMS = (LocalFunction, NestedDerivative, Record)  # what programs make and call
 
 
@@ -62,10 +65,10 @@ class Text:
         """The program."""
         names = " and ".join(self.chosen)
         what = {
-            "jacfwd": f"Jacobian of {self.name} with respect to {names}, column by column.",
-            "jacrev": f"Jacobian of {self.name} with respect to {names}, row by row.",
+            "jacfwd": f"Jacobian of {self.name} with respect to {names}, by columns.",
+            "jacrev": f"Jacobian of {self.name} with respect to {names}, by rows.",
             "jacobian": f"Jacobian of {self.name} with respect to {names}, by its shorter side.",
-            "hessian": f"Hessian of {self.name} with respect to {names}, column by column.",
+            "hessian": f"Hessian of {self.name} with respect to {names}, by columns.",
             "hvp": f"Product of the Hessian of {self.name} by {names} and a vector.",
             "elementwise_grad": f"Derivative of every element of {self.name} by the element of {names}.",
         }
@@ -169,14 +172,14 @@ class Text:
                 shape, dtype = f"(np.size(value), *np.shape({x}))", self.precision(x, "value")
                 lines.append(f"{x}_rows = np.empty({shape}, dtype={dtype})")
             lines += [
-                "for place, direction in enumerate(np.eye(np.size(value), dtype=precision(value))):",
+                "for place, direction in enumerate(np.eye(np.size(real(value)), dtype=precision(value))):",
                 call,
                 *(f"{INDENT}{x}_rows[place] = {x}_row" for x in self.chosen),
             ]
         else:
             lines += [
                 *(f"{x}_rows = []" for x in self.chosen),
-                "for direction in np.eye(np.size(value), dtype=precision(value)):",
+                "for direction in np.eye(np.size(real(value)), dtype=precision(value)):",
                 call,
                 *(f"{INDENT}{x}_rows.append(kept({x}_row))" for x in self.chosen),
             ]
@@ -190,7 +193,7 @@ class Text:
         forward, backward = self.jacfwd_lines(known=True), self.jacrev_lines()
         return [
             self.value,
-            f"if {size} <= np.size(value):",
+            f"if has_complex(value) or {size} <= np.size(value):",
             *(f"{INDENT}{line}" for line in forward),
             *backward,
         ]
@@ -223,7 +226,7 @@ class Text:
 
     def elementwise_grad_lines(self) -> list[str]:
         result = "gradients[0]" if self.single else "gradients"
-        return [self.pullback(), "gradients = pullback(np.ones_like(value))", self.result(result)]
+        return [self.pullback(), "gradients = pullback(np.ones_like(real(value)))", self.result(result)]
 
 
 class Kept:
@@ -251,6 +254,31 @@ class Precision:
         kinds = [type_of(value) for value in positional]
         dtypes = {kind.dtype if kind.differentiable else np.dtype(np.float64) for kind in kinds}
         return None if dtypes == {np.dtype(np.float64)} else np.result_type(*dtypes)
+
+
+class Real:
+    """Marks a result that cotangents are pulled back from: with one real number for each of its elements."""
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        (value,) = positional
+        if is_complex(value):
+            raise context.refuse(
+                node,
+                "the result is complex, and reverse mode would give the derivative of its real part only",
+                "use `jacfwd`, or take the real and the imaginary part by themselves",
+            )
+        return value
+
+
+class HasComplex:
+    """Tells whether a result is complex, while compiling."""
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        return is_complex(positional[0])
 
 
 class Derived:
@@ -283,60 +311,91 @@ class Derived:
             named = [each for each in listed if each.kind is each.KEYWORD_ONLY]
             plain = [each.replace(default=each.empty) for each in listed if each not in named]
             self.__signature__ = inspect.Signature([*plain, vector, *named])
-        self._made: dict[Text, Derivative] = {}
+        self._made: dict[tuple[Text, int | None], Derivative] = {}  # for so many directions at once
+        self._blocks: dict[Any, int | None] = {}
         self._newest: Derivative | None = None
-        numbers = self.argnums if isinstance(self.argnums, tuple) else (self.argnums,)
+        numbers = checked_argnums(argnums)
         self.chosen = tuple(name_of_argument(self._names, number, fun) for number in numbers)
         if not self.chosen or len(set(self.chosen)) != len(self.chosen):
             raise ValueError(f"argnums {argnums!r} must name at least one argument, and none twice")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        derivative, arguments = self.prepared(args, kwargs)
-        return derivative(*arguments)
+        derivative, positional, keywords = self.prepared(args, kwargs)
+        return derivative(*positional, **keywords)
 
-    def prepared(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Derivative, list[Any]]:
-        """The program for these arguments, and the arguments by position."""
+    def prepared(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Derivative, Sequence[Any], dict[str, Any]]:
+        """The program for these arguments, and how they are given to it."""
         args, vectors = (args[:-1], args[-1:]) if self.kind == "hvp" else (args, ())
         bound = inspect.signature(self.primal).bind(*args, **kwargs)
         bound.apply_defaults()
         given = dict(bound.arguments)
         if self.kind == "hvp":
-            self.check_vector(given, *vectors)
+            vector = self.checked_vector(given, *vectors)
+            self._newest = derivative_of(self.primal, "hvp", self.argnums, self.has_aux, backend=self.backend)
+            return self._newest, [*bound.args, vector], bound.kwargs
         derivative = self.made_for(given)
+        if self.kind in WITH_DIRECTIONS and self.backend.name == "numpy":
+            derivative = self.made_for(given, self.block_for(derivative, given))
         self._newest = derivative
-        return derivative, [*given.values(), *vectors]
+        return derivative, list(given.values()), {}
 
-    def check_vector(self, given: dict[str, Any], vector: Any) -> None:
-        from ad_compiler.pushforward import checked_tangent
+    def block_for(self, derivative: Derivative, given: dict[str, Any]) -> int | None:
+        """How many directions at once, for arguments of these sizes."""
+        shapes = tuple(shapes_in(tuple(given.values())))
+        known = self._blocks.get((derivative, shapes), 0)
+        if known != 0:
+            return known
+        program = derivative.program_for(*given.values())
+        count = max(np.size(given[name]) for name in self.chosen)
+        size = block_size(program.lowered.batched, program.function.parameters, given, count)
+        self._blocks[derivative, shapes] = size
+        return size
+
+    def checked_vector(self, given: dict[str, Any], vector: Any) -> Any:
+        """The vector, in the structure, shapes and precision of the arguments."""
+        from ad_compiler.pushforward import checked_tangent, moves
 
         single = not isinstance(self.argnums, tuple)
         if not single and (not isinstance(vector, (tuple, list)) or len(vector) != len(self.chosen)):
             raise TypeError(f"the vector must be a tuple of {len(self.chosen)}, one for each of argnums")
-        for name, each in zip(self.chosen, (vector,) if single else vector, strict=True):
+        if not moves(vector):
+            raise TypeError("the vector is None: give one of the structure and shape of the argument")
+        parts = [
             checked_tangent(each, given[name], f"the vector for {name}")
+            for name, each in zip(self.chosen, (vector,) if single else vector, strict=True)
+        ]
+        return parts[0] if single else tuple(parts)
 
-    def made_for(self, given: dict[str, Any]) -> Derivative:
-        """The program for operands or arguments of these ranks."""
+    def made_for(self, given: dict[str, Any], block: int | None = None) -> Derivative:
+        """The program for operands or arguments of these ranks, that does so many directions at once."""
         text = self.text_for(given)
-        known = self._made.get(text)
+        known = self._made.get((text, block))
         if known is None:
             name = f"{text.name}_{self.kind}"
             namespace: dict[str, Any] = {"f": self.called(), "kept": Kept()}
             namespace["precision"] = Precision()
+            namespace |= {"real": Real(), "has_complex": HasComplex()}
             namespace |= {"jvp": api.jvp, "vjp": api.vjp, "grad": api.grad}
             function = function_of_text(text.write(), name, namespace)
-            request = Request(function, "value", (), False, backend=self.backend)
-            known = self._made[text] = Derivative(function, request, ())
+            request = Request(function, "value", (), False, backend=self.backend, block=block)
+            known = self._made[text, block] = Derivative(function, request, ())
         return known
 
     def called(self) -> Any:
         """The function, as one that takes all its arguments by position."""
-        if isinstance(self.primal, IN_PROGRAMS):
-            return Held(self.primal)
-        parameters = signature_of(self.primal).parameters.values()
-        if all(each.kind is not each.KEYWORD_ONLY for each in parameters):
-            return self.primal
-        return by_position(self.primal)
+        fun: Any = self.primal
+        parameters = signature_of(fun).parameters.values()
+        if isinstance(fun, IN_PROGRAMS):
+            fun = Held(fun)
+        elif any(each.kind is each.KEYWORD_ONLY for each in parameters):
+            fun = by_position(fun)
+        if self.kind in ("hessian", "hvp"):
+            return fun
+        if self.kind != "elementwise_grad":
+            return OneArray(fun, self.has_aux)
+        return ElementByElement(fun, self.has_aux, tuple(map(self._names.index, self.chosen)))
 
     def text_for(self, given: dict[str, Any]) -> Text:
         for parameter in signature_of(self.primal).parameters.values():
@@ -347,22 +406,26 @@ class Derived:
             argument = given[name]
             numbers = (Value, np.ndarray, int, float, np.generic)
             if self.kind == "hvp":
-                ranks.append(0)
+                rank, dtype = 0, np.dtype(np.float64)
             elif not isinstance(argument, numbers) or isinstance(argument, bool):
                 reason = f"{self!r} is taken by arrays and numbers"
                 raise TypeError(f"{reason}, and {name} is a {type(argument).__name__}")
             elif isinstance(argument, Value):
-                ranks.append(rank_of(argument))
+                rank, dtype = rank_of(argument), type_of(argument).dtype
             else:
-                ranks.append(np.ndim(argument))
+                rank, dtype = np.ndim(argument), np.asarray(argument).dtype
+            if dtype.kind == "c":
+                reason = f"{self!r} holds derivatives by real numbers, and {name} is complex"
+                raise TypeError(f"{reason}: call `jvp` along 1 and 1j, or give both parts as real arguments")
+            ranks.append(rank)
         names, single = tuple(given), not isinstance(self.argnums, tuple)
         native = self.backend.name == "numba"
         return Text(self.kind, self.__name__, names, self.chosen, tuple(ranks), single, self.has_aux, native)
 
     def source_for(self, *args: Any, **kwargs: Any) -> str:
         """The generated code for arguments like these."""
-        derivative, arguments = self.prepared(args, kwargs)
-        return derivative.source_for(*arguments)
+        derivative, positional, keywords = self.prepared(args, kwargs)
+        return derivative.source_for(*positional, **keywords)
 
     @property
     def source(self) -> str:
@@ -396,7 +459,12 @@ class Derived:
         except TypeError as error:
             raise context.refuse(node, str(error), "check the arguments") from None
         from ad_compiler.frontend.calls import inline
+        from ad_compiler.nested_calls import fit
 
+        for each in vector:
+            single = not isinstance(self.argnums, tuple)
+            arguments = tuple([given[name] for name in self.chosen])
+            fit(context, node, arguments[0] if single else arguments, each, "the vector")
         return inline(context, node, derivative.request.primal, [*given.values(), *vector], {})
 
     def __reduce__(self) -> Any:

@@ -38,9 +38,7 @@ def derivative_of(
         of = tuple(of)
     if not callable(fun):
         raise TypeError(f"a function is needed, not {type(fun).__name__}")
-    given = tuple(argnums) if isinstance(argnums, (tuple, list)) else (argnums,)
-    if not all(isinstance(number, (int, str)) and not isinstance(number, bool) for number in given):
-        raise TypeError(f"argnums {argnums!r} must be a position, a name, or a tuple of these")
+    given = checked_argnums(argnums)
     made = _derivative_of if is_told_apart(fun) else _derivative_of.__wrapped__
     return made(
         fun,
@@ -51,6 +49,14 @@ def derivative_of(
         backend,
         holomorphic,
     )
+
+
+def checked_argnums(argnums: Argnums) -> tuple[int | str, ...]:
+    """The positions and names, as a tuple."""
+    given = tuple(argnums) if isinstance(argnums, (tuple, list)) else (argnums,)
+    if not all(isinstance(number, (int, str)) and not isinstance(number, bool) for number in given):
+        raise TypeError(f"argnums {argnums!r} must be a position, a name, or a tuple of these")
+    return given
 
 
 def is_told_apart(fun: Any) -> bool:
@@ -137,6 +143,8 @@ def value_and_pullback(
     backend: Backend = NUMPY,
 ) -> Any:
     """What `vjp` returns."""
+    if not callable(fun):
+        raise TypeError(f"a function is needed, not {type(fun).__name__}")
     if argnums is not None:
         derivative, every = derivative_of(fun, "vjp", argnums, has_aux, of, backend), None
     else:

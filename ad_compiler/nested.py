@@ -28,19 +28,24 @@ from typing import Any
 
 import numpy as np
 
+from ad_compiler.analysis.elementwise import mixing_operation
 from ad_compiler.analysis.storage import storages_of
 from ad_compiler.analysis.types import ArrayType, Axis, Length, ListType, representative, type_of_number
 from ad_compiler.backends.loader import load, module_text
 from ad_compiler.closures import close, made_in, reads_in
 from ad_compiler.derivative import classes_made, with_tangents
 from ad_compiler.drivers import called_name
+from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.aliases import active_scopes, current
 from ad_compiler.frontend.calls import bind, call_operand, inline
 from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.fitting import require_fit
 from ad_compiler.frontend.objects import MISSING
+from ad_compiler.frontend.operations import describe_any
 from ad_compiler.frontend.program import Lowered, as_reals, written_results
 from ad_compiler.frontend.recursion import UPDATES, changed
 from ad_compiler.frontend.scope import LocalFunction
+from ad_compiler.frontend.source import read_source
 from ad_compiler.ir import (
     Block,
     Function,
@@ -57,6 +62,8 @@ from ad_compiler.ir import (
 )
 from ad_compiler.pipeline import SUFFIX, Mode, Request, differentiated, results_of_call, written
 from ad_compiler.refusal import NeedsConstant, Refusal
+from ad_compiler.rules.markers import marks_again
+from ad_compiler.rules.shapes import is_complex
 from ad_compiler.transforms.share import share
 from ad_compiler.transforms.tangent_names import tangent_name
 
@@ -89,6 +96,75 @@ class Held:
     ) -> Operand:
         """Call it in a program that is being lowered."""
         return call_operand(context, node, self.callee, positional, keywords)
+
+
+class OneArray(Held):
+    """A function whose Jacobian is taken: it gives one number or array, and `aux` with `has_aux`."""
+
+    def __init__(self, callee: Any, has_aux: bool) -> None:
+        super().__init__(callee)
+        self.has_aux = has_aux
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        """Call it in a program that is being lowered; anything else is refused."""
+        found = super().inline_in(context, node, positional, keywords)
+        if self.has_aux and not (isinstance(found, tuple) and len(found) == 2):
+            self.refuse(
+                context, node, "with `has_aux` the function must return (value, aux)", "return a pair"
+            )
+        value = found[0] if self.has_aux else found
+        is_array = isinstance(value, Value) and isinstance(value.type, ArrayType)
+        if not is_array and not isinstance(value, (int, float, complex, np.generic)):
+            reason = (
+                f"the function returns {describe_any(value)}, and this derivative is of one number or array"
+            )
+            self.refuse(context, node, reason, "return one array, or use `vjp` or `jvp`")
+        return found
+
+    def refuse(self, context: Context, node: ast.AST, reason: str, advice: str) -> None:
+        """Point at the function, where it has a text."""
+        callee = self.callee.callee if isinstance(self.callee, Held) else self.callee
+        if isinstance(callee, LocalFunction):
+            raise callee.scope.source.refuse(callee.node, reason, advice)
+        if isinstance(callee, FunctionType):
+            source = read_source(callee)
+            raise source.refuse(source.node, reason, advice)
+        raise context.refuse(node, reason, advice)
+
+
+class ElementByElement(OneArray):
+    """A function of which every element of the result is made of one element of each argument in `places`."""
+
+    def __init__(self, callee: Any, has_aux: bool, places: tuple[int, ...]) -> None:
+        super().__init__(callee, has_aux)
+        self.places = places
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        """Call it in a program that is being lowered; one that mixes elements is refused."""
+        found = super().inline_in(context, node, positional, keywords)
+        value = current(context, found[0] if self.has_aux else found)
+        if isinstance(value, Value) and is_complex(value):
+            return found  # the derivative of a part of it would be half: refused where cotangents are made
+        arguments = [positional[place] for place in self.places]
+        mixing = mixing_operation(value, values_in(arguments))
+        advice = "use `jacobian`, and take its diagonal; or `vjp` for sums of its columns"
+        if mixing is not None:
+            reason = "this does not work element by element, and `elementwise_grad` is of what does"
+            source, place = mixing.place or (context.here.source, node)
+            raise source.refuse(place, reason, advice)
+        for argument in arguments:
+            if isinstance(value, Value) and isinstance(argument, Value):
+                try:
+                    require_fit(
+                        context, node, argument, value, f"the result of `{name_of(self.callee)}`", advice
+                    )
+                except Unsupported as error:
+                    self.refuse(context, node, error.reason, advice)
+        return found
 
 
 @dataclass(eq=False)
@@ -149,6 +225,9 @@ class NestedCall:
                 what = f"argnums {number!r} names no argument of `{name_of(self.derivative.callee)}`"
                 raise self.context.refuse(self.node, what, f"it has {', '.join(names)}")
             found.append(number if isinstance(number, str) else names[number])
+        if not found or len(set(found)) != len(found):
+            reason = f"argnums {argnums!r} names no argument, or one twice"
+            raise self.context.refuse(self.node, reason, f"it has {', '.join(names)}")
         return tuple(found)
 
     def generated(
@@ -161,7 +240,13 @@ class NestedCall:
         single = not isinstance(derivative.argnums, (tuple, list)) and mode in ("grad", "value_and_grad")
         of = (derivative.of,) if isinstance(derivative.of, str) else derivative.of or ()
         request = Request(
-            context.here.function, mode, chosen, single, derivative.has_aux, of, isinstance(derivative.of, str)
+            context.here.function,
+            mode,
+            chosen,
+            single,
+            derivative.has_aux,
+            of,
+            isinstance(derivative.of, str),
         )
         if unknown := [each for each in of if each not in given]:
             reason = f"`of` names {unknown[0]!r}, which is no argument of `{name}`"
@@ -215,7 +300,7 @@ class NestedCall:
             reads={},
             guard=None,
             miss="",
-            namespace=made_classes,
+            namespace=made_classes | marks_again(function),
         )
         return loaded, closed
 

@@ -171,5 +171,5 @@ def checked_dtype(array: np.ndarray[Any, Any], dtype: np.dtype[Any], what: str) 
     """A tangent has the precision of its argument; whole numbers fit any, complex ones complex ones only."""
     kind = array.dtype.kind
     loses = kind in "fc" and array.ndim and np.result_type(array.dtype, dtype) != dtype
-    if kind not in "biufc" or loses or (kind == "c" and dtype.kind != "c"):
+    if kind not in "iufc" or loses or (kind == "c" and dtype.kind != "c"):
         raise TypeError(f"{what} has the dtype {array.dtype}, and {dtype} is needed: convert it")

@@ -95,22 +95,15 @@ def test_jacobian(make: Any, f: Any, x: Any) -> None:
 
 
 def test_text() -> None:
-    text = jacfwd(vector).source_for(np.ones(3))
+    text = jacfwd(lambda x: np.sin(x) * x[::-1] + x[0]).source_for(np.ones(3))
     assert text.endswith(
-        '''def vector_jacfwd(x):
-    """Jacobian of vector with respect to x, column by column."""
+        '''def function_jacfwd(x):
+    """Jacobian of function with respect to x, by columns."""
     sin = np.sin(x)
     x_part = x[::-1]
-    eye = np.eye(x.shape[0])
-    columns = []
-    cos = np.cos(x)
-    product = 2.0 * x
-    for i in range(x.shape[0]):
-        direction = eye[i]
-        total_dot = x_part * (cos * direction) + sin * direction[::-1] + product.dot(direction)
-        columns.append(total_dot)
-    x_jacobian = np.reshape(np.moveaxis(np.array(columns), 0, -1), (x.shape[0], x.shape[0]))
-    return x_jacobian
+    directions = np.eye(x.shape[0])
+    total_dot = x_part * (np.cos(x) * directions) + sin * directions[:, ::-1] + directions[:, 0][:, None]
+    return total_dot.T
 '''
     ), text
 
@@ -308,3 +301,26 @@ def test_jacobian_of_a_stiff_differential_equation() -> None:
         atol=1e-10,
     )
     np.testing.assert_allclose(found.y[:, -1], [0.7158, 9.1855e-6, 0.2842], rtol=1e-3)
+
+
+COMPLEX_RESULT = [lambda x: np.exp(1j * x), lambda x: np.sum(np.exp(1j * x))]
+
+
+@pytest.mark.parametrize("f", COMPLEX_RESULT)
+def test_complex_result(f: Any) -> None:
+    """Columns are complex; rows would be those of the real part, and are refused."""
+    x = np.array([0.3, 0.5])
+    expected = np.diag(1j * np.exp(1j * x)) if np.ndim(f(x)) else 1j * np.exp(1j * x)
+    for made in (jacfwd, jacobian):
+        np.testing.assert_allclose(made(f)(x), expected, rtol=1e-14)
+    for made in (jacrev, elementwise_grad):
+        with pytest.raises(Unsupported, match="real part only") as caught:
+            made(f)(x)
+        assert caught.value.advice is not None and "jacfwd" in caught.value.advice
+
+
+@pytest.mark.parametrize("made", [*JACOBIANS, hessian, elementwise_grad])
+def test_complex_arguments_have_no_jacobian(made: Any) -> None:
+    """By real directions only one half of the derivative would be seen."""
+    with pytest.raises(TypeError, match=r"z is complex: call `jvp` along 1 and 1j"):
+        made(lambda z: np.sum(np.abs(z) ** 2))(np.array([1 + 2j, 0.5 - 1j]))

@@ -117,6 +117,20 @@ def test_precision_is_that_of_the_argument() -> None:
     assert tangent.dtype == np.float64
 
 
+@pytest.mark.parametrize("kind", [np.complex128, np.complex64, complex, np.array])
+def test_complex_tangents(kind: Any) -> None:
+    """The derivative along a complex direction, of analytic functions and of others; a real one will do."""
+    z = kind(1.5 - 0.5j)
+    for direction in (kind(0.3 + 2j), 1.0):
+        square, moved = jvp(lambda z: z * z, (z,), (direction,))
+        assert np.asarray(moved).dtype == np.asarray(square).dtype == np.asarray(z).dtype
+        np.testing.assert_allclose(moved, 2 * z * direction, rtol=1e-6)
+        _, moved = jvp(lambda z: abs(z) ** 2, (z,), (direction,))
+        np.testing.assert_allclose(moved, 2 * np.real(np.conj(z) * direction), rtol=1e-6)
+    with pytest.raises(TypeError, match="complex128, and complex64 is needed"):
+        jvp(lambda z: z, (np.ones(2, np.complex64),), (np.ones(2, np.complex128),))
+
+
 def test_auxiliary_result() -> None:
     value, tangent, aux = jvp(lambda x: (x * x, {"seen": x}), (3.0,), (1.0,), has_aux=True)
     assert (value, tangent, aux) == (9.0, 6.0, {"seen": 3.0})

@@ -6,6 +6,7 @@ they are those that LAPACK fixes. JAX's derivative of vectors is compared where 
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,21 @@ def hermitian(a: Any) -> Any:
 
 
 NAMES: dict[str, Any] = {"hermitian": hermitian}
+OF_SCIPY = """
+linalg.lu(A)[1] @ linalg.lu(A)[2] ** 2
+linalg.lu_solve(linalg.lu_factor(A), B)
+linalg.lu_solve(linalg.lu_factor(A), B, trans=2)
+linalg.solve_triangular(A, B, "C", lower=True)
+linalg.cho_solve(linalg.cho_factor(hermitian(A)), B)
+linalg.solve_banded((1, 1), A, B)
+linalg.expm(A)
+linalg.expm_frechet(A, A.T)[1]
+linalg.sqrtm(hermitian(A) + A)
+linalg.logm(hermitian(A) + A)
+linalg.cosm(A) + linalg.sinm(A)
+linalg.solve_continuous_lyapunov(hermitian(A), A)
+linalg.toeplitz(A[0], A[1])
+"""
 SQUARE: list[Shape] = [(2, 3, 3), (1, 1)]
 ANY: list[Shape] = [(4, 2), (2, 4), (2, 3, 3)]
 
@@ -76,6 +92,9 @@ TABLE: list[tuple[str, list[Shape]]] = [
     ("np.linalg.solve(A, B)", [(2, 3, 3)]),
     ("np.roots(A)", [(4,), (2,), (1,)]),
 ]
+if importlib.util.find_spec("scipy") is not None:
+    NAMES["linalg"] = importlib.import_module("scipy.linalg")
+    TABLE.append((OF_SCIPY, [(3, 3)]))
 CASES = [
     pytest.param(line.strip(), shape, id=f"{line.strip()} at {shape}")
     for lines, shapes in TABLE
@@ -196,6 +215,18 @@ def test_real_or_complex(name: str) -> None:
     with pytest.raises(SyntaxError, match="depending on the values") as caught:
         grad(f)(np.eye(2))
     assert "astype" in caught.value.advice  # type: ignore[attr-defined]
+
+
+def test_order_of_eigenvalues() -> None:
+    """Of a large matrix `eigvals` and `eig` have different ones."""
+    A = random_complex(generator("large"), (160, 160))
+    f = function_from_expression("np.sum(np.abs(np.linalg.eigvals(A)) * np.arange(160))")
+    direction, step = random_complex(generator("direction"), (160, 160)), 1e-6
+    before, value, after = (np.linalg.eigvals(A + t * direction) for t in (-step, 0.0, step))
+    matched = [found[np.argmin(np.abs(value[:, None] - found), axis=1)] for found in (before, after)]
+    slopes = (np.abs(matched[1]) - np.abs(matched[0])) / (2 * step)
+    found = np.sum(grad(f)(A) * direction).real
+    assert found == pytest.approx(np.sum(slopes * np.arange(160)), rel=1e-5)
 
 
 def test_tangents_of_complex_numbers() -> None:

@@ -29,7 +29,7 @@ def module_text(source: str, modules: Iterable[str] = ()) -> str:
     lines = IMPORTS + ("import math\n" if "math." in source else "")
     if re.search(r"\btime\.\w+\(\)", source):
         lines += "import time\n"
-    named = {*re.findall(r"\bscipy\.\w+(?=\.)", source), *modules} - {"numpy", "math", "time"}
+    named = {*re.findall(r"\bscipy\.\w+(?=\.\w)", source), *modules} - {"numpy", "math", "time"}
     lines += "".join(f"import {module}\n" for module in sorted(named))
     return f"{lines}\n\n{source}"
 

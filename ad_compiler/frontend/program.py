@@ -11,7 +11,7 @@ import ast
 import inspect
 import operator
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
 
@@ -24,6 +24,7 @@ import ad_compiler.frontend.matching
 import ad_compiler.frontend.protecting
 import ad_compiler.rules  # noqa: F401 -- registers the rules
 from ad_compiler.analysis.layout import is_array
+from ad_compiler.analysis.types import Shape
 from ad_compiler.builder import Builder
 from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.calls import call_operand, inline, run_in
@@ -67,6 +68,7 @@ class Lowered:
     function: Function
     differentiated: dict[str, Operand]  # parameter -> the structure of values it is differentiated as
     context: Context
+    batched: list[Shape] = field(default_factory=list)  # for one direction, of what is done for many at once
 
 
 def lower_program(
@@ -198,9 +200,7 @@ def remember_objects(context: Context, access: str, structure: Operand) -> None:
 AFTER = "{} after the call"
 
 
-def written_results(
-    context: Context, node: ast.AST, after: dict[str, Operand], results: Results
-) -> Operand:
+def written_results(context: Context, node: ast.AST, after: dict[str, Operand], results: Results) -> Operand:
     """What the arguments hold `after` the call that receive the results; or the sum of it."""
     found: list[Operand] = []
     for name in results.names:

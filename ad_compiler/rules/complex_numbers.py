@@ -37,7 +37,9 @@ ANALYTIC = names(
     exp2 expm1 log log2 log10 log1p sqrt square reciprocal sin cos tan arcsin arccos arctan sinh cosh
     tanh arcsinh arccosh arctanh sinc sum mean prod cumsum cumprod matmul dot inner outer tensordot
     einsum inv det solve matrix_power multi_dot eigvals eig expm roots
-    polyadd polysub polymul polyder polyint
+    polyadd polysub polymul polyder polyint lu lu_factor lu_solve solve_triangular solve_banded expm_frechet
+    sqrtm logm coshm sinhm tanhm cosm sinm tanm solve_sylvester toeplitz circulant
+    hankel companion convolution_matrix solve_toeplitz matmul_toeplitz
     """
 )
 REARRANGING = names(
@@ -120,6 +122,16 @@ def angle(z: Any, deg: Any = False) -> Any:
     if not is_complex(z):
         return 0.0
     return -1j / z * (57.29577951308232 if deg else 1.0)  # 180 / pi
+
+
+@expansion(np.iscomplexobj)
+def iscomplexobj(builder: Builder, x: Operand) -> Operand:
+    return is_complex(x)
+
+
+@expansion(np.isrealobj)
+def isrealobj(builder: Builder, x: Operand) -> Operand:
+    return not is_complex(x)
 
 
 @expansion(complex)

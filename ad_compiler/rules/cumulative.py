@@ -18,15 +18,20 @@ def cumprod(a: Any, axis: Any = None, *, g: Any) -> Any:
 
 
 def along(a: Any, axis: Any, g: Any) -> Any:
-    """An element is a factor of all that follow it: the product of the others is `y / a`, but at the first
-    zero.
+    """An element is a factor of all that follow it: the product of the others is `y / a`, but at a zero.
 
-    What stands behind the first zero is multiplied by it, and has the derivative 0.
+    The first zero is left out of the products that it makes zero. What stands behind it is multiplied by it,
+    and has the derivative 0; but that changes with the first zero, also at the second one.
     """
     zero = a == 0
-    first = zero & (np.cumsum(zero, axis) == 1)
-    before = behind(g * np.cumprod(a, axis), axis) / np.where(zero, 1.0, a)
-    return np.where(first, behind(g * np.cumprod(np.where(first, 1.0, a), axis), axis), before)
+    number = np.cumsum(zero, axis)
+    first, second = zero & (number == 1), zero & (number == 2)
+    others = behind(g * np.cumprod(a, axis), axis) / np.where(zero, 1.0, a)
+    return np.where(first, without(first, a, axis, g), np.where(second, without(second, a, axis, g), others))
+
+
+def without(chosen: Any, a: Any, axis: Any, g: Any) -> Any:
+    return behind(g * np.cumprod(np.where(chosen, 1.0, a), axis), axis)
 
 
 def behind(a: Any, axis: Any) -> Any:

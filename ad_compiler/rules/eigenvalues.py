@@ -39,8 +39,11 @@ def eigenvalues_type(a: Any) -> ArrayType:
 
 
 @rule(np.linalg.eigvals, infer=eigenvalues_type)
-def eigvals(a: Any, *, g: Any) -> Any:
-    vectors = np.linalg.eig(a)[1]
+def eigvals(a: Any, *, y: Any, g: Any) -> Any:
+    """Without vectors LAPACK finds the values of large matrices in another order than with them."""
+    values, vectors = np.linalg.eig(a)
+    order = np.argmin(np.abs(values[..., None, :] - y[..., :, None]), axis=-1)
+    vectors = np.take_along_axis(vectors, order[..., None, :], -1)
     return transposed(np.linalg.inv(vectors)) @ (g[..., :, None] * transposed(vectors))
 
 

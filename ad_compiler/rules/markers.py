@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ad_compiler.ir import Function, Operand, Operation, Value, all_blocks, map_values, substitute
+from ad_compiler.ir import (
+    Function,
+    Operand,
+    Operation,
+    Value,
+    all_blocks,
+    map_values,
+    nodes_in,
+    substitute,
+)
 from ad_compiler.rules.notation import constant, registry
 
 MARKER = "marked"
@@ -28,18 +37,43 @@ def is_marker(node: Any) -> bool:
     return isinstance(node, Operation) and node.primitive.name in (MARKER, HOOK, "stopped")
 
 
+class Again:
+    """What a text calls to mark a value once more."""
+
+    def __init__(self, rule: Any) -> None:
+        self.rule = rule
+
+    def inline_in(self, *call: Any) -> Operand:
+        """Call it in a program that is being lowered."""
+        return self.rule.again(*call)
+
+
+def marks_again(function: Function) -> dict[str, Again]:
+    """The markers that a text names, because it is to be differentiated."""
+    return {
+        node.primitive.text: Again(node.primitive.rule)
+        for top in function.blocks
+        for node in nodes_in(top)
+        if isinstance(node, Operation) and is_marker(node) and node.primitive.text
+    }
+
+
 def without_derivative(builder: Any, operand: Operand) -> Operand:
     """The same numbers and arrays, as constants."""
     return map_values(lambda value: builder.call(registry["stopped"], (value,)), operand)
 
 
-def remove_markers(function: Function) -> None:
-    """Let what is marked stand for itself."""
+def remove_markers(function: Function, whole: bool = True) -> None:
+    """Let what is marked stand for itself; in a text that is not the `whole`, some markers stay."""
     known: dict[Value, Operand] = {}
+
+    def is_removed(node: Any) -> bool:
+        return is_marker(node) and (whole or not node.primitive.text)
+
     for top in function.blocks:
         for block in all_blocks(top):
             for node in block.operations:
-                if is_marker(node):
+                if is_removed(node):
                     assert isinstance(node, Operation)
                     marked = node.arguments[0]
                     while isinstance(marked, Value) and marked in known:
@@ -47,7 +81,7 @@ def remove_markers(function: Function) -> None:
                     known[node.result] = marked
                     if isinstance(marked, Value) and marked.name is None and marked.operation is not None:
                         marked.name = node.result.name
-            block.operations[:] = [node for node in block.operations if not is_marker(node)]
+            block.operations[:] = [node for node in block.operations if not is_removed(node)]
     if not known:
         return
     for top in function.blocks:

@@ -147,6 +147,9 @@ methods: dict[str, Primitive] = {}
 compile_time: set[Any] = set()
 expansions: dict[Any, Callable[..., Any]] = {}
 replaced: dict[Any, RuleFunction] = {}  # functions and what is written out instead of a call
+stand_ins: dict[
+    type, RuleFunction
+] = {}  # classes of libraries, and what makes an object of ours of one of theirs
 ruled: dict[Any, Any] = {}  # functions that the user has given a rule, and the rule
 
 _MODULE_TEXTS = {
@@ -200,7 +203,7 @@ def register(
 ) -> Primitive:
     names, defaults, needs = signature_of(rule_function)
     if differentiable is None:
-        differentiable = tuple(name for name in names if name not in defaults)
+        differentiable = tuple(each for each in names if each not in defaults and kind != "constant")
     if kind == "linear":
         flags.setdefault("linear", "together")
     primitive = Primitive(
@@ -212,7 +215,7 @@ def register(
         parameters=names,
         defaults=defaults,
         needs=needs,
-        differentiable=() if kind == "constant" else differentiable,
+        differentiable=differentiable,
         method=method,
         **flags,
     )
@@ -314,6 +317,24 @@ def written_out(*functions: Any) -> Callable[[RuleFunction], RuleFunction]:
         return rule_function
 
     return decorate
+
+
+def stand_in(*classes: type) -> Callable[[RuleFunction], RuleFunction]:
+    """An object of these classes that a program reads from outside is taken for the one this gives.
+
+    That is of a class of ours, whose methods are written out where they are called.
+    """
+
+    def decorate(rule_function: RuleFunction) -> RuleFunction:
+        stand_ins.update(dict.fromkeys(classes, rule_function))
+        return rule_function
+
+    return decorate
+
+
+def is_definition(function: Any) -> bool:
+    """Whether it is a function or method of the rules, to be written out where it is called."""
+    return (getattr(function, "__module__", None) or "").startswith("ad_compiler.rules.")
 
 
 def at_compile_time(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -76,12 +76,19 @@ def prod(a: Any, axis: Any = None, keepdims: Any = False, *, y: Any, g: Any) -> 
 
 
 def other_factors(a: Any, axis: Any) -> Any:
-    """For each element the product of the others: y / a, unless a factor is zero."""
+    """For each element the product of the others: y / a, unless a factor is zero.
+
+    Factors that are zero are not divided by. `zero` is their sum: it is 0, but has their derivative, as the
+    product of the others has if one of them is zero; so second derivatives are right, too.
+    """
     zeros = a == 0
     zero_count = zeros.sum(axis=axis, keepdims=True)
     without_zeros = np.where(zeros, 1.0, a)
     rest = np.prod(without_zeros, axis=axis, keepdims=True)
-    return np.where(zero_count == 0, rest / without_zeros, np.where((zero_count == 1) & zeros, rest, 0.0))
+    zero = np.sum(np.where(zeros, a, 0.0), axis=axis, keepdims=True)
+    for_zeros = np.where(zero_count == 1, 1.0, np.where(zero_count == 2, zero - a, 0.0))
+    for_others = np.where(zero_count == 0, 1.0, np.where(zero_count == 1, zero, 0.0))
+    return rest * np.where(zeros, for_zeros, for_others / without_zeros)
 
 
 def attaining(a: Any, y: Any, axis: Any, keepdims: Any) -> Any:

@@ -69,8 +69,8 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
     options = 'error_model="numpy", no_cfunc_wrapper=True'
     if program.request.backend.fastmath:
         options += f", fastmath={FASTMATH}"
-    library = lowered.frame.library
-    plain, cached = (module(texts, each, library) for each in (options, f"{options}, cache=True"))
+    library, modules = lowered.frame.library, lowered.frame.modules
+    plain, cached = (module(texts, each, library, modules) for each in (options, f"{options}, cache=True"))
     names = [text[len("def ") : text.index("(")] for text in texts]
     try:
         with announced(program.name):

@@ -204,7 +204,7 @@ def code_only(lines: list[str]) -> str:
     return "\n".join(line for line in lines if not line.lstrip().startswith("#"))
 
 
-def module(functions: list[str], options: str, library: dict[str, str]) -> str:
+def module(functions: list[str], options: str, library: dict[str, str], modules: set[str]) -> str:
     """The whole module: imports, the functions that call a library, and those with Numba's `options`."""
     calls = [f"def {name}{text}" for text, name in library.items()]
     text = "\n".join([*calls, *functions])
@@ -212,10 +212,10 @@ def module(functions: list[str], options: str, library: dict[str, str]) -> str:
     lines = []
     if re.search(r"\bmath\.", text):
         lines.append("import math\n")
-    modules = sorted(set(re.findall(r"\bscipy\.\w+(?=\.)", text)))
+    modules = modules | set(re.findall(r"\bscipy\.\w+(?=\.)", text))
     lines += [f"import {module}" for module in (["time"] if re.search(r"\btime\.\w+\(\)", text) else [])]
     lines.append("import numpy as np")
-    lines += [f"import {module}" for module in modules]
+    lines += [f"import {module}" for module in sorted(modules)]
     lines.append(f"from numba import njit{', objmode' if calls else ''}")
     if "Departure" in text:
         lines += ["", "from ad_compiler.backends.native.departure import Departure"]

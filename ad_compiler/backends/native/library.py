@@ -77,7 +77,10 @@ def call(frame: Frame, elements: Elements, node: Operation) -> None:
             raise Refusal(f"numbers of {each.dtype} have no native form", scalars.ADVICE)
     printer = CallText(frame, elements)
     text = printer.operation(node)[0]
-    body = function_body(text, kinds, isinstance(kind, TupleType))
+    if node.primitive.module is not None:
+        body = foreign_body(text, node.primitive.text, kinds[0])
+    else:
+        body = function_body(text, kinds, isinstance(kind, TupleType))
     function = f"({', '.join(printer.given.values())}):\n{body}"
     if function not in frame.library:
         frame.library[function] = frame.fresh(node.primitive.name)
@@ -103,6 +106,25 @@ def function_body(text: str, kinds: tuple[ArrayType, ...], several: bool) -> str
     else:
         lines.append(f"        result = {converted(text, kinds[0])}")
     return "\n".join([*lines, f"    return {', '.join(names)}", ""])
+
+
+def foreign_body(text: str, called: str, kind: ArrayType) -> str:
+    """The call of a function with a rule of the user's: what it gives is compared, and may be a view."""
+    dtype = scalars.dtype_text(kind.dtype)
+    classes = {"float64": "float", "complex128": "complex", "int64": "(int, np.integer)"}
+    wrong = (
+        f"result.dtype != {dtype}"
+        if kind.rank
+        else f"not isinstance(result, {classes.get(str(kind.dtype), dtype)})"
+    )
+    return (
+        f'    with objmode(result="{type_text(kind)}"):\n'
+        f"        result = {text}\n"
+        f"        if {wrong}:\n"
+        f'            raise TypeError("{called}")\n'
+        f"        result = {f'np.array(result, {dtype})' if kind.rank else converted('result', kind)}\n"
+        "    return result\n"
+    )
 
 
 def parts_of(whole: Value) -> tuple[Value, ...]:
@@ -141,7 +163,7 @@ def operand_name(frame: Frame, elements: Elements, value: Value) -> str:
 
 def extents_of_result(frame: Frame, node: Operation, name: str, kind: ArrayType) -> Extents:
     """The lengths of a result: what its type says of them is checked, the others are asked for."""
-    if node.primitive.kind == "elementwise":
+    if node.primitive.kind == "elementwise" and node.primitive.module is None:
         return frame.broadcast([frame.extents_of(each) for each in values_in(node.arguments)])
     found, unknown = [], False
     for n, axis in enumerate(kind.shape):

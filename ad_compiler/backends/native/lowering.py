@@ -55,6 +55,7 @@ from ad_compiler.ir import (
     PullbackCall,
     Statement,
     Value,
+    modules_of,
     values_in,
 )
 from ad_compiler.refusal import Refusal
@@ -94,7 +95,10 @@ class Lowered:
 def lower(function: Function, separate: bool, reserved: frozenset[str]) -> Lowered:
     """Lower a whole program; raises `Unsupported` for what has no native form."""
     arrange(function)
+    modules = modules_of(function)
+    reserved |= {module.split(".")[0] for module in modules}
     frame = Frame(function, Writes(function, separate), reserved)
+    frame.modules = modules - {"numpy"}
     return Lowering(frame).run(separate)
 
 
@@ -245,6 +249,8 @@ class Lowering:
         if name == "push":
             self.tapes.push(node)
             return
+        if node.primitive.guard:
+            return  # what a library gives is compared where it is called
         if name == "checkpoints":
             raise Refusal("a loop under `checkpointed` has no native form", scalars.ADVICE)
         if name == "draw":

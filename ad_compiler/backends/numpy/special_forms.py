@@ -163,6 +163,9 @@ def _push(printer: Expressions, node: Operation) -> Text:
 
 
 def _marked(printer: Expressions, node: Operation) -> Text:
+    if node.primitive.text:
+        arguments = ", ".join(map(printer.text, node.arguments))
+        return f"{node.primitive.text}({arguments})", Precedence.ATOM
     return printer.operand(node.arguments[0])
 
 
@@ -180,6 +183,13 @@ def _matmul(printer: Expressions, node: Operation) -> Text:
         return f"{printer.at_least(a, Precedence.ATOM)}.dot({printer.text(b)})", Precedence.ATOM
     right = printer.at_least(b, Precedence.MULTIPLY + 1)
     return f"{printer.at_least(a, Precedence.MULTIPLY)} @ {right}", Precedence.MULTIPLY
+
+
+def _lu_solve(printer: Expressions, node: Operation) -> Text:
+    packed, exchanges, b, trans = node.arguments
+    form = f", trans={trans}" if trans else ""
+    factors = f"({printer.text(packed)}, {printer.text(exchanges)})"
+    return f"scipy.linalg.lu_solve({factors}, {printer.text(b)}{form})", Precedence.ATOM
 
 
 SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
@@ -212,6 +222,7 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "push": _push,
     "marked": _marked,
     "stopped": _marked,
+    "hooked": _marked,
     "draw": _draw,
     "real": lambda printer, node: (
         f"{printer.at_least(node.arguments[0], Precedence.ATOM)}.real",
@@ -225,6 +236,7 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
         f"np.linalg.svd({printer.text(node.arguments[0])}, compute_uv=False)",
         Precedence.ATOM,
     ),
+    "lu_solve": _lu_solve,
     "matmul": _matmul,
     "part_of": lambda printer, node: (
         f"{printer.at_least(node.arguments[0], Precedence.ATOM)}[{node.arguments[1]}]",
