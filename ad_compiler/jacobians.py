@@ -406,14 +406,18 @@ class Derived:
             argument = given[name]
             numbers = (Value, np.ndarray, int, float, np.generic)
             if self.kind == "hvp":
-                ranks.append(0)
+                rank, dtype = 0, np.dtype(np.float64)
             elif not isinstance(argument, numbers) or isinstance(argument, bool):
                 reason = f"{self!r} is taken by arrays and numbers"
                 raise TypeError(f"{reason}, and {name} is a {type(argument).__name__}")
             elif isinstance(argument, Value):
-                ranks.append(rank_of(argument))
+                rank, dtype = rank_of(argument), type_of(argument).dtype
             else:
-                ranks.append(np.ndim(argument))
+                rank, dtype = np.ndim(argument), np.asarray(argument).dtype
+            if dtype.kind == "c":
+                reason = f"{self!r} holds derivatives by real numbers, and {name} is complex"
+                raise TypeError(f"{reason}: call `jvp` along 1 and 1j, or give both parts as real arguments")
+            ranks.append(rank)
         names, single = tuple(given), not isinstance(self.argnums, tuple)
         native = self.backend.name == "numba"
         return Text(self.kind, self.__name__, names, self.chosen, tuple(ranks), single, self.has_aux, native)
