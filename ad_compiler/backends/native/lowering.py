@@ -14,6 +14,7 @@ from ad_compiler.backends.native import joining, library, lists, products, reduc
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import remove_aliases
 from ad_compiler.backends.native.arranging import arrange
+from ad_compiler.backends.native.clearing import clear
 from ad_compiler.backends.native.contracting import Contractor
 from ad_compiler.backends.native.elements import Elements, affine, sum_of_names
 from ad_compiler.backends.native.extents import find_extents
@@ -152,6 +153,8 @@ class Lowering:
             Gatherer(sweeps, outputs, frame.require_nonnegative).run()
             Preaccumulator(sweeps, outputs, frame.fresh).run()
             fuse(sweeps, outputs)
+            for sweep in sweeps:
+                clear(sweep)
             hoist(sweeps, frame.made_in_loops, outputs)
             for sweep in sweeps:
                 vectorise(sweep)
