@@ -51,7 +51,7 @@ REARRANGING = names(
 OWN = names(
     """
     abs absolute real imag conjugate angle norm var std fft ifft rfft irfft fftn ifftn rfftn irfftn fft2
-    ifft2 rfft2 irfft2 hfft ihfft fftshift ifftshift
+    ifft2 rfft2 irfft2 hfft ihfft fftshift ifftshift squared_norm squared_deviation squared_magnitude
     """
 )
 
