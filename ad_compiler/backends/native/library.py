@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType, Axis, TupleType, representative, same_length
+from ad_compiler.analysis.types import GENERATOR, ArrayType, Axis, TupleType, representative, same_length
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.elements import Elements
@@ -47,6 +47,8 @@ class CallText(Expressions):
 
     def parameter(self, value: Value) -> str:
         kind = value.type
+        if kind is GENERATOR:
+            return self.parameter_for(self.frame.names[value])
         name = self.parameter_for(operand_name(self.frame, self.elements, value))
         assert isinstance(kind, ArrayType)
         return name if kind.rank or kind.python else f"{scalars.dtype_text(kind.dtype)}({name})"
@@ -85,7 +87,8 @@ def call(frame: Frame, elements: Elements, node: Operation) -> None:
     names = [frame.give(value) for value in values]
     reads = names_in(", ".join(printer.given))
     made = f"{frame.library[function]}({', '.join(printer.given)})"
-    frame.write(Line(f"{', '.join(names)} = {made}", reads, frozenset(names)))
+    advanced = [frame.names[value] for value in values_in(node.arguments) if value.type is GENERATOR]
+    frame.write(Line(f"{', '.join(names)} = {made}", reads, frozenset([*names, *advanced])))
     for value, name, each in zip(values, names, kinds, strict=True):
         frame.extents[value] = extents_of_result(frame, node, name, each)
 
@@ -174,6 +177,8 @@ def known_extent(frame: Frame, node: Operation, axis: Axis) -> Affine | None:
     if isinstance(axis, int):
         return Affine.of(axis)
     for value in values_in(node.arguments):
+        if value.type is GENERATOR:
+            continue
         for extent, length in zip(frame.extents_of(value), type_of(value).shape, strict=True):
             if same_length(axis, length):
                 return extent
