@@ -148,7 +148,9 @@ NOT_EMPTY: dict[str, str] = {
     ),
     **dict.fromkeys(
         [f"scipy.ndimage.{name}" for name in ("convolve", "correlate", "correlate1d", "convolve1d")]
-        + [f"scipy.ndimage.{name}" for name in ("gaussian_filter", "gaussian_filter1d", "uniform_filter1d")],
+        + [f"scipy.ndimage.{name}" for name in ("gaussian_filter", "gaussian_filter1d", "uniform_filter1d")]
+        + [f"scipy.ndimage.{name}" for name in ("uniform_filter", "sobel", "prewitt", "laplace")]
+        + ["scipy.ndimage.map_coordinates"],
         "there is no element to repeat at the borders",
     ),
     **dict.fromkeys(

@@ -232,6 +232,85 @@ ARRAYS: list[tuple[str, list[list[Shape]]]] = [
         """,
         [[(4, 5), ()]],
     ),
+    (
+        """
+        signal.lfilter(x, np.concatenate([np.array([2.0]), y]), z)
+        """,
+        [[(3,), (2,), (6,)]],
+    ),
+    (
+        """
+        signal.lfilter(x, y, z, axis=0)
+        """,
+        [[(2,), (3,), (5, 2)]],
+    ),
+    (
+        """
+        signal.lfilter(x, [1.0, -0.5], z)
+        signal.lfilter([1.0, 0.3], 1.0 + y ** 2, z)
+        """,
+        [[(2,), (1,), (4,)]],
+    ),
+    (
+        """
+        signal.detrend(x)
+        """,
+        [[(6,)], [(3, 4)]],
+    ),
+    (
+        """
+        signal.detrend(x, axis=0, type="constant")
+        """,
+        [[(4, 3)]],
+    ),
+    (
+        """
+        ndimage.gaussian_filter1d(x, 0.8, order=1)
+        ndimage.gaussian_filter1d(x, 0.8, order=3, mode="nearest")
+        """,
+        [[(6,)]],
+    ),
+    (
+        """
+        ndimage.gaussian_filter1d(x, y**2, order=2)
+        """,
+        [[(6,), ()]],
+    ),
+    (
+        """
+        ndimage.gaussian_filter(x, 0.8, order=(0,1))
+        ndimage.uniform_filter(x, 3)
+        ndimage.uniform_filter(x, (2,3), mode="wrap")
+        ndimage.prewitt(x, axis=0)
+        ndimage.laplace(x)
+        """,
+        [[(4, 5)]],
+    ),
+    (
+        """
+        ndimage.sobel(x)
+        """,
+        [[(4, 5)], [(5,)]],
+    ),
+    (
+        """
+        ndimage.map_coordinates(x, [3*y**2/3, z**2], order=1)
+        ndimage.map_coordinates(x, [4*y, z], order=1, mode="nearest")
+        """,
+        [[(4, 5), (3,), (3,)]],
+    ),
+    (
+        """
+        ndimage.correlate1d(x,y,origin=1)
+        """,
+        [[(5,), (3,)]],
+    ),
+    (
+        """
+        ndimage.convolve(x,y,mode="wrap")
+        """,
+        [[(4, 4), (3, 2)]],
+    ),
 ]
 
 
