@@ -19,7 +19,7 @@ from tests.helpers import (
 )
 
 scipy = pytest.importorskip("scipy")
-from scipy import interpolate, linalg, ndimage, signal, special, stats  # noqa: E402
+from scipy import fft, integrate, interpolate, linalg, ndimage, signal, special, stats  # noqa: E402
 
 NAMES: dict[str, Any] = {
     "special": special,
@@ -28,6 +28,8 @@ NAMES: dict[str, Any] = {
     "stats": stats,
     "ndimage": ndimage,
     "interpolate": interpolate,
+    "fft": fft,
+    "integrate": integrate,
 }
 Shape = tuple[int, ...]
 
@@ -311,6 +313,92 @@ ARRAYS: list[tuple[str, list[list[Shape]]]] = [
         """,
         [[(4, 4), (3, 2)]],
     ),
+    (
+        """
+        fft.dct(x, 1, norm=None) + fft.idct(x, 1, norm=None)
+        fft.dst(x, 1, norm=None) + fft.idst(x, 1, norm=None)
+        fft.dct(x, 1, norm="ortho") + fft.idct(x, 1, norm="ortho")
+        fft.dst(x, 1, norm="ortho") + fft.idst(x, 1, norm="ortho")
+        fft.dct(x, 1, norm="forward") + fft.idct(x, 1, norm="forward")
+        fft.dst(x, 1, norm="forward") + fft.idst(x, 1, norm="forward")
+        fft.dct(x, 2, norm=None) + fft.idct(x, 2, norm=None)
+        fft.dst(x, 2, norm=None) + fft.idst(x, 2, norm=None)
+        fft.dct(x, 2, norm="ortho") + fft.idct(x, 2, norm="ortho")
+        fft.dst(x, 2, norm="ortho") + fft.idst(x, 2, norm="ortho")
+        fft.dct(x, 2, norm="forward") + fft.idct(x, 2, norm="forward")
+        fft.dst(x, 2, norm="forward") + fft.idst(x, 2, norm="forward")
+        fft.dct(x, 3, norm=None) + fft.idct(x, 3, norm=None)
+        fft.dst(x, 3, norm=None) + fft.idst(x, 3, norm=None)
+        fft.dct(x, 3, norm="ortho") + fft.idct(x, 3, norm="ortho")
+        fft.dst(x, 3, norm="ortho") + fft.idst(x, 3, norm="ortho")
+        fft.dct(x, 3, norm="forward") + fft.idct(x, 3, norm="forward")
+        fft.dst(x, 3, norm="forward") + fft.idst(x, 3, norm="forward")
+        fft.dct(x, 4, norm=None) + fft.idct(x, 4, norm=None)
+        fft.dst(x, 4, norm=None) + fft.idst(x, 4, norm=None)
+        fft.dct(x, 4, norm="ortho") + fft.idct(x, 4, norm="ortho")
+        fft.dst(x, 4, norm="ortho") + fft.idst(x, 4, norm="ortho")
+        fft.dct(x, 4, norm="forward") + fft.idct(x, 4, norm="forward")
+        fft.dst(x, 4, norm="forward") + fft.idst(x, 4, norm="forward")
+        np.abs(fft.fft(x))
+        np.real(fft.ifft(x)) + fft.irfft(fft.rfft(x) ** 2, 5)
+        """,
+        [[(5,)]],
+    ),
+    (
+        """
+        fft.dct(x, axis=0)
+        fft.dctn(x)
+        fft.idctn(x, axes=1)
+        np.abs(fft.fft2(x)) + np.abs(fft.ifftn(x))
+        integrate.cumulative_trapezoid(x, axis=0, initial=0)
+        stats.sem(x, axis=None, ddof=0)
+        """,
+        [[(3, 4)]],
+    ),
+    (
+        """
+        special.fresnel(x)[0]*special.fresnel(x)[1]
+        special.sici(x)[0]
+        special.sici(x**2)[1]
+        special.shichi(x)[0]
+        special.shichi(x**2)[1]
+        special.gammasgn(x)*x
+        np.abs(special.wofz(x)) + np.imag(special.wofz(x + 0.5j))
+        """,
+        [[(4,)]],
+    ),
+    (
+        """
+        special.comb(3+x**2, 1.5+y**2/9)
+        """,
+        [[(3,), (3,)]],
+    ),
+    (
+        """
+        special.comb(3+x**2, 2, repetition=True)
+        special.factorial(x**2)
+        """,
+        [[(3,)]],
+    ),
+    (
+        """
+        integrate.trapezoid(x, y)
+        integrate.cumulative_trapezoid(x, y, initial=0)
+        """,
+        [[(5,), (5,)]],
+    ),
+    (
+        """
+        integrate.cumulative_trapezoid(x, dx=0.3)
+        """,
+        [[(3, 5)]],
+    ),
+    (
+        """
+        stats.sem(x)
+        """,
+        [[(5,)], [(3, 4)]],
+    ),
 ]
 
 
@@ -386,7 +474,8 @@ def test_parameters_without_a_derivative(expression: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "expression", ["linalg.sqrtm(x)[0, 0]", "stats.norm(0, 1).logpdf(x[0, 0])", "linalg.lu(x)[1][0, 0]"]
+    "expression",
+    ["linalg.schur(x)[0][0, 0]", "stats.norm(0, 1).entropy() * x[0, 0]", "fft.dct(x, n=3)[0, 0]"],
 )
 def test_refused(expression: str) -> None:
     with pytest.raises(SyntaxError, match="instead"):

@@ -100,6 +100,8 @@ OF_SCIPY = (
     "scipy_matrix_functions",
     "scipy_signal",
     "scipy_ndimage",
+    "scipy_fft",
+    "scipy_integrate",
     "scipy_interpolate",
     "scipy_stats",
     "scipy_stats_half_line",

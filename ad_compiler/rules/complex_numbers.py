@@ -37,7 +37,7 @@ ANALYTIC = names(
     exp2 expm1 log log2 log10 log1p sqrt square reciprocal sin cos tan arcsin arccos arctan sinh cosh
     tanh arcsinh arccosh arctanh sinc sum mean prod cumsum cumprod matmul dot inner outer tensordot
     einsum inv det solve matrix_power multi_dot eigvals eig expm roots
-    lfilter
+    lfilter wofz dct dst
     polyadd polysub polymul polyder polyint lu lu_factor lu_solve solve_triangular solve_banded expm_frechet
     sqrtm logm coshm sinhm tanhm cosm sinm tanm solve_sylvester toeplitz circulant
     hankel companion convolution_matrix solve_toeplitz matmul_toeplitz
