@@ -531,7 +531,7 @@ def implicit(
 
     Raises `TypeError` where not just one equation is given, or its arguments are none of the solver's.
     """
-    from ad_compiler.implicit import Implicit
+    from ad_compiler.implicit_functions import Implicit
 
     equations = [each for each in (root, fixed_point) if each is not None]
     if len(equations) != 1:

@@ -112,16 +112,16 @@ class Products(Derived):
 
     def run(self, given: dict[str, Any], directions: Any) -> Any:
         """One product in each row."""
-        derivative = self.made_for(given)
-        if self.backend.name == "numpy":
-            derivative = self.made_for(given, self.block(derivative, given, directions))
-        self._newest = derivative
+        self._newest = derivative = self.made_for(given, self.block(given, directions))
         return derivative(*given.values(), directions)
 
-    def block(self, derivative: Derivative, given: dict[str, Any], directions: Any) -> int | None:
-        key = (derivative, len(directions), *shapes_in(tuple(given.values())))
+    def block(self, given: dict[str, Any], directions: Any) -> int | None:
+        """How many directions at once."""
+        if self.backend.name == "numba":
+            return 1
+        key = (self.text_for(given), len(directions), *shapes_in(tuple(given.values())))
         if key not in self._blocks:
-            program = derivative.program_for(*given.values(), directions)
+            program = self.made_for(given, None).program_for(*given.values(), directions)
             batched, parameters = program.lowered.batched, program.function.parameters
             self._blocks[key] = block_size(batched, parameters, given, len(directions))
         return self._blocks[key]
@@ -256,7 +256,7 @@ class SparseJacobian:
 
     def following(self, given: dict[str, Any]) -> Derivative:
         """The program of one direction, which is followed for the pattern."""
-        return self.by_columns.made_for(given, 1, one=True)
+        return self.by_columns.made_for(given, 1, NUMPY, one=True)
 
     def moving(self, given: dict[str, Any]) -> Any:
         """A direction, for its kind."""

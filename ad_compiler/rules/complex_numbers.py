@@ -56,8 +56,12 @@ OWN = names(
     """
     abs absolute real imag conjugate angle norm var std fft ifft rfft irfft fftn ifftn rfftn irfftn fft2
     ifft2 rfft2 irfft2 hfft ihfft fftshift ifftshift cholesky eigh eigvalsh qr svd singular_values
+<<<<<<< HEAD
     slogdet pinv lstsq cov corrcoef convolve correlate convolve1d correlate1d convolve2d correlate2d
     fftconvolve oaconvolve
+=======
+    slogdet pinv lstsq squared_norm squared_deviation squared_magnitude
+>>>>>>> main
     """
 )
 
