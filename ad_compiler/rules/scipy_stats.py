@@ -2,7 +2,8 @@
 
 A call such as `norm.logpdf(x, loc, scale)` becomes the formula itself, in double precision at least, as in
 SciPy. Outside of its support a density is 0 and its logarithm minus infinity, and neither has a slope there;
-what is not a number is on neither side, and stays so. Source: the definitions in SciPy's
+what is not a number is on neither side, and stays so. A scale that is not positive gives NaN, as do other
+parameters outside of their range. Source: the definitions in SciPy's
 documentation; Johnson, Kotz and Balakrishnan, Continuous univariate distributions (1994).
 """
 
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
-from ad_compiler.rules.notation import RuleFunction, written_out
+from ad_compiler.rules.notation import RuleFunction, at_compile_time, written_out
 from ad_compiler.rules.scipy_precision import double
 
 HALF_LOG_TWO_PI = 0.9189385332046727
@@ -30,7 +31,20 @@ def outside(condition: Any, there: Any, value: Any) -> Any:
 
 
 def standard(x: Any, loc: Any, scale: Any) -> Any:
-    return double((x - loc) / scale)
+    return double((x - loc) / positive(scale))
+
+
+def positive(parameter: Any) -> Any:
+    return parameter if is_known(parameter) else parameter * np.where(parameter > 0, 1.0, np.nan)
+
+
+def probability(p: Any) -> Any:
+    return p if is_known(p) else p * np.where((p >= 0) & (p <= 1), 1.0, np.nan)
+
+
+@at_compile_time
+def is_known(parameter: Any) -> bool:
+    return isinstance(parameter, (int, float))
 
 
 # --- the normal distribution ---
@@ -70,7 +84,7 @@ def norm_logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.norm, "ppf")
 def norm_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * special.ndtri(double(q))
+    return loc + positive(scale) * special.ndtri(double(q))
 
 
 @method(stats.multivariate_normal, "logpdf")
@@ -95,6 +109,7 @@ def multivariate_normal_pdf(x: Any, mean: Any, cov: Any) -> Any:
 @method(stats.t, "logpdf")
 def t_logpdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
+    df = positive(df)
     normalizer = special.gammaln(0.5 * (df + 1)) - special.gammaln(0.5 * df) - 0.5 * np.log(np.pi * df)
     return normalizer - np.log(scale) - 0.5 * (df + 1) * np.log1p(z * z / df)
 
@@ -183,7 +198,7 @@ def expon_cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.gamma, "logpdf")
 def gamma_logpdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = standard(x, loc, scale)
+    z, a = standard(x, loc, scale), positive(a)
     return outside(z < 0, -np.inf, special.xlogy(a - 1, z) - z - special.gammaln(a) - np.log(scale))
 
 
@@ -195,7 +210,7 @@ def gamma_pdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
 @method(stats.gamma, "cdf")
 def gamma_cdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
-    return outside(z < 0, 0.0, special.gammainc(a, z))
+    return outside(z < 0, 0.0, special.gammainc(positive(a), z))
 
 
 @method(stats.chi2, "logpdf")
@@ -215,7 +230,7 @@ def chi2_cdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.invgamma, "logpdf")
 def invgamma_logpdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = standard(x, loc, scale)
+    z, a = standard(x, loc, scale), positive(a)
     return outside(z <= 0, -np.inf, -(a + 1) * np.log(z) - special.gammaln(a) - 1 / z - np.log(scale))
 
 
@@ -234,18 +249,18 @@ def lognorm_pdf(x: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
 @method(stats.lognorm, "cdf")
 def lognorm_cdf(x: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
-    return outside(z <= 0, 0.0, special.ndtr(np.log(z) / s))
+    return outside(z <= 0, 0.0, special.ndtr(np.log(z) / positive(s)))
 
 
 @method(stats.pareto, "logpdf")
 def pareto_logpdf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = standard(x, loc, scale)
+    z, b = standard(x, loc, scale), positive(b)
     return outside(z < 1, -np.inf, np.log(b) - (b + 1) * np.log(z) - np.log(scale))
 
 
 @method(stats.weibull_min, "logpdf")
 def weibull_logpdf(x: Any, c: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = standard(x, loc, scale)
+    z, c = standard(x, loc, scale), positive(c)
     return outside(z < 0, -np.inf, np.log(c) + special.xlogy(c - 1, z) - z**c - np.log(scale))
 
 
@@ -260,7 +275,7 @@ def halfnorm_logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.beta, "logpdf")
 def beta_logpdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = standard(x, loc, scale)
+    z, a, b = standard(x, loc, scale), positive(a), positive(b)
     density = special.xlogy(a - 1, z) + special.xlog1py(b - 1, -z) - special.betaln(a, b) - np.log(scale)
     return outside((z < 0) | (z > 1), -np.inf, density)
 
@@ -272,7 +287,7 @@ def beta_pdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.beta, "cdf")
 def beta_cdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return special.betainc(a, b, np.clip(standard(x, loc, scale), 0.0, 1.0))
+    return special.betainc(positive(a), positive(b), np.clip(standard(x, loc, scale), 0.0, 1.0))
 
 
 @method(stats.uniform, "logpdf")
@@ -314,7 +329,7 @@ def poisson_pmf(k: Any, mu: Any, loc: Any = 0) -> Any:
 
 @method(stats.bernoulli, "logpmf")
 def bernoulli_logpmf(k: Any, p: Any, loc: Any = 0) -> Any:
-    n, p = k - loc, double(p)
+    n, p = k - loc, probability(double(p))
     return outside((n != 0) & (n != 1), -np.inf, special.xlogy(n, p) + special.xlog1py(1 - n, -p))
 
 
@@ -325,7 +340,7 @@ def bernoulli_pmf(k: Any, p: Any, loc: Any = 0) -> Any:
 
 @method(stats.binom, "logpmf")
 def binom_logpmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
-    m, p = k - loc, double(p)
+    m, p = k - loc, probability(double(p))
     ways = special.gammaln(n + 1) - special.gammaln(m + 1) - special.gammaln(n - m + 1)
     return outside((m < 0) | (m > n), -np.inf, ways + special.xlogy(m, p) + special.xlog1py(n - m, -p))
 
@@ -337,12 +352,12 @@ def binom_pmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
 
 @method(stats.geom, "logpmf")
 def geom_logpmf(k: Any, p: Any, loc: Any = 0) -> Any:
-    m, p = k - loc, double(p)
+    m, p = k - loc, positive(probability(double(p)))
     return outside(m < 1, -np.inf, special.xlog1py(m - 1, -p) + np.log(p))
 
 
 @method(stats.nbinom, "logpmf")
 def nbinom_logpmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
-    m, p = k - loc, double(p)
+    m, n, p = k - loc, positive(n), positive(probability(double(p)))
     ways = special.gammaln(n + m) - special.gammaln(m + 1) - special.gammaln(n)
     return outside(m < 0, -np.inf, ways + n * np.log(p) + special.xlog1py(m, -p))
