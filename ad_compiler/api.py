@@ -5,7 +5,8 @@ The compiler itself is loaded when the first derivative is made: importing the p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
@@ -149,6 +150,9 @@ def jvp(
     tangents: Sequence[Any] | None = None,
     has_aux: bool = False,
     of: Of = None,
+    *,
+    backend: str = "numpy",
+    **options: bool,
 ) -> Any:
     """The value of `fun(*primals)`, and its derivative along the tangents: the Jacobian times a vector.
 
@@ -165,7 +169,7 @@ def jvp(
     """
     from ad_compiler.pushforward import Pushforward
 
-    pushforward = Pushforward(fun, has_aux, of)
+    pushforward = Pushforward(fun, has_aux, of, backend_of(backend, options))
     if primals is None and tangents is None:
         return pushforward
     if primals is None or tangents is None:
@@ -173,7 +177,16 @@ def jvp(
     return pushforward(primals, tangents)
 
 
-def jacfwd(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
+def jacfwd(
+    fun: Any = None,
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    *,
+    sparsity: Any = None,
+    check: bool = True,
+    backend: str = "numpy",
+    **options: bool,
+) -> Any:
     """The Jacobian, a column at a time in forward mode: for functions of few arguments.
 
     Its axes are those of the result, then those of the argument; a tuple of `argnums` gives a tuple. The
@@ -183,30 +196,57 @@ def jacfwd(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
     >>> jacfwd(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
     """
-    return derived(fun, "jacfwd", argnums, has_aux)
+    return derived(fun, "jacfwd", argnums, has_aux, backend, options, sparsity, check)
 
 
-def jacrev(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
+def jacrev(
+    fun: Any = None,
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    *,
+    sparsity: Any = None,
+    check: bool = True,
+    backend: str = "numpy",
+    **options: bool,
+) -> Any:
     """The Jacobian, a row at a time in reverse mode: for functions with few results. As `jacfwd` otherwise.
 
     >>> import numpy as np
     >>> jacrev(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
     """
-    return derived(fun, "jacrev", argnums, has_aux)
+    return derived(fun, "jacrev", argnums, has_aux, backend, options, sparsity, check)
 
 
-def jacobian(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
+def jacobian(
+    fun: Any = None,
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    *,
+    sparsity: Any = None,
+    check: bool = True,
+    backend: str = "numpy",
+    **options: bool,
+) -> Any:
     """The Jacobian, by columns or by rows, whichever are fewer when it is called. As `jacfwd` otherwise.
 
     >>> import numpy as np
     >>> jacobian(lambda x: x[1:] * x[:-1])(np.array([1.0, 2.0, 4.0])).tolist()
     [[2.0, 1.0, 0.0], [0.0, 4.0, 2.0]]
     """
-    return derived(fun, "jacobian", argnums, has_aux)
+    return derived(fun, "jacobian", argnums, has_aux, backend, options, sparsity, check)
 
 
-def hessian(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
+def hessian(
+    fun: Any = None,
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    *,
+    sparsity: Any = None,
+    check: bool = True,
+    backend: str = "numpy",
+    **options: bool,
+) -> Any:
     """The matrix of second derivatives of a function that returns one number: forward over reverse mode.
 
     With a tuple of `argnums` a tuple of tuples of blocks. As `jacfwd` otherwise.
@@ -215,10 +255,17 @@ def hessian(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any
     >>> hessian(lambda x: x[0] * x[1] ** 2)(np.array([3.0, 2.0])).tolist()
     [[0.0, 4.0], [4.0, 6.0]]
     """
-    return derived(fun, "hessian", argnums, has_aux)
+    return derived(fun, "hessian", argnums, has_aux, backend, options, sparsity, check)
 
 
-def hvp(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
+def hvp(
+    fun: Any = None,
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    *,
+    backend: str = "numpy",
+    **options: bool,
+) -> Any:
     """The product of the Hessian and a vector, which is given as one more argument: `hvp(f)(x, v)`.
 
     The Hessian itself is not made: it costs about as much as two gradients (Pearlmutter, Fast exact
@@ -228,10 +275,17 @@ def hvp(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
     >>> hvp(lambda x: np.sum(x**3))(np.array([1.0, 2.0]), np.array([1.0, 1.0])).tolist()
     [6.0, 12.0]
     """
-    return derived(fun, "hvp", argnums, has_aux)
+    return derived(fun, "hvp", argnums, has_aux, backend, options)
 
 
-def elementwise_grad(fun: Any = None, argnums: Argnums = 0, has_aux: bool = False) -> Any:
+def elementwise_grad(
+    fun: Any = None,
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    *,
+    backend: str = "numpy",
+    **options: bool,
+) -> Any:
     """The derivative of a function that works element by element, at every element.
 
     It is the diagonal of the Jacobian.
@@ -240,10 +294,10 @@ def elementwise_grad(fun: Any = None, argnums: Argnums = 0, has_aux: bool = Fals
     >>> elementwise_grad(lambda x: x**3)(np.array([1.0, 2.0])).tolist()
     [3.0, 12.0]
     """
-    return derived(fun, "elementwise_grad", argnums, has_aux)
+    return derived(fun, "elementwise_grad", argnums, has_aux, backend, options)
 
 
-def linearize(fun: Callable[..., Any], *primals: Any) -> Any:
+def linearize(fun: Callable[..., Any], *primals: Any, backend: str = "numpy", **options: bool) -> Any:
     """The value of `fun(*primals)`, and the derivative there: a linear function of tangents.
 
     >>> value, derivative = linearize(lambda x: x * x, 3.0)
@@ -252,7 +306,7 @@ def linearize(fun: Callable[..., Any], *primals: Any) -> Any:
     """
     from ad_compiler.jacobians import Linearized
 
-    linearized = Linearized(fun, primals)
+    linearized = Linearized(fun, primals, backend_of(backend, options))
     return linearized.value(), linearized
 
 
@@ -263,6 +317,35 @@ def stop_gradient(x: Any) -> Any:
     3.0
     """
     return x
+
+
+@contextmanager
+def cotangent(h: Any) -> Iterator[Any]:
+    """In a reverse sweep, the cotangent of `h` at this line, to be printed, checked, clipped or replaced.
+
+    `with cotangent(h) as h_bar:` stands behind the line that makes the number or array `h`. Its body runs in
+    the reverse sweep of `grad`, `value_and_grad` and `vjp`, where the cotangent of `h` is complete: it may
+    read what the program has computed, and assign `h_bar` alone. The value of the program is the same. In
+    forward mode there are no cotangents: a body that replaces one is refused, any other is left out.
+
+    Python runs the body of every `with`: without a derivative `h_bar` is zeros like `h`, and nobody reads
+    what the body makes of it.
+
+    >>> def f(x):
+    ...     y = x * x
+    ...     with cotangent(y) as y_bar:
+    ...         y_bar = min(y_bar, 1.0)
+    ...     return 10.0 * y
+    >>> f(3.0), grad(f)(3.0)
+    (90.0, 6.0)
+    """
+    import numpy as np
+
+    array = np.asarray(h)
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"cotangent takes a number or an array, not {type(h).__name__}")
+    with np.errstate(all="ignore"):
+        yield np.zeros_like(array, dtype=None if array.dtype.kind in "fc" else float)[()]
 
 
 def custom_vjp(fun: Any = None, nondiff_argnums: Sequence[int] = ()) -> Any:
@@ -309,6 +392,79 @@ def custom_jvp(fun: Any = None, nondiff_argnums: Sequence[int] = ()) -> Any:
     return CustomJvp(fun, nondiff_argnums)
 
 
+class CustomRule:
+    """Derivative rules of functions of yours and of other libraries, in the notation of the built-in ones.
+
+    The decorated function has the parameters of the function it is for: those without a default are
+    differentiated. After the star it asks for what it needs: `y`, the result, and `g`, its cotangent. Its
+    body is written into the reverse sweep; forward mode and higher orders follow from it.
+
+    `@custom_rule(f)` gives the cotangent of every such parameter, `@custom_rule.elementwise(f)` partial
+    derivatives, `@custom_rule.linear(f)` the transposed map of a function linear in its first parameter,
+    applied to `g`; `@custom_rule.pushforward(f)` adds a tangent where the one that follows is not wanted,
+    and `@custom_rule.constant(f)` says that there is no derivative.
+
+    A function in Python is entered for its value. One that the compiler cannot read, and one for which
+    `result` is given, is called as it is, by the name it is imported by (`name=`, where that is not plain).
+    `result` is a function of the same arguments whose value is like the result: `lambda x: x`,
+    `lambda a, b: a @ b`. It is read, and never run. The function called may not write into its arguments.
+
+    Raises `TypeError` and `ValueError` for a rule that does not fit its function.
+
+    >>> import numpy as np
+    >>> def step(x):
+    ...     return np.where(x > 0, 1.0, 0.0)
+    >>> @custom_rule.elementwise(step)
+    ... def smooth_step(x):
+    ...     return np.exp(-x * x)
+    >>> grad(lambda x: np.sum(step(x)))(np.array([0.0, 1.0])).round(3).tolist()
+    [1.0, 0.368]
+    """
+
+    def __call__(self, function: Any, *, result: Any = None, name: str | None = None) -> Any:
+        """The rule gives the cotangent of every parameter without a default: one, or a tuple."""
+        return given_rule(function, "rule", result, name)
+
+    def elementwise(self, function: Any, *, result: Any = None, name: str | None = None) -> Any:
+        """The rule gives a partial derivative for every parameter without a default: one, or a tuple.
+
+        None stands for one that is not known: such a parameter must be constant.
+        """
+        return given_rule(function, "elementwise", result, name)
+
+    def linear(self, function: Any, *, result: Any = None, name: str | None = None) -> Any:
+        """The rule applies the transposed map to `g`; the function is linear in its first parameter."""
+        return given_rule(function, "linear", result, name)
+
+    def constant(self, function: Any, *, result: Any = None, name: str | None = None) -> Any:
+        """The function has no derivative; the decorated one is its signature."""
+        return given_rule(function, "constant", result, name)
+
+    def pushforward(self, function: Any) -> Any:
+        """The rule gives the tangent of the result, from `x_dot` and its like, 0.0 where there is none."""
+
+        def decorate(rule: Any) -> Any:
+            from ad_compiler.giving_rules import give_pushforward
+
+            give_pushforward(function, rule)
+            return rule
+
+        return decorate
+
+
+custom_rule = CustomRule()
+
+
+def given_rule(function: Any, kind: Any, result: Any, name: str | None) -> Any:
+    def decorate(rule: Any) -> Any:
+        from ad_compiler.giving_rules import give_rule
+
+        give_rule(function, kind, rule, result, name)
+        return rule
+
+    return decorate
+
+
 def checkpoint(fun: Callable[..., Any]) -> Any:
     """The same function, computed again in the reverse sweep: only its arguments are saved.
 
@@ -323,12 +479,88 @@ def checkpoint(fun: Callable[..., Any]) -> Any:
     return Checkpointed(fun)
 
 
-def derived(fun: Any, kind: Any, argnums: Argnums, has_aux: bool) -> Any:
+def checkpointed(iterable: Any, slots: int | None = None) -> Any:
+    """`iterable` itself; the turns of a `for` over it are run again in the reverse sweep, and not saved.
+
+    Of the states that turns start with, at most `slots` are kept at a time, at the places of the binomial
+    schedule (Griewank and Walther, Algorithm 799: revolve, 2000): the turns run again are the fewest
+    possible. By default the slots are twice the number of binary digits of the number of turns, so that
+    memory grows with its logarithm: 28 for 10,000 turns, each of which runs 4 times more at most.
+
+    >>> def decay(x, steps):
+    ...     for _ in checkpointed(range(steps)):
+    ...         x = x - 0.01 * x * x
+    ...     return x
+    >>> round(float(grad(decay)(1.0, 100)), 6) == round(float(grad(decay)(1.0, 100)), 6)
+    True
+
+    Raises `ValueError` where `slots` is less than 1.
+    """
+    if slots is not None and slots < 1:
+        raise ValueError(f"{slots} slots hold no state to start from: give at least 1")
+    return iterable
+
+
+def implicit(
+    *,
+    root: Callable[..., Any] | None = None,
+    fixed_point: Callable[..., Any] | None = None,
+    linear_solver: Any = "dense",
+) -> Any:
+    """A decorator for solvers: the derivative of what one returns follows from the equation that this solves.
+
+    `root(x, ...)` is zero at the solution, or `fixed_point(x, ...)` is the solution again. They take the
+    solution first, and then arguments of the solver, by the same names. Arguments that they do not take
+    (where the solver starts, its tolerance) have no derivative. The solution is one real number or array of
+    any rank, and the equation has its shape. The solver's own turns are not differentiated, and nothing is
+    saved of them; it must have converged, for the derivative is that of the equation.
+
+    The linear system of the derivative is solved by its matrix (`linear_solver="dense"`), or by products with
+    it: "cg" where it is symmetric, "bicgstab" for any, "iterate" for fixed points (as fast as they converge),
+    or a function `linear_solver(product, g)` of yours that finds u with product(u) == g.
+
+    >>> import numpy as np
+    >>> @implicit(root=lambda x, a: x * x - a)
+    ... def square_root(a, start=1.0):
+    ...     x = start
+    ...     while abs(x * x - a) > 1e-15 * a:
+    ...         x = 0.5 * (x + a / x)
+    ...     return x
+    >>> round(float(grad(square_root)(4.0)), 12)
+    0.25
+
+    Raises `TypeError` where not just one equation is given, or its arguments are none of the solver's.
+    """
+    from ad_compiler.implicit_functions import Implicit
+
+    equations = [each for each in (root, fixed_point) if each is not None]
+    if len(equations) != 1:
+        raise TypeError("an implicit function has one equation: `root=` or `fixed_point=`")
+    return lambda fun: Implicit(fun, equations[0], root is None, linear_solver)
+
+
+def derived(
+    fun: Any,
+    kind: Any,
+    argnums: Argnums,
+    has_aux: bool,
+    backend: str,
+    options: dict[str, bool],
+    sparsity: Any = None,
+    check: bool = True,
+) -> Any:
     from ad_compiler.jacobians import Derived
 
-    if fun is None:
-        return lambda function: Derived(function, kind, argnums, has_aux)
-    return Derived(fun, kind, argnums, has_aux)
+    chosen = backend_of(backend, options)
+
+    def made(function: Any) -> Any:
+        if sparsity is None:
+            return Derived(function, kind, argnums, has_aux, chosen)
+        from ad_compiler.sparse_jacobians import SparseJacobian
+
+        return SparseJacobian(function, kind, argnums, has_aux, sparsity, check, chosen)
+
+    return made if fun is None else made(fun)
 
 
 def decorated(

@@ -23,7 +23,7 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -33,11 +33,13 @@ from ad_compiler.drivers import arguments_of, free_name, function_of_text, heade
 from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import Operand, Record, Value, map_values, values_in
-from ad_compiler.nested_calls import fits
+from ad_compiler.frontend.fitting import require_fit
+from ad_compiler.frontend.frozen import closed, values_closed
+from ad_compiler.frontend.user_code import as_user_code
+from ad_compiler.ir import Operand, Record, Value, values_in
 from ad_compiler.rules.markers import MARKER, without_derivative
 from ad_compiler.rules.notation import Primitive, registry
-from ad_compiler.rules.shapes import describe, rank_of, type_of
+from ad_compiler.rules.shapes import rank_of
 from ad_compiler.transforms.transpose import Pairs, transpose
 
 
@@ -50,9 +52,23 @@ class CustomDerivative:
         if not callable(fun):
             raise TypeError(f"a function is needed, not {type(fun).__name__}")
         self.fun = fun
-        self.nondiff_argnums = tuple(nondiff_argnums)
         functools.update_wrapper(self, fun)
         self.__signature__ = inspect.signature(fun)
+        self.nondiff_argnums = self.checked_places(nondiff_argnums)
+
+    def checked_places(self, places: Sequence[int]) -> tuple[int, ...]:
+        """The positions of arguments, which must be there."""
+        if not isinstance(places, (tuple, list)) or not all(type(place) is int for place in places):
+            raise TypeError(f"nondiff_argnums {places!r} must be a tuple of positions")
+        listed = list(self.__signature__.parameters.values())
+        count = len(listed)
+        if any(each.kind is each.VAR_POSITIONAL for each in listed):
+            return tuple(places)
+        if not all(-count <= place < count for place in places):
+            raise ValueError(f"nondiff_argnums {places!r} is out of range for {count} arguments")
+        if len({place % count for place in places}) != len(places):
+            raise ValueError(f"nondiff_argnums {places!r} names an argument twice")
+        return tuple(places)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.fun(*args, **kwargs)
@@ -198,8 +214,9 @@ def marked(
     value: Operand,
     rule: Any,
     pushforward: Any,
+    name_again: str = "",
 ) -> Operand:
-    """The value, with the derivative of a rule."""
+    """The value, with the derivative of a rule; `name_again` if that is to be differentiated by rule too."""
     if not isinstance(value, Value):
         if not any(True for _ in values_in(value)):
             return value
@@ -208,15 +225,15 @@ def marked(
         return value
     primitive = Primitive(
         name=MARKER,
-        text="",
+        text=name_again,
         kind="rule",
         infer=lambda marked, *_: marked.type,
         rule=rule,
         parameters=("value", *rule.names, *(f"given_{i}" for i in range(len(rule.given)))),
-        needs=frozenset(["g"]),
+        needs=rule.asks,
         differentiable=rule.names,
         view=True,
-        cheap=True,
+        cheap=not name_again,
         pushforward=pushforward,
     )
     context.builder.place = (context.here.source, node)
@@ -232,10 +249,14 @@ class Rule:
     moving: list[Operand]
     residuals: Operand = None
 
+    asks: ClassVar[frozenset[str]] = frozenset(["g"])
+
     def __post_init__(self) -> None:
+        parts = (self.fixed, self.moving, self.residuals)
+        self.fixed, self.moving, self.residuals = closed(parts, lambda value: value)
         self.leaves = [value for value in values_in(self.moving) if is_real(value)]
         self.names = tuple(f"x{i}" for i in range(len(self.leaves)))
-        self.given = list(dict.fromkeys(values_in((self.fixed, self.moving, self.residuals))))
+        self.given = values_closed((self.fixed, self.moving, self.residuals))
 
     @property
     def needs(self) -> frozenset[str]:
@@ -247,24 +268,9 @@ class Rule:
         return dict(zip([*self.leaves, *self.given], arguments[1:], strict=True))
 
     def call(self, context: Context, node: ast.AST, function: Any, arguments: list[Operand]) -> Operand:
-        """Lower a call of a function of the user's, its lines counted as those of the call it stands for.
-
-        It is the user's code, not ours: what it writes in place is followed, and nothing of it is rewritten.
-        """
-        builder = context.builder
-        kept = ("in_rule", "wanted", "in_sweep", "newer", "older", "choices")
-        state = {name: getattr(context, name) for name in kept}
-        generated = builder.generated
-        context.in_rule, context.wanted, context.in_sweep = None, None, True
-        for name in ("newer", "older", "choices"):
-            setattr(context, name, dict(state[name]))
-        builder.generated = False
-        try:
+        """Lower a call of a function of the user's."""
+        with as_user_code(context):
             return current(context, call_operand(context, node, function, arguments, {}))
-        finally:
-            builder.generated = generated
-            for name, value in state.items():
-                setattr(context, name, value)
 
 
 class Pullback(Rule):
@@ -274,9 +280,8 @@ class Pullback(Rule):
         self, context: Context, node: ast.AST, arguments: list[Operand], needs: dict[str, Operand]
     ) -> Operand:
         known = self.known(arguments)
-        fixed, moving, residuals = map_values(
-            lambda value: known.get(value, value), (self.fixed, self.moving, self.residuals)
-        )
+        parts = (self.fixed, self.moving, self.residuals)
+        fixed, moving, residuals = closed(parts, lambda value: known.get(value, value))
         g = needs["g"]
         if rank_of(g) != rank_of(arguments[0]):  # a number that stands for an array of it
             g = context.builder.call(registry[np.full_like], (arguments[0], g, None))
@@ -305,7 +310,7 @@ class Pushforward(Rule):
         self, context: Context, node: ast.AST, arguments: list[Operand], tangents: list[Operand]
     ) -> Operand:
         known = self.known(arguments)
-        fixed, moving = map_values(lambda value: known.get(value, value), (self.fixed, self.moving))
+        fixed, moving = closed((self.fixed, self.moving), lambda value: known.get(value, value))
         by_leaf = dict(zip(self.leaves, tangents, strict=True))
 
         def tangent_of(value: Value) -> Operand:
@@ -376,13 +381,9 @@ def matched(context: Context, node: ast.AST, like: Operand, given: Operand, what
             return []
         if given is None:
             return [0.0]
-        zero = isinstance(given, (int, float)) and given == 0
-        if zero or (isinstance(given, (Value, int, float)) and may_be_same_shape(like, given)):
-            return [given]
-        described = describe(given) if not isinstance(given, (tuple, list, dict)) else type(given).__name__
-        raise context.refuse(
-            node, f"{what} is {described}, and {describe(like)} is needed", "give it the shape of its value"
-        )
+        if not (isinstance(given, (int, float)) and given == 0):
+            require_fit(context, node, like, given, what, "give it the shape of its value")
+        return [given]
     if isinstance(like, (tuple, list)):
         if given is None:
             given = [None] * len(like)
@@ -398,7 +399,3 @@ def matched(context: Context, node: ast.AST, like: Operand, given: Operand, what
             each for key in like for each in matched(context, node, like[key], given[key], f"{what}[{key!r}]")
         ]
     return []
-
-
-def may_be_same_shape(like: Operand, given: Operand) -> bool:
-    return fits(type_of(like), type_of(given))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
+import weakref
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FunctionType, MethodType
@@ -23,10 +24,10 @@ from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.inputs import kind_of
 from ad_compiler.frontend.scope import AnyLocation, ArgumentLocation, Location
 from ad_compiler.graph import Graph
-from ad_compiler.ir import Operand, Record
+from ad_compiler.ir import Operand, Record, modules_of
 from ad_compiler.pipeline import SUFFIX, Program, Request, compile_program
 from ad_compiler.refusal import NeedsConstant
-from ad_compiler.transforms.tangent_names import tangent_name
+from ad_compiler.transforms.tangent_names import tangent_name, vector_name
 
 if TYPE_CHECKING:
     from ad_compiler.backends.native.dispatch import Native
@@ -39,7 +40,7 @@ class Specialisation:
         self, owner: Derivative, program: Program, arguments: Mapping[str, Any], constants: frozenset[str]
     ) -> None:
         self.program = program
-        self.text = module_text(program.source)
+        self.text = module_text(program.source, modules_of(program.function))
         context = program.lowered.context
         guards = GuardWriter(constants)
         for parameter in program.function.parameters:
@@ -86,7 +87,7 @@ class Specialisation:
             objects=any(read.path for read in [*self.captures, *self.fixed]),
         )
         primal: Any = inspect.unwrap(owner.request.primal)
-        function.__defaults__ = primal.__defaults__
+        function.__defaults__ = None if owner.request.mode == "hvp" else primal.__defaults__
         function.__kwdefaults__ = primal.__kwdefaults__  # tangents have none: they must be given
         function.__module__ = primal.__module__
         return function
@@ -131,6 +132,15 @@ def is_builtin(location: AnyLocation) -> bool:
     return isinstance(location, Location) and location.holder is vars(builtins)
 
 
+_made: weakref.WeakSet[Derivative] = weakref.WeakSet()
+
+
+def forget_all() -> None:
+    """Have every derivative built anew when it is called next: a rule has changed."""
+    for each in list(_made):
+        each.forget()
+
+
 class Derivative(functools.partial[Any]):
     """A function's derivative. Call it with the arguments of the function.
 
@@ -149,6 +159,7 @@ class Derivative(functools.partial[Any]):
     _newest: Specialisation | None
     _constants: frozenset[str]
     _lock: threading.RLock
+    _first_call: Callable[..., Any]
     _bound: dict[int, tuple[Any, Derivative]]
     _signature: inspect.Signature
     __signature__: inspect.Signature
@@ -158,7 +169,12 @@ class Derivative(functools.partial[Any]):
             return self.dispatch(*args, **kwargs)
 
         self = super().__new__(cls, first_call)
-        functools.update_wrapper(self, primal)  # first: of a derivative, it takes over all that one has
+        if isinstance(primal, (FunctionType, MethodType, Derivative)):
+            functools.update_wrapper(self, primal)  # first: of a derivative, it takes over all that one has
+        else:  # what an object holds is its own
+            functools.update_wrapper(self, primal, updated=())
+            self.__name__ = self.__qualname__ = getattr(primal, "__qualname__", request.primal.__name__)
+            self.__module__ = getattr(primal, "__module__", None) or type(primal).__module__
         self.request = request
         self.primal = primal
         self.argnums_given = argnums_given
@@ -171,7 +187,20 @@ class Derivative(functools.partial[Any]):
         self._signature = signature_with_tangents(inspect.signature(primal), request)
         self.forwarding = [forwarded(parameter) for parameter in self._signature.parameters.values()]
         self.__signature__ = self._signature
+        self._first_call = first_call
+        _made.add(self)
         return self
+
+    def forget(self) -> None:
+        """Build it anew when it is called next."""
+        with self._lock:
+            self._specialisations.clear()
+            self._newest = None
+            self._enter(self._first_call)
+
+    def _enter(self, function: Callable[..., Any]) -> None:
+        # The callable inside of a partial object can be exchanged only so.
+        self.__setstate__((function, (), {}, self.__dict__))  # type: ignore[attr-defined]
 
     def dispatch(self, *args: Any, **kwargs: Any) -> Any:
         """Find or build the specialisation for these arguments, and run it."""
@@ -190,8 +219,7 @@ class Derivative(functools.partial[Any]):
                 found = self._specialisations.setdefault(self._kinds(arguments), [])
                 found[:] = [specialisation, *found[:7]]
             self._newest = specialisation
-            # The callable inside of a partial object can be exchanged only so.
-            self.__setstate__((specialisation.guarded, (), {}, self.__dict__))  # type: ignore[attr-defined]
+            self._enter(specialisation.guarded)
             return specialisation
 
     def _kinds(self, arguments: Mapping[str, Any]) -> Hashable:
@@ -225,7 +253,8 @@ class Derivative(functools.partial[Any]):
             return self._newest.text
         with self._assuming() as (arguments, kinds):
             program = self._compile(arguments)
-        return f"# Made for {kinds} (not called yet; see `source_for`).\n{module_text(program.source)}"
+        text = module_text(program.source, modules_of(program.function))
+        return f"# Made for {kinds} (not called yet; see `source_for`).\n{text}"
 
     @contextmanager
     def _assuming(self) -> Iterator[tuple[dict[str, Any], str]]:
@@ -341,7 +370,7 @@ class Derivative(functools.partial[Any]):
         from ad_compiler.nested import NestedDerivative
 
         mode, has_aux = self.request.mode, self.request.has_aux
-        nested = NestedDerivative(self.primal, mode, self.argnums_given, has_aux)
+        nested = NestedDerivative(self.primal, mode, self.argnums_given, has_aux, self.request.of_given)
         return nested.inline_in(context, node, positional, keywords)
 
     def __repr__(self) -> str:
@@ -350,9 +379,20 @@ class Derivative(functools.partial[Any]):
 
 def signature_with_tangents(signature: inspect.Signature, request: Request) -> inspect.Signature:
     """The signature of the derivative: in forward mode the tangents are keyword arguments."""
-    if request.mode != "jvp":
-        return signature
-    return with_tangents(signature, request.argnums)
+    if request.mode == "hvp":
+        return with_vector(signature)
+    return with_tangents(signature, request.argnums) if request.mode == "jvp" else signature
+
+
+def with_vector(signature: inspect.Signature) -> inspect.Signature:
+    """The signature with one more argument by position, without defaults in front of it."""
+    parameters = list(signature.parameters.values())
+    by_position = [each for each in parameters if each.kind < inspect.Parameter.VAR_POSITIONAL]
+    plain = [each.replace(default=inspect.Parameter.empty) for each in by_position]
+    vector = inspect.Parameter(
+        vector_name(list(signature.parameters)), inspect.Parameter.POSITIONAL_OR_KEYWORD
+    )
+    return signature.replace(parameters=[*plain, vector, *parameters[len(by_position) :]])
 
 
 def with_tangents(signature: inspect.Signature, argnums: Sequence[str]) -> inspect.Signature:

@@ -1,7 +1,7 @@
-"""Small programs that call derivatives: what is differentiated again, and Jacobians.
+"""Small programs that call derivatives and other objects: what is differentiated again, and Jacobians.
 
-A derivative is an object, not a text. To differentiate it, a function is written that calls it, and that is
-compiled like a user's:
+A derivative is an object, not a text, and so is a partial application. To differentiate one, a function is
+written that calls it, and that is compiled like a user's:
 
     def f_grad(x, y):
         return derivative(x, y)
@@ -10,6 +10,7 @@ compiled like a user's:
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import itertools
 import math
@@ -89,14 +90,49 @@ def free_name(wanted: str, signature: inspect.Signature) -> str:
     return wanted
 
 
+def called_name(fun: Any) -> str:
+    """A name for a callable: its own, that of what a partial application calls, or that of its class."""
+    while isinstance(fun, functools.partial) and not hasattr(fun, "__name__"):
+        fun = fun.func
+    name = str(getattr(fun, "__name__", type(fun).__name__))
+    return name if name.isidentifier() else "function"
+
+
 def caller_of(derivative: Any) -> FunctionType:
-    """A function that calls a derivative, and that can be differentiated."""
-    name = getattr(derivative, "__name__", "function")
-    name = name if name.isidentifier() else "function"
+    """A function that calls a derivative, or another object, and that can be differentiated."""
+    name = called_name(derivative)
     suffix = getattr(derivative, "suffix", "")
     name = f"{name}_{suffix}" if suffix else name
     signature = inspect.signature(derivative)
-    callee = free_name("derivative", signature)
-    text = f"def {name}({header_of(signature)}):\n    return {callee}({arguments_of(signature)})\n"
-    function = function_of_text(text, name, {callee: derivative})
+    called, given = parts_of(derivative, signature)
+    text = f"def {name}({header_of(signature)}):\n    return {called}({given}{arguments_of(signature)})\n"
+    function = function_of_text(text, name, namespace_of(derivative, signature))
     return with_defaults(function, signature)
+
+
+def parts_of(fun: Any, signature: inspect.Signature) -> tuple[str, str]:
+    """The names under which a text calls a callable, and passes what a partial application has bound.
+
+    What is bound by keyword are defaults, which is what `inspect.signature` makes of it.
+    """
+    if hasattr(type(fun), "inline_in"):
+        return free_name("derivative", signature), ""
+    bound = isinstance(fun, functools.partial) and fun.args
+    return free_name("function", signature), f"*{free_name('bound', signature)}, " if bound else ""
+
+
+def namespace_of(fun: Any, signature: inspect.Signature) -> dict[str, Any]:
+    """What these names stand for."""
+    called, given = parts_of(fun, signature)
+    if hasattr(type(fun), "inline_in") or not isinstance(fun, functools.partial):
+        return {called: fun}
+    return {called: fun.func} | ({given.strip("*, "): fun.args} if given else {})
+
+
+def by_position(fun: Any) -> FunctionType:
+    """A function that calls one whose arguments are given by keyword, and takes all of them by position."""
+    signature = inspect.signature(fun)
+    names = ", ".join(signature.parameters)
+    called, given = parts_of(fun, signature)
+    text = f"def f({names}):\n    return {called}({given}{arguments_of(signature)})\n"
+    return function_of_text(text, "f", namespace_of(fun, signature))

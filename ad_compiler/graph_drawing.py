@@ -83,7 +83,7 @@ class GraphDrawer:
                 self.loop(node, graph)
             elif isinstance(node, Call):
                 self.gate(node, node.function.name, graph)
-            elif isinstance(node, Operation) and node.result not in self.wires:
+            elif isinstance(node, Operation) and node.result not in self.wires and not node.primitive.guard:
                 self.gate(node, label_of(node), graph)
 
     def gate(self, node: Operation | Call, label: str, graph: Graph) -> None:

@@ -24,9 +24,9 @@ import numpy as np
 from ad_compiler.analysis.types import is_one
 from ad_compiler.backends.loader import load, module_text
 from ad_compiler.backends.numpy.emit import emit
+from ad_compiler.closures import close_all
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.program import Lowered, lower_program
-from ad_compiler.frontend.recursion import close_all
 from ad_compiler.frontend.source import read_source
 from ad_compiler.graph import Graph
 from ad_compiler.graph_drawing import GraphDrawer
@@ -40,6 +40,7 @@ from ad_compiler.ir import (
     Record,
     Value,
     functions_called,
+    modules_of,
     results_of,
     values_in,
 )
@@ -203,7 +204,7 @@ class Evaluation:
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Run the program on these arguments."""
-        text = module_text(emit(self.function))
+        text = module_text(emit(self.function), modules_of(self.function))
         run = load(text, self.function.name, reads={}, guard=None, miss="", namespace={})
         parameters = {parameter.name for parameter in self.function.parameters}
         captures = {c.name: c.read() for c in self.captures if c.name in parameters}

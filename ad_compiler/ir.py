@@ -31,10 +31,14 @@ Operand = Any
 
 @dataclass(eq=False, slots=True)
 class Statement:
-    """A statement of the user's program: what the emitted code is laid out by."""
+    """A statement of the user's program: what the emitted code is laid out by.
+
+    `note` is the comment above what the reverse sweep computes for it, if that is not its derivative.
+    """
 
     source: Source
     node: ast.stmt
+    note: str | None = None
 
     @property
     def text(self) -> str:
@@ -117,6 +121,13 @@ class Branch:
     place: tuple[Source, ast.AST] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """What the user says of a loop whose turns are run again: how many states to keep at most (None: few)."""
+
+    slots: int | None = None
+
+
 @dataclass(eq=False, slots=True)
 class Loop:
     """`for` over a range of whole numbers, or `while`: every turn makes the values of the next one.
@@ -137,6 +148,7 @@ class Loop:
     results: list[Value] = field(default_factory=list)
     leave: Operand = 0
     backwards: bool = False
+    checkpoints: Checkpoints | None = None
     statement: Statement | None = None
     place: tuple[Source, ast.AST] | None = None
 
@@ -379,6 +391,17 @@ def functions_called(function: Function) -> list[Function]:
 
     visit(function, [function])
     return found
+
+
+def modules_of(function: Function) -> set[str]:
+    """The modules of the functions of other libraries that a program calls as they are."""
+    return {
+        node.primitive.module
+        for each in [function, *functions_called(function)]
+        for block in each.blocks
+        for node in nodes_in(block)
+        if isinstance(node, Operation) and node.primitive.module is not None
+    }
 
 
 def nodes_in(block: Block) -> Iterator[Node]:

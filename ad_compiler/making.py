@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from types import FunctionType, MethodType
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
 
-import ad_compiler.nested_calls  # noqa: F401 -- registers what derivatives mean in programs
+import ad_compiler.cotangent_hooks
+import ad_compiler.nested_calls  # noqa: F401 -- register what derivatives and hooks mean in programs
 from ad_compiler.derivative import Derivative
 from ad_compiler.drivers import caller_of
 from ad_compiler.errors import Unsupported
@@ -37,10 +38,9 @@ def derivative_of(
         of = tuple(of)
     if not callable(fun):
         raise TypeError(f"a function is needed, not {type(fun).__name__}")
-    given = tuple(argnums) if isinstance(argnums, (tuple, list)) else (argnums,)
-    if not all(isinstance(number, (int, str)) for number in given):
-        raise TypeError(f"argnums {argnums!r} must be a position, a name, or a tuple of these")
-    return _derivative_of(
+    given = checked_argnums(argnums)
+    made = _derivative_of if is_told_apart(fun) else _derivative_of.__wrapped__
+    return made(
         fun,
         mode,
         given if isinstance(argnums, (tuple, list)) else given[0],
@@ -49,6 +49,29 @@ def derivative_of(
         backend,
         holomorphic,
     )
+
+
+def checked_argnums(argnums: Argnums) -> tuple[int | str, ...]:
+    """The positions and names, as a tuple."""
+    given = tuple(argnums) if isinstance(argnums, (tuple, list)) else (argnums,)
+    if not all(isinstance(number, (int, str)) and not isinstance(number, bool) for number in given):
+        raise TypeError(f"argnums {argnums!r} must be a position, a name, or a tuple of these")
+    return given
+
+
+def is_told_apart(fun: Any) -> bool:
+    """Whether what is equal to a callable is the same: objects may be equal that compute different things."""
+    compared: Any = type(fun).__eq__
+    return compared in (object.__eq__, MethodType.__eq__)
+
+
+def is_object(fun: Any) -> bool:
+    """Whether a callable is no function, but an object that calls one: a partial application, an instance."""
+    if isinstance(fun, MethodType):
+        return not isinstance(fun.__func__, FunctionType)
+    if isinstance(fun, (FunctionType, type)):
+        return False
+    return isinstance(fun, functools.partial) or isinstance(type(fun).__call__, FunctionType)
 
 
 @functools.lru_cache(maxsize=512)
@@ -63,9 +86,11 @@ def _derivative_of(
 ) -> Derivative:
     bound_self = None
     primal = fun
-    if hasattr(type(fun), "inline_in"):  # a derivative already
+    if isinstance(fun, functools.partial) and isinstance(fun.func, (np.ufunc, BuiltinFunctionType, type)):
+        plain_function(fun.func)  # says that it cannot be read
+    if hasattr(type(fun), "inline_in") or is_object(fun):  # a derivative already, or an object
         primal = caller_of(fun)
-    if isinstance(fun, MethodType):
+    elif isinstance(fun, MethodType):
         primal = fun.__func__
         first = primal.__code__.co_varnames[0]
         bound_self = (first, Location({first: fun.__self__}, first))
@@ -118,6 +143,8 @@ def value_and_pullback(
     backend: Backend = NUMPY,
 ) -> Any:
     """What `vjp` returns."""
+    if not callable(fun):
+        raise TypeError(f"a function is needed, not {type(fun).__name__}")
     if argnums is not None:
         derivative, every = derivative_of(fun, "vjp", argnums, has_aux, of, backend), None
     else:

@@ -18,25 +18,34 @@ it can read.
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
+from ad_compiler.analysis.elementwise import mixing_operation
 from ad_compiler.analysis.storage import storages_of
 from ad_compiler.analysis.types import ArrayType, Axis, Length, ListType, representative, type_of_number
 from ad_compiler.backends.loader import load, module_text
+from ad_compiler.closures import close, made_in, reads_in
 from ad_compiler.derivative import classes_made, with_tangents
+from ad_compiler.drivers import called_name
+from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.aliases import active_scopes, current
 from ad_compiler.frontend.calls import bind, call_operand, inline
 from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.fitting import require_fit
 from ad_compiler.frontend.objects import MISSING
-from ad_compiler.frontend.program import Lowered, as_reals
-from ad_compiler.frontend.recursion import UPDATES, changed, close, made_in, reads_in
+from ad_compiler.frontend.operations import describe_any
+from ad_compiler.frontend.program import Lowered, as_reals, written_results
+from ad_compiler.frontend.recursion import UPDATES, changed
 from ad_compiler.frontend.scope import LocalFunction
+from ad_compiler.frontend.source import read_source
 from ad_compiler.ir import (
     Block,
     Function,
@@ -47,11 +56,14 @@ from ad_compiler.ir import (
     Value,
     functions_called,
     map_values,
+    modules_of,
     nodes_in,
     values_in,
 )
-from ad_compiler.pipeline import SUFFIX, Mode, Request, differentiated, written
-from ad_compiler.refusal import NeedsConstant
+from ad_compiler.pipeline import SUFFIX, Mode, Request, differentiated, results_of_call, written
+from ad_compiler.refusal import NeedsConstant, Refusal
+from ad_compiler.rules.markers import marks_again
+from ad_compiler.rules.shapes import is_complex
 from ad_compiler.transforms.share import share
 from ad_compiler.transforms.tangent_names import tangent_name
 
@@ -64,6 +76,7 @@ class NestedDerivative:
     mode: Mode
     argnums: Any = 0
     has_aux: bool = False
+    of: str | tuple[str, ...] | None = None  # the arguments that receive the results
 
     def inline_in(
         self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
@@ -83,6 +96,75 @@ class Held:
     ) -> Operand:
         """Call it in a program that is being lowered."""
         return call_operand(context, node, self.callee, positional, keywords)
+
+
+class OneArray(Held):
+    """A function whose Jacobian is taken: it gives one number or array, and `aux` with `has_aux`."""
+
+    def __init__(self, callee: Any, has_aux: bool) -> None:
+        super().__init__(callee)
+        self.has_aux = has_aux
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        """Call it in a program that is being lowered; anything else is refused."""
+        found = super().inline_in(context, node, positional, keywords)
+        if self.has_aux and not (isinstance(found, tuple) and len(found) == 2):
+            self.refuse(
+                context, node, "with `has_aux` the function must return (value, aux)", "return a pair"
+            )
+        value = found[0] if self.has_aux else found
+        is_array = isinstance(value, Value) and isinstance(value.type, ArrayType)
+        if not is_array and not isinstance(value, (int, float, complex, np.generic)):
+            reason = (
+                f"the function returns {describe_any(value)}, and this derivative is of one number or array"
+            )
+            self.refuse(context, node, reason, "return one array, or use `vjp` or `jvp`")
+        return found
+
+    def refuse(self, context: Context, node: ast.AST, reason: str, advice: str) -> None:
+        """Point at the function, where it has a text."""
+        callee = self.callee.callee if isinstance(self.callee, Held) else self.callee
+        if isinstance(callee, LocalFunction):
+            raise callee.scope.source.refuse(callee.node, reason, advice)
+        if isinstance(callee, FunctionType):
+            source = read_source(callee)
+            raise source.refuse(source.node, reason, advice)
+        raise context.refuse(node, reason, advice)
+
+
+class ElementByElement(OneArray):
+    """A function of which every element of the result is made of one element of each argument in `places`."""
+
+    def __init__(self, callee: Any, has_aux: bool, places: tuple[int, ...]) -> None:
+        super().__init__(callee, has_aux)
+        self.places = places
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        """Call it in a program that is being lowered; one that mixes elements is refused."""
+        found = super().inline_in(context, node, positional, keywords)
+        value = current(context, found[0] if self.has_aux else found)
+        if isinstance(value, Value) and is_complex(value):
+            return found  # the derivative of a part of it would be half: refused where cotangents are made
+        arguments = [positional[place] for place in self.places]
+        mixing = mixing_operation(value, values_in(arguments))
+        advice = "use `jacobian`, and take its diagonal; or `vjp` for sums of its columns"
+        if mixing is not None:
+            reason = "this does not work element by element, and `elementwise_grad` is of what does"
+            source, place = mixing.place or (context.here.source, node)
+            raise source.refuse(place, reason, advice)
+        for argument in arguments:
+            if isinstance(value, Value) and isinstance(argument, Value):
+                try:
+                    require_fit(
+                        context, node, argument, value, f"the result of `{name_of(self.callee)}`", advice
+                    )
+                except Unsupported as error:
+                    self.refuse(context, node, error.reason, advice)
+        return found
 
 
 @dataclass(eq=False)
@@ -143,6 +225,9 @@ class NestedCall:
                 what = f"argnums {number!r} names no argument of `{name_of(self.derivative.callee)}`"
                 raise self.context.refuse(self.node, what, f"it has {', '.join(names)}")
             found.append(number if isinstance(number, str) else names[number])
+        if not found or len(set(found)) != len(found):
+            reason = f"argnums {argnums!r} names no argument, or one twice"
+            raise self.context.refuse(self.node, reason, f"it has {', '.join(names)}")
         return tuple(found)
 
     def generated(
@@ -153,7 +238,20 @@ class NestedCall:
         name = name_of(derivative.callee)
         mode = derivative.mode
         single = not isinstance(derivative.argnums, (tuple, list)) and mode in ("grad", "value_and_grad")
-        request = Request(context.here.function, mode, chosen, single, derivative.has_aux)
+        of = (derivative.of,) if isinstance(derivative.of, str) else derivative.of or ()
+        request = Request(
+            context.here.function,
+            mode,
+            chosen,
+            single,
+            derivative.has_aux,
+            of,
+            isinstance(derivative.of, str),
+        )
+        if unknown := [each for each in of if each not in given]:
+            reason = f"`of` names {unknown[0]!r}, which is no argument of `{name}`"
+            raise context.refuse(self.node, reason, f"it has {', '.join(given)}")
+        results = results_of_call(request)
         scopes = active_scopes(context)
         before = [dict(scope.names) for scope in scopes]
         block = Block()
@@ -172,6 +270,9 @@ class NestedCall:
                 result = call_operand(context, self.node, derivative.callee, *passed(signature, operands))
             except NeedsConstant as needed:
                 raise self.constant_of(given, needed) from None
+            if results is not None:
+                after = {name: current(context, operands[name]) for name in results.names}
+                result = written_results(context, self.node, after, results)
             function.result = current(context, result)
             block.operations[:0] = context.checks.operations
             self.check_effects(scopes, before, function)
@@ -190,10 +291,17 @@ class NestedCall:
             outside = [v for v in dict.fromkeys(reads_in(function)) if v not in made and v not in own]
             count = len(function.parameters)
             close(context.shortcuts, function, outside, [])
-            text = written(request, name, lowered)
+            text = written(request, name, lowered, whole=False)
         closed = dict(zip([each.name for each in function.parameters[count:]], outside, strict=True))
         made_classes = classes_made((function.result, function.reverse_result))
-        loaded = load(module_text(text), function.name, reads={}, guard=None, miss="", namespace=made_classes)
+        loaded = load(
+            module_text(text, modules_of(function)),
+            function.name,
+            reads={},
+            guard=None,
+            miss="",
+            namespace=made_classes | marks_again(function),
+        )
         return loaded, closed
 
     @contextmanager
@@ -319,6 +427,8 @@ def signature_of(callee: Any) -> inspect.Signature:
     if isinstance(callee, NestedDerivative):
         signature = signature_of(callee.callee)
         return with_tangents(signature, list(signature.parameters)) if callee.mode == "jvp" else signature
+    if isinstance(callee, Record):
+        return signature_of_record(callee)
     if not isinstance(callee, LocalFunction):
         return inspect.signature(callee)
     arguments = callee.node.args
@@ -332,14 +442,29 @@ def signature_of(callee: Any) -> inspect.Signature:
     return inspect.Signature([inspect.Parameter(each.arg, kind) for args, kind in listed for each in args])
 
 
+def signature_of_record(callee: Record) -> inspect.Signature:
+    """The parameters of an object made in the program: a partial application, a callable instance."""
+    if callee.cls is functools.partial:
+        listed = list(signature_of(callee.fields["func"]).parameters.values())[len(callee.fields["args"]) :]
+        return inspect.Signature([each for each in listed if each.name not in callee.fields["keywords"]])
+    method = inspect.getattr_static(callee.cls, "__call__", None)
+    if not isinstance(method, FunctionType):
+        raise Refusal(f"a {callee.cls.__name__} is differentiated, and cannot be called", "pass a function")
+    return inspect.Signature(list(inspect.signature(method).parameters.values())[1:])
+
+
 def name_of(callee: Any) -> str:
     """A name for what is generated from a callee."""
     if isinstance(callee, Held):
         return name_of(callee.callee)
     if isinstance(callee, NestedDerivative):
         return f"{name_of(callee.callee)}_{SUFFIX[callee.mode]}"
-    name = getattr(callee, "__name__", type(callee).__name__)
-    return name if name.isidentifier() and name != "lambda" else "function"
+    while isinstance(callee, Record) and callee.cls is functools.partial:
+        callee = callee.fields["func"]
+    if isinstance(callee, Record):
+        return callee.cls.__name__
+    name = called_name(callee)
+    return name if name != "lambda" else "function"
 
 
 def holds_reals(operand: Operand) -> bool:

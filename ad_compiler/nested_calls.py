@@ -10,17 +10,24 @@ from typing import Any
 import numpy as np
 
 from ad_compiler import api
-from ad_compiler.analysis.types import ArrayType, Axis, is_one, may_be_one, representative
+from ad_compiler.analysis.types import ArrayType
 from ad_compiler.frontend.builtin_calls import BUILTINS
 from ad_compiler.frontend.calls import call_operand
+from ad_compiler.frontend.checkpointed import make_checkpointed
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import Operand, Value
+from ad_compiler.frontend.fitting import require_fit
+from ad_compiler.frontend.scope import LocalFunction
+from ad_compiler.gate import gate
+from ad_compiler.ir import Operand, Record, Value
 from ad_compiler.nested import NestedDerivative, holds_numbers, holds_reals, signature_of
 from ad_compiler.pipeline import Mode
 from ad_compiler.rules.markers import without_derivative
-from ad_compiler.rules.shapes import describe, type_of
+from ad_compiler.rules.shapes import type_of
+from ad_compiler.testing import check_grads
 from ad_compiler.transforms.tangent_names import tangent_name
 
+OPTIONS = ("backend", "fastmath", "cache")  # the program around a derivative decides what it is written as
+IN_PROGRAMS = (LocalFunction, Record)  # what programs make and call
 Handler = Callable[[Context, ast.AST, list[Operand], dict[str, Operand]], Operand]
 
 
@@ -36,11 +43,18 @@ def arguments(
     given = defaults | dict(zip(names, positional, strict=False)) | keywords
     unknown = next((name for name in given if name not in (*names, *defaults)), None)
     if unknown is not None or len(positional) > len(names):
-        raise context.refuse(node, "this call does not fit", f"the arguments are {', '.join(names)}")
+        listed = ", ".join(dict.fromkeys([*names, *defaults]))
+        raise context.refuse(node, "this call does not fit", f"the arguments are {listed}")
     callee = given.get("fun")
-    if callee is None or isinstance(callee, Value):
+    known = callable(callee) or hasattr(type(callee), "inline_in") or isinstance(callee, IN_PROGRAMS)
+    if not known or isinstance(callee, Value):
         raise context.refuse(node, "what is to be differentiated is no function", "pass a function")
     return given
+
+
+def named(of: Operand) -> str | tuple[str, ...] | None:
+    """What `of` names: the arguments that receive the results."""
+    return tuple(of) if isinstance(of, list) else of
 
 
 def derivative(mode: Mode) -> Handler:
@@ -49,23 +63,30 @@ def derivative(mode: Mode) -> Handler:
     def handler(
         context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
     ) -> Operand:
-        names = ("fun", "argnums", "has_aux", "backend")
-        given = arguments(context, node, names, positional, keywords, argnums=0, has_aux=False)
-        return NestedDerivative(given["fun"], mode, given["argnums"], bool(given["has_aux"]))
+        names = ("fun", "argnums")
+        by_name = {"has_aux": False, "of": None, **dict.fromkeys(OPTIONS)}
+        given = arguments(context, node, names, positional, keywords, argnums=0, **by_name)
+        return NestedDerivative(
+            given["fun"], mode, given["argnums"], bool(given["has_aux"]), named(given["of"])
+        )
 
     return handler
 
 
 @dataclass(frozen=True, eq=False)
 class NestedPullback:
-    """A pullback that gives None for what holds no numbers."""
+    """A pullback that checks its cotangent, and gives None for what holds no numbers."""
 
     pullback: Operand
+    value: Operand
     chosen: tuple[bool, ...]
 
     def inline_in(
         self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
     ) -> Operand:
+        """Call it in a program that is being lowered."""
+        if len(positional) == 1 and not keywords:
+            fit(context, node, self.value, positional[0], "the cotangent", whole=False)
         gradients = iter(call_operand(context, node, self.pullback, positional, keywords))
         return tuple([next(gradients) if flag else None for flag in self.chosen])
 
@@ -74,32 +95,31 @@ def nested_vjp(
     context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
 ) -> Operand:
     """`vjp(fun, *primals)`: the value and the pullback, which is a function of the program."""
-    options = {name: keywords.pop(name) for name in ("has_aux", "argnums") if name in keywords}
-    given = arguments(context, node, ("fun",), positional[:1], keywords)
+    wanted = ("has_aux", "argnums", "of")
+    options: dict[str, Operand] = {name: keywords.pop(name) for name in wanted if name in keywords}
+    given = arguments(context, node, ("fun", *OPTIONS), positional[:1], keywords)
     primals, has_aux = positional[1:], bool(options.get("has_aux", False))
     names = list(signature_of(given["fun"]).parameters)
     argnums = options.get("argnums")
-    flags = [True] * len(primals)
+    flags = [True] * (len(argnums) if isinstance(argnums, (tuple, list)) else 1)
     if argnums is None:
         flags = [holds_reals(primal) for primal in primals]
         if not any(flags):
             flags = [holds_numbers(primal) for primal in primals]
         argnums = tuple(name for name, flag in zip(names, flags, strict=False) if flag)
-    nested = NestedDerivative(given["fun"], "vjp", argnums, has_aux)
+    nested = NestedDerivative(given["fun"], "vjp", argnums, has_aux, named(options.get("of")))
     value, pullback = nested.inline_in(context, node, primals, {})
-    if not all(flags):
-        pullback = NestedPullback(pullback, tuple(flags))
-    if has_aux:
-        value, aux = value
-        return value, pullback, aux
-    return value, pullback
+    if not has_aux:
+        return value, NestedPullback(pullback, value, tuple(flags))
+    value, aux = value
+    return value, NestedPullback(pullback, value, tuple(flags)), aux
 
 
 def nested_jvp(
     context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
 ) -> Operand:
     """`jvp(fun, primals, tangents)`."""
-    names = ("fun", "primals", "tangents", "has_aux")
+    names = ("fun", "primals", "tangents", "has_aux", "of", *OPTIONS)
     given = arguments(context, node, names, positional, keywords, has_aux=False)
     primals, tangents = given.get("primals"), given.get("tangents")
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
@@ -117,42 +137,68 @@ def nested_jvp(
             moving[tangent_name(name, parameters)] = tangent
     if not moving:
         raise context.refuse(node, "no argument has a tangent", "give one that is not None")
-    nested = NestedDerivative(given["fun"], "jvp", (), bool(given["has_aux"]))
+    nested = NestedDerivative(given["fun"], "jvp", (), bool(given["has_aux"]), named(given.get("of")))
     return nested.inline_in(context, node, list(primals), moving)
 
 
-def fit(context: Context, node: ast.AST, primal: Operand, tangent: Operand, what: str) -> None:
-    """Refuse a tangent that is known not to have the structure and shape of its argument."""
-    if isinstance(primal, (tuple, list)):
+def fit(
+    context: Context, node: ast.AST, primal: Operand, tangent: Operand, what: str, whole: bool = True
+) -> None:
+    """Refuse a tangent or a cotangent that has not the structure and shape of its value.
+
+    What belongs to a whole number is of no account where `whole` is false.
+    """
+    if isinstance(primal, Record):
+        if not isinstance(tangent, Record) or tangent.cls is not primal.cls:
+            raise context.refuse(node, f"{what} is no {primal.cls.__name__}", "give it the same structure")
+        for name, part in primal.fields.items():
+            fit(context, node, part, tangent.fields[name], f"{what}.{name}", whole)
+    elif isinstance(primal, (tuple, list)):
         if not isinstance(tangent, (tuple, list)) or len(tangent) != len(primal):
             raise context.refuse(
                 node, f"{what} is no container of {len(primal)}", "give it the same structure"
             )
         for place, (one, other) in enumerate(zip(primal, tangent, strict=True)):
-            fit(context, node, one, other, f"{what}[{place}]")
+            fit(context, node, one, other, f"{what}[{place}]", whole)
     elif isinstance(primal, dict):
         if not isinstance(tangent, dict) or tangent.keys() != primal.keys():
             raise context.refuse(node, f"{what} is no dict with the same keys", "give it the same structure")
         for key in primal:
-            fit(context, node, primal[key], tangent[key], f"{what}[{key!r}]")
-    elif isinstance(primal, (Value, int, float, np.generic)):
-        number = isinstance(tangent, (Value, int, float, np.generic))
-        if not number or not fits(type_of(primal), type_of(tangent)):
-            reason = f"{what} is {describe(tangent)}, and the argument is {describe(primal)}"
-            raise context.refuse(node, reason, "give it the shape of its argument")
+            fit(context, node, primal[key], tangent[key], f"{what}[{key!r}]", whole)
+    elif isinstance(primal, (Value, int, float, np.generic)) and not isinstance(primal, bool):
+        kind = primal.type if isinstance(primal, Value) else type_of(primal)
+        if isinstance(kind, ArrayType) and (whole or kind.differentiable):
+            require_fit(context, node, primal, tangent, what, "give it the shape of its value")
 
 
-def fits(kind: Any, other: Any) -> bool:
-    """Whether two kinds may have one shape at run time."""
-    if not isinstance(kind, ArrayType) or not isinstance(other, ArrayType) or kind.rank != other.rank:
-        return False
-    return all(may_be_equal(a, b) for a, b in zip(kind.shape, other.shape, strict=True))
+@dataclass(frozen=True, eq=False)
+class NestedLinear:
+    """The derivative of a function at a point, as `linearize` gives it."""
+
+    fun: Operand
+    primals: list[Operand]
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        """Call it in a program that is being lowered."""
+        return nested_jvp(context, node, [self.fun, self.primals, list(positional)], dict(keywords))[1]
 
 
-def may_be_equal(a: Axis, b: Axis) -> bool:
-    a, b = representative(a), representative(b)
-    known = isinstance(a, int) and isinstance(b, int)
-    return a == b if known else is_one(a) == is_one(b) or may_be_one(a) or may_be_one(b)
+def nested_linearize(
+    context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    """`linearize(fun, *primals)`."""
+    given = arguments(context, node, ("fun", *OPTIONS), positional[:1], keywords)
+    value = call_operand(context, node, given["fun"], list(positional[1:]), {})
+    return value, NestedLinear(given["fun"], list(positional[1:]))
+
+
+def made_outside(
+    context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    """What is made once, and not in a program: a function with a rule, a gate, a check."""
+    raise context.refuse(node, "this is called inside of a differentiated program", "call it outside")
 
 
 def derived(kind: Any) -> Handler:
@@ -163,7 +209,7 @@ def derived(kind: Any) -> Handler:
     ) -> Operand:
         from ad_compiler.jacobians import Derived
 
-        names = ("fun", "argnums", "has_aux")
+        names = ("fun", "argnums", "has_aux", *OPTIONS)
         given = arguments(context, node, names, positional, keywords, argnums=0, has_aux=False)
         try:
             return Derived(given["fun"], kind, given["argnums"], bool(given["has_aux"]))
@@ -193,7 +239,7 @@ def stopped(
     return without_derivative(context.builder, positional[0])
 
 
-def checkpointed(
+def made_checkpoint(
     context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
 ) -> Operand:
     """`checkpoint(f)`, made in a program."""
@@ -206,13 +252,26 @@ def checkpointed(
     return Checkpointed(given["fun"])
 
 
+def made_implicit(
+    context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+) -> Operand:
+    """`implicit(...)`, made in a program: its equation could read what is differentiated around it."""
+    raise context.refuse(
+        node, "`implicit` is applied in a program that is differentiated", "define the solver outside"
+    )
+
+
 BUILTINS.update(
     {
-        api.checkpoint: checkpointed,
+        api.checkpoint: made_checkpoint,
+        api.checkpointed: make_checkpointed,
+        api.implicit: made_implicit,
         api.stop_gradient: stopped,
         api.grad: derivative("grad"),
         api.value_and_grad: derivative("value_and_grad"),
         api.vjp: nested_vjp,
         api.jvp: nested_jvp,
+        api.linearize: nested_linearize,
+        **dict.fromkeys([api.custom_vjp, api.custom_jvp, check_grads, gate], made_outside),
     }
 )

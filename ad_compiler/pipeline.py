@@ -29,38 +29,53 @@ from typing import Any, Literal
 
 from ad_compiler.analysis.saturation import saturation_of
 from ad_compiler.analysis.shift import shift_maxima
-from ad_compiler.analysis.types import ArrayType
+from ad_compiler.analysis.types import ArrayType, ListType
 from ad_compiler.backends.numpy.emit import emit
 from ad_compiler.backends.numpy.names import RESERVED
+from ad_compiler.closures import close_all
 from ad_compiler.frontend.program import Lowered, Results, add_captures, lower_program
-from ad_compiler.frontend.recursion import close_all
 from ad_compiler.frontend.scope import Location
 from ad_compiler.frontend.source import Source, read_source
-from ad_compiler.ir import Function, Operand, Value, functions_called, map_values, values_in
+from ad_compiler.ir import (
+    Function,
+    Operand,
+    Operation,
+    Value,
+    functions_called,
+    map_values,
+    modules_of,
+    nodes_in,
+    values_in,
+)
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.markers import remove_markers
 from ad_compiler.rules.shapes import describe, is_complex, type_of
+from ad_compiler.transforms.batch_directions import batch_directions
+from ad_compiler.transforms.bind_unbound import bind_unbound
+from ad_compiler.transforms.check_hooks import check_hooks
 from ad_compiler.transforms.cotangents import gradient_of
 from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.differentiate import ReverseSweep
 from ad_compiler.transforms.factor import factor_products
+from ad_compiler.transforms.forward_over_reverse import push_gradient_forward
 from ad_compiler.transforms.forward_program import push_forward
 from ad_compiler.transforms.gates import find_gates
-from ad_compiler.transforms.hoist_directions import hoist_from_directions
+from ad_compiler.transforms.hoist import hoist_from_directions
 from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in
 from ad_compiler.transforms.norms import find_norms
 from ad_compiler.transforms.protect import protect_views
 from ad_compiler.transforms.roots import find_roots
-from ad_compiler.transforms.share import share
+from ad_compiler.transforms.share import share, share_sweeps
 from ad_compiler.transforms.tape import record
 from ad_compiler.transforms.templates import use_current
 
-Mode = Literal["grad", "value_and_grad", "vjp", "jvp", "value"]
+Mode = Literal["grad", "value_and_grad", "vjp", "jvp", "hvp", "value"]
 SUFFIX: dict[Mode, str] = {
     "grad": "grad",
     "value_and_grad": "value_and_grad",
     "vjp": "vjp",
     "jvp": "jvp",
+    "hvp": "hvp",
     "value": "",  # the program itself, in which derivatives are called
 }
 
@@ -90,6 +105,7 @@ class Request:
     single_of: bool = True  # one of them, not a tuple
     backend: Backend = NUMPY
     holomorphic: bool = False  # the result is complex, and so is the derivative
+    block: int | None = 1  # how many directions a loop over them does at once; None: all
 
     @property
     def of_given(self) -> str | tuple[str, ...] | None:
@@ -135,12 +151,13 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
     function = lowered.function
     inputs = list(values_in(lowered.differentiated))
     if inputs:
+        check_hooks(function, inputs)
         function.shortcuts = find_gates(lowered, inputs) | find_roots(function.forward)
         if request.mode != "jvp":
             function.shortcuts |= find_norms(function.forward)
         derive(request, source, lowered)
     for each in [function, *functions_called(function)]:
-        remove_markers(each)
+        remove_markers(each, whole)
     if whole:
         add_captures(function, lowered.context)  # those that rules of the user's own read
     for called in functions_called(function):
@@ -149,27 +166,52 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
     if whole:
         show("differentiate", function)
     clean(lowered)
+    if request.mode == "hvp":
+        share_sweeps(function)
     if request.mode == "value":
         hoist_from_directions(function.forward)
+        if request.block != 1:
+            lowered.batched = batch_directions(function, lowered.context, request.block)
+            remove_dead_code(function.blocks, function.result)
         share(function, lowered.context)
 
 
-def written(request: Request, name: str, lowered: Lowered) -> str:
-    """Steps 6 to 9: the text, of a function called after `name`."""
+def written(request: Request, name: str, lowered: Lowered, whole: bool = True) -> str:
+    """Steps 6 to 9: the text, of a function called after `name`; it is read again where it is not `whole`."""
     function = lowered.function
+    check_names(function)
     for each in [function, *functions_called(function)]:
         if each.reverse is not None:
             record(each, repeated=request.mode == "vjp")
             outputs = (each.result, each.reverse_result)
             remove_dead_code(each.blocks, outputs, inside=each is not function)  # what is not computed again
+            if request.mode == "hvp":
+                share_sweeps(
+                    each
+                )  # what tangents read of a turn is computed again beside what gradients read
             use_current(each)
             factor_products(each)
         protect_views(each)
+        bind_unbound(each, (ListType,) if whole else (ListType, ArrayType))
     show("tape", function)
     function.name = f"{name}_{SUFFIX[request.mode]}" if SUFFIX[request.mode] else name
     function.documentation = documentation(request, name)
     name_functions(function)
     return emit(function, seed_name(lowered) if request.mode == "vjp" else None)
+
+
+def check_names(function: Function) -> None:
+    """Refuse parameters that are called as a module which the emitted text has to import."""
+    tops = {module.split(".")[0] for module in modules_of(function)}
+    for parameter in function.parameters:
+        if parameter.name in tops:
+            calls = (
+                node for block in function.blocks for node in nodes_in(block) if isinstance(node, Operation)
+            )
+            place = next(node.place for node in calls if node.primitive.module is not None)
+            assert place is not None
+            reason = f"the argument `{parameter.name}` is called as a module that generated code imports"
+            raise place[0].refuse(place[1], reason, "rename it")
 
 
 def results_of_call(request: Request) -> Results | None:
@@ -220,6 +262,7 @@ def documentation(request: Request, name: str) -> str:
         "value_and_grad": f"Value of {total}, and its gradient with respect to {names}.",
         "vjp": f"Value of {value}, and the pullback of cotangents to {names}.",
         "jvp": f"Value of {value}, and its derivative along a tangent of {names}.",
+        "hvp": f"Product of the Hessian of {total} by {names} and a vector.",
     }
     return what[request.mode]
 
@@ -275,11 +318,15 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
     cotangents = sweep.run(function.forward, seeds)
     function.mirrors, function.indices = sweep.mirrors, sweep.indices
     context.builder.statement = None
-    gradients = tuple(
-        gradient_of(context, cotangents, lowered.differentiated[name]) for name in request.argnums
-    )
-    function.reverse_result = owned(context, gradients[0] if request.single else gradients, function)
-    if request.mode == "grad":
+    found = tuple(gradient_of(context, cotangents, lowered.differentiated[name]) for name in request.argnums)
+    gradients: Operand = found[0] if request.single else found
+    if request.mode == "hvp":
+        gates = find_gates(
+            lowered, inputs
+        )  # without norms: the derivative of one is that of what it is made of
+        gradients = push_gradient_forward(lowered, request.argnums, request.single, gradients, gates)
+    function.reverse_result = owned(context, gradients, function)
+    if request.mode in ("grad", "hvp"):
         function.result = None
         if request.has_aux:
             function.reverse_result = (function.reverse_result, aux)

@@ -48,12 +48,20 @@ def checked(cotangent: Any, result: Any, what: str) -> Any:
             raise TypeError(f"{what} must be a dict with the keys {list(result)}, as the result is")
         return {key: checked(cotangent[key], item, f"{what}[{key!r}]") for key, item in result.items()}
     if isinstance(result, np.ndarray):
-        array = np.asarray(cotangent, dtype=result.dtype)
+        array = np.asarray(cotangent)
         if array.shape != result.shape:
             raise ValueError(f"{what} has shape {array.shape}, the result has {result.shape}")
-        return array
-    if isinstance(result, (float, np.floating)):
+        checked_dtype(array, result.dtype, what)
+        return array if array.dtype == result.dtype else array.astype(result.dtype)
+    if isinstance(result, (float, complex, np.inexact)):
         if np.ndim(cotangent):
             raise ValueError(f"{what} has shape {np.shape(cotangent)}, the result is a number")
+        checked_dtype(np.asarray(cotangent), np.asarray(result).dtype, what)
         return type(result)(cotangent)
     return cotangent
+
+
+def checked_dtype(array: np.ndarray[Any, Any], dtype: np.dtype[Any], what: str) -> None:
+    """Numbers are needed, and real ones where the result is real."""
+    if array.dtype.kind not in ("iufc" if dtype.kind == "c" else "iuf"):
+        raise TypeError(f"{what} has the dtype {array.dtype}, and {dtype} is needed")

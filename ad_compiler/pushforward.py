@@ -12,18 +12,22 @@ import numpy as np
 from ad_compiler.derivative import Derivative
 from ad_compiler.frontend.inputs import is_dataclass_instance, is_named_tuple
 from ad_compiler.making import derivative_of, has_numbers
+from ad_compiler.pipeline import NUMPY, Backend
 from ad_compiler.transforms.tangent_names import tangent_name
 
 
 class Pushforward:
     """What `jvp(f)` gives: called with primals and tangents, it returns the value and its derivative."""
 
-    def __init__(self, fun: Callable[..., Any], has_aux: bool = False, of: Any = None) -> None:
+    def __init__(
+        self, fun: Callable[..., Any], has_aux: bool = False, of: Any = None, backend: Backend = NUMPY
+    ) -> None:
         if not callable(fun):
             raise TypeError(f"a function is needed, not {type(fun).__name__}")
         self.primal = fun
         self.has_aux = has_aux
         self.of = of
+        self.backend = backend
         self._signature = inspect.signature(fun)
         self._newest: Derivative | None = None
 
@@ -54,7 +58,7 @@ class Pushforward:
         }
         if not checked:
             raise TypeError("no argument with numbers has a tangent: nothing is to be differentiated")
-        derivative = derivative_of(self.primal, "jvp", tuple(checked), self.has_aux, self.of)
+        derivative = derivative_of(self.primal, "jvp", tuple(checked), self.has_aux, self.of, self.backend)
         self._newest = derivative
         return derivative, {tangent_name(name, names): each for name, each in checked.items()}
 
@@ -75,11 +79,20 @@ class Pushforward:
                 for name, parameter in self._signature.parameters.items()
                 if parameter.default is parameter.empty and parameter.kind < parameter.VAR_POSITIONAL
             ]
-            self._newest = derivative_of(self.primal, "jvp", tuple(names), self.has_aux, self.of)
+            self._newest = derivative_of(
+                self.primal, "jvp", tuple(names), self.has_aux, self.of, self.backend
+            )
         return self._newest.source
 
+    @property
+    def native_source(self) -> str:
+        """The loops that Numba compiles, of the newest call."""
+        if self._newest is None:
+            raise ValueError(f"{self!r} has no native code before it is called")
+        return self._newest.native_source
+
     def __reduce__(self) -> Any:
-        return Pushforward, (self.primal, self.has_aux, self.of)
+        return Pushforward, (self.primal, self.has_aux, self.of, self.backend)
 
     def __repr__(self) -> str:
         return f"<jvp of {getattr(self.primal, '__qualname__', self.primal)}>"
@@ -158,5 +171,5 @@ def checked_dtype(array: np.ndarray[Any, Any], dtype: np.dtype[Any], what: str) 
     """A tangent has the precision of its argument; whole numbers fit any, complex ones complex ones only."""
     kind = array.dtype.kind
     loses = kind in "fc" and array.ndim and np.result_type(array.dtype, dtype) != dtype
-    if kind not in "biufc" or loses or (kind == "c" and dtype.kind != "c"):
+    if kind not in "iufc" or loses or (kind == "c" and dtype.kind != "c"):
         raise TypeError(f"{what} has the dtype {array.dtype}, and {dtype} is needed: convert it")

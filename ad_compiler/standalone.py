@@ -78,5 +78,7 @@ def unknown_names(text: str) -> list[str]:
     made = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
     made |= {node.arg for node in ast.walk(parse_module(text)) if isinstance(node, ast.arg)}
     made |= {node.name for node in ast.walk(parse_module(text)) if isinstance(node, ast.FunctionDef)}
+    imports = [node for node in ast.walk(parse_module(text)) if isinstance(node, ast.Import)]
+    made |= {alias.asname or alias.name.split(".")[0] for node in imports for alias in node.names}
     made |= {"np", "math", "scipy", "pullback", *dir(builtins)}
     return sorted({node.id for node in names} - made)

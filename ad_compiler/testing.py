@@ -37,6 +37,10 @@ def check_grads(
     modes = (modes,) if isinstance(modes, str) else tuple(modes)
     if order < 1 or not modes or not set(modes) <= {"fwd", "rev"}:
         raise ValueError('check_grads checks orders from 1 on, in the modes "fwd" and "rev"')
+    if not callable(f):
+        raise TypeError(f"a function is needed, not {type(f).__name__}")
+    if not isinstance(args, (tuple, list)):
+        raise TypeError(f"the arguments must be a tuple with one entry for each, not {type(args).__name__}")
     random = np.random.default_rng(seed)
     args = tuple(args)
     kept = copy.deepcopy(args)

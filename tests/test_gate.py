@@ -214,7 +214,7 @@ def test_emitted_code_names_no_helper() -> None:
         "\n\n"
         "def f_value_and_grad(w, X):\n"
         '    """Value of f, and its gradient with respect to w."""\n'
-        "    logaddexp = np.logaddexp(0, X @ w)\n"
+        "    logaddexp = np.logaddexp(0, X.dot(w))\n"
         "\n"
         "    # d(return np.sum(softplus(X @ w)))\n"
         "    w_bar = X.T.dot(-np.expm1(-logaddexp))\n"

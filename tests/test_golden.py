@@ -40,7 +40,7 @@ from benchmarks.loops import (
 )
 from tests import run_standalone
 from tests.helpers import function_from_source
-from tests.programs import early_exits, lecture, solvers
+from tests.programs import early_exits, lecture, long_loops, solvers
 from tests.test_random_programs import programs
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -161,6 +161,21 @@ def loops() -> list[Case]:
     weights = (normal(3, 4 * units), normal(units, 4 * units), normal(4 * units), normal(units, 3))
     return [
         Case("van_der_pol", van_der_pol.van_der_pol, (0, 1, 2), (1.0, -0.5, 0.8, 0.05, 20)),
+        Case(
+            "checkpointed",
+            long_loops.reaction_and_diffusion,
+            (0, 1),
+            (np.abs(normal(6)), 0.01 * normal(6), 0.01, 20),
+            "value_and_grad",
+        ),
+        Case("checkpointed_sweeps", long_loops.sweeps, (0, 1), (normal(5), 0.1, 20)),
+        Case(
+            "implicit",
+            long_loops.deep_equilibrium,
+            (0, 1),
+            (normal(3, 3) * 0.2, normal(3), normal(3)),
+            "value_and_grad",
+        ),
         Case("heat", heat_1d.heat, (0, 1), (normal(8), 0.2, 10)),
         Case("jacobi", jacobi_2d.jacobi, (0, 1), (normal(5, 5), normal(5, 5), 3)),
         Case("burgers", burgers.burgers, 0, (1 + 0.1 * normal(8), 0.4, 5)),
@@ -243,6 +258,7 @@ def test_text_stands_alone(case: Case) -> None:
         "reversed",
         "sum",
         "ValueError",
+        "ArithmeticError",
     }
 
 

@@ -289,3 +289,61 @@ def test_attributes_and_globals_are_read_at_every_call(monkeypatch: pytest.Monke
     assert of_global(1.0) == 12.0
     monkeypatch.setattr(f"{__name__}.FACTOR", 3.0)
     assert of_global(1.0) == 18.0
+
+
+def scaled_into(a: Any, x: Any, y: Any) -> Any:
+    for i in range(len(x)):
+        y[i] = y[i] + a * x[i] * x[i]
+    return 7.0 * a
+
+
+def test_derivatives_of_what_is_written_into_an_argument() -> None:
+    x = np.array([1.0, 2.0, 3.0])
+    gradient = grad(scaled_into, "x", of="y")
+    along = jvp(gradient, (2.0, x, x.copy()), (None, np.ones(3), None))
+    assert [each.tolist() for each in along] == [[4.0, 8.0, 12.0], [4.0, 4.0, 4.0]]
+
+    def product(x: Any) -> Any:
+        y = np.ones(3)
+        value, pullback = vjp(scaled_into, 2.0, x, y, of="y")
+        _, moved = jvp(scaled_into, (2.0, x, y), (None, x, None), of="y")
+        total, _ = value_and_grad(scaled_into, (1, 0, 2), of=("y",))(2.0, x, y)
+        along = np.sum(y * moved) + np.sum(grad(scaled_into, "x", of="y")(2.0, x, y))
+        return total * np.sum(pullback(x)[1]) + along + np.sum(value)
+
+    def expected(x: Any) -> Any:
+        written = 3 + 2 * np.sum(x * x)
+        return written * np.sum(4 * x * x) + np.sum(4 * x * x) + 4 * np.sum(x) + written
+
+    def by_name(x: Any) -> Any:
+        return np.sum(grad(scaled_into, "x", of="w")(2.0, x, x.copy()))
+
+    np.testing.assert_allclose(grad(product)(x), grad(expected)(x), rtol=1e-12)
+    with pytest.raises(Unsupported, match="`of` names 'w', which is no argument of `scaled_into`"):
+        grad(by_name)(x)
+
+
+def test_cotangents_that_are_zero() -> None:
+    """What guards a product against infinite factors is no kink."""
+    f = function_from_source(
+        """
+        def f(a, w):
+            s = np.where(w == 0, 0.0, a / np.where(w == 0, 1.0, w))
+            return 0.5 * np.sum((s[1:] * s[:-1]) ** 2) + np.sum(s[0] * s)
+        """
+    )
+    a, w, step = np.array([0.0, 1.0, 2.0, 0.0]), np.array([2.0, 2.0, 4.0, 1.0]), 1e-5
+    gradient = grad(f)
+    expected = [(gradient(a + step * e, w) - gradient(a - step * e, w)) / (2 * step) for e in np.eye(4)]
+    np.testing.assert_allclose(hessian(f)(a, w), expected, atol=1e-9)
+    along = function_from_source("def along(a, w, v):\n    return gradient(a, w) @ v\n", gradient=gradient)
+    reverse = [grad(along)(a, w, v) for v in np.eye(4)]
+    np.testing.assert_allclose(reverse, expected, atol=1e-9)
+
+
+def test_guarded_products_stay_strong() -> None:
+    """An infinite factor of a zero counts as nothing, in second derivatives, too."""
+    f = function_from_source("def f(x):\n    return np.sum(np.where(x > 0, np.sqrt(x), 0.0) ** 2)\n")
+    with np.errstate(all="ignore"):
+        second = hessian(f)(np.array([0.0, 4.0]))
+    assert np.all(np.isfinite(second))

@@ -108,9 +108,14 @@ def shared_with_list(value: Value) -> list[Value]:
 
 
 def is_item(value: Value) -> bool:
-    """Whether it is an item of a list: shared with it, and not to be written into."""
+    """Whether it may be a part of an argument, or kept elsewhere, and so is not to be written into.
+
+    That is an item of a list, and what a function of another library gives.
+    """
     node = value.operation
-    return isinstance(node, Operation) and node.primitive.name == "list_item"
+    if not isinstance(node, Operation):
+        return False
+    return node.primitive.name == "list_item" or node.primitive.module is not None
 
 
 def is_number(value: Value) -> bool:

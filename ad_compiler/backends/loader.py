@@ -11,7 +11,7 @@ import itertools
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import FunctionType
 from typing import Any
 
@@ -24,13 +24,13 @@ _counter = itertools.count(1)
 IMPORTS = "import numpy as np\n"
 
 
-def module_text(source: str) -> str:
-    """The source as a module of its own: what it imports, and the function."""
+def module_text(source: str, modules: Iterable[str] = ()) -> str:
+    """The source as a module of its own: what it imports, `modules` among it, and the function."""
     lines = IMPORTS + ("import math\n" if "math." in source else "")
     if re.search(r"\btime\.\w+\(\)", source):
         lines += "import time\n"
-    modules = sorted(set(re.findall(r"\bscipy\.\w+(?=\.)", source)))
-    lines += "".join(f"import {module}\n" for module in modules)
+    named = {*re.findall(r"\bscipy\.\w+(?=\.\w)", source), *modules} - {"numpy", "math", "time"}
+    lines += "".join(f"import {module}\n" for module in sorted(named))
     return f"{lines}\n\n{source}"
 
 

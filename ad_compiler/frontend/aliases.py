@@ -38,6 +38,7 @@ from ad_compiler.ir import (
     values_in,
 )
 from ad_compiler.refusal import Refusal
+from ad_compiler.rules.markers import HOOK
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.structure import shape_values
 
@@ -110,6 +111,11 @@ def rederived(context: Context, value: Value, old_root: Value, new_root: Value) 
 def seen_as(context: Context, operation: Operation, base: Value) -> Value:
     """The result of the same operation on another array."""
     builder = context.builder
+    if operation.primitive.name == HOOK:
+        reason = (
+            "an array is written into whose cotangent has a hook: which of them the hook is for is not plain"
+        )
+        raise Refusal(reason, "put the hook behind the last write, or write into a copy: `.copy()`")
     before, builder.place = builder.place, operation.place
     result = builder.call(operation.primitive, (base, *operation.arguments[1:]), operation.method)
     builder.place = before
@@ -148,11 +154,19 @@ def arrays_behind(value: Value) -> set[Value]:
     return found
 
 
+def written_behind(root: Value) -> str:
+    """Why it is not known what is shown by a list, or an item of one, or what another library gave."""
+    made = root.operation
+    if isinstance(made, Operation) and made.primitive.module is not None:
+        return f"an array was written into that what `{made.primitive.text}` gave may be a part of"
+    return "an array in a list of run-time length was written into"
+
+
 def current_value(context: Context, value: Value) -> Operand:
     root = root_of(value)
     newer = context.newer.get(root)
     if newer is None and is_stale(context, value):
-        raise Refusal("an array in a list of run-time length was written into", COPY_ADVICE)
+        raise Refusal(written_behind(root), COPY_ADVICE)
     if newer is None:
         return value
     if isinstance(newer, Undecided):
@@ -193,8 +207,7 @@ def supersede(context: Context, root: Value, newer: Value | Undecided) -> None:
 
     def rebound(value: Value) -> Operand:
         if root in arrays_behind(root_of(value)):
-            reason = "an array in a list of run-time length was written into"
-            return Undecided(reason, advice=COPY_ADVICE)
+            return Undecided(written_behind(root_of(value)), advice=COPY_ADVICE)
         if root_of(value) is not root:
             return value
         if isinstance(newer, Undecided):

@@ -19,14 +19,21 @@ from ad_compiler.frontend.containers import change, is_changing
 from ad_compiler.frontend.context import Capture, Context
 from ad_compiler.frontend.inputs import has_inputs, is_named_tuple
 from ad_compiler.frontend.lists import CHANGING
-from ad_compiler.frontend.objects import MISSING, Super, record_attribute, replace, super_attribute
+from ad_compiler.frontend.objects import (
+    MISSING,
+    Super,
+    record_attribute,
+    replace,
+    standing_for,
+    super_attribute,
+)
 from ad_compiler.frontend.scope import LocalFunction, containers_in
 from ad_compiler.frontend.write_calls import METHODS, taken_out, write_at
 from ad_compiler.frontend.writes import write_out
 from ad_compiler.ir import Iteration, Operand, Record, Value
 from ad_compiler.refusal import NeedsConstant, Refusal
 from ad_compiler.rules.lists import is_list
-from ad_compiler.rules.notation import expansions, methods, registry
+from ad_compiler.rules.notation import expansions, is_definition, methods, registry
 from ad_compiler.rules.random_numbers import drawn
 from ad_compiler.rules.shapes import rank_of, type_of
 
@@ -36,12 +43,19 @@ _PROPERTIES: dict[str, Any] = {"shape": np.shape, "ndim": np.ndim, "size": np.si
 
 def get(context: Context, node: ast.Attribute, owner: Operand, name: str) -> Operand:
     """`owner.name`."""
+    owner = standing_for(context, node, owner)
     if isinstance(owner, Value):
         return array_attribute(context, node, owner, name)
     if isinstance(owner, Record):
         found = record_attribute(context, node, owner, name)
         if found is not MISSING:
             return found
+        if is_definition(owner.cls):
+            raise context.refuse(
+                node,
+                f"`{ast.unparse(node)}` has no derivative rule",
+                "docs/operations.md lists the methods that have one",
+            )
     elif isinstance(owner, Super):
         found = super_attribute(context, node, owner, name)
         if found is not MISSING:
@@ -168,6 +182,8 @@ def array_method(
     if name in ("reshape", "transpose") and several:
         positional = [tuple(positional)]
     context.builder.place = (context.here.source, node)
+    if name == "bit_length" and is_whole(owner) and not positional and not keywords:
+        return context.builder.call(registry["bit_length"], (owner,))
     if isinstance(owner.type, ArrayType) and owner.type.python and name != "conjugate":
         raise context.refuse(node, f"a Python {owner.type} has no method `{name}`", f"use `np.{name}`")
     if name in METHODS and is_array(owner):
@@ -228,3 +244,9 @@ def item(context: Context, node: ast.Subscript, container: Operand, index: Opera
             message = f"this fails with {type(error).__name__}: {error}"
             raise context.refuse(node, message, "correct the index") from None
     raise context.refuse(node, f"`{ast.unparse(node.value)}` is not an array or a container", "index one")
+
+
+def is_whole(value: Value) -> bool:
+    """Whether it is one of Python's whole numbers."""
+    kind = value.type
+    return isinstance(kind, ArrayType) and kind.python and kind.dtype.kind == "i"

@@ -39,8 +39,10 @@ from ad_compiler.rules.notation import (
     compile_time,
     elementwise,
     expansions,
+    is_definition,
     registry,
     replaced,
+    ruled,
     signature_of,
 )
 from ad_compiler.rules.shapes import is_complex, type_of
@@ -88,7 +90,13 @@ def call_operand(
         return inline_local(context, node, callee, positional, keywords)
     if isinstance(callee, Gate):
         return inline_gate(context, node, callee, positional, keywords)
+    if isinstance(callee, MethodType) and callee.__func__ in ruled:
+        return call_operand(context, node, callee.__func__, [callee.__self__, *positional], keywords)
     if isinstance(callee, MethodType) and isinstance(callee.__func__, FunctionType):
+        if is_definition(callee):
+            return write_out_definition(
+                context, node, callee.__func__, [callee.__self__, *positional], keywords
+            )
         return inline(context, node, callee.__func__, [callee.__self__, *positional], keywords)
     if is_hashable(callee):
         known = callee in registry or callee in expansions or callee in replaced
@@ -126,6 +134,8 @@ def call_operand(
     if result is not MISSING:
         return result
     callee = compiled_function(callee)
+    if isinstance(callee, FunctionType) and callee in ruled:
+        return call_operand(context, node, callee, positional, keywords)
     if isinstance(callee, FunctionType) and not is_library(callee):
         return inline(context, node, callee, positional, keywords)
     if not callable(callee):

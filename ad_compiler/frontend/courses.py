@@ -17,7 +17,7 @@ from typing import Any
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.iteration import Enumerated, Mapped, Reversed, RunTimeRange, Zipped, called
 from ad_compiler.frontend.lists import item_at, length_of
-from ad_compiler.ir import Iteration, Operand, Value
+from ad_compiler.ir import Checkpoints, Iteration, Operand, Value
 from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of
@@ -32,6 +32,7 @@ class Course:
 
     bounds: tuple[Operand, Operand, Operand]
     item: Item
+    checkpoints: Checkpoints | None = None
 
 
 def course_of(context: Context, node: ast.AST, operand: Operand) -> Course | None:
@@ -72,11 +73,16 @@ def backwards(context: Context, node: ast.AST, inner: Operand) -> Course | None:
     if course is None:
         return None
     start, stop, step = course.bounds
-    if step not in (1, -1) or isinstance(step, Value):
-        reason = "a range whose step is not 1 or -1 is run through from its end"
-        raise context.refuse(node, reason, "write the reversed range itself")
-    last = arithmetic(context, node, operator.sub, stop, step)
-    return Course((last, arithmetic(context, node, operator.sub, start, step), -step), course.item)
+    before = arithmetic(context, node, operator.sub, start, step)
+    if step in (1, -1) and not isinstance(step, Value):
+        last = arithmetic(context, node, operator.sub, stop, step)
+        return Course((last, before, -step), course.item)
+    way = arithmetic(context, node, operator.sub, start, stop)
+    turns = arithmetic(context, node, operator.floordiv, way, step)  # how many there are, less than 0
+    last = arithmetic(
+        context, node, operator.sub, before, arithmetic(context, node, operator.mul, turns, step)
+    )
+    return Course((last, before, arithmetic(context, node, operator.sub, 0, step)), course.item)
 
 
 def counted(context: Context, node: ast.AST, operand: Operand) -> tuple[Operand, Item]:

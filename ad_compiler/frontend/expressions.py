@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.layout import is_array
-from ad_compiler.analysis.types import STRING, ArrayType
+from ad_compiler.analysis.types import STRING, ArrayType, same_length
 from ad_compiler.frontend import attributes, lists
 from ad_compiler.frontend.aliases import current, object_of
-from ad_compiler.frontend.branches import choose, on_this_side
+from ad_compiler.frontend.branches import choose, settled
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context, Given, handles, lower
 from ad_compiler.frontend.objects import is_value
@@ -20,11 +20,11 @@ from ad_compiler.frontend.operations import describe_any, elements_of, evaluate,
 from ad_compiler.frontend.scope import Undecided, locate
 from ad_compiler.frontend.statements import assign, local_function
 from ad_compiler.frontend.stretched import stretched_sum
-from ad_compiler.ir import Operand, Record, Value
+from ad_compiler.ir import Operand, Operation, Record, Value, values_in
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import constant, registry
-from ad_compiler.rules.shapes import rank_of
+from ad_compiler.rules.shapes import rank_of, shape_of
 
 BINARY: dict[type[ast.operator], Any] = {
     ast.Add: operator.add,
@@ -70,9 +70,7 @@ def given(context: Context, node: Given) -> Operand:
 def name(context: Context, node: ast.Name) -> Operand:
     scope = context.here.find(node.id)
     if scope is not None:
-        operand = scope.names[node.id]
-        if isinstance(operand, Undecided):
-            operand = on_this_side(context, operand, node.id)
+        operand = settled(context, scope, node.id)
         if isinstance(operand, Undecided):
             raise context.refuse(
                 node, f"what `{node.id}` is here is not known: {operand.reason}", operand.advice
@@ -200,11 +198,53 @@ def compare_two(context: Context, node: ast.AST, op: ast.cmpop, left: Operand, r
             )
         return (left in right) is isinstance(op, ast.In)
     function = COMPARE[type(op)]
+    if same_number(left, right):
+        return bool(function(0, 0))
+    if any(isinstance(side, (tuple, list, dict, Record)) and any(values_in(side)) for side in (left, right)):
+        return compare_containers(context, node, op, left, right)
     if not isinstance(left, Value) and not isinstance(right, Value):
         return evaluate(context, node, function, left, right)
     if (left is None or right is None) and isinstance(op, (ast.Eq, ast.NotEq)):
         return isinstance(op, ast.NotEq)
     return operation(context, node, registry[function], (left, right))
+
+
+def same_number(left: Operand, right: Operand) -> bool:
+    """Whether both are one whole number: lengths that NumPy has found to be equal among them."""
+    if not isinstance(left, Value) or not isinstance(right, Value):
+        return False
+    if left is right:
+        return isinstance(left.type, ArrayType) and left.type.rank == 0 and left.type.dtype.kind in "bi"
+    axes = [
+        shape_of(node.arguments[0])[node.arguments[1]]
+        for node in (left.operation, right.operation)
+        if isinstance(node, Operation) and node.primitive.name == "length"
+    ]
+    return len(axes) == 2 and same_length(*axes)
+
+
+def compare_containers(
+    context: Context, node: ast.AST, op: ast.cmpop, left: Operand, right: Operand
+) -> Operand:
+    """`x.shape == (n, 3)`: whether all items are equal, one after the other as Python compares them."""
+    if not isinstance(op, (ast.Eq, ast.NotEq)):
+        raise context.refuse(node, "containers are ordered by numbers in them", "compare the numbers")
+    if isinstance(left, Value) or isinstance(right, Value) or isinstance(left, (dict, Record)):
+        raise context.refuse(node, "a container with numbers in it is compared", "compare its items")
+    equal: Operand = type(left) is type(right) and len(left) == len(right)
+    pairs = list(zip(left, right, strict=True)) if equal else []
+    pairs.sort(key=lambda pair: any(values_in(pair)))  # what is known decides first
+    for one, other in pairs:
+        if any(is_array(side) for side in (one, other)):
+            raise context.refuse(node, "a container with arrays in it is compared", "compare the arrays")
+
+        def items_equal(one: Operand = one, other: Operand = other) -> Operand:
+            return compare_two(context, node, ast.Eq(), one, other)
+
+        equal = choose(context, node, equal, items_equal, lambda: False)
+    if isinstance(op, ast.Eq):
+        return equal
+    return operation(context, node, registry["not"], (equal,)) if isinstance(equal, Value) else not equal
 
 
 @constant("not", infer=lambda a: _truth(a))

@@ -24,7 +24,7 @@ from typing import Any
 from ad_compiler.analysis.types import representative
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.scope import Scope
-from ad_compiler.ir import Iteration, Operand, Record, Value
+from ad_compiler.ir import Checkpoints, Iteration, Operand, Record, Value
 from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, shape_of
@@ -47,6 +47,17 @@ class RunTimeRange(Iteration):
     step: Operand
 
     written = "range"
+    iterator = False
+
+
+@dataclass(eq=False, slots=True, repr=False)
+class CheckpointedTurns(Iteration):
+    """`checkpointed(...)`: what a `for` runs over whose turns the reverse sweep runs again."""
+
+    inner: Operand
+    checkpoints: Checkpoints
+
+    written = "checkpointed"
     iterator = False
 
 
@@ -377,6 +388,9 @@ def check_iterable(context: Context, node: ast.AST, operand: Operand) -> None:
     """Refuse what is no container."""
     from ad_compiler.frontend.operations import describe_any
 
+    if isinstance(operand, CheckpointedTurns):
+        reason = "`checkpointed` is for the turns of a `for` statement, and stands inside of something else"
+        raise context.refuse(node, reason, "put it around all that the statement runs over")
     if is_list(operand) or (isinstance(operand, Value) and rank_of(operand) > 0):
         return
     if is_known(operand) or isinstance(operand, Iteration):

@@ -24,14 +24,17 @@ from ad_compiler.frontend.aliases import (
     root_of,
 )
 from ad_compiler.frontend.branches import run_branches
+from ad_compiler.frontend.checkpointed import checkpointed_course
 from ad_compiler.frontend.context import Context, controls, lower
 from ad_compiler.frontend.courses import Course, course_of
-from ad_compiler.frontend.iteration import Enumerated, Paired, is_known, items
+from ad_compiler.frontend.iteration import CheckpointedTurns, Enumerated, Paired, is_known, items
 from ad_compiler.frontend.lists import check_iterated
-from ad_compiler.frontend.loop_bodies import UNKNOWN, LoopLowering, in_body
+from ad_compiler.frontend.loop_bodies import in_body, lower_loop
+from ad_compiler.frontend.loop_state import UNKNOWN
 from ad_compiler.frontend.operations import describe_any, operation
 from ad_compiler.frontend.outcomes import BREAK, END, RETURN, Outcome, merged_outcome, tags_of
 from ad_compiler.frontend.raising import always_raises, raise_if
+from ad_compiler.frontend.snapshots import Snapshot
 from ad_compiler.frontend.statements import assign, continue_on, has_exits, in_statement, run, run_to_end
 from ad_compiler.ir import (
     UNBOUND,
@@ -51,6 +54,8 @@ def run_for(context: Context, node: ast.For, rest: list[ast.stmt]) -> Outcome | 
     def turns() -> Outcome:
         operand = lower(context, node.iter)
         changes = len(context.lists.changes)
+        if isinstance(operand, CheckpointedTurns):
+            return run_course(context, node, checkpointed_course(context, node, operand))
         course = course_of(context, node.iter, operand)
         outcome = None
         if course is not None:
@@ -87,10 +92,8 @@ def check_pairs(context: Context, node: ast.For, operand: Operand) -> None:
 def run_while(context: Context, node: ast.While, rest: list[ast.stmt]) -> Outcome | None:
     """A `while`: an outcome where what follows was lowered with it."""
 
-    def turns() -> Outcome:
-        return LoopLowering(context, node, None).run()
-
-    return after_loop(context, node, in_statement(context, node, turns), rest)
+    outcome = in_statement(context, node, lambda: lower_loop(context, node, None))
+    return after_loop(context, node, outcome, rest)
 
 
 def after_loop(
@@ -156,16 +159,17 @@ def is_tag(context: Context, node: ast.AST, outcome: Outcome, tag: int) -> Value
 
 def run_course(context: Context, node: ast.For, course: Course) -> Outcome:
     """A loop over a range; run through item by item where its numbers must be known."""
-    lowering = LoopLowering(context, node, course)
+    before = Snapshot(context)
     try:
-        return lowering.run()
+        return lower_loop(context, node, course)
     except Unsupported as error:
-        if UNKNOWN not in error.reason or any(isinstance(bound, Value) for bound in course.bounds):
+        unbounded = any(isinstance(bound, Value) for bound in course.bounds)
+        if UNKNOWN not in error.reason or unbounded or course.checkpoints is not None:
             raise
         numbers = range(*course.bounds)
         if len(numbers) > LONGEST_UNROLLED:
             raise
-        lowering.restore()
+        before.restore()
     return unrolled(context, node, map(course.item, numbers))
 
 

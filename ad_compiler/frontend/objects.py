@@ -19,6 +19,8 @@ from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.inputs import is_named_tuple
 from ad_compiler.frontend.scope import locate
 from ad_compiler.ir import Iteration, Operand, Record, Value
+from ad_compiler.rules import load_rules_of
+from ad_compiler.rules.notation import is_definition, stand_ins
 
 MISSING = object()
 SIMPLE = "use a named tuple, a dataclass or a dict"
@@ -41,6 +43,17 @@ def make_partial(
     return Record(functools.partial, fields)
 
 
+def standing_for(context: Context, node: ast.AST, owner: Operand) -> Operand:
+    """The object of ours that stands for a library's; any other as it is."""
+    from ad_compiler.frontend.calls import lower_definition
+
+    if context.in_rule or isinstance(owner, (Value, Record, type)):
+        return owner
+    load_rules_of(owner)
+    made = stand_ins.get(type(owner))
+    return owner if made is None else lower_definition(context, node, made, [owner], {})
+
+
 def call_object(
     context: Context,
     node: ast.AST,
@@ -50,8 +63,9 @@ def call_object(
 ) -> Operand:
     """What calling an object gives that is no function; MISSING where it is not known."""
     from ad_compiler.frontend.attributes import read_attribute
-    from ad_compiler.frontend.calls import call_operand, inline, is_library
+    from ad_compiler.frontend.calls import call_operand, inline, is_library, write_out_definition
 
+    callee = standing_for(context, node, callee)
     cls = callee.cls if isinstance(callee, Record) else type(callee)
     if cls is functools.partial:
         parts = [
@@ -63,6 +77,8 @@ def call_object(
     if isinstance(method, FunctionType) and not is_library(method) and method.__module__ != "ad_compiler.api":
         if isinstance(callee, type):
             return MISSING
+        if is_definition(method):
+            return write_out_definition(context, node, method, [callee, *positional], keywords)
         return inline(context, node, method, [callee, *positional], keywords)
     return MISSING
 

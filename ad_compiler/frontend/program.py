@@ -11,7 +11,7 @@ import ast
 import inspect
 import operator
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
 
@@ -24,9 +24,10 @@ import ad_compiler.frontend.matching
 import ad_compiler.frontend.protecting
 import ad_compiler.rules  # noqa: F401 -- registers the rules
 from ad_compiler.analysis.layout import is_array
+from ad_compiler.blocks import Batched
 from ad_compiler.builder import Builder
 from ad_compiler.frontend.aliases import current
-from ad_compiler.frontend.calls import inline, run_in
+from ad_compiler.frontend.calls import call_operand, inline, run_in
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.inputs import describe_input, real_type
 from ad_compiler.frontend.objects import is_value
@@ -46,7 +47,7 @@ from ad_compiler.ir import (
     values_in,
 )
 from ad_compiler.refusal import RecursionFound, Refusal
-from ad_compiler.rules.notation import registry
+from ad_compiler.rules.notation import registry, ruled
 from ad_compiler.rules.shapes import type_of
 from ad_compiler.transforms.share import share
 
@@ -67,6 +68,7 @@ class Lowered:
     function: Function
     differentiated: dict[str, Operand]  # parameter -> the structure of values it is differentiated as
     context: Context
+    batched: Batched = field(default_factory=Batched)
 
 
 def lower_program(
@@ -144,14 +146,17 @@ def lower_once(
     for name in results.names if results is not None else ():
         scope.names[AFTER.format(name)] = operands[name]  # whatever the function binds the name itself to
     function = Function(getattr(primal, "__name__", "f"), parameters, block)
-    if wrapped:
+    if primal in ruled:
+        function.result = call_operand(context, node, primal, *passed_on(listed, operands))
+    elif wrapped:
         function.result = inline(context, node, primal, *passed_on(listed, operands))
     else:
         scope.names.update(operands)
         function.result = run_in(context, node, scope, node)
     context.scope = scope
     if results is not None:
-        function.result = written_results(context, node, scope, results)
+        after = {name: scope.names[AFTER.format(name)] for name in results.names}
+        function.result = written_results(context, node, after, results)
     function.result = current(context, function.result)
     check_overlaps(context, function)
     context.newer = {}  # from here on every value is what it was when it was computed
@@ -195,11 +200,11 @@ def remember_objects(context: Context, access: str, structure: Operand) -> None:
 AFTER = "{} after the call"
 
 
-def written_results(context: Context, node: ast.AST, scope: Scope, results: Results) -> Operand:
-    """What the arguments hold that receive the results; or the sum of it."""
+def written_results(context: Context, node: ast.AST, after: dict[str, Operand], results: Results) -> Operand:
+    """What the arguments hold `after` the call that receive the results; or the sum of it."""
     found: list[Operand] = []
     for name in results.names:
-        operand = scope.names[AFTER.format(name)]
+        operand = after[name]
         if isinstance(operand, Undecided):
             reason = f"what `{name}` holds after the call is not known: {operand.reason}"
             raise context.refuse(node, reason, operand.advice)

@@ -17,6 +17,7 @@ import ast
 import contextlib
 import copy
 import warnings
+from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
@@ -28,6 +29,7 @@ from ad_compiler.frontend.scope import Scope, Undecided
 from ad_compiler.ir import Operand, Record, Value
 
 Body = list[ast.stmt]
+MANAGERS: dict[Any, Callable[[Context, ast.With, ast.Call], None]] = {}  # that mean something to a derivative
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _LOOPS = (ast.For, ast.While)
 
@@ -120,6 +122,12 @@ def at(node: ast.stmt, like: ast.AST) -> Any:
 
 @rewrites(ast.With)
 def with_statement(context: Context, node: ast.With) -> Body:
+    for item in node.items:
+        call = item.context_expr
+        manager = lower(context, call.func) if isinstance(call, ast.Call) else None
+        if isinstance(call, ast.Call) and isinstance(manager, FunctionType) and manager in MANAGERS:
+            MANAGERS[manager](context, node, call)
+            return []
     item, *rest = node.items
     inner = node.body if not rest else [at(ast.With(rest, node.body, None), rest[0].context_expr)]
     call = item.context_expr

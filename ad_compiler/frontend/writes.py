@@ -374,8 +374,14 @@ def check_unseen(context: Context, node: ast.AST, chosen: Value, other: Value) -
 
 def writable(context: Context, node: ast.AST, array: Value) -> Value:
     """The array, which may be written into."""
-    if is_item(root_of(array)):
-        raise context.refuse(node, "an item of a list of run-time length is written in place", COPY_ADVICE)
+    made = root_of(array).operation
+    if is_item(root_of(array)) and isinstance(made, Operation):
+        reason = "an item of a list of run-time length is written in place"
+        if made.primitive.module is not None:
+            reason = (
+                f"what `{made.primitive.text}` gives may be a part of its arguments, and is written in place"
+            )
+        raise context.refuse(node, reason, COPY_ADVICE)
     view = array
     while (seen := viewing(view)) is not None:
         if settled(context, seen) is Sharing.COPY:

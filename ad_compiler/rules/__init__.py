@@ -23,6 +23,7 @@ from ad_compiler.rules import (
     cumulative,
     decompositions,
     derived,
+    eigenvalues,
     einsum,
     elementary,
     fourier,
@@ -62,6 +63,7 @@ __all__ = [
     "cumulative",
     "decompositions",
     "derived",
+    "eigenvalues",
     "einsum",
     "elementary",
     "fourier",
@@ -90,7 +92,20 @@ __all__ = [
     "windows",
 ]
 
-OF_SCIPY = ("scipy_special", "scipy_bessel", "scipy_linalg", "scipy_signal", "scipy_stats")
+OF_SCIPY = (
+    "scipy_special",
+    "scipy_bessel",
+    "scipy_linalg",
+    "scipy_factors",
+    "scipy_matrix_functions",
+    "scipy_signal",
+    "scipy_interpolate",
+    "scipy_stats",
+    "scipy_stats_half_line",
+    "scipy_stats_intervals",
+    "scipy_stats_counts",
+    "scipy_stats_frozen",
+)
 _loaded: set[str] = set()
 
 

@@ -36,7 +36,10 @@ ANALYTIC = names(
     add sub subtract mul multiply truediv divide neg negative pos positive pow power float_power exp
     exp2 expm1 log log2 log10 log1p sqrt square reciprocal sin cos tan arcsin arccos arctan sinh cosh
     tanh arcsinh arccosh arctanh sinc sum mean prod cumsum cumprod matmul dot inner outer tensordot
-    einsum inv det solve matrix_power multi_dot
+    einsum inv det solve matrix_power multi_dot eigvals eig expm roots
+    polyadd polysub polymul polyder polyint lu lu_factor lu_solve solve_triangular solve_banded expm_frechet
+    sqrtm logm coshm sinhm tanhm cosm sinm tanm solve_sylvester toeplitz circulant
+    hankel companion convolution_matrix solve_toeplitz matmul_toeplitz
     """
 )
 REARRANGING = names(
@@ -51,7 +54,8 @@ REARRANGING = names(
 OWN = names(
     """
     abs absolute real imag conjugate angle norm var std fft ifft rfft irfft fftn ifftn rfftn irfftn fft2
-    ifft2 rfft2 irfft2 hfft ihfft fftshift ifftshift squared_norm squared_deviation squared_magnitude
+    ifft2 rfft2 irfft2 hfft ihfft fftshift ifftshift cholesky eigh eigvalsh qr svd singular_values
+    slogdet pinv lstsq squared_norm squared_deviation squared_magnitude
     """
 )
 
@@ -118,6 +122,16 @@ def angle(z: Any, deg: Any = False) -> Any:
     if not is_complex(z):
         return 0.0
     return -1j / z * (57.29577951308232 if deg else 1.0)  # 180 / pi
+
+
+@expansion(np.iscomplexobj)
+def iscomplexobj(builder: Builder, x: Operand) -> Operand:
+    return is_complex(x)
+
+
+@expansion(np.isrealobj)
+def isrealobj(builder: Builder, x: Operand) -> Operand:
+    return not is_complex(x)
 
 
 @expansion(complex)

@@ -24,6 +24,11 @@ def shaped_type(shape: Any, dtype: Any = None) -> ArrayType:
 def shaped(shape: Any, dtype: Any = None) -> None: ...
 
 
+@expansion(np.ndarray)
+def ndarray(builder: Builder, shape: Operand, dtype: Any = None) -> Operand:
+    return builder.call(registry[np.empty], (shape, dtype))
+
+
 def like_type(a: Any, dtype: Any = None) -> ArrayType:
     kind = same_as_first(a)
     return kind if dtype is None else ArrayType(dtype_of(dtype), kind.shape)

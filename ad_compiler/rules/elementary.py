@@ -231,6 +231,10 @@ def ldexp(x: Any, exponent: Any) -> Any:
 def whole(x: Any) -> None: ...
 
 
+@constant("bit_length", infer=lambda _: INT)
+def bit_length(n: Any) -> None: ...
+
+
 @constant(math.gcd, math.lcm, math.comb, math.perm, infer=math_type_int)
 def whole_of_two(a: Any, b: Any) -> None: ...
 

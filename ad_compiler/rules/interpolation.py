@@ -102,9 +102,9 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: Any = -1) -> Any:
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     parts = [np.diff(np.ravel(ary))]
     if to_begin is not None:
-        parts = [np.ravel(to_begin)] + parts
+        parts = [np.ravel(to_begin).astype(parts[0].dtype)] + parts
     if to_end is not None:
-        parts = parts + [np.ravel(to_end)]
+        parts = parts + [np.ravel(to_end).astype(parts[0].dtype)]
     return np.concatenate(parts)
 
 

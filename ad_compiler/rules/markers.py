@@ -1,17 +1,28 @@
 """Operations that compute nothing: they mark a value, for the derivative to tell.
 
 `stop_gradient(x)` is `x` without a derivative; a value with a derivative of the user's own stands for the
-one that was computed (`custom_rules`). Once the program is differentiated they are gone.
+one that was computed (`custom`); one with a hook, whose cotangent statements of the user's see, for the value
+before it (`cotangent_hooks`). Once the program is differentiated they are gone.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ad_compiler.ir import Function, Operand, Operation, Value, all_blocks, map_values, substitute
+from ad_compiler.ir import (
+    Function,
+    Operand,
+    Operation,
+    Value,
+    all_blocks,
+    map_values,
+    nodes_in,
+    substitute,
+)
 from ad_compiler.rules.notation import constant, registry
 
 MARKER = "marked"
+HOOK = "hooked"
 
 
 def same_type(x: Any, *_: Any) -> Any:
@@ -23,7 +34,28 @@ def stopped(x: Any) -> None: ...
 
 
 def is_marker(node: Any) -> bool:
-    return isinstance(node, Operation) and node.primitive.name in (MARKER, "stopped")
+    return isinstance(node, Operation) and node.primitive.name in (MARKER, HOOK, "stopped")
+
+
+class Again:
+    """What a text calls to mark a value once more."""
+
+    def __init__(self, rule: Any) -> None:
+        self.rule = rule
+
+    def inline_in(self, *call: Any) -> Operand:
+        """Call it in a program that is being lowered."""
+        return self.rule.again(*call)
+
+
+def marks_again(function: Function) -> dict[str, Again]:
+    """The markers that a text names, because it is to be differentiated."""
+    return {
+        node.primitive.text: Again(node.primitive.rule)
+        for top in function.blocks
+        for node in nodes_in(top)
+        if isinstance(node, Operation) and is_marker(node) and node.primitive.text
+    }
 
 
 def without_derivative(builder: Any, operand: Operand) -> Operand:
@@ -31,13 +63,17 @@ def without_derivative(builder: Any, operand: Operand) -> Operand:
     return map_values(lambda value: builder.call(registry["stopped"], (value,)), operand)
 
 
-def remove_markers(function: Function) -> None:
-    """Let what is marked stand for itself."""
+def remove_markers(function: Function, whole: bool = True) -> None:
+    """Let what is marked stand for itself; in a text that is not the `whole`, some markers stay."""
     known: dict[Value, Operand] = {}
+
+    def is_removed(node: Any) -> bool:
+        return is_marker(node) and (whole or not node.primitive.text)
+
     for top in function.blocks:
         for block in all_blocks(top):
             for node in block.operations:
-                if is_marker(node):
+                if is_removed(node):
                     assert isinstance(node, Operation)
                     marked = node.arguments[0]
                     while isinstance(marked, Value) and marked in known:
@@ -45,7 +81,7 @@ def remove_markers(function: Function) -> None:
                     known[node.result] = marked
                     if isinstance(marked, Value) and marked.name is None and marked.operation is not None:
                         marked.name = node.result.name
-            block.operations[:] = [node for node in block.operations if not is_marker(node)]
+            block.operations[:] = [node for node in block.operations if not is_removed(node)]
     if not known:
         return
     for top in function.blocks:

@@ -61,7 +61,9 @@ class Primitive:
     the result may share memory with the first argument, `cheap` that it is better computed again than
     kept in a variable, `effect` that it must stay where it is even if nobody reads its result, `fresh` that
     the user calls it to get an array of their own, to write into; `singular` that a partial derivative
-    is infinite at a point where the function is finite.
+    is infinite at a point where the function is finite; `guard` that the effect is to check the first
+    argument, and is left out where nobody reads that; `module` names what emitted code has to import for a
+    function of another library, which is called as it is.
     """
 
     name: str
@@ -85,6 +87,8 @@ class Primitive:
     method: str | None = None  # its name as a method of arrays
     linear: Literal["together", "each"] | None = None  # in its differentiable parameters
     pushforward: RuleFunction | None = None  # where the tangent does not follow from the rule
+    guard: bool = False
+    module: str | None = None
 
     @property
     def pushforward_needs(self) -> frozenset[str]:
@@ -143,6 +147,10 @@ methods: dict[str, Primitive] = {}
 compile_time: set[Any] = set()
 expansions: dict[Any, Callable[..., Any]] = {}
 replaced: dict[Any, RuleFunction] = {}  # functions and what is written out instead of a call
+stand_ins: dict[
+    type, RuleFunction
+] = {}  # classes of libraries, and what makes an object of ours of one of theirs
+ruled: dict[Any, Any] = {}  # functions that the user has given a rule, and the rule
 
 _MODULE_TEXTS = {
     "math": "math.",
@@ -195,7 +203,7 @@ def register(
 ) -> Primitive:
     names, defaults, needs = signature_of(rule_function)
     if differentiable is None:
-        differentiable = tuple(name for name in names if name not in defaults)
+        differentiable = tuple(each for each in names if each not in defaults and kind != "constant")
     if kind == "linear":
         flags.setdefault("linear", "together")
     primitive = Primitive(
@@ -207,7 +215,7 @@ def register(
         parameters=names,
         defaults=defaults,
         needs=needs,
-        differentiable=() if kind == "constant" else differentiable,
+        differentiable=differentiable,
         method=method,
         **flags,
     )
@@ -309,6 +317,24 @@ def written_out(*functions: Any) -> Callable[[RuleFunction], RuleFunction]:
         return rule_function
 
     return decorate
+
+
+def stand_in(*classes: type) -> Callable[[RuleFunction], RuleFunction]:
+    """An object of these classes that a program reads from outside is taken for the one this gives.
+
+    That is of a class of ours, whose methods are written out where they are called.
+    """
+
+    def decorate(rule_function: RuleFunction) -> RuleFunction:
+        stand_ins.update(dict.fromkeys(classes, rule_function))
+        return rule_function
+
+    return decorate
+
+
+def is_definition(function: Any) -> bool:
+    """Whether it is a function or method of the rules, to be written out where it is called."""
+    return (getattr(function, "__module__", None) or "").startswith("ad_compiler.rules.")
 
 
 def at_compile_time(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,8 +1,7 @@
-"""Rules of `scipy.linalg`, which works on single matrices.
+"""Rules of `scipy.linalg`: what it shares with NumPy, triangular systems, and matrices of a pattern.
 
-Source: Giles, An extended collection of matrix derivative results (2008); for the exponential Najfeld and
-Havel, Derivatives of the matrix exponential and their computation (1995): a block of the exponential of a
-block matrix.
+Source: Giles, An extended collection of matrix derivative results (2008). The matrices of a pattern read
+their elements by index.
 """
 
 from __future__ import annotations
@@ -16,12 +15,9 @@ from ad_compiler.analysis.types import ArrayType
 from ad_compiler.ir import Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.decompositions import cholesky as lower_cholesky
-from ad_compiler.rules.notation import at_compile_time, definition, rule, written_out
+from ad_compiler.rules.notation import at_compile_time, constant, definition, rule, written_out
 from ad_compiler.rules.scipy_precision import double
-from ad_compiler.rules.shapes import type_of
-from ad_compiler.rules.solving import square_type
-
-SIDES: dict[bool, Any] = {True: "L", False: "U"}
+from ad_compiler.rules.solving import conjugated, square_type, transposed
 
 
 @written_out(linalg.inv)
@@ -59,25 +55,6 @@ def svd(a: Any, full_matrices: Any = True, compute_uv: Any = True) -> Any:
     return np.linalg.svd(a, full_matrices, compute_uv)
 
 
-@written_out(linalg.eigh)
-def eigh(a: Any, b: Any = None, *, lower: Any = True, eigvals_only: Any = False) -> Any:
-    check_none(b)
-    side = SIDES[lower]
-    return np.linalg.eigvalsh(a, side) if eigvals_only else np.linalg.eigh(a, side)
-
-
-@written_out(linalg.eigvalsh)
-def eigvalsh(a: Any, b: Any = None, *, lower: Any = True) -> Any:
-    check_none(b)
-    return np.linalg.eigvalsh(a, SIDES[lower])
-
-
-@at_compile_time
-def check_none(b: Any) -> None:
-    if b is not None:
-        raise Refusal("a generalized eigenvalue problem has no rule", "reduce it by a Cholesky factor of `b`")
-
-
 MODES: dict[str, Any] = {"full": "complete", "economic": "reduced", "r": "r"}
 
 
@@ -99,57 +76,54 @@ def triangular_type(
     return solve_type(a, b)
 
 
-@rule(linalg.solve_triangular, infer=triangular_type)
-def solve_triangular(
+def triangular_solution(
+    a: Any, b: Any, trans: Any = 0, lower: Any = False, unit_diagonal: Any = False
+) -> Any:
+    """`scipy.linalg.solve_triangular` with the matrix or its transpose."""
+
+
+@rule(
+    triangular_solution,
+    infer=triangular_type,
+    text="scipy.linalg.solve_triangular",
+    name="solve_triangular",
+)
+def triangular_solution_rule(
     a: Any, b: Any, trans: Any = 0, lower: Any = False, unit_diagonal: Any = False, *, y: Any, g: Any
 ) -> Any:
-    straight = is_straight(trans)
-    b_bar = linalg.solve_triangular(
-        a, g, trans=1 if straight else 0, lower=lower, unit_diagonal=unit_diagonal
-    )
-    first, second = (b_bar, y) if straight else (y, b_bar)
-    product = np.outer(first, second) if np.ndim(y) == 1 else first @ second.T
+    b_bar = triangular_solution(a, g, 1 - trans, lower, unit_diagonal)
+    first, second = (b_bar, y) if trans == 0 else (y, b_bar)
+    product = np.outer(first, second) if np.ndim(y) == 1 else first @ transposed(second)
     k = -1 if unit_diagonal else 0
     return -(np.tril(product, k) if lower else np.triu(product, -k)), b_bar
 
 
+@written_out(linalg.solve_triangular)
+def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: Any = False, unit_diagonal: Any = False) -> Any:
+    form = form_of(trans)
+    if form < 2:
+        return triangular_solution(a, b, form, lower, unit_diagonal)
+    return conjugated(triangular_solution(a, conjugated(b), 1, lower, unit_diagonal))
+
+
 @at_compile_time
-def is_straight(trans: Any) -> bool:
-    if isinstance(trans, Value) or trans not in (0, 1, "N", "T"):
-        raise Refusal("`solve_triangular` of a conjugated matrix has no rule", "use trans=0 or 1")
-    return trans in (0, "N")
+def form_of(trans: Any) -> int:
+    """0 for the matrix itself, 1 for its transpose, 2 for the conjugate of that."""
+    if isinstance(trans, Value) or trans not in (0, 1, 2, "N", "T", "C"):
+        raise Refusal(f"the form {trans!r} of a triangular matrix is not known", "use trans=0, 1 or 2")
+    return "NTC".index(trans) if isinstance(trans, str) else int(trans)
 
 
 @written_out(linalg.cho_solve)
 def cho_solve(c_and_lower: Any, b: Any) -> Any:
     c, lower = c_and_lower
-    half = linalg.solve_triangular(c, b, 0 if lower else 1, lower)
-    return linalg.solve_triangular(c, half, 1 if lower else 0, lower)
+    half = linalg.solve_triangular(c, b, 0 if lower else 2, lower)
+    return linalg.solve_triangular(c, half, 2 if lower else 0, lower)
 
 
 @written_out(linalg.cho_factor)
 def cho_factor(a: Any, lower: Any = False) -> Any:
     return linalg.cholesky(a, lower), lower
-
-
-@rule(linalg.expm, infer=square_type)
-def expm(A: Any, *, g: Any) -> Any:
-    turned = np.swapaxes(A, -1, -2)
-    n = np.shape(A)[-1]
-    top = np.concatenate([turned, g], -1)
-    bottom = np.concatenate([np.zeros_like(turned), turned], -1)
-    return linalg.expm(np.concatenate([top, bottom], -2))[..., :n, n:]
-
-
-def sylvester_type(a: Any, b: Any, q: Any) -> ArrayType:
-    square_type(a), square_type(b)
-    return ArrayType(np.result_type(type_of(a).dtype, type_of(q).dtype), type_of(q).shape)
-
-
-@rule(linalg.solve_sylvester, infer=sylvester_type)
-def solve_sylvester(a: Any, b: Any, q: Any, *, y: Any, g: Any) -> Any:
-    q_bar = linalg.solve_sylvester(a.T, b.T, g)
-    return -(q_bar @ y.T), -(y.T @ q_bar), q_bar
 
 
 @written_out(linalg.block_diag)
@@ -169,7 +143,7 @@ def stacked(blocks: Any) -> Any:
 
 @definition(linalg.toeplitz)
 def toeplitz(c: Any, r: Any = None) -> Any:
-    row = c if r is None else r
+    row = conjugated(c) if r is None else r
     rows, columns = np.shape(c)[0], np.shape(row)[0]
     diagonals = np.concatenate([np.flip(row[1:]), c])
     return diagonals[columns - 1 + np.arange(rows)[:, None] - np.arange(columns)[None, :]]
@@ -185,3 +159,65 @@ def circulant(c: Any) -> Any:
 def hankel(c: Any, r: Any) -> Any:
     places = np.arange(np.shape(c)[0])[:, None] + np.arange(np.shape(r)[0])[None, :]
     return np.concatenate([c, r[1:]])[places]
+
+
+@definition(linalg.companion)
+def companion(a: Any) -> Any:
+    n = np.shape(a)[0] - 1
+    return np.concatenate([(-a[1:] / a[0])[None], np.eye(n, dtype=a.dtype)[:-1]], 0)
+
+
+@definition(linalg.leslie)
+def leslie(f: Any, s: Any) -> Any:
+    return np.concatenate(
+        [f[None], np.concatenate([np.diag(s), np.zeros((np.shape(s)[0], 1), s.dtype)], 1)], 0
+    )
+
+
+@definition(linalg.fiedler)
+def fiedler(a: Any) -> Any:
+    return np.abs(a[:, None] - a[None, :])
+
+
+@definition(linalg.convolution_matrix)
+def convolution_matrix(a: Any, n: Any, mode: Any = "full") -> Any:
+    size = np.shape(a)[0]
+    zeros = np.zeros(n - 1, a.dtype)
+    whole = linalg.toeplitz(np.concatenate([a, zeros]), np.concatenate([a[:1], zeros]))
+    if mode == "full":
+        return whole
+    shorter = np.minimum(size, n)
+    if mode == "same":
+        return whole[(shorter - 1) // 2 :][: np.maximum(size, n)]
+    return whole[shorter - 1 :][: np.maximum(size, n) - shorter + 1]
+
+
+@definition(linalg.solve_toeplitz)
+def solve_toeplitz(c_or_cr: Any, b: Any) -> Any:
+    return np.linalg.solve(double(toeplitz_of(c_or_cr)), b)
+
+
+@definition(linalg.matmul_toeplitz)
+def matmul_toeplitz(c_or_cr: Any, x: Any) -> Any:
+    return double(toeplitz_of(c_or_cr)) @ x
+
+
+def toeplitz_of(c_or_cr: Any) -> Any:
+    if is_pair(c_or_cr):
+        return linalg.toeplitz(c_or_cr[0], c_or_cr[1])
+    return linalg.toeplitz(c_or_cr)
+
+
+@at_compile_time
+def is_pair(operand: Any) -> bool:
+    return isinstance(operand, tuple)
+
+
+def constant_type(n: Any, *_: Any) -> ArrayType:
+    from ad_compiler.rules.shapes import axis_from_operand
+
+    return ArrayType(np.dtype(np.float64), (axis_from_operand(n), axis_from_operand(n)))
+
+
+@constant(linalg.hilbert, linalg.invhilbert, infer=constant_type)
+def hilbert(n: Any) -> None: ...

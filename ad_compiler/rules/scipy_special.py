@@ -209,6 +209,21 @@ def ndtri(p: Any, *, y: Any) -> Any:
     return 2.5066282746310002 * np.exp(0.5 * y * y)  # sqrt(2 pi)
 
 
+@of_special("stdtr")
+def stdtr(df: Any, t: Any) -> Any:
+    return not_known("the degrees of freedom of `stdtr`"), student_density(df, t)
+
+
+@of_special("stdtrit")
+def stdtrit(df: Any, p: Any, *, y: Any) -> Any:
+    return not_known("the degrees of freedom of `stdtrit`"), 1 / student_density(df, y)
+
+
+def student_density(df: Any, t: Any) -> Any:
+    normalizer = special.gammaln(0.5 * (df + 1)) - special.gammaln(0.5 * df) - 0.5 * np.log(np.pi * df)
+    return np.exp(normalizer - 0.5 * (df + 1) * np.log1p(t * t / df))
+
+
 @of_special("owens_t")
 def owens_t(h: Any, a: Any) -> Any:
     width = 1 + a * a

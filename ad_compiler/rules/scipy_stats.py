@@ -3,8 +3,8 @@
 A call such as `norm.logpdf(x, loc, scale)` becomes the formula itself, in double precision at least, as in
 SciPy. Outside of its support a density is 0 and its logarithm minus infinity, and neither has a slope there;
 what is not a number is on neither side, and stays so. A scale that is not positive gives NaN, as do other
-parameters outside of their range. Source: the definitions in SciPy's
-documentation; Johnson, Kotz and Balakrishnan, Continuous univariate distributions (1994).
+parameters outside of their range. Here stand the distributions on the whole line. Source: the definitions in
+SciPy's documentation; Johnson, Kotz and Balakrishnan, Continuous univariate distributions (1994).
 """
 
 from __future__ import annotations
@@ -87,6 +87,11 @@ def norm_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return loc + positive(scale) * special.ndtri(double(q))
 
 
+@method(stats.norm, "isf")
+def norm_isf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return loc - positive(scale) * special.ndtri(double(q))
+
+
 @method(stats.multivariate_normal, "logpdf")
 def multivariate_normal_logpdf(x: Any, mean: Any, cov: Any) -> Any:
     deviation = double(np.asarray(x) - mean)
@@ -109,14 +114,40 @@ def multivariate_normal_pdf(x: Any, mean: Any, cov: Any) -> Any:
 @method(stats.t, "logpdf")
 def t_logpdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
-    df = positive(df)
-    normalizer = special.gammaln(0.5 * (df + 1)) - special.gammaln(0.5 * df) - 0.5 * np.log(np.pi * df)
+    normalizer = (
+        special.gammaln(0.5 * (df + 1)) - special.gammaln(0.5 * positive(df)) - 0.5 * np.log(np.pi * df)
+    )
     return normalizer - np.log(scale) - 0.5 * (df + 1) * np.log1p(z * z / df)
 
 
 @method(stats.t, "pdf")
 def t_pdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return np.exp(t_logpdf(x, df, loc, scale))
+
+
+@method(stats.t, "cdf")
+def t_cdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return special.stdtr(df, standard(x, loc, scale))
+
+
+@method(stats.t, "sf")
+def t_sf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return special.stdtr(df, -standard(x, loc, scale))
+
+
+@method(stats.t, "logcdf")
+def t_logcdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return np.log(t_cdf(x, df, loc, scale))
+
+
+@method(stats.t, "logsf")
+def t_logsf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return np.log(t_sf(x, df, loc, scale))
+
+
+@method(stats.t, "ppf")
+def t_ppf(q: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return loc + positive(scale) * special.stdtrit(df, double(q))
 
 
 @method(stats.cauchy, "logpdf")
@@ -133,7 +164,32 @@ def cauchy_pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.cauchy, "cdf")
 def cauchy_cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return 0.5 + np.arctan(standard(x, loc, scale)) / np.pi
+    return np.arctan2(1, -standard(x, loc, scale)) / np.pi
+
+
+@method(stats.cauchy, "sf")
+def cauchy_sf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return np.arctan2(1, standard(x, loc, scale)) / np.pi
+
+
+@method(stats.cauchy, "logcdf")
+def cauchy_logcdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return np.log(cauchy_cdf(x, loc, scale))
+
+
+@method(stats.cauchy, "logsf")
+def cauchy_logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return np.log(cauchy_sf(x, loc, scale))
+
+
+@method(stats.cauchy, "ppf")
+def cauchy_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return loc + positive(scale) * np.tan(np.pi * (double(q) - 0.5))
+
+
+@method(stats.cauchy, "isf")
+def cauchy_isf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return loc + positive(scale) * np.tan(np.pi * (0.5 - double(q)))
 
 
 @method(stats.laplace, "logpdf")
@@ -151,6 +207,11 @@ def laplace_cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
     tail = 0.5 * np.exp(-np.abs(z))
     return np.where(z < 0, tail, 1 - tail)
+
+
+@method(stats.laplace, "sf")
+def laplace_sf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return laplace_cdf(-x, -loc, scale)
 
 
 @method(stats.logistic, "logpdf")
@@ -175,189 +236,121 @@ def logistic_logcdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return -np.logaddexp(0, -standard(x, loc, scale))
 
 
-# --- distributions on the positive half line ---
+@method(stats.logistic, "sf")
+def logistic_sf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return special.expit(-standard(x, loc, scale))
 
 
-@method(stats.expon, "logpdf")
-def expon_logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+@method(stats.logistic, "logsf")
+def logistic_logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return -np.logaddexp(0, standard(x, loc, scale))
+
+
+@method(stats.logistic, "ppf")
+def logistic_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return loc + positive(scale) * special.logit(double(q))
+
+
+@method(stats.logistic, "isf")
+def logistic_isf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return loc - positive(scale) * special.logit(double(q))
+
+
+@method(stats.gumbel_r, "logpdf")
+def gumbel_r_logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
-    return outside(z < 0, -np.inf, -z - np.log(scale))
+    return -z - np.exp(-z) - np.log(scale)
 
 
-@method(stats.expon, "pdf")
-def expon_pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+@method(stats.gumbel_r, "pdf")
+def gumbel_r_pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return np.exp(gumbel_r_logpdf(x, loc, scale))
+
+
+@method(stats.gumbel_r, "cdf")
+def gumbel_r_cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return np.exp(-np.exp(-standard(x, loc, scale)))
+
+
+@method(stats.gumbel_r, "logcdf")
+def gumbel_r_logcdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return -np.exp(-standard(x, loc, scale))
+
+
+@method(stats.gumbel_r, "sf")
+def gumbel_r_sf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return -np.expm1(-np.exp(-standard(x, loc, scale)))
+
+
+@method(stats.gumbel_r, "logsf")
+def gumbel_r_logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return np.log(gumbel_r_sf(x, loc, scale))
+
+
+@method(stats.gumbel_r, "ppf")
+def gumbel_r_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return loc - positive(scale) * np.log(-np.log(double(q)))
+
+
+@method(stats.gumbel_l, "logpdf")
+def gumbel_l_logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return gumbel_r_logpdf(-x, -loc, scale)
+
+
+@method(stats.gumbel_l, "pdf")
+def gumbel_l_pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return np.exp(gumbel_r_logpdf(-x, -loc, scale))
+
+
+@method(stats.gumbel_l, "cdf")
+def gumbel_l_cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return gumbel_r_sf(-x, -loc, scale)
+
+
+@method(stats.gumbel_l, "logcdf")
+def gumbel_l_logcdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return gumbel_r_logsf(-x, -loc, scale)
+
+
+@method(stats.gumbel_l, "sf")
+def gumbel_l_sf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return gumbel_r_cdf(-x, -loc, scale)
+
+
+@method(stats.gumbel_l, "logsf")
+def gumbel_l_logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return gumbel_r_logcdf(-x, -loc, scale)
+
+
+@method(stats.gumbel_l, "ppf")
+def gumbel_l_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return loc + positive(scale) * np.log(-np.log1p(-double(q)))
+
+
+@method(stats.gennorm, "logpdf")
+def gennorm_logpdf(x: Any, beta: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    z = np.abs(standard(x, loc, scale))
+    return np.log(0.5 * beta) - special.gammaln(1 / beta) - z**beta - np.log(scale)
+
+
+@method(stats.gennorm, "pdf")
+def gennorm_pdf(x: Any, beta: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return np.exp(gennorm_logpdf(x, beta, loc, scale))
+
+
+@method(stats.gennorm, "cdf")
+def gennorm_cdf(x: Any, beta: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
-    return outside(z < 0, 0.0, np.exp(-z) / scale)
+    tail = 0.5 * special.gammaincc(1 / beta, np.abs(z) ** beta)
+    return np.where(z < 0, tail, 1 - tail)
 
 
-@method(stats.expon, "cdf")
-def expon_cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+@method(stats.skewnorm, "logpdf")
+def skewnorm_logpdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
-    return outside(z < 0, 0.0, -np.expm1(-z))
+    return 0.6931471805599453 + norm_logpdf(z) + special.log_ndtr(a * z) - np.log(scale)
 
 
-@method(stats.gamma, "logpdf")
-def gamma_logpdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z, a = standard(x, loc, scale), positive(a)
-    return outside(z < 0, -np.inf, special.xlogy(a - 1, z) - z - special.gammaln(a) - np.log(scale))
-
-
-@method(stats.gamma, "pdf")
-def gamma_pdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(gamma_logpdf(x, a, loc, scale))
-
-
-@method(stats.gamma, "cdf")
-def gamma_cdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = standard(x, loc, scale)
-    return outside(z < 0, 0.0, special.gammainc(positive(a), z))
-
-
-@method(stats.chi2, "logpdf")
-def chi2_logpdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return gamma_logpdf(x, 0.5 * df, loc, 2 * scale)
-
-
-@method(stats.chi2, "pdf")
-def chi2_pdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(gamma_logpdf(x, 0.5 * df, loc, 2 * scale))
-
-
-@method(stats.chi2, "cdf")
-def chi2_cdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return gamma_cdf(x, 0.5 * df, loc, 2 * scale)
-
-
-@method(stats.invgamma, "logpdf")
-def invgamma_logpdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z, a = standard(x, loc, scale), positive(a)
-    return outside(z <= 0, -np.inf, -(a + 1) * np.log(z) - special.gammaln(a) - 1 / z - np.log(scale))
-
-
-@method(stats.lognorm, "logpdf")
-def lognorm_logpdf(x: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = standard(x, loc, scale)
-    log = np.log(z)
-    return outside(z <= 0, -np.inf, -0.5 * (log / s) ** 2 - log - np.log(s * scale) - HALF_LOG_TWO_PI)
-
-
-@method(stats.lognorm, "pdf")
-def lognorm_pdf(x: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(lognorm_logpdf(x, s, loc, scale))
-
-
-@method(stats.lognorm, "cdf")
-def lognorm_cdf(x: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = standard(x, loc, scale)
-    return outside(z <= 0, 0.0, special.ndtr(np.log(z) / positive(s)))
-
-
-@method(stats.pareto, "logpdf")
-def pareto_logpdf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z, b = standard(x, loc, scale), positive(b)
-    return outside(z < 1, -np.inf, np.log(b) - (b + 1) * np.log(z) - np.log(scale))
-
-
-@method(stats.weibull_min, "logpdf")
-def weibull_logpdf(x: Any, c: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z, c = standard(x, loc, scale), positive(c)
-    return outside(z < 0, -np.inf, np.log(c) + special.xlogy(c - 1, z) - z**c - np.log(scale))
-
-
-@method(stats.halfnorm, "logpdf")
-def halfnorm_logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = standard(x, loc, scale)
-    return outside(z < 0, -np.inf, -0.5 * z * z - 0.22579135264472744 - np.log(scale))  # log(pi / 2) / 2
-
-
-# --- distributions on an interval ---
-
-
-@method(stats.beta, "logpdf")
-def beta_logpdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z, a, b = standard(x, loc, scale), positive(a), positive(b)
-    density = special.xlogy(a - 1, z) + special.xlog1py(b - 1, -z) - special.betaln(a, b) - np.log(scale)
-    return outside((z < 0) | (z > 1), -np.inf, density)
-
-
-@method(stats.beta, "pdf")
-def beta_pdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(beta_logpdf(x, a, b, loc, scale))
-
-
-@method(stats.beta, "cdf")
-def beta_cdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return special.betainc(positive(a), positive(b), np.clip(standard(x, loc, scale), 0.0, 1.0))
-
-
-@method(stats.uniform, "logpdf")
-def uniform_logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = standard(x, loc, scale)
-    return outside((z < 0) | (z > 1), -np.inf, -np.log(scale + 0.0 * z))
-
-
-@method(stats.uniform, "pdf")
-def uniform_pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    z = standard(x, loc, scale)
-    return outside((z < 0) | (z > 1), 0.0, 1 / (scale + 0.0 * z))
-
-
-@method(stats.uniform, "cdf")
-def uniform_cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.clip(standard(x, loc, scale), 0.0, 1.0)
-
-
-@method(stats.dirichlet, "logpdf")
-def dirichlet_logpdf(x: Any, alpha: Any) -> Any:
-    normalizer = special.gammaln(np.sum(alpha)) - np.sum(special.gammaln(alpha))
-    return normalizer + np.sum(special.xlogy(np.asarray(alpha) - 1, x))
-
-
-# --- counts: the parameters carry the derivatives ---
-
-
-@method(stats.poisson, "logpmf")
-def poisson_logpmf(k: Any, mu: Any, loc: Any = 0) -> Any:
-    n, mu = k - loc, double(mu)
-    return outside(n < 0, -np.inf, special.xlogy(n, mu) - mu - special.gammaln(n + 1))
-
-
-@method(stats.poisson, "pmf")
-def poisson_pmf(k: Any, mu: Any, loc: Any = 0) -> Any:
-    return np.exp(poisson_logpmf(k, mu, loc))
-
-
-@method(stats.bernoulli, "logpmf")
-def bernoulli_logpmf(k: Any, p: Any, loc: Any = 0) -> Any:
-    n, p = k - loc, probability(double(p))
-    return outside((n != 0) & (n != 1), -np.inf, special.xlogy(n, p) + special.xlog1py(1 - n, -p))
-
-
-@method(stats.bernoulli, "pmf")
-def bernoulli_pmf(k: Any, p: Any, loc: Any = 0) -> Any:
-    return np.exp(bernoulli_logpmf(k, p, loc))
-
-
-@method(stats.binom, "logpmf")
-def binom_logpmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
-    m, p = k - loc, probability(double(p))
-    ways = special.gammaln(n + 1) - special.gammaln(m + 1) - special.gammaln(n - m + 1)
-    return outside((m < 0) | (m > n), -np.inf, ways + special.xlogy(m, p) + special.xlog1py(n - m, -p))
-
-
-@method(stats.binom, "pmf")
-def binom_pmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
-    return np.exp(binom_logpmf(k, n, p, loc))
-
-
-@method(stats.geom, "logpmf")
-def geom_logpmf(k: Any, p: Any, loc: Any = 0) -> Any:
-    m, p = k - loc, positive(probability(double(p)))
-    return outside(m < 1, -np.inf, special.xlog1py(m - 1, -p) + np.log(p))
-
-
-@method(stats.nbinom, "logpmf")
-def nbinom_logpmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
-    m, n, p = k - loc, positive(n), positive(probability(double(p)))
-    ways = special.gammaln(n + m) - special.gammaln(m + 1) - special.gammaln(n)
-    return outside(m < 0, -np.inf, ways + n * np.log(p) + special.xlog1py(m, -p))
+@method(stats.skewnorm, "pdf")
+def skewnorm_pdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    return np.exp(skewnorm_logpdf(x, a, loc, scale))

@@ -97,7 +97,7 @@ def describe(operand: Any) -> str:
         return f"a {kind.dtype if isinstance(kind, ArrayType) and not kind.python else kind}"
     if operand is None:
         return "None"
-    if isinstance(operand, (str, dict, slice)):
+    if isinstance(operand, (str, tuple, list, dict, slice)):
         return f"a {type(operand).__name__}"
     return f"`{getattr(operand, '__name__', repr(operand))}`"
 

@@ -15,7 +15,7 @@ import numpy as np
 from ad_compiler.analysis.types import ArrayType, Length, TupleType
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import at_compile_time, definition, rule
-from ad_compiler.rules.shapes import _contract, broadcast_types, rank_of, type_of
+from ad_compiler.rules.shapes import _contract, broadcast_types, is_complex, rank_of, type_of
 from ad_compiler.rules.structure import sum_to_shape_of
 from ad_compiler.rules.tuples import several
 
@@ -23,6 +23,12 @@ from ad_compiler.rules.tuples import several
 def real_dtype(kind: ArrayType) -> np.dtype[Any]:
     """The dtype of linear algebra: whole numbers become doubles."""
     return np.dtype(np.float64) if kind.dtype.kind in "biu" else kind.dtype
+
+
+def magnitude_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype of the absolute values."""
+    found: np.dtype[Any] = dtype.type(0).real.dtype
+    return found
 
 
 def square_type(a: Any, *_: Any) -> ArrayType:
@@ -35,6 +41,15 @@ def square_type(a: Any, *_: Any) -> ArrayType:
 
 def transposed(a: Any) -> Any:
     return np.swapaxes(a, -1, -2)
+
+
+def conjugated(a: Any) -> Any:
+    return np.conj(a) if is_complex(a) else a
+
+
+def adjoint(a: Any) -> Any:
+    """The conjugate transpose: of a real matrix, the transpose."""
+    return conjugated(transposed(a))
 
 
 @rule(np.linalg.inv, infer=square_type)
@@ -54,17 +69,17 @@ def det(a: Any, *, y: Any, g: Any) -> Any:
 
 def slogdet_type(a: Any) -> TupleType:
     kind = scalar_of_matrix(a)
-    return TupleType((kind, kind))
+    return TupleType((kind, ArrayType(magnitude_dtype(kind.dtype), kind.shape)))
 
 
 @rule("slogdet", infer=slogdet_type, text="np.linalg.slogdet")
-def slogdet(a: Any, *, g: Any) -> Any:
-    return zero_or(g[1], a, transposed(np.linalg.inv(a)))
-
-
-def zero_or(g: Any, a: Any, slope: Any) -> Any:
-    """The sign of a determinant is constant, its logarithm is not."""
-    return 0.0 if g is None else np.asarray(g)[..., None, None] * slope
+def slogdet(a: Any, *, y: Any, g: Any) -> Any:
+    """The sign of a real determinant is constant; that of a complex one turns."""
+    slope = transposed(np.linalg.inv(a))
+    if not is_complex(a) or g[0] is None:
+        return 0.0 if g[1] is None else np.asarray(g[1])[..., None, None] * slope
+    turn = 1j * np.imag(g[0] * y[0])
+    return np.asarray(turn if g[1] is None else g[1] + turn)[..., None, None] * slope
 
 
 several(np.linalg.slogdet, "slogdet", ("sign", "logabsdet"))
@@ -104,11 +119,11 @@ def pinv_type(a: Any, *_: Any, **__: Any) -> ArrayType:
 
 @rule(np.linalg.pinv, infer=pinv_type)
 def pinv(a: Any, rcond: Any = None, hermitian: Any = False, *, y: Any, g: Any) -> Any:
-    p, pt, gt = y, transposed(y), transposed(g)
+    p, pt, ph, gt = y, transposed(y), adjoint(y), transposed(g)
     inside = -(pt @ g @ pt)
-    rows = (gt - a @ (p @ gt)) @ p @ pt
-    columns = pt @ p @ (gt - (gt @ p) @ a)
-    return inside + rows + columns
+    rows = (gt - a @ (p @ gt)) @ p @ ph
+    columns = ph @ p @ (gt - (gt @ p) @ a)
+    return inside + conjugated(rows + columns)
 
 
 def lstsq_type(a: Any, b: Any, rcond: Any = None) -> TupleType:
@@ -119,9 +134,9 @@ def lstsq_type(a: Any, b: Any, rcond: Any = None) -> TupleType:
     return TupleType(
         (
             ArrayType(dtype, (matrix.shape[1], *right.shape[1:])),
-            ArrayType(dtype, (some,)),
+            ArrayType(magnitude_dtype(dtype), (some,)),
             ArrayType(np.dtype(np.int32)),
-            ArrayType(dtype, (Length(object(), may_be_one=True),)),
+            ArrayType(magnitude_dtype(dtype), (Length(object(), may_be_one=True),)),
         )
     )
 

@@ -14,21 +14,28 @@ from pathlib import Path
 from typing import Any
 
 from ad_compiler.rules import complex_numbers
-from ad_compiler.rules.inventory import MODULES, public_names, refusal_of, status_of
+from ad_compiler.rules.inventory import MODULES, named, public_names, refusal_of, status_of
 from ad_compiler.rules.notation import expansions, registry, replaced
+from ad_compiler.rules.peers import DIFFERENTIATED, VERSIONS
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
-OF_SCIPY = ("scipy.special", "scipy.linalg", "scipy.signal", "scipy.ndimage")
+OF_SCIPY = ("scipy.special", "scipy.linalg", "scipy.signal", "scipy.ndimage", "scipy.interpolate")
+OTHERS = (
+    "scipy.stats",
+    "scipy.fft",
+    "scipy.integrate",
+    "scipy.optimize",
+    "scipy.cluster.vq",
+    "scipy.sparse.linalg",
+)
 TESTED = "F R 2"  # tests/test_every_entry.py has every function that the page lists
 PEERS = """\
-Counted on NumPy 2.4.6 by `dir`: public callables of the three modules that autograd 1.8 has a derivative
-for, and that JAX 0.10.2 has under the same name (constants and conversions included).
+Public callables of each module that are differentiated here, of which the result is constant, that autograd
+{autograd} has a derivative for, and that JAX {jax} has under the same name; of JAX's, those that are
+differentiated here, constant, and refused with a reason. For `scipy.stats` methods of distributions count.
 
-| module | here: differentiated | here: constant | autograd | JAX |
-|---|---|---|---|---|
-| `numpy` | {0} | {1} | 115 | 381 |
-| `numpy.linalg` | {2} | {3} | 9 | 31 |
-| `numpy.fft` | {4} | {5} | 14 | 18 |
+| module | here | constant | autograd | JAX | of these: here | constant | refused |
+|---|---|---|---|---|---|---|---|
 """
 HEAD = """\
 # Operations
@@ -78,7 +85,8 @@ def kind_text(function: Any) -> str:
 
 # What is written out in functions of which one takes real numbers only.
 OF_REAL_NUMBERS = complex_numbers.names(
-    "amax amin clip divmod max min modf poly ptp sort cho_factor cho_solve eigvalsh pinv svdvals"
+    "amax amin clip divmod max min modf poly ptp sort BSpline CubicHermiteSpline CubicSpline "
+    "PchipInterpolator RegularGridInterpolator interp1d interpn"
 )
 
 
@@ -112,15 +120,14 @@ def page() -> str:
     """The text of docs/operations.md."""
     from ad_compiler.rules import load_rules_of
 
-    counts = [len(with_status(m, status)) for m in MODULES for status in ("differentiable", "constant")]
-    lines = [HEAD, PEERS.format(*counts).rstrip()]
-    for module in MODULES:
-        lines += differentiated(module, with_status(module, "differentiable"))
     try:
         from scipy import special
     except ImportError:
         raise SystemExit("the page lists SciPy's functions: install SciPy") from None
     load_rules_of(special.gamma)
+    lines = [HEAD, PEERS.format(**VERSIONS).rstrip(), *counts()]
+    for module in MODULES:
+        lines += differentiated(module, with_status(module, "differentiable"))
     for module in OF_SCIPY:
         found = [(n, f) for n, f in public_names(module) if is_registered(f)]
         lines += differentiated(module, found)
@@ -131,6 +138,18 @@ def page() -> str:
     return "\n".join([*lines, *refused(), ""])
 
 
+def counts() -> Iterator[str]:
+    """The rows of the comparison with autograd and JAX."""
+    for module in [*MODULES, *OF_SCIPY, "scipy.stats"]:
+        ours = [len(with_status(module, status)) for status in ("differentiable", "constant")]
+        if module == "scipy.stats":
+            ours = [sum(map(len, distribution_methods().values())), 0]
+        theirs = [DIFFERENTIATED[peer].get(module, "").split() for peer in ("autograd", "jax")]
+        found = [status_of(named(f"{module}.{name}")) for name in theirs[1]]
+        split = [found.count(status) for status in ("differentiable", "constant", "refused")]
+        yield f"| `{module}` | {' | '.join(map(str, [*ours, *map(len, theirs), *split]))} |"
+
+
 def is_registered(function: Callable[..., Any]) -> bool:
     try:
         known = function in registry or function in expansions or function in replaced
@@ -139,32 +158,46 @@ def is_registered(function: Callable[..., Any]) -> bool:
     return known and status_of(function) == "differentiable"
 
 
-def distributions() -> Iterator[str]:
+def distribution_methods() -> dict[str, list[str]]:
+    """The methods of distributions that have a rule."""
     found: dict[str, list[str]] = {}
     for function in replaced:
         owner = getattr(function, "__self__", None)
         if owner is not None and type(owner).__module__.startswith("scipy.stats"):
             name = getattr(owner, "name", None) or type(owner).__name__.removesuffix("_gen")
             found.setdefault(name, []).append(function.__name__)
+    return found
+
+
+def distributions() -> Iterator[str]:
     yield "\n## Differentiated: scipy.stats\n"
     yield "| distribution | methods | tested |"
     yield "|---|---|---|"
-    for name, methods in found.items():
+    for name, methods in distribution_methods().items():
         yield f"| `{name}` | {' '.join(f'`{method}`' for method in methods)} | {TESTED} |"
 
 
 def refused() -> Iterator[str]:
-    """The functions that are refused, by reason."""
+    """The functions that are refused, by reason: NumPy's, and those of SciPy that a peer has."""
     by_reason: dict[tuple[str, str], list[str]] = {}
     for module in MODULES:
         for name, function in with_status(module, "refused"):
-            reason = refusal_of(function)
-            assert reason is not None
             short = name if module == "numpy" else f"{module.partition('.')[2]}.{name}"
-            by_reason.setdefault(reason, []).append(f"`{short}`")
+            note(by_reason, short, function)
+    for module in [*OF_SCIPY, *OTHERS]:
+        names = [name for peer in DIFFERENTIATED.values() for name in peer.get(module, "").split()]
+        for path in dict.fromkeys(f"{module}.{name}" for name in names):
+            if status_of(named(path)) == "refused":
+                note(by_reason, path, named(path))
     yield "\n## Refused\n"
     for (why, advice), names in by_reason.items():
         yield paragraph(f"* {' '.join(names)}: {why}; {advice}.")
+
+
+def note(by_reason: dict[tuple[str, str], list[str]], name: str, function: Any) -> None:
+    reason = refusal_of(function)
+    assert reason is not None
+    by_reason.setdefault(reason, []).append(f"`{name}`")
 
 
 def main(arguments: list[str]) -> None:

@@ -44,7 +44,7 @@ def _mark(block: Block, live: set[Value], kept: set[Node], inside: bool) -> bool
     needed = False
     for node in reversed(block.operations):
         if isinstance(node, Operation):
-            alive = node.result in live or node.primitive.effect or node.kept or checks_alone(node, inside)
+            alive = node.result in live or has_effect(node, live) or node.kept or checks_alone(node, inside)
             if alive:
                 live.update(values_in(node.arguments))
         elif isinstance(node, Branch):
@@ -62,6 +62,11 @@ def _mark(block: Block, live: set[Value], kept: set[Node], inside: bool) -> bool
             kept.add(node)
             needed = True
     return needed
+
+
+def has_effect(node: Operation, live: set[Value]) -> bool:
+    """Whether it does something that is to be done, be its result read or not."""
+    return node.primitive.effect and not (node.primitive.guard and node.arguments[0] not in live)
 
 
 def must_run(call: Call | PullbackCall) -> bool:

@@ -119,13 +119,14 @@ class ForwardSweep:
         written = self.builder.block.operations
         written.append(node)
         self.builder.remember(node)
+        if node.primitive.name == "part_of":
+            if node.arguments[0] in self.active:
+                self.part(node)
+            return
         if node.result not in self.active or node.result in self.inputs:
             return
         if isinstance(node.result.type, TupleType):
             return  # whose parts have tangents
-        if node.primitive.name == "part_of":
-            self.part(node)
-            return
         start = len(written)
         tangent = self.fitted(self.tangent(node), node.result)
         self.know(node.result, tangent)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ad_compiler.analysis.types import ArrayType, Type
-from ad_compiler.frontend.recursion import add_parameters
+from ad_compiler.closures import add_parameters
 from ad_compiler.ir import (
     UNBOUND,
     Block,

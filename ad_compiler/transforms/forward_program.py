@@ -61,7 +61,9 @@ def tangent_input(name: str, value: Value) -> Value:
     assert value.access is not None
     stem = leaf_length(value.access)
     access = f"{name}{value.access[stem:]}"
-    tangent = Value(real_type(type_of(value)), name if access == name else None, access)
+    tangent = Value(
+        real_type(type_of(value)), name if access == name and name.isidentifier() else None, access
+    )
     tangent.immutable = value.immutable
     if tangent.name is None:
         leaf = leaf_name(value.access)

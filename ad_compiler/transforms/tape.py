@@ -41,7 +41,8 @@ from ad_compiler.ir import (
     values_in,
 )
 from ad_compiler.rules.notation import constant, registry
-from ad_compiler.transforms.hoist import hoist
+from ad_compiler.transforms.checkpoints import run_again
+from ad_compiler.transforms.hoist import hoist_for_reverse
 from ad_compiler.transforms.rollback import roll_back
 from ad_compiler.transforms.saving import LONG, choose, price_of_saving
 from ad_compiler.transforms.templates import use_templates
@@ -66,7 +67,8 @@ def push(recorded: Value, values: Operand) -> None: ...
 def record(function: Function, repeated: bool) -> None:
     """Put on tapes what the reverse sweep reads; `repeated` if it may run more than once (a pullback)."""
     if function.reverse is not None and any(isinstance(n, Loop) for n in nodes_in(function.forward)):
-        hoist(function)
+        hoist_for_reverse(function)
+        run_again(function, repeated)
         read_what_stays(function)
         roll_back(function)
         Recorder(function, repeated).run()

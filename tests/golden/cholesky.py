@@ -10,10 +10,10 @@ def half_log_determinant_grad(A):
     for i in range(n):
         for j in range(i):
             tape.append(L[i, j])
-            L[i, j] = (A[i, j] - L[i, :j] @ L[j, :j]) / L[j, j]
+            L[i, j] = (A[i, j] - L[i, :j].dot(L[j, :j])) / L[j, j]
         L_part = L[i, :i]
         tape_1.append(L[i, i])
-        L[i, i] = np.sqrt(A[i, i] - L_part @ L_part)
+        L[i, i] = np.sqrt(A[i, i] - L_part.dot(L_part))
     diag = np.diag(L)
 
     # d(return np.sum(np.log(np.diag(L))))

@@ -6,18 +6,18 @@ def conjugate_gradients_grad(A, b, tolerance):
     x = np.zeros_like(b)
     r = b.copy()
     p = r.copy()
-    rr = r @ r
+    rr = r.dot(r)
     tape = []
     r_1 = r
     turns = 0
     while rr > tolerance ** 2:
         turns += 1
-        Ap = A @ p
-        product = p @ Ap
+        Ap = A.dot(p)
+        product = p.dot(Ap)
         alpha = rr / product
         x += alpha * p
         r_1 = r_1 - alpha * Ap
-        rr_1 = r_1 @ r_1
+        rr_1 = r_1.dot(r_1)
         quotient = rr_1 / rr
         tape.append((p, rr, Ap, product, alpha, r_1, quotient))
         p = r_1 + quotient * p
@@ -34,17 +34,17 @@ def conjugate_gradients_grad(A, b, tolerance):
         p, rr, Ap, product, alpha, r_1, quotient = tape.pop()
         # d(p = r + (rr / previous) * p)
         r_bar += p_bar
-        quotient_bar = p_bar @ p
+        quotient_bar = p_bar.dot(p)
         p_bar *= quotient
         product_1 = quotient_bar * (quotient / rr)
         rr_bar_1 = rr_bar + quotient_bar / rr
         # d(rr = r @ r)
         r_bar += 2.0 * (rr_bar_1 * r_1)
         # d(r -= alpha * Ap)
-        product_2 = r_bar @ Ap
+        product_2 = r_bar.dot(Ap)
         product_3 = r_bar * alpha
         # d(x += alpha * p)
-        alpha_bar = x_bar @ p - product_2
+        alpha_bar = x_bar.dot(p) - product_2
         p_bar += x_bar * alpha
         # d(alpha = rr / (p @ Ap))
         product_2 = alpha_bar * (alpha / product)

@@ -13,7 +13,7 @@ def conv_net_loss_value_and_grad(params, images, y, regularisation=0.001):
     blocks = features.reshape(n, rows // 2, 2, columns // 2, 2, h)
     largest = blocks.max(axis=(2, 4))
     pooled = largest.reshape(n, -1)
-    total = pooled @ params.output_weights + params.output_bias
+    total = pooled.dot(params.output_weights) + params.output_bias
     shifted = total - total.max(axis=1, keepdims=True)
     exp = np.exp(shifted)
     total = exp.sum(axis=1)

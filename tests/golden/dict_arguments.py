@@ -3,8 +3,8 @@ import numpy as np
 
 def dict_loss_value_and_grad(params, x, y):
     """Value of dict_loss, and its gradient with respect to params."""
-    hidden = np.tanh(x @ params['W'] + params['b'])
-    error = hidden @ params['out'] - y
+    hidden = np.tanh(x.dot(params['W']) + params['b'])
+    error = hidden.dot(params['out']) - y
 
     # d(return np.mean(error**2))
     error_bar = 2.0 * np.divide(1.0, y.shape[0]) * error

@@ -19,7 +19,7 @@ def heat_grad(initial, c, steps):
         # d(u[1:-1] += c * (u[2:] - 2 * u[1:-1] + u[:-2]))
         product_bar = u_bar[1:-1]
         total_bar = product_bar * c
-        c_bar += product_bar @ total
+        c_bar += product_bar.dot(total)
         u_bar[:-2] += total_bar
         u_bar[2:] += total_bar
         u_bar[1:-1] -= 2.0 * total_bar

@@ -3,7 +3,7 @@ import numpy as np
 
 def hinge_loss_value_and_grad(W, X, y, regularisation=0.001):
     """Value of hinge_loss, and its gradient with respect to W."""
-    scores = X @ W
+    scores = X.dot(W)
     arange = np.arange(y.shape[0])
     right_scores = scores[arange, y]
     total = scores - right_scores[:, None] + 1.0

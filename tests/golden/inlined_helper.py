@@ -4,10 +4,10 @@ import numpy as np
 def two_layers_grad(W1, b1, W2, b2, x):
     """Gradient of two_layers with respect to W1, b1, W2 and b2."""
     # one row of x for each example
-    total = x @ W1 + b1
+    total = x.dot(W1) + b1
     # the hidden layer
     hidden = np.tanh(total)
-    scores = hidden @ W2 + b2
+    scores = hidden.dot(W2) + b2
 
     # d(return x @ W + b)
     b2_bar = scores.sum(axis=0)

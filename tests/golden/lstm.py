@@ -7,7 +7,7 @@ def loss_grad(Wx, Wh, b, V, series):
     c = np.zeros(14)
     tape = []
     for t in range(series.shape[0] - 1):
-        z = series[t] @ Wx + h @ Wh + b
+        z = series[t].dot(Wx) + h.dot(Wh) + b
         z_part = z[:14]
         i = 1 / (1 + np.exp(-z_part))
         z_part = z[14:28]
@@ -18,7 +18,7 @@ def loss_grad(Wx, Wh, b, V, series):
         c_1 = f * c + i * g
         tanh = np.tanh(c_1)
         h_1 = o * tanh
-        tape.append((c, h, i, f, o, g, tanh, h_1 @ V - series[t + 1]))
+        tape.append((c, h, i, f, o, g, tanh, h_1.dot(V) - series[t + 1]))
         c = c_1
         h = h_1
 

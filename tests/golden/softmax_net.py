@@ -3,9 +3,9 @@ import numpy as np
 
 def softmax_net_loss_value_and_grad(params, X, y, regularisation=0.001):
     """Value of softmax_net_loss, and its gradient with respect to params."""
-    total = X @ params.hidden_weights + params.hidden_bias
+    total = X.dot(params.hidden_weights) + params.hidden_bias
     hidden = np.maximum(0.0, total)
-    total_1 = hidden @ params.output_weights + params.output_bias
+    total_1 = hidden.dot(params.output_weights) + params.output_bias
     shifted = total_1 - total_1.max(axis=1, keepdims=True)
     exp = np.exp(shifted)
     total_1 = exp.sum(axis=1)

@@ -3,7 +3,7 @@ import numpy as np
 
 def squared_norm_value_and_grad(W, x):
     """Value of squared_norm, and its gradient with respect to W and x."""
-    y = W @ x
+    y = W.dot(x)
 
     # d(return np.sum(y * y))
     y_bar = 2.0 * y

@@ -98,7 +98,7 @@ TEXTS = [
         (np.ones(3),),
         (np.ones(3),),
         """
-            product = 2.0 * (x_dot @ (x - x.mean(keepdims=True)) / x.shape[0])
+            product = 2.0 * (x_dot.dot(x - x.mean(keepdims=True)) / x.shape[0])
             return (np.mean(x), np.var(x)), (np.mean(x_dot), product)
         """,
     ),

@@ -7,6 +7,7 @@ that a subscript lies within its axis.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 Terms = tuple[tuple[str, int], ...]
@@ -113,3 +114,15 @@ class Ranges:
             if self.is_nonnegative(rest, depth - 1):
                 return True
         return False
+
+    def least(self, number: Affine, fixed: AbstractSet[str], depth: int = 6) -> Affine | None:
+        """The least that a number can be, as a sum of `fixed` names; None where that is not known."""
+        for name, factor in number.terms:
+            if name in fixed:
+                continue
+            low, high = self.bounds.get(name, (None, None))
+            bound = low if factor > 0 else high
+            if bound is None or depth == 0:
+                return None
+            return self.least(number - Affine(((name, factor),), 0) + bound * factor, fixed, depth - 1)
+        return number

@@ -55,15 +55,18 @@ def fingerprint() -> str:
     import numba
     import numpy
 
+    from ad_compiler.backends.native.blas import IS_FOUND
+
     here = Path(__file__).parent
-    helpers = [(here / name).read_text(encoding="utf-8") for name in ("support.py", "departure.py")]
+    files = ("support.py", "departure.py", "elementary.py", "blas.py")
+    helpers = [(here / name).read_text(encoding="utf-8") for name in files]
     try:
         own = importlib.metadata.version("ad-compiler")
     except importlib.metadata.PackageNotFoundError:
         own = ""
     processor = [llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()]
     versions = [sys.version, numpy.__version__, numba.__version__, own, platform.platform(), sys.executable]
-    return "\n".join([*versions, *processor, *helpers])
+    return "\n".join([*versions, *processor, str(IS_FOUND), *helpers])
 
 
 def entry_of(text: str, name: str, directory: Path) -> Path:

@@ -367,6 +367,7 @@ FINDERS: dict[str, Finder] = {
     "pad": of_pad,
     "diff": of_diff,
     "cumsum": of_cumsum,
+    "cumprod": of_cumsum,
     "concatenate": of_concatenate,
     "stack": of_stack,
     "array": of_array,
@@ -384,7 +385,7 @@ FINDERS: dict[str, Finder] = {
         ],
         of_first,
     ),
-    **dict.fromkeys(["float64", "float32", "index_set", "index_add", "sort", "argsort", "roll"], of_first),
+    **dict.fromkeys(["float64", "float32", "index_set", "index_add", "roll"], of_first),
     **dict.fromkeys(
         ["sum", "mean", "norm", "prod", "max", "min", "amax", "amin", "all", "any", "argmax", "argmin"],
         lambda frame, elements, node: reduced_extents(frame, node),

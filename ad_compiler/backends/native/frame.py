@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType
+from ad_compiler.analysis.types import ArrayType, Axis
 from ad_compiler.backends.native import scalars
-from ad_compiler.backends.native.affine import Affine, Ranges
+from ad_compiler.backends.native.affine import Affine, Ranges, Terms
 from ad_compiler.backends.native.nests import (
     Allocate,
     Code,
@@ -30,7 +30,8 @@ from ad_compiler.rules.shapes import type_of
 
 Extents = tuple[Affine, ...]
 RESERVED = frozenset(
-    [*keyword.kwlist, "np", "math", "njit", "Departure", "abs", "min", "max", "range", "int"]
+    [*keyword.kwlist, "np", "math", "time", "scipy", "njit", "objmode", "Departure", "of_kind"]
+    + ["abs", "min", "max", "range", "int", "complex"]
 )
 SUBSCRIPTS = "ijklpqrs"
 
@@ -52,11 +53,17 @@ class Frame:
         self.equal: dict[str, Affine] = {}
         self.facts: dict[str, Affine] = {}  # what equals what from the start on
         self.checks: list[Code] = []  # that it does
+        self.modules: set[str] = set()  # of other libraries, for calls of functions as they are
+        self.library: dict[str, str] = {}  # functions that call a library: their text, and the name of each
+        self.least_checked: dict[Terms, Affine] = {}  # what is checked not to be negative, by its names
+        self.check_of: dict[Terms, Code] = {}
         self.conditional = 0  # how many branches are around
+        self.leaving = 0  # how many loops around may be left before their end
         self.numbers: dict[Value, Affine] = {}  # whole numbers known as sums of names
         self.known: dict[Any, Any] = {}  # lengths and offsets computed so far
         self.made_in_loops: set[str] = set()
         self.fixed: set[str] = set()  # lengths of the inputs, and what is computed of them
+        self.given: dict[Axis, Affine] = {}  # lengths of arguments; a tangent has those of its primal
         self.settled: dict[str, str] = {}  # the names of such computations
         self.depth = 0  # how many loops of the user's own are around
         self.node: Node | None = None
@@ -161,6 +168,13 @@ class Frame:
         result: Affine = self.known[key]
         return result
 
+    def length_of(self, turns: Affine) -> Affine:
+        """How many turns a loop takes, computed in front of everything if that is possible."""
+        if self.is_nonnegative(turns):
+            return turns
+        text = f"max({turns}, 0)"
+        return self.define_number(text, "turns") if self.is_settled(text) else Affine.of(text)
+
     def is_settled(self, text: str) -> bool:
         """Whether an expression is made of lengths of the inputs, and cannot depart."""
         names = names_in(text)
@@ -183,6 +197,31 @@ class Frame:
     def is_small(self, number: Affine) -> bool:
         """Whether it is made of lengths and of numbers that run within them."""
         return all(name in self.ranges.lengths or name in self.ranges.bounds for name, _ in number.terms)
+
+    def require_nonnegative(self, number: Affine) -> bool:
+        """Check in front of everything that a number is not negative in any turn of the loops around.
+
+        Whether that is possible: its least value must be one of the lengths of the inputs. Subscripts that
+        depend on a branch, or on a turn that may be left, are checked where they stand.
+        """
+        if self.conditional or self.leaving:
+            return False
+        least = self.ranges.least(self.normal(number), self.fixed)
+        if least is None:
+            return False
+        if least.known is not None:
+            return least.known >= 0
+        strictest = self.least_checked.get(least.terms)
+        if strictest is None or least.constant < strictest.constant:
+            if strictest is not None:
+                self.checks = [each for each in self.checks if each is not self.check_of[least.terms]]
+            above = Affine(tuple(term for term in least.terms if term[1] > 0))
+            below = above - least
+            check = Line(f"if {above} < {below}:\n    raise Departure", reads=names_in(f"{above} {below}"))
+            self.checks.append(check)
+            self.check_of[least.terms] = check
+            self.least_checked[least.terms] = least
+        return True
 
     def require_equal(self, a: Affine, b: Affine) -> None:
         """Check that two lengths are equal where that is not known."""
@@ -260,6 +299,8 @@ class Frame:
                 self.fixed.add(extent)
             self.prologue.append(Define(extent, Scalar(f"{name}.shape[{axis}]")))
             result.append(Affine.of(extent))
+            if not is_seed:
+                self.require_equal(self.given.setdefault(length, result[-1]), result[-1])
         return tuple(result)
 
     # Code for values in memory

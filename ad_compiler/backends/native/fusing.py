@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ad_compiler.backends.native.affine import Affine
@@ -114,27 +114,12 @@ class Fuser:
     def __init__(self, programs: list[list[Code]], outputs: list[str]) -> None:
         self.programs = programs
         self.outputs = Counter(name for text in outputs for name in names_in(text))
-        self.aliases: dict[str, str] = {}
-        for program in programs:
-            for code in codes_in(program):
-                if isinstance(code, Line) and is_alias(code):
-                    for name, source in renamed(code):
-                        self.join(name, source)
+        self.root = alias_roots(programs)
 
     def run(self) -> None:
         for program in self.programs:
             self.fuse(program)
         Scalars(self.programs, self.outputs).run()
-
-    def join(self, a: str, b: str) -> None:
-        a, b = self.root(a), self.root(b)
-        if a != b:
-            self.aliases[a] = b
-
-    def root(self, name: str) -> str:
-        while name in self.aliases:
-            name = self.aliases[name]
-        return name
 
     def fuse(self, body: list[Code]) -> None:
         """Fuse the nests of one list of statements, then those inside of them."""
@@ -216,6 +201,25 @@ class Fuser:
         return False
 
 
+def alias_roots(programs: list[list[Code]]) -> Callable[[str], str]:
+    """Names that may stand for one array have one root."""
+    aliases: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while name in aliases:
+            name = aliases[name]
+        return name
+
+    for program in programs:
+        for code in codes_in(program):
+            if isinstance(code, Line) and is_alias(code):
+                for name, source in renamed(code):
+                    a, b = root(name), root(source)
+                    if a != b:
+                        aliases[a] = b
+    return root
+
+
 def worthwhile(first: Nest, second: Nest, depth: int) -> bool:
     """Whether nests are fused of which only the outer loops are the same: they pass rows to each other."""
     made = {code.array for code in codes_in(first.body) if isinstance(code, Store)}
@@ -252,7 +256,7 @@ def is_alias(code: Line) -> bool:
     if "\n" in text or " = " not in text or text.startswith(("if ", "raise")):
         return False
     value = text.split(" = ", 1)[1]
-    return not re.search(r"\.copy\(\)|np\.|grown\(", value)
+    return not re.search(r"^\w+\(|\.copy\(\)|np\.", value)
 
 
 def renamed(code: Line) -> list[tuple[str, str]]:

@@ -5,24 +5,117 @@
         for i in range(n):                  for i in range(n):
             p[i] = ...                          p[i] = ...
 
-That is possible where the lengths are known there, and the array is given no other name: a turn that hands
-its array on to the next one needs another one then.
+That is possible where the lengths are known there, and the array is given no other name. A turn that hands
+its array on to the next one takes over the one that it was handed, if nothing else stands for that:
+
+    h = h_0                             h, h_1 = h_0, np.empty(n)
+    for _ in range(steps):              for _ in range(steps):
+        h_1 = np.empty(n)       ->          for i in range(n):
+        for i in range(n):                      h_1[i] = ...
+            h_1[i] = ...                    h, h_1 = h_1, h
+        h = h_1
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+
+from ad_compiler.backends.native.aliasing import ALIAS, names_given, sides
 from ad_compiler.backends.native.frame import names_in
-from ad_compiler.backends.native.fusing import is_alias
+from ad_compiler.backends.native.fusing import accesses, is_alias
 from ad_compiler.backends.native.nests import Allocate, Choice, Code, Line, Repeat, codes_in
 
 
-def hoist(program: list[Code], made_in_loops: set[str], outputs: list[str]) -> None:
-    """Move allocations in front of loops, in place."""
+def hoist(programs: list[list[Code]], made_in_loops: set[str], outputs: list[str]) -> None:
+    """Move allocations of the sweeps in front of loops, in place."""
+    touched: Counter[str] = Counter()
+    for program in programs:
+        touched += touches(program)
+    for program in programs:
+        hoist_in(program, touched, made_in_loops, outputs)
+
+
+def hoist_in(program: list[Code], touched: Counter[str], made_in_loops: set[str], outputs: list[str]) -> None:
+    rotate(program, touched, made_in_loops, outputs)
     kept = {name for text in outputs for name in names_in(text)}
     for code in codes_in(program):
         if isinstance(code, Line) and is_alias(code):
             kept |= names_in(code.text)
     Hoister(kept, made_in_loops).body(program)
+
+
+def rotate(program: list[Code], touched: Counter[str], made_in_loops: set[str], outputs: list[str]) -> None:
+    """Let the arrays that turns hand on be two, in place."""
+    given: Counter[str] = Counter()
+    shared: Counter[str] = Counter(name for text in outputs for name in names_in(text))
+    for code in codes_in(program):
+        given.update(names_given(code))
+        if isinstance(code, Line) and is_alias(code):
+            shared.update(names_in(code.text.split(" = ", 1)[1]))
+    for body in bodies_in(program):
+        for place, code in enumerate(list(body)):
+            if isinstance(code, Repeat):
+                place = body.index(code)
+                body[place:place] = rotated(body[:place], code, touched, made_in_loops, given, shared)
+
+
+def rotated(
+    before: list[Code],
+    loop: Repeat,
+    touched: Counter[str],
+    made_in_loops: set[str],
+    given: Counter[str],
+    shared: Counter[str],
+) -> list[Code]:
+    """The allocations that may stand in front of a loop if its last lines exchange arrays."""
+    found: list[Code] = []
+    made = {code.name: code for code in loop.body if isinstance(code, Allocate) and not code.zeros}
+    for code in loop.body:
+        alias = ALIAS.fullmatch(code.text) if isinstance(code, Line) else None
+        if alias is None:
+            continue
+        name, new = alias.groups()
+        own = made.get(new)
+        if own is None or given[new] != 1 or shared[new] != 1 or given[name] != 2 or shared[name] > 1:
+            continue
+        first = initial(before, name, touched)
+        if first is None or given[first.name] != 1 or shared[first.name] != 1:
+            continue
+        if (first.extents, first.dtype) != (own.extents, own.dtype):
+            continue
+        if any(names_in(str(extent)) & made_in_loops for extent in own.extents):
+            continue
+        assert isinstance(code, Line)
+        code.text, both = f"{name}, {new} = {new}, {name}", frozenset({name, new})
+        code.reads = code.writes = both
+        found.append(own)
+    loop.body[:] = [code for code in loop.body if not any(code is each for each in found)]
+    return found
+
+
+def initial(before: list[Code], name: str, touched: Counter[str]) -> Allocate | None:
+    """The array that a name stands for in front of a loop, if it was made there and for that only."""
+    for place, code in enumerate(before):
+        if isinstance(code, Line) and (alias := ALIAS.fullmatch(code.text)) and alias[1] == name:
+            own = alias[2]
+            if name in touches(before[place + 1 :]) or touches(before[: place + 1])[own] != touched[own]:
+                return None
+            return next((each for each in before if isinstance(each, Allocate) and each.name == own), None)
+    return None
+
+
+def touches(body: list[Code]) -> Counter[str]:
+    """How often a name is read or given."""
+    return Counter(access.name for code in body for access in accesses(code))
+
+
+def bodies_in(body: list[Code]) -> Iterator[list[Code]]:
+    """Every list of statements, the inner ones first."""
+    for code in body:
+        for inner in sides(code):
+            yield from bodies_in(inner)
+    yield body
 
 
 class Hoister:

@@ -12,7 +12,6 @@ from ad_compiler.backends.native.frame import Extents, Frame
 from ad_compiler.backends.native.materialising import in_memory
 from ad_compiler.backends.native.nests import Define, Line, Scalar, Store
 from ad_compiler.ir import Operand, Operation
-from ad_compiler.refusal import Refusal
 from ad_compiler.rules.shapes import normalized_axes, rank_of
 
 
@@ -78,7 +77,13 @@ def array(frame: Frame, elements: Elements, node: Operation, extents: Extents) -
     if kind.rank == 0:
         frame.write(Define(frame.give(node.result), elements.number(items, kind.dtype)))
         return
-    name = frame.give(node.result)
+    put_items(frame, elements, frame.give(node.result), items, kind, extents)
+
+
+def put_items(
+    frame: Frame, elements: Elements, name: str, items: Operand, kind: ArrayType, extents: Extents
+) -> None:
+    """An array of the items of nested lists."""
     frame.allocate(name, extents, kind.dtype)
 
     def fill(part: Operand, prefix: tuple[Affine, ...]) -> None:
@@ -131,28 +136,3 @@ def linspace(frame: Frame, elements: Elements, node: Operation, extents: Extents
             f"if {length} > 1:\n    {name}[{length - 1}] = {end}", frozenset({name, end}), frozenset({name})
         )
         frame.write(condition)
-
-
-def sort(frame: Frame, elements: Elements, node: Operation, extents: Extents) -> None:
-    """`np.sort` and `np.argsort` of vectors."""
-    values, axis, *_ = node.arguments
-    if rank_of(values) != 1 or axis is None:
-        raise Refusal("sorting of arrays that are no vectors has no native form", scalars.ADVICE)
-    source = in_memory(frame, elements, values)
-    name = frame.give(node.result)
-    call = (
-        f"np.sort({source})" if node.primitive.name == "sort" else f'np.argsort({source}, kind="mergesort")'
-    )
-    frame.write(Line(f"{name} = {call}", frozenset({source}), frozenset({name})))
-
-
-def flat_positions(frame: Frame, elements: Elements, node: Operation, extents: Extents) -> None:
-    source = in_memory(frame, elements, node.arguments[0])
-    name = frame.give(node.result)
-    flat = source if rank_of(node.arguments[0]) == 1 else f"{source}.ravel()"
-    frame.write(Line(f"{name} = np.flatnonzero({flat})", frozenset({source}), frozenset({name})))
-    frame.extents[node.result] = (frame.define_number(f"{name}.size", f"{name}_0"),)
-
-
-def trace(frame: Frame, elements: Elements, node: Operation, extents: Extents) -> None:
-    raise Refusal("`np.trace` has no native form", "write `np.sum(np.diag(a))`")

@@ -12,7 +12,6 @@ from types import ModuleType
 from typing import Any
 
 from ad_compiler.backends.native.caching import cached_module, discard, seal
-from ad_compiler.errors import Unsupported
 from ad_compiler.generated import keep_text
 
 _counter = itertools.count(1)
@@ -51,7 +50,7 @@ def load_functions(
             compiled(functions)
             seal(path)
             return functions
-        except (NumbaError, Unsupported):
+        except NumbaError:
             raise
         except Exception:  # whatever unpickling a damaged file may raise
             discard(path)
@@ -84,6 +83,31 @@ def announced(name: str, after: float = 1.0) -> Iterator[None]:
 
 
 def compile_for(dispatcher: Any, types: tuple[Any, ...]) -> Any:
-    """Compile for these types; the type of what is returned."""
-    dispatcher.compile(types)
+    """Compile for these types, or find it in the cache; the type of what is returned."""
+    if not load_compiled(dispatcher, types):
+        dispatcher.compile(types)
     return dispatcher.overloads[types].signature.return_type
+
+
+def load_compiled(dispatcher: Any, types: tuple[Any, ...]) -> bool:
+    """Load machine code from Numba's cache; whether it was there.
+
+    Numba's own way sets up its registries of everything it can compile first, and imports SciPy for that: a
+    quarter of a second for what is already compiled. Its runtime (reference counts) is all that is needed.
+    """
+    try:
+        from numba.core.compiler_lock import global_compiler_lock
+        from numba.core.runtime.nrt import rtsys
+
+        load, context = dispatcher._cache._load_overload, dispatcher.targetctx
+    except (ImportError, AttributeError):  # another version of Numba, or no cache
+        return False
+    with global_compiler_lock:
+        rtsys.initialize(context)
+        compiled = load(types, context)
+        if compiled is None:
+            return False
+        dispatcher._cache_hits[types] += 1
+        context.insert_user_function(compiled.entry_point, compiled.fndesc, [compiled.library])
+        dispatcher.add_overload(compiled)
+    return True

@@ -9,19 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from ad_compiler.analysis.types import ArrayType, ListType, same_length
-from ad_compiler.backends.native import joining, products, reductions, scalars
+from ad_compiler.analysis.types import GENERATOR, ArrayType, ListType, Type, same_length
+from ad_compiler.backends.native import joining, library, lists, products, reductions, scalars
 from ad_compiler.backends.native.affine import Affine
+from ad_compiler.backends.native.aliasing import remove_aliases
 from ad_compiler.backends.native.arranging import arrange
-from ad_compiler.backends.native.elements import PULLS, Elements, affine, sum_of_names
+from ad_compiler.backends.native.clearing import clear
+from ad_compiler.backends.native.contracting import Contractor
+from ad_compiler.backends.native.elements import Elements, affine, sum_of_names
 from ad_compiler.backends.native.extents import find_extents
+from ad_compiler.backends.native.forms import has_loops
 from ad_compiler.backends.native.frame import Extents, Frame
 from ad_compiler.backends.native.fusing import fuse, normalise
+from ad_compiler.backends.native.gathering import Gatherer
 from ad_compiler.backends.native.hoisting import hoist
 from ad_compiler.backends.native.materialising import as_scalar, in_memory, materialise
 from ad_compiler.backends.native.nests import (
+    Allocate,
     Choice,
     Code,
     Comment,
@@ -30,12 +34,15 @@ from ad_compiler.backends.native.nests import (
     Line,
     Repeat,
     Scalar,
+    codes_in,
     text_of,
 )
 from ad_compiler.backends.native.planning import UPDATES, Writes, is_plain_reshape
+from ad_compiler.backends.native.preaccumulating import Preaccumulator
 from ad_compiler.backends.native.tapes import Tapes
 from ad_compiler.backends.native.tapes import names as names_of
 from ad_compiler.backends.native.updates import update
+from ad_compiler.backends.native.vectorising import vectorise
 from ad_compiler.ir import (
     UNBOUND,
     Block,
@@ -50,6 +57,7 @@ from ad_compiler.ir import (
     PullbackCall,
     Statement,
     Value,
+    modules_of,
     values_in,
 )
 from ad_compiler.refusal import Refusal
@@ -64,15 +72,12 @@ NESTED: dict[str, Nested] = {
     "var": reductions.reduce_to_spread,
     "std": reductions.reduce_to_spread,
     "cumsum": reductions.accumulate,
+    "cumprod": reductions.accumulate,
     **dict.fromkeys(["matmul", "dot", "inner", "tensordot", "einsum"], products.multiply),
     "concatenate": joining.concatenate,
     "stack": joining.stack,
     "linspace": joining.linspace,
-    "sort": joining.sort,
-    "argsort": joining.sort,
-    "flatnonzero": joining.flat_positions,
 }
-WIDE = (np.dtype(np.float16), np.dtype(np.longdouble))
 DEPARTING = frozenset({"require", "assert", "raise"})
 
 
@@ -92,7 +97,10 @@ class Lowered:
 def lower(function: Function, separate: bool, reserved: frozenset[str]) -> Lowered:
     """Lower a whole program; raises `Unsupported` for what has no native form."""
     arrange(function)
+    modules = modules_of(function)
+    reserved |= {module.split(".")[0] for module in modules}
     frame = Frame(function, Writes(function, separate), reserved)
+    frame.modules = modules - {"numpy"}
     return Lowering(frame).run(separate)
 
 
@@ -136,30 +144,69 @@ class Lowering:
             if not separate:  # one sweep goes over into the other
                 lowered.forward, lowered.reverse = [*lowered.forward, *lowered.reverse], []
             outputs = [*lowered.results, *lowered.gradients]
-            fuse([lowered.forward, lowered.reverse], outputs)
-            for sweep in (lowered.forward, lowered.reverse):
-                hoist(sweep, frame.made_in_loops, outputs)
+            sweeps = [lowered.forward, lowered.reverse]
+            inputs_made = {frame.names[value] for value in (*self.inputs, *lowered.seeds)}
+            outputs = remove_aliases(sweeps, outputs, inputs_made)
+            count = len(lowered.results)
+            lowered.results, lowered.gradients = outputs[:count], outputs[count:]
+            Contractor(sweeps, self.dtypes(sweeps), frame.fresh, frame.length_of).run()
+            Gatherer(sweeps, outputs, frame.require_nonnegative).run()
+            Preaccumulator(sweeps, outputs, frame.fresh).run()
+            fuse(sweeps, outputs)
+            for sweep in sweeps:
+                clear(sweep)
+            hoist(sweeps, frame.made_in_loops, outputs)
+            for sweep in sweeps:
+                vectorise(sweep)
             return lowered
         except Refusal as refusal:
             raise frame.refused(refusal) from None
 
     def input(self, value: Value) -> None:
         kind = value.type
-        if not isinstance(kind, ArrayType) or kind.dtype.kind not in "biuf" or kind.dtype.itemsize > 8:
+        if isinstance(kind, ListType) or kind is GENERATOR:
+            if isinstance(kind, ListType):
+                lists.check_element(kind.element)
+            self.frame.give(value, self.frame.fresh(str(value.access)))
+            return
+        if not isinstance(kind, ArrayType) or not scalars.has_memory(kind):
             raise Refusal(f"`{value.access}` is a {kind}, which has no native form", scalars.ADVICE)
         name = self.frame.give(value, self.frame.fresh(str(value.access)))
         self.frame.extents[value] = self.frame.input_extents(name, kind, self.reverse)
+        if kind.rank == 0 and kind.python and kind.dtype.kind == "i" and not self.reverse:
+            self.frame.fixed.add(name)
 
     def outputs(self, structure: Operand) -> list[str]:
         found = []
         for value in values_in(structure):
-            if not isinstance(value.type, ArrayType):
-                raise Refusal("the program returns a list or a string", scalars.ADVICE)
-            if value.type.rank == 0:
+            if not isinstance(value.type, (ArrayType, ListType)):
+                raise Refusal("the program returns a string", scalars.ADVICE)
+            if is_number(value.type):
                 found.append(text_of(self.elements.element(value, ())))
             else:
-                found.append(in_memory(self.frame, self.elements, value))
+                found.append(self.memory(value))
         return found
+
+    def memory(self, operand: Operand) -> str:
+        """The variable of an array or a list."""
+        if isinstance(operand, Value) and isinstance(operand.type, ListType):
+            return lists.list_name(self.frame, operand)
+        return in_memory(self.frame, self.elements, operand)
+
+    def dtypes(self, sweeps: list[list[Code]]) -> dict[str, str]:
+        """The dtypes of arrays, as code names them."""
+        known = {
+            name: scalars.dtype_text(value.type.dtype)
+            for name, value in self.frame.value_of.items()
+            if isinstance(value.type, ArrayType)
+        }
+        made = {
+            code.name: code.dtype
+            for sweep in sweeps
+            for code in codes_in(sweep)
+            if isinstance(code, Allocate)
+        }
+        return known | made
 
     # Blocks
 
@@ -207,15 +254,26 @@ class Lowering:
         if name == "push":
             self.tapes.push(node)
             return
-        if node.primitive.kind == "definition" or has_other_order(node) or is_foreign(node):
-            raise Refusal(f"`{node.primitive.text or name}` has no native form yet", scalars.ADVICE)
+        if node.primitive.guard:
+            return  # what a library gives is compared where it is called
+        if name == "checkpoints":
+            raise Refusal("a loop under `checkpointed` has no native form", scalars.ADVICE)
+        if name == "draw":
+            library.call(frame, self.elements, node)
+            return
         if node.primitive.effect:
             raise Refusal(f"`{node.primitive.text or name}` has no native form", scalars.ADVICE)
-        if isinstance(result.type, ListType):
-            raise Refusal("a list that changes its length has no native form", scalars.ADVICE)
+        if name == "part_of" and node.result in frame.names:
+            return
+        if name in lists.OPERATIONS:
+            lists.OPERATIONS[name](frame, self.elements, node)
+            return
+        if not has_loops(node):
+            library.call(frame, self.elements, node)
+            return
         if not isinstance(result.type, ArrayType):
             return  # a message: NumPy code makes it
-        if result.type.dtype.kind not in "biuf" or result.type.dtype in WIDE:
+        if not scalars.has_memory(result.type):
             raise Refusal(f"numbers of {result.type.dtype} have no native form", scalars.ADVICE)
         extents = find_extents(frame, self.elements, node)
         frame.extents[result] = extents
@@ -236,8 +294,6 @@ class Lowering:
         if nested is not None:
             nested(frame, self.elements, node, extents)
             return
-        if name not in PULLS and node.primitive.kind not in ("elementwise", "constant"):
-            raise Refusal(f"`{node.primitive.text or name}` has no native form yet", scalars.ADVICE)
         materialise(frame, self.elements, node, extents)
 
     def asked(self, node: Operation) -> None:
@@ -335,21 +391,21 @@ class Lowering:
     def assign(self, name: str, value: Value, operand: Operand) -> Extents | None:
         """Give a result of control flow what it is; its lengths, None where it is not bound."""
         frame, kind = self.frame, value.type
-        if not isinstance(kind, ArrayType):
-            raise Refusal("a list or a string that control flow chooses has no native form", scalars.ADVICE)
+        if not isinstance(kind, (ArrayType, ListType)):
+            raise Refusal("a string that control flow chooses has no native form", scalars.ADVICE)
         if operand is UNBOUND:
             frame.write(*nothing(name, kind))
             return None
         self.check_rank(operand, kind)
-        if kind.rank == 0:
+        if isinstance(kind, ArrayType) and kind.rank == 0:
             frame.write(Define(name, as_scalar(frame, self.elements, operand, kind)))
             return ()
-        source = in_memory(frame, self.elements, operand)
+        source = self.memory(operand)
         frame.write(Line(f"{name} = {source}", frozenset({source}), frozenset({name})))
-        return frame.extents_of(operand)
+        return () if isinstance(kind, ListType) else frame.extents_of(operand)
 
-    def check_rank(self, operand: Operand, kind: ArrayType) -> None:
-        if type_of(operand).rank != kind.rank:
+    def check_rank(self, operand: Operand, kind: ArrayType | ListType) -> None:
+        if isinstance(kind, ArrayType) and type_of(operand).rank != kind.rank:
             raise Refusal("a number that becomes an array has no native form", "start with an array of zeros")
 
     def loop(self, node: Loop) -> None:
@@ -358,25 +414,27 @@ class Lowering:
         names = []
         for param, initial, result in zip(node.carried, node.initial, node.results, strict=True):
             kind = param.type
-            if not isinstance(kind, ArrayType):
-                raise Refusal("a list that a loop changes has no native form", scalars.ADVICE)
+            if not isinstance(kind, (ArrayType, ListType)):
+                raise Refusal("a string that a loop changes has no native form", scalars.ADVICE)
             name = frame.fresh(result.name or frame.wanted(param) if param.name is None else param.name)
             names.append(name)
             if initial is not UNBOUND:
                 self.check_rank(initial, kind)
             if initial is UNBOUND:
                 frame.write(*nothing(name, kind))
-            elif kind.rank == 0:
+            elif isinstance(kind, ArrayType) and kind.rank == 0:
                 frame.write(Define(name, as_scalar(frame, self.elements, initial, kind)))
             else:
-                source = in_memory(frame, self.elements, initial)
+                source = self.memory(initial)
                 copied = ".copy()" if param in memory.copied_at_start else ""
                 frame.write(Line(f"{name} = {source}{copied}", frozenset({source}), frozenset({name})))
         head, index, turns, reads = self.head(node)
         starts = self.tapes.starts() if not self.reverse else []
-        repeat = Repeat(head, reads=reads, index=index)
+        repeat = Repeat(head, reads=reads, index=index, bounds=self.bounds_of(node))
         self.tapes.turns.append(turns)
         frame.depth += 1
+        may_leave = node.condition is not None or node.leave != 0
+        frame.leaving += may_leave
         frame.made_in_loops.update(names, [index])
         stable = []
         for name, param, initial in zip(names, node.carried, node.initial, strict=True):
@@ -388,7 +446,8 @@ class Lowering:
                 names, node.carried, node.initial, stable, strict=True
             ):
                 kind = param.type
-                assert isinstance(kind, ArrayType)
+                if not isinstance(kind, ArrayType):
+                    continue
                 if is_stable or kind.rank == 0:
                     frame.extents[param] = frame.extents_of(initial) if kind.rank else ()
                 else:
@@ -406,6 +465,7 @@ class Lowering:
             self.end_turn(node, names, stable)
         self.statement = statement
         frame.depth -= 1
+        frame.leaving -= may_leave
         self.tapes.turns.pop()
         if starts:
             frame.write(*starts)
@@ -413,8 +473,7 @@ class Lowering:
         for name, result, param, is_stable in zip(names, node.results, node.carried, stable, strict=True):
             frame.give(result, name)
             kind = result.type
-            assert isinstance(kind, ArrayType)
-            if kind.rank == 0:
+            if not isinstance(kind, ArrayType) or kind.rank == 0:
                 frame.extents[result] = ()
             elif is_stable:
                 frame.extents[result] = frame.extents[param]
@@ -427,11 +486,19 @@ class Lowering:
     def is_stable(self, param: Value, initial: Operand) -> bool:
         """Whether the lengths of what is carried stay what they are at the start."""
         kind = param.type
-        assert isinstance(kind, ArrayType)
-        if initial is UNBOUND:
+        if initial is UNBOUND or not isinstance(kind, ArrayType):
             return False
         own = type_of(initial).shape
         return all(same_length(a, b) for a, b in zip(own, kind.shape, strict=True))
+
+    def bounds_of(self, node: Loop) -> tuple[Affine, Affine] | None:
+        """The first turn of a loop and the one behind its last, if all of them are taken in steps of 1."""
+        if node.bounds is None or node.condition is not None or node.leave != 0:
+            return None
+        start, stop, step = (affine(self.frame, self.elements, bound) for bound in node.bounds)
+        if step == -1:
+            return stop + 1, start + 1
+        return (start, stop) if step == 1 else None
 
     def head(self, node: Loop) -> tuple[str, str, str | None, frozenset[str]]:
         """The head of a loop, the name of its index, and how many turns it has if that is known outside."""
@@ -483,13 +550,12 @@ class Lowering:
         moves: list[tuple[str, str]] = []
         for name, param, end, is_stable in zip(names, node.carried, node.body.results, stable, strict=True):
             kind = param.type
-            assert isinstance(kind, ArrayType)
             if end is UNBOUND:
                 continue
-            if kind.rank == 0:
+            if isinstance(kind, ArrayType) and kind.rank == 0:
                 text = text_of(as_scalar(frame, self.elements, end, kind))
             else:
-                text = in_memory(frame, self.elements, end)
+                text = self.memory(end)
                 if is_stable:
                     for a, b in zip(frame.extents_of(param), frame.extents_of(end), strict=True):
                         frame.require_equal(a, b)
@@ -513,25 +579,19 @@ class Lowering:
             frame.write(Line("break"))
 
 
-def has_other_order(node: Operation) -> bool:
-    """Whether the elements of a flat array are taken in Fortran's order."""
-    return node.primitive.name in ("ravel", "flatten") and node.arguments[1] != "C"
-
-
-def is_foreign(node: Operation) -> bool:
-    """Whether a function is not one of NumPy's own namespace: another may have the same name."""
-    text = node.primitive.text
-    known = text in ("np.linalg.norm", "np.lib.stride_tricks.sliding_window_view")
-    return (text.count(".") > 1 and not known) or text.startswith(("scipy", "time"))
-
-
 def is_single(node: Operation) -> bool:
     """Whether `np.array` is given one value, not a list of them."""
     return isinstance(node.arguments[0], Value)
 
 
-def nothing(name: str, kind: ArrayType) -> list[Code]:
+def is_number(kind: Type) -> bool:
+    return isinstance(kind, ArrayType) and kind.rank == 0
+
+
+def nothing(name: str, kind: ArrayType | ListType) -> list[Code]:
     """What stands for a name that is not bound: nobody reads it."""
+    if isinstance(kind, ListType):
+        return [Line(f"{name} = {lists.empty_list(kind)}", writes=frozenset({name}))]
     if kind.rank == 0:
         return [Define(name, scalars.number(0, kind.dtype))]
     zeros = ", ".join("0" for _ in range(kind.rank)) + ","

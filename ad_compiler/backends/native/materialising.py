@@ -34,7 +34,8 @@ def materialise(frame: Frame, elements: Elements, node: Operation, extents: Exte
     expression = elements.computed(node, index)
     name = frame.give(result)
     frame.allocate(name, extents, kind.dtype)
-    frame.nest(extents, [Store(name, index, expression)])
+    if node.primitive.name not in ("empty", "empty_like"):
+        frame.nest(extents, [Store(name, index, expression)])
 
 
 def updated_in_place(expression: Expression, base: str, index: tuple[Affine, ...]) -> Store:
@@ -68,7 +69,7 @@ def reads_elsewhere(
 
 
 def in_memory(frame: Frame, elements: Elements, operand: Operand) -> str:
-    """The name of a contiguous array that holds a value."""
+    """The name of a contiguous array that holds a value, or of a number."""
     if isinstance(operand, Value) and operand in frame.names:
         return frame.names[operand]
     kind = type_of(operand)
@@ -80,7 +81,10 @@ def in_memory(frame: Frame, elements: Elements, operand: Operand) -> str:
     wanted = frame.wanted(operand) if isinstance(operand, Value) else "values"
     name = frame.fresh(wanted)
     index = frame.subscripts_of(extents)
-    expression = elements.element(operand, index)
+    expression = elements.number(operand, kind.dtype, index)
+    if kind.rank == 0:
+        frame.write(Define(name, expression))
+        return name
     frame.allocate(name, extents, kind.dtype)
     frame.nest(extents, [Store(name, index, expression)])
     return name

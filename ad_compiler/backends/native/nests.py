@@ -120,12 +120,17 @@ class Choice:
 
 @dataclass(eq=False, slots=True)
 class Repeat:
-    """A loop of the user's own: its head as text, and its body."""
+    """A loop of the user's own: its head as text, and its body.
+
+    `bounds` are the first turn and the one behind the last, if it takes all of them in steps of 1 in either
+    direction.
+    """
 
     head: str
     body: list[Code] = field(default_factory=list)
     reads: frozenset[str] = frozenset()
     index: str = ""
+    bounds: tuple[Affine, Affine] | None = None
 
 
 Code = Define | Store | Line | Allocate | Nest | Comment | Choice | Repeat

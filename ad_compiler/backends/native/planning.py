@@ -9,8 +9,9 @@ that the NumPy backend uses (`backends.numpy.memory`), given what is inlined.
 from __future__ import annotations
 
 from ad_compiler.analysis.types import ArrayType, is_one, same_shape
+from ad_compiler.backends.native.forms import ELEMENTWISE_CONSTANTS, has_loops
 from ad_compiler.backends.numpy.memory import IN_PLACE, Memory, is_array
-from ad_compiler.backends.numpy.plan import Plan, Planner, Step
+from ad_compiler.backends.numpy.plan import LIST_UPDATES, Plan, Planner, Step
 from ad_compiler.ir import (
     Block,
     Branch,
@@ -42,7 +43,7 @@ VIEWS = frozenset(
 CONSTANTS = frozenset(
     {"zeros", "ones", "empty", "zeros_like", "ones_like", "empty_like", "arange", "eye", "identity"}
 )
-CASTS = frozenset({"astype", "float64", "float32", "float"})
+CASTS = frozenset({"astype", "float64", "float32", "float", "real", "imag", "conjugate"})
 REDUCTIONS = frozenset(
     {
         "sum",
@@ -81,6 +82,8 @@ SELECTIONS = frozenset(
 def is_view(node: Operation) -> bool:
     """Whether an element of the result is an element of the first argument."""
     name = node.primitive.name
+    if not has_loops(node):
+        return False
     if name == "getitem":
         kind = node.result.type
         return is_basic(node.arguments[1]) and isinstance(kind, ArrayType) and kind.rank > 0
@@ -101,7 +104,7 @@ def is_plain_reshape(node: Operation) -> bool:
 def is_pulled(node: Operation) -> bool:
     """Whether an element of the result is an expression of elements of the arguments."""
     name = node.primitive.name
-    if name in ("copy", "flatten") or name in UPDATES:
+    if name in ("copy", "flatten") or name in UPDATES or not has_loops(node):
         return False
     return (
         node.primitive.kind == "elementwise"
@@ -110,60 +113,8 @@ def is_pulled(node: Operation) -> bool:
         or name in CASTS
         or name in SELECTIONS
         or name == "getitem"
-        or (node.primitive.kind == "constant" and name in ELEMENTWISE_CONSTANTS)
+        or name in ELEMENTWISE_CONSTANTS
     )
-
-
-ELEMENTWISE_CONSTANTS = frozenset(
-    [
-        "and_",
-        "bitwise_and",
-        "bitwise_or",
-        "bitwise_xor",
-        "ceil",
-        "eq",
-        "equal",
-        "fix",
-        "floor",
-        "floor_divide",
-        "floordiv",
-        "ge",
-        "greater",
-        "greater_equal",
-        "gt",
-        "invert",
-        "isclose",
-        "isfinite",
-        "isinf",
-        "isnan",
-        "le",
-        "left_shift",
-        "less",
-        "less_equal",
-        "logical_and",
-        "logical_not",
-        "logical_or",
-        "logical_xor",
-        "lshift",
-        "lt",
-        "ne",
-        "not",
-        "not_equal",
-        "or_",
-        "right_shift",
-        "rint",
-        "rshift",
-        "sign",
-        "signbit",
-        "trunc",
-        "xor",
-        "around",
-        "round",
-        "int",
-        "bool",
-        "rounded",
-    ]
-)
 
 
 class NativePlanner(Planner):
@@ -291,7 +242,7 @@ class Writes:
 
     def may_overwrite(self, node: Operation, step: Step, elsewhere: tuple[tuple[int, int], ...]) -> bool:
         name, base = node.primitive.name, node.arguments[0]
-        is_update = name in UPDATES
+        is_update = name in UPDATES or name in LIST_UPDATES
         if not isinstance(base, Value) or base in self.plan.inlined or not is_array(node.result):
             return False
         if not is_update and (
@@ -299,8 +250,6 @@ class Writes:
         ):
             return False
         kinds = (node.result.type, base.type)
-        if not all(isinstance(kind, ArrayType) for kind in kinds):
-            return False
         section = self.plan.section[node.result]
         if any(self.plan.section.get(s) != section for s in self.memory.storages(base)):
             return False
@@ -312,7 +261,8 @@ class Writes:
         if any(self.memory.storages(value) & self.memory.storages(base) for value in others):
             return False
         result, kind = kinds
-        assert isinstance(result, ArrayType) and isinstance(kind, ArrayType)
+        if not isinstance(result, ArrayType) or not isinstance(kind, ArrayType):
+            return False
         if result.dtype != kind.dtype or result.rank != kind.rank:
             return False
         # Which lengths are equal is known better when the loops are written (`materialise` looks again).

@@ -118,8 +118,6 @@ def reduce(frame: Frame, elements: Elements, node: Operation, extents: Extents) 
     if name in ("argmax", "argmin"):
         reduce_to_position(frame, elements, node, extents)
         return
-    if kind.dtype.kind not in "biuf" or kind.dtype.itemsize > 8 or kind.dtype == np.float16:
-        raise Refusal(f"numbers of {kind.dtype} have no native form", scalars.ADVICE)
     reduction = KINDS[name]
     work = (
         np.dtype(np.float64) if kind.dtype == np.float32 and name in ("sum", "mean", "norm") else kind.dtype
@@ -350,7 +348,7 @@ def reduce_to_spread(frame: Frame, elements: Elements, node: Operation, extents:
 
 
 def accumulate(frame: Frame, elements: Elements, node: Operation, extents: Extents) -> None:
-    """`cumsum`."""
+    """`cumsum` and `cumprod`."""
     from ad_compiler.backends.native.materialising import in_memory
 
     array, axis = node.arguments
@@ -375,8 +373,13 @@ def accumulate(frame: Frame, elements: Elements, node: Operation, extents: Exten
         (str(i), e) for p, (i, e) in enumerate(zip(index, extents, strict=True)) if p != place and e != 1
     ]
     along = [(str(index[place]), extents[place])] if extents[place] != 1 else []
+    if node.primitive.name == "cumsum":
+        start, step = scalars.number(0, kind.dtype), Define(total, part, "+=")
+    else:
+        product = scalars.infix("*", scalars.MULTIPLY, Scalar(total), part)
+        start, step = scalars.number(1, kind.dtype), Define(total, product)
     body: list[Code] = [
-        Define(total, scalars.number(0, kind.dtype)),
-        *wrapped(along, [Define(total, part, "+="), Store(name, index, Scalar(total))]),
+        Define(total, start),
+        *wrapped(along, [step, Store(name, index, Scalar(total))]),
     ]
     frame.write(*wrapped(loops, body))

@@ -136,6 +136,10 @@ def number(value: Any, dtype: np.dtype[Any]) -> Expression:
             raise Refusal(f"the whole number {whole} needs more than 64 bits", "use a real number")
         text = Scalar(str(whole), ATOM if whole >= 0 else UNARY)
         return text if dtype == np.int64 else Scalar(f"{dtype_text(dtype)}({whole})")
+    if dtype.kind == "c":
+        parts = [number(part, np.dtype(np.float64)) for part in (complex(value).real, complex(value).imag)]
+        pair = Apply("complex({0}, {1})", tuple(parts))
+        return pair if dtype == np.complex128 else Apply("np.complex64({0})", (pair,))
     real = float(value)
     if np.isnan(real):
         text = Scalar("np.nan")
@@ -152,6 +156,8 @@ def cast(part: Expression, from_: np.dtype[Any], to: np.dtype[Any]) -> Expressio
         return part
     if to.kind == "b":
         return Apply("{0} != 0", (part,), COMPARE, (COMPARE + 1,))
+    if from_.kind == "c" and to.kind != "c":
+        raise Refusal("a complex number becomes a real one", "take its real part")
     if isinstance(part, Scalar) and to.kind == "f" and part.name.lstrip("-").isdigit():
         return number(int(part.name), to)
     return Apply(f"{dtype_text(to)}({{0}})", (part,))
@@ -159,7 +165,7 @@ def cast(part: Expression, from_: np.dtype[Any], to: np.dtype[Any]) -> Expressio
 
 def narrowed(part: Expression, dtype: np.dtype[Any]) -> Expression:
     """Converted back to a dtype that Numba computes in a wider one."""
-    if dtype.kind in "iu" and dtype != np.int64:
+    if (dtype.kind in "iu" and dtype != np.int64) or dtype == np.complex64:
         return Apply(f"{dtype_text(dtype)}({{0}})", (part,))
     return part
 
@@ -185,10 +191,10 @@ def elementwise(
     assert isinstance(result, ArrayType)
     name, dtype = primitive.name, result.dtype
     for kind in (*types, result):
-        if kind.dtype.kind not in "biuf" or kind.dtype.itemsize > 8 or kind.dtype == np.float16:
+        if not has_memory(kind):
             raise Refusal(f"numbers of {kind.dtype} have no native form", ADVICE)
-        if not kind.dtype.isnative:
-            raise Refusal("the bytes of an array are not in the order of this machine", ADVICE)
+    if any(kind.dtype.kind == "c" for kind in (*types, result)):
+        return of_complex(name, dtype, parts, types)
     python = all(kind.python for kind in types) and result.python
     special = SPECIAL.get(name)
     if primitive.text.startswith("math."):
@@ -213,6 +219,39 @@ def elementwise(
 
 
 ADVICE = 'use backend="numpy"'
+
+
+def has_memory(kind: ArrayType) -> bool:
+    """Whether Numba knows numbers of this kind: float16 and long double are none of its types."""
+    width = 16 if kind.dtype.kind == "c" else 8
+    is_number = kind.dtype.kind in "biufc" and kind.dtype.itemsize <= width
+    return is_number and kind.dtype != np.float16 and kind.dtype.isnative
+
+
+def of_complex(
+    name: str, dtype: np.dtype[Any], parts: Sequence[Expression], types: Sequence[ArrayType]
+) -> Expression:
+    """What is the same for complex numbers in NumPy, Python and Numba."""
+    if name in ("real", "imag"):
+        return Apply(f"{{0}}.{name}", (parts[0],), ATOM, (ATOM,))
+    if name in ("abs", "absolute"):
+        return reals(dtype, call("abs", parts[0]))
+    if dtype.kind == "c" and name in ("select", "where"):
+        return _select(dtype, parts, types, False)
+    converted = [cast(part, kind.dtype, dtype) for part, kind in zip(parts, types, strict=True)]
+    if dtype.kind == "c" and name in INFIX and INFIX[name][0] in "+-*":
+        return narrowed(infix(*INFIX[name], *converted), dtype)
+    if dtype.kind == "c" and name in ("truediv", "divide"):
+        return narrowed(call("complex_divide", *converted), dtype)
+    if name in ("neg", "negative"):
+        return Apply("-{0}", (converted[0],), UNARY, (UNARY,))
+    if name in ("pos", "positive", "astype", "complex128", "complex64"):
+        return converted[0]
+    if name == "conjugate":
+        return call("np.conj", converted[0])
+    if name == "exp" and dtype == np.complex128:
+        return call("np.exp", converted[0])
+    raise Refusal(f"`{name}` of complex numbers has no native form", ADVICE)
 
 
 def reals(dtype: np.dtype[Any], part: Expression) -> Expression:
@@ -522,6 +561,8 @@ SPECIAL: dict[str, Special] = {
     "astype": _cast,
     "float64": _cast,
     "float32": _cast,
+    "real": _pos,
+    "conjugate": _pos,
     "isclose": _isclose,
     "around": _around,
     "round": _around,

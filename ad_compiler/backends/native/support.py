@@ -2,7 +2,7 @@
 
 What would raise an exception departs instead (`departure.py`): NumPy code then raises it.
 """
-# mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="misc"
+# mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="misc,call-arg"
 # Numba infers the types of these functions, and its decorators have none.
 
 from __future__ import annotations
@@ -13,10 +13,23 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from ad_compiler.backends.native.blas import (
+    multiply_matrices,
+    multiply_vectors,
+    multiply_with_rows,
+    multiply_with_vector,
+    with_strides,
+)
 from ad_compiler.backends.native.departure import Departure
+from ad_compiler.backends.native.elementary import vector_exp as vector_exp
+from ad_compiler.backends.native.elementary import vector_log as vector_log
+from ad_compiler.backends.native.elementary import vector_tanh as vector_tanh
 
 OPTIONS: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 inlined = njit(**OPTIONS)
+in_any_order = njit(
+    **OPTIONS, fastmath={"contract", "nsz", "reassoc"}
+)  # sums that have no order of their own
 
 
 @inlined
@@ -48,6 +61,8 @@ def slice_start(has_start, start, step, n):
 
 @inlined
 def slice_length(first, has_stop, stop, step, n):
+    if step == 0:
+        raise Departure
     if not has_stop:
         stop = -1 if step < 0 else n
     else:
@@ -72,6 +87,13 @@ def turns(start, stop, step):
 @inlined
 def divide(a, b):
     """Python's division of two of its numbers."""
+    if b == 0:
+        raise Departure
+    return a / b
+
+
+@inlined
+def complex_divide(a, b):
     if b == 0:
         raise Departure
     return a / b
@@ -193,6 +215,12 @@ def whole(x):
     if not abs(x) < 9.2e18:
         raise Departure
     return int(x)
+
+
+@in_any_order
+def plus(total, term):
+    """One addition of a sum over elements, as `np.sum`: a loop of them is vectorised."""
+    return total + term
 
 
 @inlined
@@ -327,26 +355,38 @@ def grown(tape, size):
 @inlined
 def product_of_matrices(a, b, out):
     """`out = a @ b`: loops where the call of a library would take longer than they."""
+    product_of_strided_matrices(with_strides(a), with_strides(b), out, 0.0)
+
+
+@inlined
+def add_product_of_matrices(a, b, out):
+    """`out += a @ b`."""
+    product_of_strided_matrices(with_strides(a), with_strides(b), out, 1.0)
+
+
+@in_any_order
+def product_of_strided_matrices(a, b, out, beta):
     rows, columns = out.shape
     inner = a.shape[1]
     if rows * columns * inner > 1000:
-        np.dot(a, b, out)
+        multiply_matrices(a, b, out, beta)
         return
     for i in range(rows):
-        for j in range(columns):
-            out[i, j] = 0.0
+        if beta == 0:
+            for j in range(columns):
+                out[i, j] = 0.0
         for k in range(inner):
             factor = a[i, k]
             for j in range(columns):
                 out[i, j] += factor * b[k, j]
 
 
-@inlined
+@in_any_order
 def product_with_vector(a, b, out):
     """`out = a @ b` of a matrix and a vector."""
     rows, inner = a.shape
     if rows * inner > 2000:
-        np.dot(a, b, out)
+        multiply_with_vector(a, b, out)
         return
     for i in range(rows):
         total = out.dtype.type(0)
@@ -355,10 +395,10 @@ def product_with_vector(a, b, out):
         out[i] = total
 
 
-@inlined
+@in_any_order
 def product_of_vectors(a, b):
     if a.size > 100:
-        return np.dot(a, b)
+        return multiply_vectors(a, b)
     total = a.dtype.type(0)
     for i in range(a.size):
         total += a[i] * b[i]
@@ -379,12 +419,12 @@ def real_modulo_checked(a, b):
     return real_modulo(a, b)
 
 
-@inlined
+@in_any_order
 def product_with_rows(a, b, out):
     """`out = a.T @ b` of a matrix and a vector: the rows of the matrix are added up."""
     inner, rows = a.shape
     if rows * inner > 20000:
-        np.dot(a.T, b, out)
+        multiply_with_rows(a, b, out)
         return
     for i in range(rows):
         out[i] = 0.0
@@ -392,3 +432,96 @@ def product_with_rows(a, b, out):
         factor = b[k]
         for i in range(rows):
             out[i] += a[k, i] * factor
+
+
+@inlined
+def filled(out, numbers):
+    """`np.array` of a list of numbers."""
+    for k in range(len(numbers)):
+        out[k] = numbers[k]
+    return out
+
+
+@inlined
+def filled_rows(out, rows):
+    """`np.array` of a list of tuples of numbers."""
+    for k in range(len(rows)):
+        row = rows[k]
+        for j in range(len(row)):
+            out[k, j] = row[j]
+    return out
+
+
+@inlined
+def stacked_arrays(items):
+    """`np.array` of a list of arrays."""
+    if len(items) == 0:
+        raise Departure
+    out = np.empty((len(items), *items[0].shape), items[0].dtype)
+    for k in range(len(items)):
+        if items[k].shape != items[0].shape:
+            raise Departure
+        out[k] = items[k]
+    return out
+
+
+@inlined
+def concatenated(items):
+    """`np.concatenate` of a list of arrays."""
+    if len(items) == 0:
+        raise Departure
+    rows = 0
+    for item in items:
+        if item.shape[1:] != items[0].shape[1:]:
+            raise Departure
+        rows += item.shape[0]
+    out = np.empty((rows, *items[0].shape[1:]), items[0].dtype)
+    place = 0
+    for item in items:
+        out[place : place + item.shape[0]] = item
+        place += item.shape[0]
+    return out
+
+
+@inlined
+def sum_of_numbers(items, start):
+    result = start
+    for item in items:
+        result += item
+    return result
+
+
+@inlined
+def sum_of_arrays(items):
+    """`sum` of a list of arrays."""
+    if len(items) == 0:
+        raise Departure
+    result = items[0].copy()
+    for k in range(1, len(items)):
+        if items[k].shape != result.shape:
+            raise Departure
+        result += items[k]
+    return result
+
+
+@inlined
+def split_like(items, array):
+    """`array` cut into parts as long as the arrays of a list."""
+    parts = [array[:0].copy() for _ in range(0)]
+    place = 0
+    for item in items:
+        parts.append(array[place : place + item.shape[0]].copy())
+        place += item.shape[0]
+    return parts
+
+
+@inlined
+def sections(array, ends):
+    """`np.split` at the places `ends`."""
+    parts = [array[:0].copy() for _ in range(0)]
+    start = 0
+    for end in ends:
+        parts.append(array[start:end].copy())
+        start = end
+    parts.append(array[start:].copy())
+    return parts

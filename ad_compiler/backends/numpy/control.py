@@ -15,9 +15,10 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ad_compiler.backends.numpy.expressions import Expressions, Precedence
+from ad_compiler.backends.numpy.expressions import Expressions
 from ad_compiler.backends.numpy.names import Names
 from ad_compiler.backends.numpy.plan import Step
+from ad_compiler.backends.numpy.precedence import Precedence
 from ad_compiler.backends.numpy.unbound import handed_on_unbound
 from ad_compiler.ir import UNBOUND, Branch, Loop, Operand, Value
 from ad_compiler.parsing import parse_expression

@@ -36,12 +36,22 @@ from ad_compiler.ir import (
     Statement,
     Value,
     functions_called,
+    modules_of,
+    nodes_in,
 )
 from ad_compiler.rules.indexing import has_repetitions
 
 INDENT = "    "
 UFUNCS = {"add": "np.add", "sub": "np.subtract", "mul": "np.multiply", "truediv": "np.divide"}
 COMMENT_WIDTH = 96
+SCHEDULE = '''\
+def {name}(turns, free):
+    """How far to go before the next state is kept (binomial schedule: Griewank and Walther, 2000)."""
+    rounds = 0
+    while math.comb(free + rounds + 1, free) < turns:
+        rounds += 1
+    return min(math.comb(free + rounds, free), turns - math.comb(free + rounds - 1, free - 1))
+'''
 
 
 def emit(function: Function, pullback: str | None = None) -> str:
@@ -49,16 +59,22 @@ def emit(function: Function, pullback: str | None = None) -> str:
     called = functions_called(function)
     taken = [p.name for p in function.parameters if not isinstance(p.structure, Value)]
     taken += [each.name for each in called]
+    schedule = schedule_of([function, *called])
+    taken += [] if schedule is None else [schedule]
+    taken += [module.split(".")[0] for module in modules_of(function)]
     if pullback is not None:
         taken += [pullback, "pullback"]
     writer = writer_for(function, taken, separate_sections=pullback is not None)
+    writer.printer.schedule = schedule
     plan = writer.names.plan
     lines = [header(function)]
     if function.documentation:
         lines.append(f'{INDENT}"""{function.documentation}"""')
-    for each in called:
-        lines += ["", *[f"{INDENT}{line}".rstrip() for line in emit_called(each, taken)]]
-    if called:
+    inside = [] if schedule is None else [SCHEDULE.format(name=schedule).splitlines()]
+    inside += [emit_called(each, taken, schedule) for each in called]
+    for text in inside:
+        lines += ["", *[f"{INDENT}{line}".rstrip() for line in text]]
+    if inside:
         lines.append("")
     lines += writer.steps(plan.forward, 1)
     if pullback is not None:
@@ -76,6 +92,18 @@ def emit(function: Function, pullback: str | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def schedule_of(functions: list[Function]) -> str | None:
+    """The name of the function that says which states of loops are kept; None where none are."""
+    blocks = [block for function in functions for block in function.blocks]
+    operations = [node for block in blocks for node in nodes_in(block) if isinstance(node, Operation)]
+    if not any(node.primitive.name == "turns_ahead" for node in operations):
+        return None
+    name = "turns_ahead"
+    while any(parameter.name == name for each in functions for parameter in each.parameters):
+        name += "_"
+    return name
+
+
 def writer_for(function: Function, taken: list[str], separate_sections: bool) -> Writer:
     plan = Planner(function).plan()
     names = Names(plan, Memory(plan, function.blocks, separate_sections), taken, separate_sections)
@@ -83,10 +111,11 @@ def writer_for(function: Function, taken: list[str], separate_sections: bool) ->
     return Writer(names, printer_for(plan, names.names))
 
 
-def emit_called(function: Function, taken: list[str]) -> list[str]:
+def emit_called(function: Function, taken: list[str], schedule: str | None) -> list[str]:
     """The lines of a function that is called: what it returns, and, if it is differentiated, its pullback."""
     seeds = [str(seed.access) for seed in function.seed or ()]
     writer = writer_for(function, [*taken, *seeds, "pullback"], separate_sections=True)
+    writer.printer.schedule = schedule
     plan, text = writer.names.plan, writer.printer.text
     results = list(map(text, function.result))
     lines = [header(function), *writer.steps(plan.forward, 1)]
@@ -148,6 +177,7 @@ class Writer:
         self.printer = printer
         self.control = Control(names, printer, self.steps)
         self.commented: set[int] = set()
+        self.current: Statement | None = None  # the statement that the lines around are of
 
     def output(self, operand: Operand) -> str:
         text = self.printer.text(operand)
@@ -156,18 +186,20 @@ class Writer:
     def steps(self, steps: list[Step], depth: int, leaving: Exit | None = None) -> list[str]:
         """The lines of steps; `leaving` says how the turn of a loop that they end is left."""
         lines: list[str] = []
-        current: Statement | None = None
+        around = current = self.current
         for step in steps:
             if leaving is not None and step is not steps[-1] and isinstance(step.node, Branch):
                 assert leaving.tag not in step.node.results, "what leaves a loop is not at the end of a turn"
+            statement = step.statement
+            self.current = current if statement is None else statement
             body = self.step(step, depth, leaving)
             if not body:
                 continue
-            statement = step.statement
-            if statement is not None and (current is None or statement.node is not current.node):
+            if statement is not None and (current is None or is_other(statement, current)):
                 lines += [INDENT * depth + comment for comment in self.comments(step, statement)]
                 current = statement
             lines += body
+        self.current = around
         return lines
 
     def step(self, step: Step, depth: int, leaving: Exit | None) -> list[str]:
@@ -200,6 +232,8 @@ class Writer:
     def comments(self, step: Step, statement: Statement) -> list[str]:
         """The user's comments above a forward statement; what a reverse statement is the derivative of."""
         if step.reverse:
+            if statement.note is not None:
+                return [f"# {statement.note}"] if statement.note else []
             text = f"# d({statement.text})"
             return [text if len(text) <= COMMENT_WIDTH else f"{text[: COMMENT_WIDTH - 4]}...)"]
         found: list[str] = []
@@ -251,6 +285,11 @@ class Writer:
             opposite = self.printer.negative(value, subtracted=True)
             lines.append(f"{place} += {written}" if opposite is None else f"{place} -= {opposite[0]}")
         return lines
+
+
+def is_other(statement: Statement, current: Statement) -> bool:
+    """Whether it is another line of the user's, or is run for another purpose."""
+    return statement.node is not current.node or statement.note != current.note
 
 
 def is_zeros(operand: Operand) -> bool:

@@ -1,44 +1,19 @@
-"""Operations to Python expressions, with the parentheses that precedence needs and no others.
-
->>> Precedence.ADD < Precedence.MULTIPLY
-True
-"""
+"""Operations to Python expressions, with the parentheses that precedence needs and no others."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
 
 from ad_compiler.analysis.types import representative
+from ad_compiler.backends.numpy.precedence import Precedence, Text, quoted
+from ad_compiler.backends.numpy.special_forms import SPECIAL
 from ad_compiler.ir import Branch, Operand, Operation, Pop, Record, Value
 from ad_compiler.rules.notation import Primitive
-from ad_compiler.rules.shapes import normalized_axes, rank_of, shape_of
-
-
-class Precedence(IntEnum):
-    """How tightly an expression binds (The Python Language Reference, section 6.17)."""
-
-    TERNARY = 1
-    OR = 2
-    AND = 3
-    NOT = 4
-    COMPARE = 5
-    BIT_OR = 6
-    BIT_XOR = 7
-    BIT_AND = 8
-    SHIFT = 9
-    ADD = 10
-    MULTIPLY = 11
-    UNARY = 12
-    POWER = 13
-    ATOM = 15
-
-
-Text = tuple[str, Precedence]
+from ad_compiler.rules.shapes import rank_of, shape_of
 
 BINARY: dict[str, tuple[str, Precedence]] = {
     "add": ("+", Precedence.ADD),
@@ -47,7 +22,6 @@ BINARY: dict[str, tuple[str, Precedence]] = {
     "truediv": ("/", Precedence.MULTIPLY),
     "floordiv": ("//", Precedence.MULTIPLY),
     "mod": ("%", Precedence.MULTIPLY),
-    "matmul": ("@", Precedence.MULTIPLY),
     "pow": ("**", Precedence.POWER),
     "and_": ("&", Precedence.BIT_AND),
     "or_": ("|", Precedence.BIT_OR),
@@ -78,6 +52,9 @@ class Expressions:
     ) -> None:
         self.name_of = name_of
         self.is_ours = is_ours
+        self.schedule: str | None = (
+            "turns_ahead"  # what the function is called that says which states are kept
+        )
 
     def text(self, operand: Operand) -> str:
         return self.operand(operand)[0]
@@ -309,14 +286,6 @@ def is_length_of(item: Operand, array: Value, axis: int) -> bool:
     return bool(representative(shape_of(array)[axis]) == item)
 
 
-def quoted(text: object) -> str:
-    """A literal in double quotes where it is a plain string."""
-    written = repr(text)
-    if isinstance(text, str) and written[0] == "'" and '"' not in written:
-        return f'"{written[1:-1]}"'
-    return written
-
-
 def number_text(number: Any) -> Text:
     value = float(number)
     if isinstance(number, np.floating) and not isinstance(number, np.float64):
@@ -326,179 +295,3 @@ def number_text(number: Any) -> Text:
     sign = "-" if math.copysign(1.0, value) < 0 else ""
     names = {math.pi: "np.pi", math.e: "np.e", math.inf: "np.inf"}
     return f"{sign}{names.get(abs(value), repr(abs(value)))}", Precedence.UNARY if sign else Precedence.ATOM
-
-
-def _getitem(printer: Expressions, node: Operation) -> Text:
-    array, index = node.arguments
-    return f"{printer.at_least(array, Precedence.ATOM)}[{printer.index(index)}]", Precedence.ATOM
-
-
-def _select(printer: Expressions, node: Operation) -> Text:
-    condition, x, y = node.arguments
-    if rank_of(node.result) == 0:
-        return printer.choice(condition, x, y)
-    return f"np.where({', '.join(map(printer.text, node.arguments))})", Precedence.ATOM
-
-
-def _length(printer: Expressions, node: Operation) -> Text:
-    array, axis = node.arguments
-    return f"{printer.at_least(array, Precedence.ATOM)}.shape[{axis}]", Precedence.ATOM
-
-
-def _size(printer: Expressions, node: Operation) -> Text:
-    return f"{printer.at_least(node.arguments[0], Precedence.ATOM)}.size", Precedence.ATOM
-
-
-def _transpose(printer: Expressions, node: Operation) -> Text:
-    array, axes = node.arguments
-    if axes is None:
-        return f"{printer.at_least(array, Precedence.ATOM)}.T", Precedence.ATOM
-    return (
-        f"{printer.at_least(array, Precedence.ATOM)}.transpose({', '.join(map(str, axes))})",
-        Precedence.ATOM,
-    )
-
-
-def _reshape(printer: Expressions, node: Operation) -> Text:
-    array, shape = node.arguments
-    text = printer.shape(shape)
-    if text.startswith("(") and node.method and len(shape) > 1:
-        text = text[1:-1]
-    receiver = printer.at_least(array, Precedence.ATOM)
-    return (
-        f"{receiver}.reshape({text})" if node.method else f"np.reshape({receiver}, {text})"
-    ), Precedence.ATOM
-
-
-def _broadcast_to(printer: Expressions, node: Operation) -> Text:
-    array, shape = node.arguments
-    return f"np.broadcast_to({printer.text(array)}, {printer.shape(shape)})", Precedence.ATOM
-
-
-def _expand_dims(printer: Expressions, node: Operation) -> Text:
-    array, axis = node.arguments
-    axes = axis if isinstance(axis, tuple) else (axis,)
-    places = normalized_axes(axes, rank_of(node.result))
-    items = ["None" if i in places else ":" for i in range(max(places) + 1)]
-    if not isinstance(array, Value) or rank_of(array) == 0:
-        return f"np.expand_dims({printer.text(array)}, {printer.text(axis)})", Precedence.ATOM
-    return f"{printer.at_least(array, Precedence.ATOM)}[{', '.join(items)}]", Precedence.ATOM
-
-
-def _not(printer: Expressions, node: Operation) -> Text:
-    return printer.negation(node.arguments[0])
-
-
-def _format(printer: Expressions, node: Operation) -> Text:
-    parts = []
-    for part in node.arguments:
-        if isinstance(part, str):
-            parts.append(repr(part)[1:-1].replace('"', '\\"').replace("{", "{{").replace("}", "}}"))
-            continue
-        operand, conversion, spec = part
-        suffix = f"!{chr(conversion)}" if conversion > 0 else ""
-        parts.append(f"{{{printer.text(operand)}{suffix}{':' + spec if spec else ''}}}")
-    return 'f"' + "".join(parts) + '"', Precedence.ATOM
-
-
-def _assert(printer: Expressions, node: Operation) -> Text:
-    condition, message = node.arguments
-    suffix = "" if message is None else f", {printer.text(message)}"
-    return f"assert {printer.text(condition)}{suffix}", Precedence.TERNARY
-
-
-def _require(printer: Expressions, node: Operation) -> Text:
-    failed, message = node.arguments
-    return f"if {printer.text(failed)}:\n    raise ValueError({printer.text(message)})", Precedence.TERNARY
-
-
-def _raise(printer: Expressions, node: Operation) -> Text:
-    error, *arguments = node.arguments
-    module = "np.linalg." if error is np.linalg.LinAlgError else ""
-    return f"raise {module}{error.__name__}({', '.join(map(printer.text, arguments))})", Precedence.TERNARY
-
-
-def _is_contiguous(printer: Expressions, node: Operation) -> Text:
-    return f"{printer.at_least(node.arguments[0], Precedence.ATOM)}.flags.c_contiguous", Precedence.ATOM
-
-
-def _shares_memory(printer: Expressions, node: Operation) -> Text:
-    return f"np.shares_memory({', '.join(map(printer.text, node.arguments))})", Precedence.ATOM
-
-
-def _print(printer: Expressions, node: Operation) -> Text:
-    arguments, keywords = node.arguments
-    parts = [
-        *map(printer.text, arguments),
-        *(f"{key}={printer.text(item)}" for key, item in keywords.items()),
-    ]
-    return f"print({', '.join(parts)})", Precedence.ATOM
-
-
-def _sum_where_broadcast(printer: Expressions, node: Operation) -> Text:
-    array, count, one, axis, _ = node.arguments
-    summed = f"{printer.at_least(array, Precedence.ATOM)}.sum(axis={axis}, keepdims=True)"
-    condition = f"{printer.at_least(count, Precedence.COMPARE + 1)} == {one}"
-    return (
-        f"{summed} if {condition} else {printer.at_least(array, Precedence.TERNARY + 1)}",
-        Precedence.TERNARY,
-    )
-
-
-def _push(printer: Expressions, node: Operation) -> Text:
-    recorded, values = node.arguments
-    return f"{printer.text(recorded)}.append({printer.text(values)})", Precedence.ATOM
-
-
-def _marked(printer: Expressions, node: Operation) -> Text:
-    return printer.operand(node.arguments[0])
-
-
-def _draw(printer: Expressions, node: Operation) -> Text:
-    generator, method, *_, (positional, keywords) = node.arguments
-    parts = [printer.text(item) for item in positional]
-    parts += [f"{name}={printer.text(item)}" for name, item in keywords.items()]
-    return f"{printer.text(generator)}.{method}({', '.join(parts)})", Precedence.ATOM
-
-
-SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
-    "getitem": _getitem,
-    "select": _select,
-    "length": _length,
-    "size": _size,
-    "transpose": _transpose,
-    "reshape": _reshape,
-    "broadcast_to": _broadcast_to,
-    "expand_dims": _expand_dims,
-    "not": _not,
-    "format": _format,
-    "assert": _assert,
-    "print": _print,
-    "require": _require,
-    "is_contiguous": _is_contiguous,
-    "shares_memory": _shares_memory,
-    "raise": _raise,
-    "tape": lambda printer, node: ("[]", Precedence.ATOM),
-    "tape_copy": lambda printer, node: (f"{printer.text(node.arguments[0])}.copy()", Precedence.ATOM),
-    "push": _push,
-    "marked": _marked,
-    "stopped": _marked,
-    "draw": _draw,
-    "real": lambda printer, node: (
-        f"{printer.at_least(node.arguments[0], Precedence.ATOM)}.real",
-        Precedence.ATOM,
-    ),
-    "imag": lambda printer, node: (
-        f"{printer.at_least(node.arguments[0], Precedence.ATOM)}.imag",
-        Precedence.ATOM,
-    ),
-    "singular_values": lambda printer, node: (
-        f"np.linalg.svd({printer.text(node.arguments[0])}, compute_uv=False)",
-        Precedence.ATOM,
-    ),
-    "part_of": lambda printer, node: (
-        f"{printer.at_least(node.arguments[0], Precedence.ATOM)}[{node.arguments[1]}]",
-        Precedence.ATOM,
-    ),
-    "sum_where_broadcast": _sum_where_broadcast,
-}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ad_compiler.analysis.types import ArrayType, Element, Path, leaves_of
-from ad_compiler.backends.numpy.expressions import SPECIAL, Expressions, Precedence, Text
+from ad_compiler.backends.numpy.expressions import Expressions
+from ad_compiler.backends.numpy.precedence import Precedence, Text
+from ad_compiler.backends.numpy.special_forms import SPECIAL
 from ad_compiler.ir import Operation
 from ad_compiler.rules.lists import element_type
 

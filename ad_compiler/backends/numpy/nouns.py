@@ -62,7 +62,7 @@ def noun(node: Operation, name_of: NameOf) -> str:
     name = node.primitive.name
     if name == "copy" and isinstance(node.arguments[0], Value):
         return noun_of(node.arguments[0], name_of) or "part"
-    return (part_of(node, name_of) if name == "getitem" else None) or NOUNS.get(name, name)
+    return (part_of(node, name_of) if name == "getitem" else None) or NOUNS.get(name, name.rpartition(".")[2])
 
 
 def noun_of(value: Value, name_of: NameOf) -> str | None:

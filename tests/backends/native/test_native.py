@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,7 +33,7 @@ def test_the_gradient_is_that_of_numpy_code() -> None:
     args = RNG.normal(size=3), RNG.normal(size=(5, 3)), RNG.normal(size=5)
     f = grad(loss, (0, 1, 2), backend="numba", cache=False)
     for mine, expected in zip(f(*args), grad(loss, (0, 1, 2))(*args), strict=True):
-        np.testing.assert_allclose(mine, expected, rtol=1e-12)
+        np.testing.assert_allclose(mine, expected, rtol=1e-10, atol=1e-15)
     more = RNG.normal(size=(9, 3)), RNG.normal(size=9)
     np.testing.assert_allclose(f(args[0], *more)[0], grad(loss)(args[0], *more), rtol=1e-12)
     assert "# d(h = np.tanh(X @ w))" in f.native_source
@@ -257,6 +258,38 @@ def test_the_whole_corpus_as_python_loops() -> None:
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     run = subprocess.run([*command, *paths], env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout[-3000:]
+
+
+def test_an_exception_of_a_library_is_that_of_numpy_code() -> None:
+    def f(a, b):
+        return np.sum(np.linalg.solve(a, b) ** 2)
+
+    derivative = native(f, (0, 1))
+    good, singular, b = RNG.normal(size=(3, 3)), np.zeros((3, 3)), RNG.normal(size=3)
+    for args in ((good, b), (good.T, b)):
+        for mine, expected in zip(derivative(*args), grad(f, (0, 1))(*args), strict=True):
+            np.testing.assert_allclose(mine, expected, rtol=1e-12)
+    with pytest.raises(np.linalg.LinAlgError, match="Singular"):
+        derivative(singular, b)
+    with pytest.raises(ValueError, match="mismatch"):
+        derivative(good, b[:2])
+    assert "result = np.ascontiguousarray(np.linalg.solve(a, b), np.float64)" in derivative.native_source
+
+
+def test_a_library_is_called_by_several_threads() -> None:
+    def f(x):
+        y = x
+        for _ in range(5):
+            y = np.sort(y)[::-1] + np.linalg.inv(np.outer(x, x) + np.eye(4)) @ y
+        return np.sum(y * x)
+
+    derivative = native(f)
+    xs = RNG.normal(size=(40, 4))
+    derivative(xs[0])
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(derivative, xs))
+    for x, mine in zip(xs, found, strict=True):
+        np.testing.assert_allclose(mine, grad(f)(x), rtol=1e-12)
 
 
 @pytest.mark.parametrize("again", [0, 3])

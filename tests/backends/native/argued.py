@@ -1,0 +1,28 @@
+"""What may be refused or left to NumPy code under `backend="numba"`, and why: the list can only shrink."""
+
+REFUSED: dict[str, tuple[int, str]] = {
+    "a list that changes its length has no native form": (76, "its items may be of any kind"),
+    "a function that calls itself has no native form": (10, "its tapes would be those of a tree of calls"),
+    "a number that becomes an array has no native form": (1, "a variable of compiled code has one type"),
+    "a list of numbers stands where an array is needed": (1, "an index is made of variables, item by item"),
+    "the step of a slice is not known while compiling": (1, "subscripts are sums of names, not products"),
+    "a np.random.Generator, which has no native form": (11, "a departure would draw its numbers twice"),
+    "a float16": (11, "Numba has no arithmetic of this type on processors"),
+    "a float128": (1, "Numba has no such type"),
+    "a >f8": (1, "Numba has no types of another order of bytes"),
+}
+"""Parts of reasons: in how many tests they may be met, and the argument."""
+
+DEPARTED = {
+    "x[[True, False], [0, 0]]": "a mask joined with an index array has a length known at run time only",
+    "np.einsum('i,i": "an axis that happens to have length 1 is stretched",
+    "a row of unknown length 1 broadcasts": "an axis that happens to have length 1 is stretched",
+    "divided_by_its_own_first_row": "an axis that happens to have length 1 is stretched",
+    "another_length_raises_as_in_python": "the exception is that of NumPy code",
+    "too_few_for_a_star": "the exception is that of NumPy code",
+    "decompositions_that_are_not_differentiable": "the exception is that of NumPy code",
+}
+"""Parts of the names of tests whose answer comes from NumPy code, and the argument."""
+
+AS_PYTHON = {"test_complex.py::test_loops_and_writes": "its loops as Python give NumPy's scalars"}
+"""Parts of the names of tests that only compiled code passes."""
