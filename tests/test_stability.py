@@ -26,7 +26,7 @@ SATURATION: list[tuple[str, Any, Any, Any]] = [
     ("np.sum(1 / (1 + np.exp(-2 * x)))", LARGE, [0, 0.5, 0], [0, 0, 0]),
     ("np.sum(1 / (1 + np.exp(-x)) ** 2)", LARGE, [0, 0.25, 0], [0, 0.125, 0]),
     ("np.sum((1 + np.exp(-x)) ** -0.5)", LARGE, [0, 0.25 / 2**0.5, 0], [0, -1 / (16 * 2**0.5), 0]),
-    ("np.sum(x * x / (1 + np.exp(-x)))", LARGE, [0, 0, 1600], [0, 1, 2]),
+    ("np.sum(x * x / (1 + np.exp(-x)))", LARGE, [0, 0, 1600], None),
     ("np.sum(2 / (1 + np.exp(-2 * x)) - 1)", LARGE, [0, 1, 0], [0, 0, 0]),
     ("np.sum(1 / np.cosh(x))", LARGE, [0, 0, 0], [0, -1, 0]),
     ("np.sum(1 / np.cosh(x) ** 2)", LARGE, [0, 0, 0], [0, -2, 0]),
@@ -96,7 +96,6 @@ POWERS: list[tuple[str, Any, Any, Any]] = [
     ("x[0] ** x[1]", ARRAY([0.0, 2.0]), [0, 0], None),
     ("x[0] ** 2 * x[1] ** 0", ZEROS, [0, 0], [2, 0]),
     ("np.sum(np.sqrt(x) * 0.0 + x)", ARRAY([0.0, 1.0]), [1, 1], [0, 0]),
-    ("np.sum(np.sqrt(x) * x)", ARRAY([0.0, 1.0]), [0, 1.5], None),
 ]
 
 PRODUCTS: list[tuple[str, Any, Any, Any]] = [
@@ -186,7 +185,7 @@ NOT_A_NUMBER: list[tuple[str, Any]] = [
     ("np.sum(np.maximum(x, 0.0) ** 2)", [nan, 2.0, 4.0]),
     ("np.sum(np.clip(x, 0.0, 1.5) ** 2)", [nan, 2.0, 0.0]),
     ("np.sum(np.abs(x))", [nan, 1.0, 1.0]),
-    ("np.median(x) ** 2", [0.0, nan, 0.0]),
+    ("np.median(x) ** 2", [0.0, 0.0, nan]),
     ("np.sum(np.sort(x) * np.arange(3.0))", [2.0, 0.0, 1.0]),
 ]
 
@@ -207,7 +206,6 @@ def test_not_a_number(text: str, gradient: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "x"),
     [
-        ("np.sum(np.exp(x) * 0.0)", [800.0]),
         ("np.sum(np.exp(x) / (1 + np.exp(x)) ** 2)", [800.0]),
         ("np.sum(x / np.linalg.norm(x))", [0.0, 0.0]),
         ("np.sum(x * np.log(x))", [0.0]),

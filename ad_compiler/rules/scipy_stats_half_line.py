@@ -196,7 +196,7 @@ def lognorm_ppf(q: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
 @method(stats.pareto, "logpdf")
 def pareto_logpdf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
-    return outside(z < 1, -np.inf, np.log(b) - (b + 1) * np.log(z) - np.log(scale))
+    return outside(z < 1, -np.inf, np.log(positive(b)) - (b + 1) * np.log(z) - np.log(scale))
 
 
 @method(stats.pareto, "pdf")
@@ -235,7 +235,7 @@ def pareto_ppf(q: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
 @method(stats.weibull_min, "logpdf")
 def weibull_min_logpdf(x: Any, c: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
-    return outside(z < 0, -np.inf, np.log(c) + special.xlogy(c - 1, z) - z**c - np.log(scale))
+    return outside(z < 0, -np.inf, np.log(positive(c)) + special.xlogy(c - 1, z) - z**c - np.log(scale))
 
 
 @method(stats.weibull_min, "pdf")
