@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ad_compiler import grad
+from ad_compiler import grad, value_and_grad
 from tests.helpers import (
     assert_gradient_matches_finite_differences,
     assert_second_derivatives_match_finite_differences,
@@ -480,3 +480,52 @@ def test_parameters_without_a_derivative(expression: str) -> None:
 def test_refused(expression: str) -> None:
     with pytest.raises(SyntaxError, match="instead"):
         grad(function_from_expression(expression, **NAMES))(np.eye(2))
+
+
+# Calls whose parameter x is out of its range for every x in the list.
+OUT_OF_RANGE: list[tuple[str, list[float]]] = [
+    ("norm.pdf(0.3, 0.0, x)", [-0.5, -2.0]),
+    ("norm.cdf(0.3, 0.0, x)", [-0.5, -2.0]),
+    ("norm.ppf(0.3, 0.0, x)", [-0.5, 0.0]),
+    ("cauchy.pdf(0.3, 0.0, x)", [-0.5]),
+    ("laplace.cdf(0.3, 0.0, x)", [-0.5]),
+    ("logistic.pdf(0.3, 0.0, x)", [-0.5]),
+    ("expon.logpdf(0.3, 0.0, x)", [-0.5]),
+    ("halfnorm.logpdf(0.3, 0.0, x)", [-0.5]),
+    ("uniform.pdf(0.3, 0.0, x)", [-0.5]),
+    ("t.logpdf(0.3, x)", [-0.5]),
+    ("gamma.logpdf(0.3, x)", [-0.5, 0.0]),
+    ("chi2.logpdf(0.3, x)", [-0.5]),
+    ("invgamma.logpdf(0.3, x)", [-0.5]),
+    ("lognorm.cdf(0.3, x)", [-0.5]),
+    ("pareto.logpdf(1.3, x)", [-0.5]),
+    ("weibull_min.logpdf(0.3, x)", [-0.5]),
+    ("beta.logpdf(0.3, x, 2.0)", [-0.5]),
+    ("bernoulli.logpmf(1, x)", [1.5]),
+    ("binom.pmf(2, 5, x)", [1.5]),
+    ("geom.logpmf(3, x)", [0.0, 1.5]),
+    ("nbinom.logpmf(2, 3.5, x)", [0.0]),
+]
+
+
+@pytest.mark.parametrize(("call", "places"), OUT_OF_RANGE)
+def test_parameters_out_of_range(call: str, places: list[float]) -> None:
+    """SciPy gives NaN there; so do the formulas, and no gradient looks as if there were a value."""
+    f = function_from_expression(f"stats.{call}", **NAMES)
+    for x in places:
+        with np.errstate(all="ignore"):
+            value, gradient = value_and_grad(f)(x)
+            assert np.isnan(f(x)) and np.isnan(value)
+        assert not np.isfinite(gradient)
+
+
+def test_not_a_number_is_outside_of_no_support() -> None:
+    f = function_from_expression("np.sum(stats.expon.logpdf(x) + stats.gamma.pdf(x, 2.0))", **NAMES)
+    value, gradient = value_and_grad(f)(np.array([np.nan, 1.0]))
+    assert np.isnan(value) and np.isnan(gradient[0])
+
+
+def test_numbers_in_exponentials_do_not_keep_sympy() -> None:
+    """0.3 is a fraction of two large whole numbers, of which polynomials must not be made."""
+    f = function_from_expression("stats.norm.pdf(0.3, 0.0, x)", **NAMES)
+    assert_gradient_matches_finite_differences(f, [1.5])
