@@ -182,6 +182,8 @@ def jacfwd(
     argnums: Argnums = 0,
     has_aux: bool = False,
     *,
+    sparsity: Any = None,
+    check: bool = True,
     backend: str = "numpy",
     **options: bool,
 ) -> Any:
@@ -194,7 +196,7 @@ def jacfwd(
     >>> jacfwd(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
     """
-    return derived(fun, "jacfwd", argnums, has_aux, backend, options)
+    return derived(fun, "jacfwd", argnums, has_aux, backend, options, sparsity, check)
 
 
 def jacrev(
@@ -202,6 +204,8 @@ def jacrev(
     argnums: Argnums = 0,
     has_aux: bool = False,
     *,
+    sparsity: Any = None,
+    check: bool = True,
     backend: str = "numpy",
     **options: bool,
 ) -> Any:
@@ -211,7 +215,7 @@ def jacrev(
     >>> jacrev(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
     """
-    return derived(fun, "jacrev", argnums, has_aux, backend, options)
+    return derived(fun, "jacrev", argnums, has_aux, backend, options, sparsity, check)
 
 
 def jacobian(
@@ -219,6 +223,8 @@ def jacobian(
     argnums: Argnums = 0,
     has_aux: bool = False,
     *,
+    sparsity: Any = None,
+    check: bool = True,
     backend: str = "numpy",
     **options: bool,
 ) -> Any:
@@ -228,7 +234,7 @@ def jacobian(
     >>> jacobian(lambda x: x[1:] * x[:-1])(np.array([1.0, 2.0, 4.0])).tolist()
     [[2.0, 1.0, 0.0], [0.0, 4.0, 2.0]]
     """
-    return derived(fun, "jacobian", argnums, has_aux, backend, options)
+    return derived(fun, "jacobian", argnums, has_aux, backend, options, sparsity, check)
 
 
 def hessian(
@@ -236,6 +242,8 @@ def hessian(
     argnums: Argnums = 0,
     has_aux: bool = False,
     *,
+    sparsity: Any = None,
+    check: bool = True,
     backend: str = "numpy",
     **options: bool,
 ) -> Any:
@@ -247,7 +255,7 @@ def hessian(
     >>> hessian(lambda x: x[0] * x[1] ** 2)(np.array([3.0, 2.0])).tolist()
     [[0.0, 4.0], [4.0, 6.0]]
     """
-    return derived(fun, "hessian", argnums, has_aux, backend, options)
+    return derived(fun, "hessian", argnums, has_aux, backend, options, sparsity, check)
 
 
 def hvp(
@@ -523,7 +531,7 @@ def implicit(
 
     Raises `TypeError` where not just one equation is given, or its arguments are none of the solver's.
     """
-    from ad_compiler.implicit import Implicit
+    from ad_compiler.implicit_functions import Implicit
 
     equations = [each for each in (root, fixed_point) if each is not None]
     if len(equations) != 1:
@@ -532,14 +540,27 @@ def implicit(
 
 
 def derived(
-    fun: Any, kind: Any, argnums: Argnums, has_aux: bool, backend: str, options: dict[str, bool]
+    fun: Any,
+    kind: Any,
+    argnums: Argnums,
+    has_aux: bool,
+    backend: str,
+    options: dict[str, bool],
+    sparsity: Any = None,
+    check: bool = True,
 ) -> Any:
     from ad_compiler.jacobians import Derived
 
     chosen = backend_of(backend, options)
-    if fun is None:
-        return lambda function: Derived(function, kind, argnums, has_aux, chosen)
-    return Derived(fun, kind, argnums, has_aux, chosen)
+
+    def made(function: Any) -> Any:
+        if sparsity is None:
+            return Derived(function, kind, argnums, has_aux, chosen)
+        from ad_compiler.sparse_jacobians import SparseJacobian
+
+        return SparseJacobian(function, kind, argnums, has_aux, sparsity, check, chosen)
+
+    return made if fun is None else made(fun)
 
 
 def decorated(

@@ -66,7 +66,9 @@ def derivative(mode: Mode) -> Handler:
         names = ("fun", "argnums")
         by_name = {"has_aux": False, "of": None, **dict.fromkeys(OPTIONS)}
         given = arguments(context, node, names, positional, keywords, argnums=0, **by_name)
-        return NestedDerivative(given["fun"], mode, given["argnums"], bool(given["has_aux"]), named(given["of"]))
+        return NestedDerivative(
+            given["fun"], mode, given["argnums"], bool(given["has_aux"]), named(given["of"])
+        )
 
     return handler
 

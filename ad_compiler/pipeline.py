@@ -64,6 +64,7 @@ from ad_compiler.transforms.hoist import hoist_from_directions
 from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in
 from ad_compiler.transforms.norms import find_norms
 from ad_compiler.transforms.protect import protect_views
+from ad_compiler.transforms.roots import find_roots
 from ad_compiler.transforms.share import share, share_sweeps
 from ad_compiler.transforms.tape import record
 from ad_compiler.transforms.templates import use_current
@@ -151,7 +152,7 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
     inputs = list(values_in(lowered.differentiated))
     if inputs:
         check_hooks(function, inputs)
-        function.shortcuts = find_gates(lowered, inputs)
+        function.shortcuts = find_gates(lowered, inputs) | find_roots(function.forward)
         if request.mode != "jvp":
             function.shortcuts |= find_norms(function.forward)
         derive(request, source, lowered)

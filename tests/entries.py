@@ -33,8 +33,8 @@ from tests import (
 )
 from tests.helpers import function_from_expression, generator, random_array
 
-linalg, signal, special, stats = (
-    test_rules_scipy.NAMES[name] for name in ("linalg", "signal", "special", "stats")
+interpolate, linalg, signal, special, stats = (
+    test_rules_scipy.NAMES[name] for name in ("interpolate", "linalg", "signal", "special", "stats")
 )
 
 Shape = tuple[int, ...]
@@ -129,6 +129,7 @@ NAMESPACE: dict[str, Any] = {
     **test_rules_scipy.NAMES,
     **test_rules_surface.FUNCTIONS,
     "sliding_window_view": sliding_window_view,
+    "knots": np.array([0.0, 0.5, 1.3, 2.0, 3.1]),
     **{f.__name__: f for f in (spd, sym, copied, filled_diagonal, put, put_along_axis, put_mask, halved)},
 }
 
@@ -222,6 +223,20 @@ OWN: dict[Any, Call] = {
     linalg.svd: Call("linalg.svd(x)[1] * linalg.svd(x)[0][0] ** 2", MATRIX),
     linalg.eigh: Call("linalg.eigh(sym(x))[1] ** 2 * linalg.eigh(sym(x))[0]", MATRIX),
     linalg.qr: Call("linalg.qr(x)[0][0] * linalg.qr(x)[1][0]", MATRIX),
+    **{
+        getattr(interpolate, text.partition("(")[0]): Call(
+            f"interpolate.{text}", ((3,), (5,), (5,)), ((0.1, 2.9), (-2.0, 2.0), (-2.0, 2.0))
+        )
+        for text in (
+            "CubicSpline(knots, y)(x)",
+            "PchipInterpolator(knots, y)(x)",
+            "CubicHermiteSpline(knots, y, z)(x)",
+            "BSpline(np.arange(9.0), y, 3)(x + 3)",
+            "interp1d(knots, y)(x)",
+            "RegularGridInterpolator((knots,), y)((x,))",
+            "interpn((knots, knots), np.outer(y, z), np.stack([x, x[::-1]], -1))",
+        )
+    },
     signal.oaconvolve: Call("signal.oaconvolve(x, y)", ((5,), (3,))),
     stats.multivariate_normal.logpdf: Call(
         "stats.multivariate_normal.logpdf(x, y, spd(z))", ((3, 2), (2,), (2, 2))

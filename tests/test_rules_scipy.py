@@ -19,7 +19,7 @@ from tests.helpers import (
 )
 
 scipy = pytest.importorskip("scipy")
-from scipy import linalg, ndimage, signal, special, stats  # noqa: E402
+from scipy import interpolate, linalg, ndimage, signal, special, stats  # noqa: E402
 
 NAMES: dict[str, Any] = {
     "special": special,
@@ -27,6 +27,7 @@ NAMES: dict[str, Any] = {
     "signal": signal,
     "stats": stats,
     "ndimage": ndimage,
+    "interpolate": interpolate,
 }
 Shape = tuple[int, ...]
 

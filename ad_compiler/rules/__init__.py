@@ -99,6 +99,7 @@ OF_SCIPY = (
     "scipy_factors",
     "scipy_matrix_functions",
     "scipy_signal",
+    "scipy_interpolate",
     "scipy_stats",
     "scipy_stats_half_line",
     "scipy_stats_intervals",

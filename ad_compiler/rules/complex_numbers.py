@@ -55,7 +55,7 @@ OWN = names(
     """
     abs absolute real imag conjugate angle norm var std fft ifft rfft irfft fftn ifftn rfftn irfftn fft2
     ifft2 rfft2 irfft2 hfft ihfft fftshift ifftshift cholesky eigh eigvalsh qr svd singular_values
-    slogdet pinv lstsq
+    slogdet pinv lstsq squared_norm squared_deviation squared_magnitude
     """
 )
 

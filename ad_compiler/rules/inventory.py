@@ -144,7 +144,13 @@ REFUSALS: list[tuple[str, str, str]] = [
 ]
 """Names, the reason, the advice."""
 
-CONSTANT = [np.tril_indices, np.triu_indices, np.tril_indices_from, np.triu_indices_from, np.diag_indices]
+CONSTANT: list[Any] = [
+    np.tril_indices,
+    np.triu_indices,
+    np.tril_indices_from,
+    np.triu_indices_from,
+    np.diag_indices,
+]
 CONSTANT += [
     np.diag_indices_from,
     np.unravel_index,

@@ -4,7 +4,7 @@ The derivative of a function `f` of a matrix in a direction is a block of `f` of
 [0, a]])`, and its transpose is the derivative at the transposed matrix. Sources: Higham, Functions of
 Matrices (2008), sections 3.2 and 3.4; Najfeld and Havel, Derivatives of the matrix exponential and their
 computation (1995); for Lyapunov and Sylvester equations Giles, An extended collection of matrix derivative
-results (2008). `scipy.linalg.expm_frechet` is not used: for small matrices it is slower than the block, and it
+results (2008). `scipy.linalg.expm_frechet` is not used: of small matrices it is slower, and it
 raises where a number is not one.
 """
 

@@ -76,7 +76,7 @@ def norm_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.norm, "isf")
 def norm_isf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc - scale * special.ndtri(q)
+    return loc - scale * special.ndtri(double(q))
 
 
 @method(stats.multivariate_normal, "logpdf")
@@ -132,7 +132,7 @@ def t_logsf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.t, "ppf")
 def t_ppf(q: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * special.stdtrit(df, q)
+    return loc + scale * special.stdtrit(df, double(q))
 
 
 @method(stats.cauchy, "logpdf")
@@ -169,12 +169,12 @@ def cauchy_logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.cauchy, "ppf")
 def cauchy_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * np.tan(np.pi * (q - 0.5))
+    return loc + scale * np.tan(np.pi * (double(q) - 0.5))
 
 
 @method(stats.cauchy, "isf")
 def cauchy_isf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * np.tan(np.pi * (0.5 - q))
+    return loc + scale * np.tan(np.pi * (0.5 - double(q)))
 
 
 @method(stats.laplace, "logpdf")
@@ -233,12 +233,12 @@ def logistic_logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.logistic, "ppf")
 def logistic_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * special.logit(q)
+    return loc + scale * special.logit(double(q))
 
 
 @method(stats.logistic, "isf")
 def logistic_isf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc - scale * special.logit(q)
+    return loc - scale * special.logit(double(q))
 
 
 @method(stats.gumbel_r, "logpdf")
@@ -274,7 +274,7 @@ def gumbel_r_logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.gumbel_r, "ppf")
 def gumbel_r_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc - scale * np.log(-np.log(q))
+    return loc - scale * np.log(-np.log(double(q)))
 
 
 @method(stats.gumbel_l, "logpdf")
@@ -309,7 +309,7 @@ def gumbel_l_logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.gumbel_l, "ppf")
 def gumbel_l_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * np.log(-np.log1p(-q))
+    return loc + scale * np.log(-np.log1p(-double(q)))
 
 
 @method(stats.gennorm, "logpdf")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
+from ad_compiler.rules.scipy_precision import double
 from ad_compiler.rules.scipy_stats import HALF_LOG_TWO_PI, method, outside, standard
 
 
@@ -51,12 +52,12 @@ def expon_logcdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.expon, "ppf")
 def expon_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc - scale * np.log1p(-q)
+    return loc - scale * np.log1p(-double(q))
 
 
 @method(stats.expon, "isf")
 def expon_isf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc - scale * np.log(q)
+    return loc - scale * np.log(double(q))
 
 
 @method(stats.gamma, "logpdf")
@@ -94,7 +95,7 @@ def gamma_logsf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.gamma, "ppf")
 def gamma_ppf(q: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * special.gammaincinv(a, q)
+    return loc + scale * special.gammaincinv(a, double(q))
 
 
 @method(stats.chi2, "logpdf")
@@ -187,7 +188,7 @@ def lognorm_logsf(x: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.lognorm, "ppf")
 def lognorm_ppf(q: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * np.exp(s * special.ndtri(q))
+    return loc + scale * np.exp(s * special.ndtri(double(q)))
 
 
 @method(stats.pareto, "logpdf")
@@ -226,7 +227,7 @@ def pareto_logcdf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.pareto, "ppf")
 def pareto_ppf(q: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * np.exp(-np.log1p(-q) / b)
+    return loc + scale * np.exp(-np.log1p(-double(q)) / b)
 
 
 @method(stats.weibull_min, "logpdf")
@@ -260,7 +261,7 @@ def weibull_min_logsf(x: Any, c: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.weibull_min, "ppf")
 def weibull_min_ppf(q: Any, c: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * (-np.log1p(-q)) ** (1 / c)
+    return loc + scale * (-np.log1p(-double(q))) ** (1 / c)
 
 
 @method(stats.halfnorm, "logpdf")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
+from ad_compiler.rules.scipy_precision import double
 from ad_compiler.rules.scipy_stats import HALF_LOG_TWO_PI, method, outside, standard
 
 
@@ -48,7 +49,7 @@ def beta_logsf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.beta, "ppf")
 def beta_ppf(q: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * special.betaincinv(a, b, q)
+    return loc + scale * special.betaincinv(a, b, double(q))
 
 
 @method(stats.uniform, "logpdf")
@@ -70,12 +71,12 @@ def uniform_cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.uniform, "sf")
 def uniform_sf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.clip((loc + scale - x) / scale, 0.0, 1.0)
+    return np.clip(1 - standard(x, loc, scale), 0.0, 1.0)
 
 
 @method(stats.uniform, "ppf")
 def uniform_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * q
+    return loc + scale * double(q)
 
 
 def log_difference(p: Any, q: Any) -> Any:

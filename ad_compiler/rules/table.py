@@ -19,7 +19,7 @@ from ad_compiler.rules.notation import expansions, registry, replaced
 from ad_compiler.rules.peers import DIFFERENTIATED, VERSIONS
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
-OF_SCIPY = ("scipy.special", "scipy.linalg", "scipy.signal", "scipy.ndimage")
+OF_SCIPY = ("scipy.special", "scipy.linalg", "scipy.signal", "scipy.ndimage", "scipy.interpolate")
 OTHERS = (
     "scipy.stats",
     "scipy.fft",
@@ -84,7 +84,10 @@ def kind_text(function: Any) -> str:
 
 
 # What is written out in functions of which one takes real numbers only.
-OF_REAL_NUMBERS = complex_numbers.names("amax amin clip divmod max min modf poly ptp sort")
+OF_REAL_NUMBERS = complex_numbers.names(
+    "amax amin clip divmod max min modf poly ptp sort BSpline CubicHermiteSpline CubicSpline "
+    "PchipInterpolator RegularGridInterpolator interp1d interpn"
+)
 
 
 def is_complex_too(function: Any) -> str:

@@ -160,10 +160,12 @@ class ReverseSweep:
                 continue
             name_cotangent(node.result, cotangent)
             shortcut = self.shortcuts.get(node.result)
-            if shortcut is not None:
-                self.shortcut(shortcut, cotangent, cotangents)
-            else:
+            if shortcut is None:
                 self.operation(node, cotangent, cotangents)
+            elif shortcut.definition is not None:
+                self.operation(shortcut.definition, cotangent, cotangents)
+            else:
+                self.shortcut(shortcut, cotangent, cotangents)
 
     def operation(self, node: Operation, cotangent: Operand, cotangents: Cotangents) -> None:
         """The contributions of one operation to the cotangents of its arguments."""

@@ -201,6 +201,8 @@ class ForwardSweep:
         primitive = node.primitive
         check_complex(node, self.active)
         shortcut = self.shortcuts.get(node.result)
+        if shortcut is not None and shortcut.definition is not None:
+            return push_definition(self, shortcut.definition)
         if shortcut is not None:
             wanted = [self.has_tangent(argument) for argument in shortcut.inputs]
             partials = apply_shortcut(self.context, shortcut, positions(wanted))

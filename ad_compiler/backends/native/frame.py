@@ -30,7 +30,7 @@ from ad_compiler.rules.shapes import type_of
 
 Extents = tuple[Affine, ...]
 RESERVED = frozenset(
-    [*keyword.kwlist, "np", "math", "time", "scipy", "njit", "objmode", "Departure"]
+    [*keyword.kwlist, "np", "math", "time", "scipy", "njit", "objmode", "Departure", "of_kind"]
     + ["abs", "min", "max", "range", "int", "complex"]
 )
 SUBSCRIPTS = "ijklpqrs"

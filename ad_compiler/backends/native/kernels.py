@@ -88,6 +88,7 @@ HELPERS = frozenset(
         "split_like",
         "sections",
         "product_of_matrices",
+        "add_product_of_matrices",
         "product_with_vector",
         "product_with_rows",
         "product_of_vectors",
@@ -218,19 +219,19 @@ def module(functions: list[str], options: str, library: dict[str, str], modules:
     lines.append("import numpy as np")
     lines += [f"import {module}" for module in sorted(modules)]
     lines.append(f"from numba import njit{', objmode' if calls else ''}")
-    if "Departure" in text:
-        lines += ["", "from ad_compiler.backends.native.departure import Departure"]
+    departing = [name for name in ("Departure", "of_kind") if re.search(rf"\b{name}\b", text)]
+    if departing:
+        lines += ["", f"from ad_compiler.backends.native.departure import {', '.join(departing)}"]
     if helpers:
         listed = ", ".join(helpers)
         head = "from ad_compiler.backends.native.support import "
-        lines += ["" if "Departure" not in text else None, f"{head}{listed}"]  # type: ignore[list-item]
+        lines += [*([] if departing else [""]), f"{head}{listed}"]
         if len(head) + len(listed) > 110:
             lines[-1] = head + "(\n" + "".join(f"    {each},\n" for each in helpers) + ")"
-    kept = [line for line in lines if line is not None]
     heads = [*(["@njit"] * len(calls)), *([f"@njit({options})"] * len(functions))]
     pairs = zip(heads, [*calls, *functions], strict=True)
     decorated = "\n\n".join(f"\n{head}\n{each}".rstrip("\n") for head, each in pairs)
-    return "\n".join(kept) + "\n\n" + decorated + "\n"
+    return "\n".join(lines) + "\n\n" + decorated + "\n"
 
 
 def parameters_of(text: str) -> list[str]:

@@ -78,7 +78,7 @@ def call(frame: Frame, elements: Elements, node: Operation) -> None:
     printer = CallText(frame, elements)
     text = printer.operation(node)[0]
     if node.primitive.module is not None:
-        body = foreign_body(text, node.primitive.text, kinds[0])
+        body = foreign_body(text, kinds[0])
     else:
         body = function_body(text, kinds, isinstance(kind, TupleType))
     function = f"({', '.join(printer.given.values())}):\n{body}"
@@ -108,21 +108,12 @@ def function_body(text: str, kinds: tuple[ArrayType, ...], several: bool) -> str
     return "\n".join([*lines, f"    return {', '.join(names)}", ""])
 
 
-def foreign_body(text: str, called: str, kind: ArrayType) -> str:
+def foreign_body(text: str, kind: ArrayType) -> str:
     """The call of a function with a rule of the user's: what it gives is compared, and may be a view."""
-    dtype = scalars.dtype_text(kind.dtype)
-    classes = {"float64": "float", "complex128": "complex", "int64": "(int, np.integer)"}
-    wrong = (
-        f"result.dtype != {dtype}"
-        if kind.rank
-        else f"not isinstance(result, {classes.get(str(kind.dtype), dtype)})"
-    )
+    made = f"of_kind({text}, {scalars.dtype_text(kind.dtype)}, {kind.rank})"
     return (
         f'    with objmode(result="{type_text(kind)}"):\n'
-        f"        result = {text}\n"
-        f"        if {wrong}:\n"
-        f'            raise TypeError("{called}")\n'
-        f"        result = {f'np.array(result, {dtype})' if kind.rank else converted('result', kind)}\n"
+        f"        result = {made if kind.rank else converted(made, kind)}\n"
         "    return result\n"
     )
 

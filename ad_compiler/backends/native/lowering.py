@@ -14,6 +14,7 @@ from ad_compiler.backends.native import joining, library, lists, products, reduc
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import remove_aliases
 from ad_compiler.backends.native.arranging import arrange
+from ad_compiler.backends.native.clearing import clear
 from ad_compiler.backends.native.contracting import Contractor
 from ad_compiler.backends.native.elements import Elements, affine, sum_of_names
 from ad_compiler.backends.native.extents import find_extents
@@ -37,6 +38,7 @@ from ad_compiler.backends.native.nests import (
     text_of,
 )
 from ad_compiler.backends.native.planning import UPDATES, Writes, is_plain_reshape
+from ad_compiler.backends.native.preaccumulating import Preaccumulator
 from ad_compiler.backends.native.tapes import Tapes
 from ad_compiler.backends.native.tapes import names as names_of
 from ad_compiler.backends.native.updates import update
@@ -149,7 +151,10 @@ class Lowering:
             lowered.results, lowered.gradients = outputs[:count], outputs[count:]
             Contractor(sweeps, self.dtypes(sweeps), frame.fresh, frame.length_of).run()
             Gatherer(sweeps, outputs, frame.require_nonnegative).run()
+            Preaccumulator(sweeps, outputs, frame.fresh).run()
             fuse(sweeps, outputs)
+            for sweep in sweeps:
+                clear(sweep)
             hoist(sweeps, frame.made_in_loops, outputs)
             for sweep in sweeps:
                 vectorise(sweep)

@@ -2,7 +2,7 @@
 
 What would raise an exception departs instead (`departure.py`): NumPy code then raises it.
 """
-# mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="misc"
+# mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="misc,call-arg"
 # Numba infers the types of these functions, and its decorators have none.
 
 from __future__ import annotations
@@ -360,19 +360,26 @@ def grown(tape, size):
 @inlined
 def product_of_matrices(a, b, out):
     """`out = a @ b`: loops where the call of a library would take longer than they."""
-    product_of_strided_matrices(with_strides(a), with_strides(b), out)
+    product_of_strided_matrices(with_strides(a), with_strides(b), out, 0.0)
+
+
+@inlined
+def add_product_of_matrices(a, b, out):
+    """`out += a @ b`."""
+    product_of_strided_matrices(with_strides(a), with_strides(b), out, 1.0)
 
 
 @in_any_order
-def product_of_strided_matrices(a, b, out):
+def product_of_strided_matrices(a, b, out, beta):
     rows, columns = out.shape
     inner = a.shape[1]
     if rows * columns * inner > 1000:
-        multiply_matrices(a, b, out)
+        multiply_matrices(a, b, out, beta)
         return
     for i in range(rows):
-        for j in range(columns):
-            out[i, j] = 0.0
+        if beta == 0:
+            for j in range(columns):
+                out[i, j] = 0.0
         for k in range(inner):
             factor = a[i, k]
             for j in range(columns):

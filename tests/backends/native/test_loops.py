@@ -192,3 +192,52 @@ def test_arrays_that_turns_hand_on() -> None:
         return total + np.sum(p)
 
     against_numpy(chain, random(3, 3), random(3) + 2)
+
+
+def pendulum(angle: Any, speed: Any, length: Any, steps: Any) -> Any:
+    for _ in range(steps):
+        half = speed - 0.05 / length * np.sin(angle)
+        angle = angle + 0.1 * half
+        speed = half - 0.05 / length * np.sin(angle)
+    return angle * speed + angle
+
+
+def logistic_map(x: Any, r: Any, steps: Any) -> Any:
+    total = 0.0
+    for _ in range(steps):
+        total = total + x * x
+        x = r * x * (1 - x)
+    return total + x
+
+
+def largest_of_turns(x: Any, r: Any, steps: Any) -> Any:
+    for _ in range(steps):
+        x = max(r * x * (1 - x), 0.3)
+    return x
+
+
+def unlike_turns(x: Any, r: Any, steps: Any) -> Any:
+    for n in range(steps):
+        x = r * x * (1 - x) + n * x / 100
+    return x
+
+
+@pytest.mark.parametrize(
+    ("f", "args", "is_rewritten"),
+    [
+        (pendulum, (0.5, 0.1, 1.3), True),
+        (logistic_map, (0.3, 2.9), True),
+        (largest_of_turns, (0.2, 2.1), False),
+        (unlike_turns, (0.2, 2.1), False),
+    ],
+)
+def test_the_derivative_of_a_turn(f: Function, args: tuple[float, ...], is_rewritten: bool) -> None:
+    argnums = tuple(range(len(args)))
+    native = value_and_grad(f, argnums, backend="numba", cache=False)
+    for steps in (0, 1, 2, 9):
+        value, gradients = native(*args, steps)
+        expected_value, expected = value_and_grad(f, argnums)(*args, steps)
+        assert value == pytest.approx(expected_value, rel=1e-12)
+        np.testing.assert_allclose(gradients, expected, rtol=1e-11)
+    assert ("# the derivative of this turn" in native.native_source) is is_rewritten
+    native.native(*args, 9)
