@@ -140,6 +140,7 @@ def test_text() -> None:
 from numba import njit
 
 from ad_compiler.backends.native.departure import Departure
+from ad_compiler.backends.native.support import plus, vector_tanh
 
 
 @njit(error_model="numpy", no_cfunc_wrapper=True)
@@ -152,9 +153,9 @@ def scalar_jvp(x, x_dot):
     total_1 = 0.0
     total_2 = 0.0
     for i in range(x_dot_0):
-        tanh = np.tanh(x[i])
-        total_1 += tanh * x[i]
-        total_2 += x[i] * ((1.0 - tanh * tanh) * x_dot[i]) + tanh * x_dot[i]
+        tanh = vector_tanh(x[i])
+        total_1 = plus(total_1, tanh * x[i])
+        total_2 = plus(total_2, x[i] * ((1.0 - tanh * tanh) * x_dot[i]) + tanh * x_dot[i])
     return (total_1, total_2)
 """
     )
