@@ -102,8 +102,7 @@ def is_sum_of_squares(operand: Operand) -> bool:
         return all(map(is_sum_of_squares, arguments))
     if name in _PRODUCTS:
         return any(
-            is_positive(number) and is_sum_of_squares(other)
-            for number, other in (arguments, arguments[::-1])
+            is_positive(number) and is_sum_of_squares(other) for number, other in (arguments, arguments[::-1])
         )
     if name in _QUOTIENTS:
         return is_positive(arguments[1]) and is_sum_of_squares(arguments[0])
