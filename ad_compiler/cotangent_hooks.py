@@ -134,6 +134,7 @@ class Hook:
     name: str
     bar: str | None
     names: dict[str, Operand]
+    is_done: bool = False  # the body stands in the reverse sweep, over which forward mode goes
 
     def __post_init__(self) -> None:
         self.values = values_closed(self.names)
@@ -206,7 +207,7 @@ class Still:
     def inline_in(
         self, context: Context, node: ast.AST, arguments: list[Operand], needs: dict[str, Operand]
     ) -> Operand:
-        if self.hook.replaces:
+        if self.hook.replaces and not self.hook.is_done:
             raise Refusal(
                 "this hook replaces a cotangent, and in forward mode there are none",
                 "use reverse mode, or give the function a rule of its own: `custom_jvp`",

@@ -13,17 +13,17 @@ program, with the derivatives in it inlined. So a Jacobian has a source, and can
 
 Forward mode makes the columns, reverse mode the rows (Griewank and Walther, Evaluating Derivatives (2008),
 sections 3.1 and 3.2). What does not depend on the direction is computed in front of the loop
-(`transforms.hoist_directions`), and the loop is done for all directions at once, or for a block of them
+(`transforms.hoist`), and the loop is done for all directions at once, or for a block of them
 (`transforms.batch_directions`); how many, the sizes in a call decide (`blocks`).
 """
 
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
-import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -41,8 +41,8 @@ from ad_compiler.ir import Operand, Operation, Record, Value
 from ad_compiler.making import checked_argnums, derivative_of, name_of_argument
 from ad_compiler.nested import ElementByElement, Held, NestedDerivative, OneArray, name_of, signature_of
 from ad_compiler.pipeline import NUMPY, Backend, Request
-from ad_compiler.products import Products
-from ad_compiler.ready import kinds_of, remember
+from ad_compiler.products import Products, is_real
+from ad_compiler.ready import kinds_of
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import is_complex, rank_of, type_of
 
@@ -80,8 +80,13 @@ class Text:
         parameters = [*self.arguments, *(["vector"] if self.kind == "hvp" else [])]
         body: Callable[[], list[str]] = getattr(self, f"{self.kind}_lines")
         lines = [f'"""{what[self.kind]}"""', *body()]
-        head = f"def {self.name}_{self.kind}({', '.join(parameters)}):"
+        head = f"def {self.title}({', '.join(parameters)}):"
         return "\n".join([head, *(f"{INDENT}{line}" for line in lines)]) + "\n"
+
+    @property
+    def title(self) -> str:
+        """The name of the program."""
+        return f"{self.name}_{self.kind}"
 
     @property
     def call(self) -> str:
@@ -313,96 +318,128 @@ class Derived:
         self.has_aux = has_aux
         self.backend = backend
         self.__name__ = name_of(fun)
-        self.__signature__ = signature_of(fun)
-        self._names = list(self.__signature__.parameters)
+        self.__signature__ = self._signature = signature_of(fun)
+        self._names = list(self._signature.parameters)
+        kinds = {parameter.kind for parameter in self._signature.parameters.values()}
+        self._starred = bool(kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD})
+        self._plain = kinds <= {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
         if kind == "hvp":
             vector = inspect.Parameter("vector", inspect.Parameter.POSITIONAL_OR_KEYWORD)
             listed = list(self.__signature__.parameters.values())
             named = [each for each in listed if each.kind is each.KEYWORD_ONLY]
             plain = [each.replace(default=each.empty) for each in listed if each not in named]
             self.__signature__ = inspect.Signature([*plain, vector, *named])
-        self._made: dict[tuple[Text, int | None], Derivative] = {}  # for so many directions at once
+        self._made: dict[tuple[Text, int | None, Backend], Derivative] = {}  # for so many directions at once
         self._blocks: dict[Any, int | None] = {}
-        self._products: dict[Derivative, Products] = {}
+        self._ready: dict[Any, Derivative | Products] = {}  # the programs of arguments of these sizes
+        self._products: dict[Text, Products] = {}
         self._newest: Derivative | Products | None = None
-        self._ready: dict[Any, Derivative | Products] = {}  # for arguments of these kinds, given by position
         numbers = checked_argnums(argnums)
         self.chosen = tuple(name_of_argument(self._names, number, fun) for number in numbers)
         if not self.chosen or len(set(self.chosen)) != len(self.chosen):
             raise ValueError(f"argnums {argnums!r} must name at least one argument, and none twice")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        kinds = None if kwargs else kinds_of(args)
-        ready = self._ready.get(kinds)
-        if ready is not None:
-            self._newest = ready
-            return ready(*args)
         derivative, positional, keywords = self.prepared(args, kwargs)
-        as_given = len(positional) == len(args) and all(map(operator.is_, positional, args))
-        if as_given and not keywords:
-            remember(self._ready, kinds, derivative)
         return derivative(*positional, **keywords)
 
     def prepared(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Derivative | Products, Sequence[Any], dict[str, Any]]:
         """The program for these arguments, and how they are given to it."""
-        args, vectors = (args[:-1], args[-1:]) if self.kind == "hvp" else (args, ())
-        bound = inspect.signature(self.primal).bind(*args, **kwargs)
-        bound.apply_defaults()
-        given = dict(bound.arguments)
         if self.kind == "hvp":
-            self.check_parameters()
-            vector = self.checked_vector(given, *vectors)
-            self._newest = derivative_of(self.primal, "hvp", self.argnums, self.has_aux, backend=self.backend)
-            return self._newest, [*bound.args, vector], bound.kwargs
-        derivative = self.made_for(given)
-        if self.kind in OF_PRODUCTS and not bound.kwargs:
-            products = self.products_for(derivative, given)
-            if products is not None:
-                self._newest = products
-                return products, bound.args, {}
-        if self.kind in WITH_DIRECTIONS and self.backend.name == "numpy":
-            derivative = self.made_for(given, self.block_for(derivative, given))
-        self._newest = derivative
+            return self.prepared_product(args[:-1], args[-1:], kwargs)
+        key = sizes_of(args) if self._plain and not kwargs else None
+        if key in self._ready:
+            self._newest = derivative = self._ready[key]
+            return derivative, args, {}
+        given = self.bound(args, kwargs)
+        self._newest = derivative = self.whole_or_products(given)
+        if key is not None and len(args) == len(self._names):
+            self._ready[key] = derivative
         return derivative, list(given.values()), {}
 
-    def products_for(self, derivative: Derivative, given: dict[str, Any]) -> Products | None:
-        """What is made of products, where the derivatives that are read as a part of it are refused."""
-        if derivative not in self._products:
-            try:
-                derivative.source_for(*given.values())
-                return None
-            except Unsupported as error:
-                if not str(error.filename).startswith("<ad_compiler"):
-                    raise
-                refusal = error
+    def whole_or_products(self, given: dict[str, Any]) -> Derivative | Products:
+        """The program; products, where derivatives that are read as a part of it are refused."""
+        text = self.text_for(given)
+        if text in self._products:
+            return self._products[text]
+        try:
+            block = self.block_for(given) if self.kind in WITH_DIRECTIONS else 1
+            derivative = self.made_for(given, block)
+            if self.kind in OF_PRODUCTS:
+                derivative.program_for(*given.values())
+            return derivative
+        except Unsupported as error:
+            in_generated = str(error.filename).startswith("<ad_compiler")
+            if self.kind not in OF_PRODUCTS or not self._plain or not in_generated:
+                raise
             columns = None
             if self.kind == "jacobian":
                 columns = Derived(self.primal, "jacfwd", self.argnums, self.has_aux, self.backend)
             places = [self._names.index(name) for name in self.chosen]
-            self._products[derivative] = Products(
-                self.primal, self.kind, self.argnums, places, self.has_aux, self.backend, refusal, columns
-            )
-        return self._products[derivative]
+            options = (self.has_aux, self.backend, error, columns)
+            self._products[text] = Products(self.primal, self.kind, self.argnums, places, *options)
+        return self._products[text]
 
-    def block_for(self, derivative: Derivative, given: dict[str, Any]) -> int | None:
-        """How many directions at once, for arguments of these sizes."""
-        shapes = tuple(shapes_in(tuple(given.values())))
-        known = self._blocks.get((derivative, shapes), 0)
-        if known != 0:
-            return known
-        program = derivative.program_for(*given.values())
-        count = max(np.size(given[name]) for name in self.chosen)
-        size = block_size(program.lowered.batched, program.function.parameters, given, count)
-        self._blocks[derivative, shapes] = size
-        return size
+    @functools.cached_property
+    def product(self) -> Derivative:
+        """What computes the product of a Hessian with a vector."""
+        self.check_parameters()
+        return derivative_of(self.primal, "hvp", self.argnums, self.has_aux, backend=self.backend)
+
+    def prepared_product(
+        self, args: tuple[Any, ...], vectors: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Derivative | Products, Sequence[Any], dict[str, Any]]:
+        """The same, for the product of a Hessian with a vector, which is a mode of its own."""
+        product = self.product
+        self._newest = product
+        if self._plain and not kwargs and len(args) == len(self._names):
+            vector = self.checked_vector(dict(zip(self._names, args, strict=True)), *vectors)
+            return product, [*args, vector], {}
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        vector = self.checked_vector(dict(bound.arguments), *vectors)
+        return product, [*bound.args, vector], bound.kwargs
+
+    def bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of the function by name."""
+        if self._plain and not kwargs and len(args) == len(self._names):
+            return dict(zip(self._names, args, strict=True))
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return dict(bound.arguments)
+
+    def block_for(self, given: dict[str, Any]) -> int | None:
+        """How many directions at once, for arguments of these sizes; None is all of them."""
+        key = (self.text_for(given), *shapes_in(tuple(given.values())))
+        if key not in self._blocks:
+            program = self.made_for(given, None, NUMPY).program_for(*given.values())
+            count = max(np.size(given[name]) for name in self.chosen)
+            batched, parameters = program.lowered.batched, program.function.parameters
+            block = block_size(batched, parameters, given, count)
+            if self.backend.name == "numba":
+                block = self.native_block(given, block, batched.products)
+            self._blocks[key] = block
+        return self._blocks[key]
+
+    def native_block(self, given: dict[str, Any], block: int | None, products: bool) -> int | None:
+        """All directions at once where that makes one product of many; compiled loops want one at a time."""
+        if block is not None or not products:
+            return 1
+        try:
+            self.made_for(given, None).program_for(*given.values())
+        except Unsupported:
+            return 1
+        return None
 
     def checked_vector(self, given: dict[str, Any], vector: Any) -> Any:
         """The vector, in the structure, shapes and precision of the arguments."""
         from ad_compiler.pushforward import checked_tangent, moves
 
         single = not isinstance(self.argnums, tuple)
+        if single and kinds_of((vector,)) == kinds_of((given[self.chosen[0]],)) and is_real(vector):
+            return vector  # as it should be
         if not single and (not isinstance(vector, (tuple, list)) or len(vector) != len(self.chosen)):
             raise TypeError(f"the vector must be a tuple of {len(self.chosen)}, one for each of argnums")
         if not moves(vector):
@@ -413,25 +450,27 @@ class Derived:
         ]
         return parts[0] if single else tuple(parts)
 
-    def made_for(self, given: dict[str, Any], block: int | None = None) -> Derivative:
+    def made_for(
+        self, given: dict[str, Any], block: int | None, backend: Backend | None = None, **options: bool
+    ) -> Derivative:
         """The program for operands or arguments of these ranks, that does so many directions at once."""
-        text = self.text_for(given)
-        known = self._made.get((text, block))
-        if known is None:
-            name = f"{text.name}_{self.kind}"
+        backend = self.backend if backend is None else backend
+        native = backend.name == "numba" and block == 1
+        text = replace(self.text_for(given, **options), native=native)
+        key = (text, block, backend)
+        if key not in self._made:
             namespace: dict[str, Any] = {"f": self.called(), "kept": Kept()}
-            namespace["precision"] = Precision()
-            namespace |= {"real": Real(), "has_complex": HasComplex()}
+            namespace |= {"precision": Precision(), "real": Real(), "has_complex": HasComplex()}
             namespace |= {"jvp": api.jvp, "vjp": api.vjp, "grad": api.grad}
-            function = function_of_text(text.write(), name, namespace)
-            request = Request(function, "value", (), False, backend=self.backend, block=block)
-            known = self._made[text, block] = Derivative(function, request, ())
-        return known
+            function = function_of_text(text.write(), text.title, namespace)
+            request = Request(function, "value", (), False, backend=backend, block=block)
+            self._made[key] = Derivative(function, request, ())
+        return self._made[key]
 
     def called(self) -> Any:
         """The function, as one that takes all its arguments by position."""
         fun: Any = self.primal
-        parameters = signature_of(fun).parameters.values()
+        parameters = self._signature.parameters.values()
         if isinstance(fun, IN_PROGRAMS):
             fun = Held(fun)
         elif any(each.kind is each.KEYWORD_ONLY for each in parameters):
@@ -443,9 +482,8 @@ class Derived:
         return ElementByElement(fun, self.has_aux, tuple(map(self._names.index, self.chosen)))
 
     def check_parameters(self) -> None:
-        for parameter in signature_of(self.primal).parameters.values():
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                raise TypeError(f"{self!r} needs a function without * and ** among its parameters")
+        if self._starred:
+            raise TypeError(f"{self!r} needs a function without * and ** among its parameters")
 
     def text_for(self, given: dict[str, Any]) -> Text:
         self.check_parameters()
@@ -467,8 +505,7 @@ class Derived:
                 raise TypeError(f"{reason}: call `jvp` along 1 and 1j, or give both parts as real arguments")
             ranks.append(rank)
         names, single = tuple(given), not isinstance(self.argnums, tuple)
-        native = self.backend.name == "numba"
-        return Text(self.kind, self.__name__, names, self.chosen, tuple(ranks), single, self.has_aux, native)
+        return Text(self.kind, self.__name__, names, self.chosen, tuple(ranks), single, self.has_aux)
 
     def source_for(self, *args: Any, **kwargs: Any) -> str:
         """The generated code for arguments like these."""
@@ -503,7 +540,7 @@ class Derived:
             bound.apply_defaults()
             given = dict(bound.arguments)
             vector = [given.pop("vector")] if self.kind == "hvp" else []
-            derivative = self.made_for(given)
+            derivative = self.made_for(given, 1)
         except TypeError as error:
             raise context.refuse(node, str(error), "check the arguments") from None
         from ad_compiler.frontend.calls import inline
@@ -520,6 +557,19 @@ class Derived:
 
     def __repr__(self) -> str:
         return f"<{self.kind} of {self.__name__}>"
+
+
+def sizes_of(args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """The types of numbers, and shapes and dtypes of arrays; None where there is anything else."""
+    key: list[Any] = []
+    for argument in args:
+        if type(argument) is np.ndarray:
+            key.append((argument.shape, argument.dtype))
+        elif isinstance(argument, (int, float, np.generic)):
+            key.append(type(argument))
+        else:
+            return None
+    return tuple(key)
 
 
 class Linearized:

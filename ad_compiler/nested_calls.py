@@ -63,10 +63,11 @@ def derivative(mode: Mode) -> Handler:
     def handler(
         context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
     ) -> Operand:
-        names = ("fun", "argnums", "has_aux", "of", *OPTIONS)
-        given = arguments(context, node, names, positional, keywords, argnums=0, has_aux=False)
+        names = ("fun", "argnums")
+        by_name = {"has_aux": False, "of": None, **dict.fromkeys(OPTIONS)}
+        given = arguments(context, node, names, positional, keywords, argnums=0, **by_name)
         return NestedDerivative(
-            given["fun"], mode, given["argnums"], bool(given["has_aux"]), named(given.get("of"))
+            given["fun"], mode, given["argnums"], bool(given["has_aux"]), named(given["of"])
         )
 
     return handler
@@ -94,7 +95,8 @@ def nested_vjp(
     context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
 ) -> Operand:
     """`vjp(fun, *primals)`: the value and the pullback, which is a function of the program."""
-    options = {name: keywords.pop(name) for name in ("has_aux", "argnums", "of") if name in keywords}
+    wanted = ("has_aux", "argnums", "of")
+    options: dict[str, Operand] = {name: keywords.pop(name) for name in wanted if name in keywords}
     given = arguments(context, node, ("fun", *OPTIONS), positional[:1], keywords)
     primals, has_aux = positional[1:], bool(options.get("has_aux", False))
     names = list(signature_of(given["fun"]).parameters)

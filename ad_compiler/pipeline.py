@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, Literal
 
+from ad_compiler.analysis.saturation import saturation_of
 from ad_compiler.analysis.shift import shift_maxima
 from ad_compiler.analysis.types import ArrayType, ListType
 from ad_compiler.backends.numpy.emit import emit
@@ -59,10 +60,11 @@ from ad_compiler.transforms.factor import factor_products
 from ad_compiler.transforms.forward_over_reverse import push_gradient_forward
 from ad_compiler.transforms.forward_program import push_forward
 from ad_compiler.transforms.gates import find_gates
-from ad_compiler.transforms.hoist_directions import hoist_from_directions
+from ad_compiler.transforms.hoist import hoist_from_directions
 from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in
 from ad_compiler.transforms.norms import find_norms
 from ad_compiler.transforms.protect import protect_views
+from ad_compiler.transforms.roots import find_roots
 from ad_compiler.transforms.share import share, share_sweeps
 from ad_compiler.transforms.tape import record
 from ad_compiler.transforms.templates import use_current
@@ -150,7 +152,7 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
     inputs = list(values_in(lowered.differentiated))
     if inputs:
         check_hooks(function, inputs)
-        function.shortcuts = find_gates(lowered, inputs)
+        function.shortcuts = find_gates(lowered, inputs) | find_roots(function.forward)
         if request.mode != "jvp":
             function.shortcuts |= find_norms(function.forward)
         derive(request, source, lowered)
@@ -299,7 +301,8 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
     context.builder.block = function.reverse
     inputs = list(values_in(lowered.differentiated))
     blocked = frozenset(shift_maxima(function.forward, function.result))
-    sweep = ReverseSweep(context, function.forward, inputs, function.shortcuts, blocked)
+    saturation = saturation_of(function.forward, function.result)
+    sweep = ReverseSweep(context, function.forward, inputs, function.shortcuts, blocked, saturation)
     output, aux = function.result, None
     if request.has_aux:
         output, aux = output

@@ -114,8 +114,9 @@ class Products:
 
 def is_real(value: Any) -> bool:
     """Whether it is one array of real numbers, or one of them."""
-    numbers = isinstance(value, (float, np.ndarray, np.generic))
-    return numbers and np.asarray(value).dtype.kind == "f"
+    if isinstance(value, float):
+        return True
+    return isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind == "f"
 
 
 def precision_of(x: Any) -> np.dtype[Any]:

@@ -28,7 +28,8 @@ from typing import TypeGuard
 import numpy as np
 
 from ad_compiler.analysis.storage import is_fresh, storages_of
-from ad_compiler.analysis.types import INT, ArrayType, ListType, Shape, same_length
+from ad_compiler.analysis.types import INT, ArrayType, ListType, same_length
+from ad_compiler.blocks import Batched
 from ad_compiler.builder import Builder
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import (
@@ -55,13 +56,10 @@ from ad_compiler.rules.shapes import axis_from_operand, rank_of, shape_of, type_
 from ad_compiler.transforms.batch import Directions
 
 
-def batch_directions(function: Function, context: Context, size: int | None) -> list[Shape]:
-    """Batch the loops over directions of a program: `size` directions at a time, or all at once.
-
-    Returns the shapes, for one direction, of what depends on it.
-    """
+def batch_directions(function: Function, context: Context, size: int | None) -> Batched:
+    """Batch the loops over directions of a program: `size` directions at a time, or all at once."""
     returned: set[Value] = set()  # memory that results have already
-    batched: list[Shape] = []
+    batched = Batched()
 
     def visit(block: Block) -> None:
         for node in list(block.operations):
@@ -77,11 +75,17 @@ def batch_directions(function: Function, context: Context, size: int | None) -> 
             place = block.operations.index(node)
             block.operations[place : place + 1] = written
             known = columns.replaced(context, results)
-            batched.extend(shape_of(each) for each in columns.varying if isinstance(each.type, ArrayType))
+            for value in columns.varying:
+                if isinstance(value.type, ArrayType):
+                    batched.shapes.append(value.type.shape)
+                    batched.products |= is_operation(value.operation, *PRODUCTS)
             function.result = map_values(partial(replaced_by, known), function.result)
 
     visit(function.forward)
     return batched
+
+
+PRODUCTS = ("matmul", "dot", "inner", "einsum", "tensordot", "solve")
 
 
 def replaced_by(known: dict[Value, Operand], value: Value) -> Operand:

@@ -6,7 +6,7 @@ are found in the libraries that NumPy has loaded, and given names that compiled 
 cache) is linked against. Where there are none with whole numbers of 64 bits, as in builds of NumPy with a
 BLAS of the system, `np.dot` is what is called.
 
-    multiply_matrices(a, b, out)      out = a @ b, for any strides that BLAS can take
+    multiply_matrices(a, b, out, 0.0)      out = a @ b, for any strides that BLAS can take
 """
 # mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="misc,call-arg,attr-defined"
 # Numba infers the types of these functions, and its decorators have none.
@@ -85,12 +85,14 @@ def with_strides(typing_context, array):
 
 
 @intrinsic
-def gemm(typing_context, a, a_turned, a_stride, b, b_turned, b_stride, out, m, n, k):
-    """`out = a @ b` with the arguments of cblas_?gemm."""
-    signature = types.void(a, types.int32, types.int64, b, types.int32, types.int64, out, *[types.int64] * 3)
+def gemm(typing_context, a, a_turned, a_stride, b, b_turned, b_stride, out, m, n, k, beta):
+    """`out = a @ b + beta * out` with the arguments of cblas_?gemm."""
+    enumeration, whole = types.int32, types.int64
+    matrices = (a, enumeration, whole, b, enumeration, whole, out)
+    signature = types.void(*matrices, whole, whole, whole, types.float64)
 
     def generate(context, builder, signature, arguments):
-        first, a_turned, a_stride, second, b_turned, b_stride, result, m, n, k = arguments
+        first, a_turned, a_stride, second, b_turned, b_stride, result, m, n, k, beta = arguments
         a, b, out = (
             pointer_to(context, builder, signature.args[place], value)
             for place, value in ((0, first), (3, second), (6, result))
@@ -98,8 +100,9 @@ def gemm(typing_context, a, a_turned, a_stride, b, b_turned, b_stride, out, m, n
         function = declared(builder, "gemm", signature.args[0].dtype, "eeeiiirpipirpi")
         real = function.function_type.args[6]
         order = ir.Constant(ir.IntType(32), ROW_MAJOR)
-        one, zero = ir.Constant(real, 1.0), ir.Constant(real, 0.0)
-        given = [order, a_turned, b_turned, m, n, k, one, a, a_stride, b, b_stride, zero, out, n]
+        beta = builder.fptrunc(beta, real) if real == ir.FloatType() else beta
+        one = ir.Constant(real, 1.0)
+        given = [order, a_turned, b_turned, m, n, k, one, a, a_stride, b, b_stride, beta, out, n]
         builder.call(function, given)
         return context.get_dummy_value()
 
@@ -146,23 +149,24 @@ def dot(typing_context, a, b):
 if IS_FOUND:
 
     @njit(**OPTIONS)
-    def multiply_matrices(a, b, out):
-        """`out = a @ b`; `out` is contiguous, `a` and `b` are, or are transposed.
+    def multiply_matrices(a, b, out, beta):
+        """`out = a @ b + beta * out`; `out` is contiguous, `a` and `b` are, or are transposed.
 
         `X.T @ s` for a narrow `s` is computed as `(s.T @ X).T`: OpenBLAS takes half of the time for it.
         """
         rows, columns = out.shape
-        if a.strides[1] != a.itemsize and rows > 16 * columns and rows * columns * a.shape[1] > 1000000:
+        is_tall = a.strides[1] != a.itemsize and rows > 16 * columns
+        if is_tall and beta == 0 and rows * columns * a.shape[1] > 1000000:
             turned = np.empty((columns, rows), out.dtype)
-            multiply_as_given(b.T, a.T, turned)
+            multiply_as_given(b.T, a.T, turned, 0.0)
             for i in range(rows):
                 for j in range(columns):
                     out[i, j] = turned[j, i]
             return
-        multiply_as_given(a, b, out)
+        multiply_as_given(a, b, out, beta)
 
     @njit(**OPTIONS)
-    def multiply_as_given(a, b, out):
+    def multiply_as_given(a, b, out, beta):
         a_turned, a_stride = PLAIN, max(a.strides[0] // a.itemsize, a.shape[1])
         if a.strides[1] != a.itemsize:
             a_turned, a_stride = TRANSPOSED, max(a.strides[1] // a.itemsize, a.shape[0])
@@ -170,7 +174,7 @@ if IS_FOUND:
         if b.strides[1] != b.itemsize:
             b_turned, b_stride = TRANSPOSED, max(b.strides[1] // b.itemsize, b.shape[0])
         m, n = out.shape
-        gemm(a, np.int32(a_turned), a_stride, b, np.int32(b_turned), b_stride, out, m, n, a.shape[1])
+        gemm(a, np.int32(a_turned), a_stride, b, np.int32(b_turned), b_stride, out, m, n, a.shape[1], beta)
 
     @njit(**OPTIONS)
     def multiply_with_vector(a, x, out):
@@ -193,8 +197,11 @@ else:
             return array
 
     @njit(**OPTIONS)
-    def multiply_matrices(a, b, out):
-        np.dot(a, b, out)
+    def multiply_matrices(a, b, out, beta):
+        if beta == 0:
+            np.dot(a, b, out)
+        else:
+            out += np.dot(a, b)
 
     @njit(**OPTIONS)
     def multiply_with_vector(a, x, out):

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import sides
 from ad_compiler.backends.native.fusing import alias_roots
+from ad_compiler.backends.native.gathering import moved
 from ad_compiler.backends.native.nests import (
     Allocate,
     Apply,
@@ -183,46 +184,63 @@ class Contractor:
 
     def written(self, found: Addition) -> list[Code]:
         """The copies, the product and its addition, in the loops that stay around."""
-        dtype = self.dtypes[found.store.array]
-        rows, columns, summed = found.rows, found.columns, found.summed
+        rows, columns, summed, outer = found.rows, found.columns, found.summed, found.outer
         scaled: Expression = found.first
         if found.scale is not None:
             scaled = Apply("{0} * {1}", (found.scale, found.first), 11, (11, 12))
-        left = self.copied("left", found.first, scaled, rows, summed)
-        right = self.copied("right", found.second, found.second, summed, columns)
+        left = self.copied("left", found.first, scaled, rows, summed, outer)
+        right = self.copied("right", found.second, found.second, summed, columns, outer)
         product = self.fresh("product")
+        place = [*rows, *columns]
+        target, index = found.store.array, found.store.index
+        along = along_of(index, rows[0], outer[-1:])
+        whole = [self.lengthened(rows[0], outer[-1][1]), *place[1:]] if along else place
+        part = sliced(product, along, rows[0]) if along else product
         call = Line(
-            f"product_of_matrices({left.text}, {right.text}, {matrix(product, rows, columns)})",
-            reads=frozenset({left.name, right.name}),
+            f"{'add_' * bool(along)}product_of_matrices"
+            f"({left.text}, {right.text}, {matrix(part, rows, columns)})",
+            reads=frozenset({left.name, right.name, *([product, along] if along else [])}),
             writes=frozenset({product}),
         )
-        place = indices([*rows, *columns])
-        added = Store(found.store.array, found.store.index, Load(product, place), found.store.operator)
-        inner: list[Code] = [call, Nest([*rows, *columns], [added])]
+        zeros = Nest(whole, [Store(product, indices(whole), Scalar("0.0"))])
+        added = Store(target, without(index, along), Load(product, indices(whole)), found.store.operator)
+        inner: list[Code] = [call] if along else [call, Nest(whole, [added])]
         pending = [left, right]
-        for depth in range(len(found.outer), -1, -1):  # a copy is made as far outside as it can be
-            around = {found.outer[depth - 1][0]} if depth else set()
+        for depth in range(len(outer), -1, -1):  # a copy is made as far outside as it can be
+            around = {outer[depth - 1][0]} if depth else set()
             here = [
                 copy for copy in pending if not around or around & (used(copy.source.index, around) or set())
             ]
             pending = [copy for copy in pending if copy not in here]
             inner = [*(copy.nest for copy in here), *inner]
             if depth:
-                inner = [Nest([found.outer[depth - 1]], inner)]
-        allocations: list[Code] = [
-            Allocate(name, tuple(extent for _, extent in loops), dtype)
-            for name, loops in ((left.name, left.nest.loops), (right.name, right.nest.loops))
-        ]
-        shape = tuple(extent for _, extent in [*rows, *columns])
-        return [*allocations, Allocate(product, shape, dtype), *inner]
+                inner = [Nest([outer[depth - 1]], inner)]
+            if along and depth == len(outer):
+                inner = [zeros, *inner, Nest(whole, [added])]
+        dtype = self.dtypes[target]
+        arrays = ((left.name, left.nest.loops), (right.name, right.nest.loops), (product, whole))
+        made = [Allocate(name, tuple(extent for _, extent in loops), dtype) for name, loops in arrays]
+        return [*made, *inner]
 
-    def copied(self, name: str, source: Load, part: Expression, first: Loops, second: Loops) -> Copy:
+    def lengthened(self, loop: tuple[str, Affine], by: Affine) -> tuple[str, Affine]:
+        return loop[0], self.length_of(loop[1] + by - 1)
+
+    def copied(
+        self, name: str, source: Load, part: Expression, first: Loops, second: Loops, outer: Loops
+    ) -> Copy:
         """A factor as a matrix of `first` by `second`, in memory in the order it is read in."""
         name = self.fresh(name)
         order = [index for number in source.index for index, _ in number.terms]
         turned = last_of(order, [*first, *second]) in [index for index, _ in first]
         loops = [*second, *first] if turned else [*first, *second]
-        text = matrix(name, second, first) + ".T" if turned else matrix(name, first, second)
+        along = along_of(source.index, loops[0], outer)
+        text = name
+        if along:
+            text = sliced(name, along, loops[0])
+            loops = [self.lengthened(loops[0], dict(outer)[along]), *loops[1:]]
+            source = Load(source.array, without(source.index, along))
+            part = moved(part, {along: Affine()})
+        text = matrix(text, second, first) + ".T" if turned else matrix(text, first, second)
         return Copy(name, source, text, Nest(loops, [Store(name, indices(loops), part)]))
 
 
@@ -264,6 +282,23 @@ def used(index: Index, names: set[str]) -> set[str] | None:
             if name in names:
                 found.add(name)
     return found
+
+
+def along_of(index: Index, loop: tuple[str, Affine], outer: Loops) -> str:
+    """The loop around whose turns move a window along the axis of `loop`, whose next places overlap."""
+    for name, _ in outer:
+        places = [number for number in index if dict(number.terms).keys() & {name, loop[0]}]
+        if len(places) == 1 and all(dict(places[0].terms).get(each) == 1 for each in (name, loop[0])):
+            return name
+    return ""
+
+
+def without(index: Index, name: str) -> Index:
+    return tuple(number.substitute({name: Affine()}) for number in index)
+
+
+def sliced(array: str, along: str, loop: tuple[str, Affine]) -> str:
+    return f"{array}[{along} : {along} + {loop[1]}]"
 
 
 def last_of(order: list[str], loops: Loops) -> str:

@@ -41,6 +41,7 @@ from ad_compiler.backends.native.nests import (
 )
 
 CHEAP = 2  # operations of an expression that is computed again for each neighbour
+FARTHEST = 8  # distance of the farthest neighbours
 MOST = 125  # statements that are written for the inner elements and for those at the ends of the axes
 ADD, MULTIPLY, UNARY = 9, 11, 12
 
@@ -178,7 +179,7 @@ class Gatherer:
             - min(each.distances[n] for each in run.additions)
             for n in range(len(run.loops))
         ]
-        if math.prod(2 * span + 1 for span in spans) > MOST:
+        if max(spans) > FARTHEST or math.prod(2 * span + 1 for span in spans) > MOST:
             return None
         if not all(self.require_nonnegative(e - s) for e, s in zip(extents, spans, strict=True)):
             return None

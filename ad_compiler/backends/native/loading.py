@@ -97,7 +97,7 @@ def load_compiled(dispatcher: Any, types: tuple[Any, ...]) -> bool:
     """
     try:
         from numba.core.compiler_lock import global_compiler_lock
-        from numba.core.runtime import rtsys
+        from numba.core.runtime.nrt import rtsys
 
         load, context = dispatcher._cache._load_overload, dispatcher.targetctx
     except (ImportError, AttributeError):  # another version of Numba, or no cache

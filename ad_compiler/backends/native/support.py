@@ -2,7 +2,7 @@
 
 What would raise an exception departs instead (`departure.py`): NumPy code then raises it.
 """
-# mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="misc"
+# mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="misc,call-arg"
 # Numba infers the types of these functions, and its decorators have none.
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ def slice_start(has_start, start, step, n):
 
 @inlined
 def slice_length(first, has_stop, stop, step, n):
+    if step == 0:
+        raise Departure
     if not has_stop:
         stop = -1 if step < 0 else n
     else:
@@ -95,6 +97,11 @@ def complex_divide(a, b):
     if b == 0:
         raise Departure
     return a / b
+
+
+@inlined
+def complex_exp(z):
+    return np.exp(z)
 
 
 @inlined
@@ -353,19 +360,26 @@ def grown(tape, size):
 @inlined
 def product_of_matrices(a, b, out):
     """`out = a @ b`: loops where the call of a library would take longer than they."""
-    product_of_strided_matrices(with_strides(a), with_strides(b), out)
+    product_of_strided_matrices(with_strides(a), with_strides(b), out, 0.0)
+
+
+@inlined
+def add_product_of_matrices(a, b, out):
+    """`out += a @ b`."""
+    product_of_strided_matrices(with_strides(a), with_strides(b), out, 1.0)
 
 
 @in_any_order
-def product_of_strided_matrices(a, b, out):
+def product_of_strided_matrices(a, b, out, beta):
     rows, columns = out.shape
     inner = a.shape[1]
     if rows * columns * inner > 1000:
-        multiply_matrices(a, b, out)
+        multiply_matrices(a, b, out, beta)
         return
     for i in range(rows):
-        for j in range(columns):
-            out[i, j] = 0.0
+        if beta == 0:
+            for j in range(columns):
+                out[i, j] = 0.0
         for k in range(inner):
             factor = a[i, k]
             for j in range(columns):
@@ -423,3 +437,96 @@ def product_with_rows(a, b, out):
         factor = b[k]
         for i in range(rows):
             out[i] += a[k, i] * factor
+
+
+@inlined
+def filled(out, numbers):
+    """`np.array` of a list of numbers."""
+    for k in range(len(numbers)):
+        out[k] = numbers[k]
+    return out
+
+
+@inlined
+def filled_rows(out, rows):
+    """`np.array` of a list of tuples of numbers."""
+    for k in range(len(rows)):
+        row = rows[k]
+        for j in range(len(row)):
+            out[k, j] = row[j]
+    return out
+
+
+@inlined
+def stacked_arrays(items):
+    """`np.array` of a list of arrays."""
+    if len(items) == 0:
+        raise Departure
+    out = np.empty((len(items), *items[0].shape), items[0].dtype)
+    for k in range(len(items)):
+        if items[k].shape != items[0].shape:
+            raise Departure
+        out[k] = items[k]
+    return out
+
+
+@inlined
+def concatenated(items):
+    """`np.concatenate` of a list of arrays."""
+    if len(items) == 0:
+        raise Departure
+    rows = 0
+    for item in items:
+        if item.shape[1:] != items[0].shape[1:]:
+            raise Departure
+        rows += item.shape[0]
+    out = np.empty((rows, *items[0].shape[1:]), items[0].dtype)
+    place = 0
+    for item in items:
+        out[place : place + item.shape[0]] = item
+        place += item.shape[0]
+    return out
+
+
+@inlined
+def sum_of_numbers(items, start):
+    result = start
+    for item in items:
+        result += item
+    return result
+
+
+@inlined
+def sum_of_arrays(items):
+    """`sum` of a list of arrays."""
+    if len(items) == 0:
+        raise Departure
+    result = items[0].copy()
+    for k in range(1, len(items)):
+        if items[k].shape != result.shape:
+            raise Departure
+        result += items[k]
+    return result
+
+
+@inlined
+def split_like(items, array):
+    """`array` cut into parts as long as the arrays of a list."""
+    parts = [array[:0].copy() for _ in range(0)]
+    place = 0
+    for item in items:
+        parts.append(array[place : place + item.shape[0]].copy())
+        place += item.shape[0]
+    return parts
+
+
+@inlined
+def sections(array, ends):
+    """`np.split` at the places `ends`."""
+    parts = [array[:0].copy() for _ in range(0)]
+    start = 0
+    for end in ends:
+        parts.append(array[start:end].copy())
+        start = end
+    parts.append(array[start:].copy())
+    return parts

@@ -192,3 +192,97 @@ def test_arrays_that_turns_hand_on() -> None:
         return total + np.sum(p)
 
     against_numpy(chain, random(3, 3), random(3) + 2)
+
+
+def pendulum(angle: Any, speed: Any, length: Any, steps: Any) -> Any:
+    for _ in range(steps):
+        half = speed - 0.05 / length * np.sin(angle)
+        angle = angle + 0.1 * half
+        speed = half - 0.05 / length * np.sin(angle)
+    return angle * speed + angle
+
+
+def logistic_map(x: Any, r: Any, steps: Any) -> Any:
+    total = 0.0
+    for _ in range(steps):
+        total = total + x * x
+        x = r * x * (1 - x)
+    return total + x
+
+
+def largest_of_turns(x: Any, r: Any, steps: Any) -> Any:
+    for _ in range(steps):
+        x = max(r * x * (1 - x), 0.3)
+    return x
+
+
+def unlike_turns(x: Any, r: Any, steps: Any) -> Any:
+    for n in range(steps):
+        x = r * x * (1 - x) + n * x / 100
+    return x
+
+
+@pytest.mark.parametrize(
+    ("f", "args", "is_rewritten"),
+    [
+        (pendulum, (0.5, 0.1, 1.3), True),
+        (logistic_map, (0.3, 2.9), True),
+        (largest_of_turns, (0.2, 2.1), False),
+        (unlike_turns, (0.2, 2.1), False),
+    ],
+)
+def test_the_derivative_of_a_turn(f: Function, args: tuple[float, ...], is_rewritten: bool) -> None:
+    argnums = tuple(range(len(args)))
+    native = value_and_grad(f, argnums, backend="numba", cache=False)
+    for steps in (0, 1, 2, 9):
+        value, gradients = native(*args, steps)
+        expected_value, expected = value_and_grad(f, argnums)(*args, steps)
+        assert value == pytest.approx(expected_value, rel=1e-12)
+        np.testing.assert_allclose(gradients, expected, rtol=1e-11)
+    assert ("# the derivative of this turn" in native.native_source) is is_rewritten
+    native.native(*args, 9)
+
+
+def gauss_seidel(u: Any, f: Any, steps: Any) -> Any:
+    u = u.copy()
+    for _ in range(steps):
+        for i in range(1, u.shape[0] - 1):
+            for j in range(1, u.shape[1] - 1):
+                u[i, j] = 0.25 * (u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1] + f[i, j])
+    return np.sum(u * u * u)
+
+
+def running_average(x: Any, c: Any) -> Any:
+    y = x.copy()
+    for i in range(1, len(x)):
+        y[i] = c[0] * y[i - 1] + (1 - c[0]) * x[i]
+    for i in range(len(x) - 2, -1, -1):
+        y[i] = y[i] - c[1] * y[i + 1]
+    return np.sum(y * y)
+
+
+def two_back(x: Any) -> Any:
+    y = x.copy()
+    for i in range(2, len(x)):
+        y[i] = 0.5 * y[i - 1] - 0.3 * y[i - 2] + y[i] * y[i]
+    return np.sum(y * y)
+
+
+@pytest.mark.parametrize(
+    ("f", "args", "is_carried"),
+    [
+        (gauss_seidel, (random(5, 6), random(5, 6) + 1, 2), True),
+        (running_average, (random(7), np.array([0.3, 0.4])), True),
+        (two_back, (random(8),), True),
+    ],
+)
+def test_a_recurrence_is_carried(f: Function, args: tuple[Any, ...], is_carried: bool) -> None:
+    source = against_numpy(f, *args)
+    assert ("carried" in source) is is_carried
+    native = value_and_grad(f, backend="numba", cache=False)
+    for length in (2, 3, 4):
+        fewer = [arg[:length] if isinstance(arg, np.ndarray) and len(arg) > 2 else arg for arg in args]
+        value, gradient = native(*fewer)
+        expected_value, expected = value_and_grad(f)(*fewer)
+        assert value == pytest.approx(expected_value, rel=1e-12)
+        np.testing.assert_allclose(gradient, expected, rtol=1e-11, atol=1e-13)
