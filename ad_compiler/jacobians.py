@@ -438,7 +438,8 @@ class Derived:
         from ad_compiler.pushforward import checked_tangent, moves
 
         single = not isinstance(self.argnums, tuple)
-        if single and kinds_of((vector,)) == kinds_of((given[self.chosen[0]],)) and is_real(vector):
+        kinds = kinds_of((vector,)) if single and is_real(vector) else None
+        if kinds is not None and kinds == kinds_of((given[self.chosen[0]],)):
             return vector  # as it should be
         if not single and (not isinstance(vector, (tuple, list)) or len(vector) != len(self.chosen)):
             raise TypeError(f"the vector must be a tuple of {len(self.chosen)}, one for each of argnums")
