@@ -353,3 +353,31 @@ def test_complex_arguments_have_no_jacobian(made: Any) -> None:
     """By real directions only one half of the derivative would be seen."""
     with pytest.raises(TypeError, match=r"z is complex: call `jvp` along 1 and 1j"):
         made(lambda z: np.sum(np.abs(z) ** 2))(np.array([1 + 2j, 0.5 - 1j]))
+
+
+def test_vectors_of_other_kinds() -> None:
+    def f(x: Any, *, k: Any = 2.0) -> Any:
+        y = x.copy()
+        for i in range(1, len(x)):
+            y[i] = y[i - 1] * x[i] * k
+        return np.sum(y)
+
+    x, product = np.array([0.5, -1.0, 2.0]), hvp(f)
+    expected = hessian(f)(x) @ np.array([1.0, 2.0, 3.0])
+    for vector in (
+        np.array([1, 2, 3]),
+        np.array([1.0, 2.0, 3.0]),
+        [1.0, 2.0, 3.0],
+        np.array([1, 2, 3], np.float32),
+    ):
+        for _ in range(2):
+            np.testing.assert_allclose(product(x, vector), expected, rtol=1e-6)
+    np.testing.assert_allclose(product(x, np.ones(3), k=3.0), hessian(f)(x, k=3.0) @ np.ones(3), rtol=1e-12)
+    with pytest.raises(ValueError, match="shape"):
+        product(x, np.ones(2))
+
+    def many(*xs: Any) -> Any:
+        return xs[0] * xs[1]
+
+    with pytest.raises((TypeError, ValueError)):
+        hvp(many)(1.0, 2.0, 1.0)
