@@ -187,10 +187,20 @@ def jacfwd(
     backend: str = "numpy",
     **options: bool,
 ) -> Any:
-    """The Jacobian, a column at a time in forward mode: for functions of few arguments.
+    """The Jacobian by columns, in forward mode: for functions of few arguments.
 
     Its axes are those of the result, then those of the argument; a tuple of `argnums` gives a tuple. The
-    arguments are arrays or numbers. Works as a decorator.
+    arguments are arrays or numbers. The columns are computed at once, or in blocks if they are large. Works
+    as a decorator.
+
+    With `sparsity`, a `scipy.sparse.csr_array` of the elements of the result by those of one array. It is
+    "auto", or a pattern: a sparse matrix or an array that is not 0 where the Jacobian may not be. The first
+    matrix is compared with the product of the Jacobian and a random vector (`check=False` leaves that out).
+    Columns without a common row are computed together (Curtis, Powell and Reid, On the estimation of sparse
+    Jacobian matrices, 1974).
+
+    Raises `ValueError` for a pattern that does not fit or lacks entries, and where "auto" would give a full
+    matrix of more than 2^26 entries; `TypeError` for arguments of another kind; `Unsupported` for programs.
 
     >>> import numpy as np
     >>> jacfwd(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
@@ -209,7 +219,7 @@ def jacrev(
     backend: str = "numpy",
     **options: bool,
 ) -> Any:
-    """The Jacobian, a row at a time in reverse mode: for functions with few results. As `jacfwd` otherwise.
+    """The Jacobian by rows, in reverse mode: for functions with few results. As `jacfwd` otherwise.
 
     >>> import numpy as np
     >>> jacrev(lambda x: x * x)(np.array([1.0, 2.0])).tolist()

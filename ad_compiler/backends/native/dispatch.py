@@ -131,9 +131,10 @@ def numba_type(kind: Type | Element) -> Any:
     import numba
 
     if kind is GENERATOR:
-        return numba.typeof(np.random.default_rng(0))
+        made: Any = numba.typeof
+        return made(np.random.default_rng(0))
     if isinstance(kind, ListType):
-        made: Any = numba.types.List
+        made = numba.types.List
         return made(numba_type(kind.element))
     if isinstance(kind, tuple):
         made = numba.types.Tuple

@@ -33,6 +33,7 @@ HELPERS = frozenset(
         "turns",
         "divide",
         "complex_divide",
+        "complex_exp",
         "floor_divide",
         "modulo",
         "whole_floor_divide",

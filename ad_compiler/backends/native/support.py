@@ -100,6 +100,11 @@ def complex_divide(a, b):
 
 
 @inlined
+def complex_exp(z):
+    return np.exp(z)
+
+
+@inlined
 def floor_divide(a, b):
     if b == 0:
         raise Departure
