@@ -4,7 +4,7 @@ Each is written for the arguments it is called with, as a user would write it, a
 program, with the derivatives in it inlined. So a Jacobian has a source, and can be differentiated again:
 
     def f_jacfwd(x, n):
-        value = f(x, n)
+        value, _ = jvp(f, (x, n), (np.zeros(np.shape(x)), None))
         columns = []
         for direction in np.eye(np.size(x)):
             _, column = jvp(f, (x, n), (direction, None))
@@ -94,7 +94,11 @@ class Text:
 
     @property
     def value(self) -> str:
-        return f"value, aux = f({self.call})" if self.has_aux else f"value = f({self.call})"
+        """The value is taken from `jvp`, which leaves the arguments alone: `f` may write into them."""
+        x, rank = self.chosen[0], self.ranks[0]
+        zero = f"np.zeros(np.shape({x}), dtype=precision({x}))" if rank else "0.0"
+        targets, ending = ("value, _, aux", ", has_aux=True") if self.has_aux else ("value, _", "")
+        return f"{targets} = jvp(f, {self.direction(0, zero)}{ending})"
 
     def result(self, text: str) -> str:
         return f"return {text}, aux" if self.has_aux else f"return {text}"
@@ -221,7 +225,7 @@ class Text:
     def hessian_lines(self) -> list[str]:
         lines = [self.gradient()]
         if self.has_aux:
-            lines.append(f"_, aux = f({self.call})")
+            lines.append(f"_, aux = gradient({self.call})")
         parts = {"": self.chosen[0]} if self.single else {f"{x}_bar": x for x in self.chosen}
         for place, y in enumerate(self.chosen):
             lines += self.columns(place, "gradient", parts, self.has_aux)
