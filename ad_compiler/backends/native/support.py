@@ -138,7 +138,7 @@ def real_floor_divide(a, b):
     """NumPy's, for reals: from the remainder, as Python's."""
     if b == 0:
         return a / b
-    rest = math.fmod(a, b)
+    rest = np.fmod(a, b)
     quotient = (a - rest) / b
     if rest != 0 and (b < 0) != (rest < 0):
         quotient -= 1.0
@@ -154,7 +154,7 @@ def real_floor_divide(a, b):
 def real_modulo(a, b):
     if b == 0:
         return a * np.nan
-    rest = math.fmod(a, b)
+    rest = np.fmod(a, b)
     if rest == 0:
         return math.copysign(0.0, b)
     if (b < 0) != (rest < 0):
@@ -286,6 +286,12 @@ def sinc(x):
     return 1.0 if x == 0 else math.sin(y) / y
 
 
+@inlined
+def remainder(x, y):
+    """`math.fmod`, which Numba does not know."""
+    return np.fmod(x, y)
+
+
 def of_one(function):
     """A function of `math` that raises an exception for what it is not defined for."""
 
@@ -345,7 +351,7 @@ math_atanh = of_one(math.atanh)
 math_gamma = of_one(math.gamma)
 math_lgamma = of_one(math.lgamma)
 math_pow = of_two(math.pow)
-math_fmod = of_two(math.fmod)
+math_fmod = of_two(remainder)
 math_hypot = of_two(math.hypot)
 
 
