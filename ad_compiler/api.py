@@ -167,14 +167,16 @@ def jvp(
     >>> jvp(lambda x, y: x * x * y, (3.0, 2.0), (1.0, 0.0))
     (18.0, 12.0)
     """
-    from ad_compiler.pushforward import Pushforward
+    from ad_compiler.pushforward import Pushforward, pushforward_of
 
-    pushforward = Pushforward(fun, has_aux, of, backend_of(backend, options))
+    chosen = backend_of(backend, options)
     if primals is None and tangents is None:
-        return pushforward
+        return Pushforward(fun, has_aux, of, chosen)
     if primals is None or tangents is None:
         raise TypeError("jvp needs the primals and the tangents")
-    return pushforward(primals, tangents)
+    return pushforward_of(fun, has_aux, of if of is None or isinstance(of, str) else tuple(of), chosen)(
+        primals, tangents
+    )
 
 
 def jacfwd(
@@ -182,19 +184,31 @@ def jacfwd(
     argnums: Argnums = 0,
     has_aux: bool = False,
     *,
+    sparsity: Any = None,
+    check: bool = True,
     backend: str = "numpy",
     **options: bool,
 ) -> Any:
-    """The Jacobian, a column at a time in forward mode: for functions of few arguments.
+    """The Jacobian by columns, in forward mode: for functions of few arguments.
 
     Its axes are those of the result, then those of the argument; a tuple of `argnums` gives a tuple. The
-    arguments are arrays or numbers. Works as a decorator.
+    arguments are arrays or numbers. The columns are computed at once, or in blocks if they are large. Works
+    as a decorator.
+
+    With `sparsity`, a `scipy.sparse.csr_array` of the elements of the result by those of one array. It is
+    "auto", or a pattern: a sparse matrix or an array that is not 0 where the Jacobian may not be. The first
+    matrix is compared with the product of the Jacobian and a random vector (`check=False` leaves that out).
+    Columns without a common row are computed together (Curtis, Powell and Reid, On the estimation of sparse
+    Jacobian matrices, 1974).
+
+    Raises `ValueError` for a pattern that does not fit or lacks entries, and where "auto" would give a full
+    matrix of more than 2^26 entries; `TypeError` for arguments of another kind; `Unsupported` for programs.
 
     >>> import numpy as np
     >>> jacfwd(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
     """
-    return derived(fun, "jacfwd", argnums, has_aux, backend, options)
+    return derived(fun, "jacfwd", argnums, has_aux, backend, options, sparsity, check)
 
 
 def jacrev(
@@ -202,16 +216,18 @@ def jacrev(
     argnums: Argnums = 0,
     has_aux: bool = False,
     *,
+    sparsity: Any = None,
+    check: bool = True,
     backend: str = "numpy",
     **options: bool,
 ) -> Any:
-    """The Jacobian, a row at a time in reverse mode: for functions with few results. As `jacfwd` otherwise.
+    """The Jacobian by rows, in reverse mode: for functions with few results. As `jacfwd` otherwise.
 
     >>> import numpy as np
     >>> jacrev(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
     """
-    return derived(fun, "jacrev", argnums, has_aux, backend, options)
+    return derived(fun, "jacrev", argnums, has_aux, backend, options, sparsity, check)
 
 
 def jacobian(
@@ -219,6 +235,8 @@ def jacobian(
     argnums: Argnums = 0,
     has_aux: bool = False,
     *,
+    sparsity: Any = None,
+    check: bool = True,
     backend: str = "numpy",
     **options: bool,
 ) -> Any:
@@ -228,7 +246,7 @@ def jacobian(
     >>> jacobian(lambda x: x[1:] * x[:-1])(np.array([1.0, 2.0, 4.0])).tolist()
     [[2.0, 1.0, 0.0], [0.0, 4.0, 2.0]]
     """
-    return derived(fun, "jacobian", argnums, has_aux, backend, options)
+    return derived(fun, "jacobian", argnums, has_aux, backend, options, sparsity, check)
 
 
 def hessian(
@@ -236,6 +254,8 @@ def hessian(
     argnums: Argnums = 0,
     has_aux: bool = False,
     *,
+    sparsity: Any = None,
+    check: bool = True,
     backend: str = "numpy",
     **options: bool,
 ) -> Any:
@@ -247,7 +267,7 @@ def hessian(
     >>> hessian(lambda x: x[0] * x[1] ** 2)(np.array([3.0, 2.0])).tolist()
     [[0.0, 4.0], [4.0, 6.0]]
     """
-    return derived(fun, "hessian", argnums, has_aux, backend, options)
+    return derived(fun, "hessian", argnums, has_aux, backend, options, sparsity, check)
 
 
 def hvp(
@@ -523,7 +543,7 @@ def implicit(
 
     Raises `TypeError` where not just one equation is given, or its arguments are none of the solver's.
     """
-    from ad_compiler.implicit import Implicit
+    from ad_compiler.implicit_functions import Implicit
 
     equations = [each for each in (root, fixed_point) if each is not None]
     if len(equations) != 1:
@@ -532,14 +552,27 @@ def implicit(
 
 
 def derived(
-    fun: Any, kind: Any, argnums: Argnums, has_aux: bool, backend: str, options: dict[str, bool]
+    fun: Any,
+    kind: Any,
+    argnums: Argnums,
+    has_aux: bool,
+    backend: str,
+    options: dict[str, bool],
+    sparsity: Any = None,
+    check: bool = True,
 ) -> Any:
     from ad_compiler.jacobians import Derived
 
     chosen = backend_of(backend, options)
-    if fun is None:
-        return lambda function: Derived(function, kind, argnums, has_aux, chosen)
-    return Derived(fun, kind, argnums, has_aux, chosen)
+
+    def made(function: Any) -> Any:
+        if sparsity is None:
+            return Derived(function, kind, argnums, has_aux, chosen)
+        from ad_compiler.sparse_jacobians import SparseJacobian
+
+        return SparseJacobian(function, kind, argnums, has_aux, sparsity, check, chosen)
+
+    return made if fun is None else made(fun)
 
 
 def decorated(

@@ -1,8 +1,9 @@
 """How many directions a Jacobian is computed for at once.
 
 All of them, while the largest intermediate array of the program holds no more than `AT_ONCE` numbers then;
-that many fit into a cache of the second level. Else in blocks of a power of two: as many as fit, but at least
-`LEAST`, which is what products of matrices want, while these take no more than `AT_MOST` numbers.
+that many fit into a cache of the second level. Else in blocks of a power of two, of as many as fit. Where
+directions go into products of matrices, a block has at least `LEAST`, which is what these want, while that
+takes no more than `AT_MOST` numbers. Where only `FEW` fit, there is nothing to gain: one after the other.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,24 +22,35 @@ from ad_compiler.ir import Parameter, Value
 AT_ONCE = 2**18
 LEAST = 64
 AT_MOST = 2**22
+FEW = 3
+
+
+@dataclass(eq=False)
+class Batched:
+    """What a program does for many directions at once."""
+
+    shapes: list[Shape] = field(default_factory=list)  # of what depends on a direction, for one of them
+    products: bool = False  # whether directions go into products of matrices
 
 
 def block_size(
-    batched: Sequence[Shape], parameters: Sequence[Parameter], arguments: Mapping[str, Any], count: int
+    batched: Batched, parameters: Sequence[Parameter], arguments: Mapping[str, Any], count: int
 ) -> int | None:
-    """How many of `count` directions at once: None is all of them.
-
-    `batched` are the shapes, for one direction, of what depends on it, in a program of these parameters.
-    """
+    """How many of `count` directions at once, in a program of these parameters: None is all of them."""
     if not count:
         return 1
-    if not batched:
+    if not batched.shapes:
         return None
     lengths = Lengths(parameters, arguments)
-    width = max(1, *[math.prod(map(lengths.of, shape)) for shape in batched])
+    width = max(1, *[math.prod(map(lengths.of, shape)) for shape in batched.shapes])
     if width * count <= AT_ONCE:
         return None
-    size = power_of_two(max(AT_ONCE // width, min(LEAST, AT_MOST // width)))
+    size = AT_ONCE // width
+    if batched.products:
+        size = max(size, min(LEAST, AT_MOST // width))
+    if size <= FEW:
+        return 1
+    size = power_of_two(size)
     return None if size >= count else size
 
 

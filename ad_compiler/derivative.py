@@ -27,7 +27,7 @@ from ad_compiler.graph import Graph
 from ad_compiler.ir import Operand, Record, modules_of
 from ad_compiler.pipeline import SUFFIX, Program, Request, compile_program
 from ad_compiler.refusal import NeedsConstant
-from ad_compiler.transforms.tangent_names import tangent_name
+from ad_compiler.transforms.tangent_names import tangent_name, vector_name
 
 if TYPE_CHECKING:
     from ad_compiler.backends.native.dispatch import Native
@@ -87,7 +87,7 @@ class Specialisation:
             objects=any(read.path for read in [*self.captures, *self.fixed]),
         )
         primal: Any = inspect.unwrap(owner.request.primal)
-        function.__defaults__ = primal.__defaults__
+        function.__defaults__ = None if owner.request.mode == "hvp" else primal.__defaults__
         function.__kwdefaults__ = primal.__kwdefaults__  # tangents have none: they must be given
         function.__module__ = primal.__module__
         return function
@@ -379,9 +379,20 @@ class Derivative(functools.partial[Any]):
 
 def signature_with_tangents(signature: inspect.Signature, request: Request) -> inspect.Signature:
     """The signature of the derivative: in forward mode the tangents are keyword arguments."""
-    if request.mode != "jvp":
-        return signature
-    return with_tangents(signature, request.argnums)
+    if request.mode == "hvp":
+        return with_vector(signature)
+    return with_tangents(signature, request.argnums) if request.mode == "jvp" else signature
+
+
+def with_vector(signature: inspect.Signature) -> inspect.Signature:
+    """The signature with one more argument by position, without defaults in front of it."""
+    parameters = list(signature.parameters.values())
+    by_position = [each for each in parameters if each.kind < inspect.Parameter.VAR_POSITIONAL]
+    plain = [each.replace(default=inspect.Parameter.empty) for each in by_position]
+    vector = inspect.Parameter(
+        vector_name(list(signature.parameters)), inspect.Parameter.POSITIONAL_OR_KEYWORD
+    )
+    return signature.replace(parameters=[*plain, vector, *parameters[len(by_position) :]])
 
 
 def with_tangents(signature: inspect.Signature, argnums: Sequence[str]) -> inspect.Signature:

@@ -211,7 +211,8 @@ class Shortcut:
 
     The reverse sweep steps from `result` to `inputs` by `partials`, a rule in the notation of
     `rules.notation`, and does not enter the operations between them. `given` are the values that the
-    rule asks for after the star: the result, and others computed on the way to it.
+    rule asks for after the star: the result, and others computed on the way to it. With a `definition`, a
+    call that gives the same value, the derivative is that of its body.
     """
 
     result: Value
@@ -219,6 +220,7 @@ class Shortcut:
     partials: Callable[..., Any]
     given: dict[str, Operand] = field(default_factory=dict)
     singular: bool = False  # a partial derivative is infinite somewhere the gate is finite
+    definition: Operation | None = None
 
 
 @dataclass(eq=False, slots=True)

@@ -4,7 +4,7 @@ Each is written for the arguments it is called with, as a user would write it, a
 program, with the derivatives in it inlined. So a Jacobian has a source, and can be differentiated again:
 
     def f_jacfwd(x, n):
-        value = f(x, n)
+        value, _ = jvp(f, (x, n), (np.zeros(np.shape(x)), None))
         columns = []
         for direction in np.eye(np.size(x)):
             _, column = jvp(f, (x, n), (direction, None))
@@ -13,16 +13,17 @@ program, with the derivatives in it inlined. So a Jacobian has a source, and can
 
 Forward mode makes the columns, reverse mode the rows (Griewank and Walther, Evaluating Derivatives (2008),
 sections 3.1 and 3.2). What does not depend on the direction is computed in front of the loop
-(`transforms.hoist_directions`), and the loop is done for all directions at once, or for a block of them
+(`transforms.hoist`), and the loop is done for all directions at once, or for a block of them
 (`transforms.batch_directions`); how many, the sizes in a call decide (`blocks`).
 """
 
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -32,18 +33,22 @@ from ad_compiler.analysis.storage import is_fresh
 from ad_compiler.blocks import block_size, shapes_in
 from ad_compiler.derivative import Derivative
 from ad_compiler.drivers import by_position, function_of_text
+from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.recursion import UPDATES
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.ir import Operand, Operation, Record, Value
-from ad_compiler.making import checked_argnums, name_of_argument
+from ad_compiler.making import checked_argnums, derivative_of, name_of_argument
 from ad_compiler.nested import ElementByElement, Held, NestedDerivative, OneArray, name_of, signature_of
 from ad_compiler.pipeline import NUMPY, Backend, Request
+from ad_compiler.products import Products, is_real
+from ad_compiler.ready import kinds_of
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import is_complex, rank_of, type_of
 
 Kind = Literal["jacfwd", "jacrev", "jacobian", "hessian", "hvp", "elementwise_grad"]
 INDENT = "    "
+OF_PRODUCTS = ("hessian", "jacrev", "jacobian")  # which read tapes
 WITH_DIRECTIONS = ("jacfwd", "jacrev", "jacobian", "hessian")
 IN_PROGRAMS = (LocalFunction, NestedDerivative, Record)  # what programs make and call
 
@@ -75,8 +80,13 @@ class Text:
         parameters = [*self.arguments, *(["vector"] if self.kind == "hvp" else [])]
         body: Callable[[], list[str]] = getattr(self, f"{self.kind}_lines")
         lines = [f'"""{what[self.kind]}"""', *body()]
-        head = f"def {self.name}_{self.kind}({', '.join(parameters)}):"
+        head = f"def {self.title}({', '.join(parameters)}):"
         return "\n".join([head, *(f"{INDENT}{line}" for line in lines)]) + "\n"
+
+    @property
+    def title(self) -> str:
+        """The name of the program."""
+        return f"{self.name}_{self.kind}"
 
     @property
     def call(self) -> str:
@@ -84,7 +94,11 @@ class Text:
 
     @property
     def value(self) -> str:
-        return f"value, aux = f({self.call})" if self.has_aux else f"value = f({self.call})"
+        """The value is taken from `jvp`, which leaves the arguments alone: `f` may write into them."""
+        x, rank = self.chosen[0], self.ranks[0]
+        zero = f"np.zeros(np.shape({x}), dtype=precision({x}))" if rank else "0.0"
+        targets, ending = ("value, _, aux", ", has_aux=True") if self.has_aux else ("value, _", "")
+        return f"{targets} = jvp(f, {self.direction(0, zero)}{ending})"
 
     def result(self, text: str) -> str:
         return f"return {text}, aux" if self.has_aux else f"return {text}"
@@ -101,6 +115,11 @@ class Text:
         """The precision of parts like `of`; rows and columns that are one choice have it in common."""
         return f"precision({of}, {other})" if self.kind == "jacobian" else f"precision({of})"
 
+    def column(self, place: int, part: str) -> str:
+        """The name of a column of a part, by one of the arguments: each list of columns has its own name."""
+        by = [] if self.single else [self.chosen[place]]
+        return "_".join([*([part] if part else []), *by, "column"])
+
     def columns(self, place: int, function: str, parts: dict[str, str], aux: bool = False) -> list[str]:
         """The columns of the Jacobian of `function` by one argument, for each part of its result.
 
@@ -108,13 +127,13 @@ class Text:
         """
         x, rank = self.chosen[place], self.ranks[place]
         ending = ", has_aux=True" if aux else ""
-        targets = ", ".join(f"{part}_column" for part in parts)
-        targets = "column" if "" in parts else f"({targets},)"
+        targets = ", ".join(self.column(place, part) for part in parts)
+        targets = targets if "" in parts else f"({targets},)"
         targets = f"_, {targets}" + (", _" if aux else "")
         if not rank:
             return [f"{targets} = jvp({function}, {self.direction(place, '1.0')}{ending})"]
         direction = "direction" if rank == 1 else f"np.reshape(direction, np.shape({x}))"
-        names = {f"{part}_columns" if part else "columns": of for part, of in parts.items()}
+        names = {f"{self.column(place, part)}s": of for part, of in parts.items()}
         call = f"{INDENT}{targets} = jvp({function}, {self.direction(place, direction)}{ending})"
         if self.native:
             return [
@@ -135,12 +154,12 @@ class Text:
 
     def gathered(self, place: int, part: str, shape: str) -> str:
         """The columns, as the last axes of an array."""
-        prefix = f"{part}_" if part else ""
+        column = self.column(place, part)
         if not self.ranks[place]:
-            return f"{prefix}column"
+            return column
+        stacked = f"{column}s"
         if self.native and self.ranks[place] == 1:
-            return f"{prefix}columns"
-        stacked = f"{prefix}columns"
+            return stacked
         if not self.native:
             stacked = f"np.moveaxis({self.array_of(stacked, shape, self.chosen[place])}, 0, -1)"
         return f"np.reshape({stacked}, np.shape({shape}) + np.shape({self.chosen[place]}))"
@@ -206,7 +225,7 @@ class Text:
     def hessian_lines(self) -> list[str]:
         lines = [self.gradient()]
         if self.has_aux:
-            lines.append(f"_, aux = f({self.call})")
+            lines.append(f"_, aux = gradient({self.call})")
         parts = {"": self.chosen[0]} if self.single else {f"{x}_bar": x for x in self.chosen}
         for place, y in enumerate(self.chosen):
             lines += self.columns(place, "gradient", parts, self.has_aux)
@@ -303,83 +322,160 @@ class Derived:
         self.has_aux = has_aux
         self.backend = backend
         self.__name__ = name_of(fun)
-        self.__signature__ = signature_of(fun)
-        self._names = list(self.__signature__.parameters)
+        self.__signature__ = self._signature = signature_of(fun)
+        self._names = list(self._signature.parameters)
+        kinds = {parameter.kind for parameter in self._signature.parameters.values()}
+        self._starred = bool(kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD})
+        self._plain = kinds <= {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
         if kind == "hvp":
             vector = inspect.Parameter("vector", inspect.Parameter.POSITIONAL_OR_KEYWORD)
             listed = list(self.__signature__.parameters.values())
             named = [each for each in listed if each.kind is each.KEYWORD_ONLY]
             plain = [each.replace(default=each.empty) for each in listed if each not in named]
             self.__signature__ = inspect.Signature([*plain, vector, *named])
-        self._made: dict[tuple[Text, int | None], Derivative] = {}  # for so many directions at once
+        self._made: dict[tuple[Text, int | None, Backend], Derivative] = {}  # for so many directions at once
         self._blocks: dict[Any, int | None] = {}
-        self._newest: Derivative | None = None
+        self._ready: dict[Any, Derivative | Products] = {}  # the programs of arguments of these sizes
+        self._products: dict[Text, Products] = {}
+        self._newest: Derivative | Products | None = None
         numbers = checked_argnums(argnums)
         self.chosen = tuple(name_of_argument(self._names, number, fun) for number in numbers)
         if not self.chosen or len(set(self.chosen)) != len(self.chosen):
             raise ValueError(f"argnums {argnums!r} must name at least one argument, and none twice")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        derivative, arguments = self.prepared(args, kwargs)
-        return derivative(*arguments)
+        derivative, positional, keywords = self.prepared(args, kwargs)
+        return derivative(*positional, **keywords)
 
-    def prepared(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Derivative, list[Any]]:
-        """The program for these arguments, and the arguments by position."""
-        args, vectors = (args[:-1], args[-1:]) if self.kind == "hvp" else (args, ())
-        bound = inspect.signature(self.primal).bind(*args, **kwargs)
-        bound.apply_defaults()
-        given = dict(bound.arguments)
+    def prepared(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Derivative | Products, Sequence[Any], dict[str, Any]]:
+        """The program for these arguments, and how they are given to it."""
         if self.kind == "hvp":
-            self.check_vector(given, *vectors)
-        arguments = [*given.values(), *vectors]
-        derivative = self.made_for(given)
-        if self.kind in WITH_DIRECTIONS and self.backend.name == "numpy":
-            derivative = self.made_for(given, self.block_for(derivative, given))
-        self._newest = derivative
-        return derivative, arguments
+            return self.prepared_product(args[:-1], args[-1:], kwargs)
+        key = sizes_of(args) if self._plain and not kwargs else None
+        if key in self._ready:
+            self._newest = derivative = self._ready[key]
+            return derivative, args, {}
+        given = self.bound(args, kwargs)
+        self._newest = derivative = self.whole_or_products(given)
+        if key is not None and len(args) == len(self._names):
+            self._ready[key] = derivative
+        return derivative, list(given.values()), {}
 
-    def block_for(self, derivative: Derivative, given: dict[str, Any]) -> int | None:
-        """How many directions at once, for arguments of these sizes."""
-        shapes = tuple(shapes_in(tuple(given.values())))
-        known = self._blocks.get((derivative, shapes), 0)
-        if known != 0:
-            return known
-        program = derivative.program_for(*given.values())
-        count = max(np.size(given[name]) for name in self.chosen)
-        size = block_size(program.lowered.batched, program.function.parameters, given, count)
-        self._blocks[derivative, shapes] = size
-        return size
+    def whole_or_products(self, given: dict[str, Any]) -> Derivative | Products:
+        """The program; products, where derivatives that are read as a part of it are refused."""
+        text = self.text_for(given)
+        if text in self._products:
+            return self._products[text]
+        try:
+            block = self.block_for(given) if self.kind in WITH_DIRECTIONS else 1
+            derivative = self.made_for(given, block)
+            if self.kind in OF_PRODUCTS:
+                derivative.program_for(*given.values())
+            return derivative
+        except Unsupported as error:
+            in_generated = str(error.filename).startswith("<ad_compiler")
+            if self.kind not in OF_PRODUCTS or not self._plain or not in_generated:
+                raise
+            columns = None
+            if self.kind == "jacobian":
+                columns = Derived(self.primal, "jacfwd", self.argnums, self.has_aux, self.backend)
+            places = [self._names.index(name) for name in self.chosen]
+            options = (self.has_aux, self.backend, error, columns)
+            self._products[text] = Products(self.primal, self.kind, self.argnums, places, *options)
+        return self._products[text]
 
-    def check_vector(self, given: dict[str, Any], vector: Any) -> None:
+    @functools.cached_property
+    def product(self) -> Derivative:
+        """What computes the product of a Hessian with a vector."""
+        self.check_parameters()
+        return derivative_of(self.primal, "hvp", self.argnums, self.has_aux, backend=self.backend)
+
+    def prepared_product(
+        self, args: tuple[Any, ...], vectors: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Derivative | Products, Sequence[Any], dict[str, Any]]:
+        """The same, for the product of a Hessian with a vector, which is a mode of its own."""
+        product = self.product
+        self._newest = product
+        if self._plain and not kwargs and len(args) == len(self._names):
+            vector = self.checked_vector(dict(zip(self._names, args, strict=True)), *vectors)
+            return product, [*args, vector], {}
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        vector = self.checked_vector(dict(bound.arguments), *vectors)
+        return product, [*bound.args, vector], bound.kwargs
+
+    def bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of the function by name."""
+        if self._plain and not kwargs and len(args) == len(self._names):
+            return dict(zip(self._names, args, strict=True))
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return dict(bound.arguments)
+
+    def block_for(self, given: dict[str, Any]) -> int | None:
+        """How many directions at once, for arguments of these sizes; None is all of them."""
+        key = (self.text_for(given), *shapes_in(tuple(given.values())))
+        if key not in self._blocks:
+            program = self.made_for(given, None, NUMPY).program_for(*given.values())
+            count = max(np.size(given[name]) for name in self.chosen)
+            batched, parameters = program.lowered.batched, program.function.parameters
+            block = block_size(batched, parameters, given, count)
+            if self.backend.name == "numba":
+                block = self.native_block(given, block, batched.products)
+            self._blocks[key] = block
+        return self._blocks[key]
+
+    def native_block(self, given: dict[str, Any], block: int | None, products: bool) -> int | None:
+        """All directions at once where that makes one product of many; compiled loops want one at a time."""
+        if block is not None or not products:
+            return 1
+        try:
+            self.made_for(given, None).program_for(*given.values())
+        except Unsupported:
+            return 1
+        return None
+
+    def checked_vector(self, given: dict[str, Any], vector: Any) -> Any:
+        """The vector, in the structure, shapes and precision of the arguments."""
         from ad_compiler.pushforward import checked_tangent, moves
 
         single = not isinstance(self.argnums, tuple)
+        kinds = kinds_of((vector,)) if single and is_real(vector) else None
+        if kinds is not None and kinds == kinds_of((given[self.chosen[0]],)):
+            return vector  # as it should be
         if not single and (not isinstance(vector, (tuple, list)) or len(vector) != len(self.chosen)):
             raise TypeError(f"the vector must be a tuple of {len(self.chosen)}, one for each of argnums")
         if not moves(vector):
             raise TypeError("the vector is None: give one of the structure and shape of the argument")
-        for name, each in zip(self.chosen, (vector,) if single else vector, strict=True):
+        parts = [
             checked_tangent(each, given[name], f"the vector for {name}")
+            for name, each in zip(self.chosen, (vector,) if single else vector, strict=True)
+        ]
+        return parts[0] if single else tuple(parts)
 
-    def made_for(self, given: dict[str, Any], block: int | None = None) -> Derivative:
+    def made_for(
+        self, given: dict[str, Any], block: int | None, backend: Backend | None = None, **options: bool
+    ) -> Derivative:
         """The program for operands or arguments of these ranks, that does so many directions at once."""
-        text = self.text_for(given)
-        known = self._made.get((text, block))
-        if known is None:
-            name = f"{text.name}_{self.kind}"
+        backend = self.backend if backend is None else backend
+        native = backend.name == "numba" and block == 1
+        text = replace(self.text_for(given, **options), native=native)
+        key = (text, block, backend)
+        if key not in self._made:
             namespace: dict[str, Any] = {"f": self.called(), "kept": Kept()}
-            namespace["precision"] = Precision()
-            namespace |= {"real": Real(), "has_complex": HasComplex()}
+            namespace |= {"precision": Precision(), "real": Real(), "has_complex": HasComplex()}
             namespace |= {"jvp": api.jvp, "vjp": api.vjp, "grad": api.grad}
-            function = function_of_text(text.write(), name, namespace)
-            request = Request(function, "value", (), False, backend=self.backend, block=block)
-            known = self._made[text, block] = Derivative(function, request, ())
-        return known
+            function = function_of_text(text.write(), text.title, namespace)
+            request = Request(function, "value", (), False, backend=backend, block=block)
+            self._made[key] = Derivative(function, request, ())
+        return self._made[key]
 
     def called(self) -> Any:
         """The function, as one that takes all its arguments by position."""
         fun: Any = self.primal
-        parameters = signature_of(fun).parameters.values()
+        parameters = self._signature.parameters.values()
         if isinstance(fun, IN_PROGRAMS):
             fun = Held(fun)
         elif any(each.kind is each.KEYWORD_ONLY for each in parameters):
@@ -390,30 +486,36 @@ class Derived:
             return OneArray(fun, self.has_aux)
         return ElementByElement(fun, self.has_aux, tuple(map(self._names.index, self.chosen)))
 
+    def check_parameters(self) -> None:
+        if self._starred:
+            raise TypeError(f"{self!r} needs a function without * and ** among its parameters")
+
     def text_for(self, given: dict[str, Any]) -> Text:
-        for parameter in signature_of(self.primal).parameters.values():
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                raise TypeError(f"{self!r} needs a function without * and ** among its parameters")
+        self.check_parameters()
         ranks = []
         for name in self.chosen:
             argument = given[name]
             numbers = (Value, np.ndarray, int, float, np.generic)
             if self.kind == "hvp":
-                ranks.append(0)
+                rank, dtype = 0, np.dtype(np.float64)
             elif not isinstance(argument, numbers) or isinstance(argument, bool):
                 reason = f"{self!r} is taken by arrays and numbers"
                 raise TypeError(f"{reason}, and {name} is a {type(argument).__name__}")
             elif isinstance(argument, Value):
-                ranks.append(rank_of(argument))
+                rank, dtype = rank_of(argument), type_of(argument).dtype
             else:
+                rank, dtype = np.ndim(argument), np.asarray(argument).dtype
+            if dtype.kind == "c":
+                reason = f"{self!r} holds derivatives by real numbers, and {name} is complex"
+                raise TypeError(f"{reason}: call `jvp` along 1 and 1j, or give both parts as real arguments")
+            ranks.append(rank)
         names, single = tuple(given), not isinstance(self.argnums, tuple)
-        native = self.backend.name == "numba"
-        return Text(self.kind, self.__name__, names, self.chosen, tuple(ranks), single, self.has_aux, native)
+        return Text(self.kind, self.__name__, names, self.chosen, tuple(ranks), single, self.has_aux)
 
     def source_for(self, *args: Any, **kwargs: Any) -> str:
         """The generated code for arguments like these."""
-        derivative, arguments = self.prepared(args, kwargs)
-        return derivative.source_for(*arguments)
+        derivative, positional, keywords = self.prepared(args, kwargs)
+        return derivative.source_for(*positional, **keywords)
 
     @property
     def source(self) -> str:
@@ -443,7 +545,7 @@ class Derived:
             bound.apply_defaults()
             given = dict(bound.arguments)
             vector = [given.pop("vector")] if self.kind == "hvp" else []
-            derivative = self.made_for(given)
+            derivative = self.made_for(given, 1)
         except TypeError as error:
             raise context.refuse(node, str(error), "check the arguments") from None
         from ad_compiler.frontend.calls import inline
@@ -460,6 +562,19 @@ class Derived:
 
     def __repr__(self) -> str:
         return f"<{self.kind} of {self.__name__}>"
+
+
+def sizes_of(args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """The types of numbers, and shapes and dtypes of arrays; None where there is anything else."""
+    key: list[Any] = []
+    for argument in args:
+        if type(argument) is np.ndarray:
+            key.append((argument.shape, argument.dtype))
+        elif isinstance(argument, (int, float, np.generic)):
+            key.append(type(argument))
+        else:
+            return None
+    return tuple(key)
 
 
 class Linearized:

@@ -20,12 +20,15 @@ def iterate(product: Product, g: Any) -> Any:
     """`u = u + (g - product(u))`: converges where the fixed-point iteration of the program does."""
     tolerance = 1e-13 if g.dtype == np.float64 else 1e-5
     u = g
-    for _ in range(10_000):
-        r = g - product(u)
+    r = g - product(u)
+    turns = 0
+    while not np.max(np.abs(r)) <= tolerance * np.max(np.abs(u)):
+        if turns == 10_000:
+            raise ArithmeticError("the linear system of a derivative was not solved by its iteration")
+        turns += 1
         u = u + r
-        if np.max(np.abs(r)) <= tolerance * np.max(np.abs(u)):
-            return u
-    raise ArithmeticError("the linear system of a derivative was not solved by its iteration")
+        r = g - product(u)
+    return u
 
 
 def conjugate_gradients(product: Product, g: Any) -> Any:
@@ -36,17 +39,19 @@ def conjugate_gradients(product: Product, g: Any) -> Any:
     p = g
     rr = np.sum(r * r)
     target = tolerance * tolerance * rr
-    for _ in range(10_000):
-        if rr <= target:
-            return u
+    turns = 0
+    while not rr <= target:
+        if turns == 10_000:
+            raise ArithmeticError("the linear system of a derivative was not solved by conjugate gradients")
+        turns += 1
         q = product(p)
         step = rr / np.sum(p * q)
         u = u + step * p
         r = r - step * q
-        old = rr
+        before = rr
         rr = np.sum(r * r)
-        p = r + rr / old * p
-    raise ArithmeticError("the linear system of a derivative was not solved by conjugate gradients")
+        p = r + rr / before * p
+    return u
 
 
 def stabilised_biconjugate_gradients(product: Product, g: Any) -> Any:
@@ -55,24 +60,25 @@ def stabilised_biconjugate_gradients(product: Product, g: Any) -> Any:
     u = np.zeros_like(g)
     r = g
     p = g
-    rho = np.sum(r * g)
+    rho = np.sum(g * g)
     target = tolerance * tolerance * rho
-    for _ in range(10_000):
-        if np.sum(r * r) <= target:
-            return u
+    turns = 0
+    while not np.sum(r * r) <= target:
+        if turns == 10_000:
+            raise ArithmeticError("the linear system of a derivative was not solved by BiCGSTAB")
+        turns += 1
         v = product(p)
         step = rho / np.sum(v * g)
         s = r - step * v
-        if np.sum(s * s) <= target:
-            return u + step * p
         t = product(s)
-        damping = np.sum(t * s) / np.sum(t * t)
+        tt = np.sum(t * t)
+        damping = np.sum(t * s) / tt if tt > 0 else 1.0
         u = u + step * p + damping * s
         r = s - damping * t
-        old = rho
+        before = rho
         rho = np.sum(r * g)
-        p = r + rho / old * step / damping * (p - damping * v)
-    raise ArithmeticError("the linear system of a derivative was not solved by BiCGSTAB")
+        p = r + rho / before * step / damping * (p - damping * v)
+    return u
 
 
 SOLVERS: dict[str, Product | Any] = {

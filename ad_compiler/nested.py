@@ -63,6 +63,7 @@ from ad_compiler.ir import (
 from ad_compiler.pipeline import SUFFIX, Mode, Request, differentiated, results_of_call, written
 from ad_compiler.refusal import NeedsConstant, Refusal
 from ad_compiler.rules.markers import marks_again
+from ad_compiler.rules.shapes import is_complex
 from ad_compiler.transforms.share import share
 from ad_compiler.transforms.tangent_names import tangent_name
 
@@ -146,6 +147,8 @@ class ElementByElement(OneArray):
         """Call it in a program that is being lowered; one that mixes elements is refused."""
         found = super().inline_in(context, node, positional, keywords)
         value = current(context, found[0] if self.has_aux else found)
+        if isinstance(value, Value) and is_complex(value):
+            return found  # the derivative of a part of it would be half: refused where cotangents are made
         arguments = [positional[place] for place in self.places]
         mixing = mixing_operation(value, values_in(arguments))
         advice = "use `jacobian`, and take its diagonal; or `vjp` for sums of its columns"

@@ -52,9 +52,8 @@ def arguments(
     return given
 
 
-def named(given: dict[str, Operand]) -> str | tuple[str, ...] | None:
+def named(of: Operand) -> str | tuple[str, ...] | None:
     """What `of` names: the arguments that receive the results."""
-    of = given.get("of")
     return tuple(of) if isinstance(of, list) else of
 
 
@@ -64,9 +63,12 @@ def derivative(mode: Mode) -> Handler:
     def handler(
         context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
     ) -> Operand:
-        names = ("fun", "argnums", "has_aux", "of", *OPTIONS)
-        given = arguments(context, node, names, positional, keywords, argnums=0, has_aux=False)
-        return NestedDerivative(given["fun"], mode, given["argnums"], bool(given["has_aux"]), named(given))
+        names = ("fun", "argnums")
+        by_name = {"has_aux": False, "of": None, **dict.fromkeys(OPTIONS)}
+        given = arguments(context, node, names, positional, keywords, argnums=0, **by_name)
+        return NestedDerivative(
+            given["fun"], mode, given["argnums"], bool(given["has_aux"]), named(given["of"])
+        )
 
     return handler
 
@@ -93,7 +95,8 @@ def nested_vjp(
     context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
 ) -> Operand:
     """`vjp(fun, *primals)`: the value and the pullback, which is a function of the program."""
-    options = {name: keywords.pop(name) for name in ("has_aux", "argnums", "of") if name in keywords}
+    wanted = ("has_aux", "argnums", "of")
+    options: dict[str, Operand] = {name: keywords.pop(name) for name in wanted if name in keywords}
     given = arguments(context, node, ("fun", *OPTIONS), positional[:1], keywords)
     primals, has_aux = positional[1:], bool(options.get("has_aux", False))
     names = list(signature_of(given["fun"]).parameters)
@@ -104,7 +107,7 @@ def nested_vjp(
         if not any(flags):
             flags = [holds_numbers(primal) for primal in primals]
         argnums = tuple(name for name, flag in zip(names, flags, strict=False) if flag)
-    nested = NestedDerivative(given["fun"], "vjp", argnums, has_aux, named(options))
+    nested = NestedDerivative(given["fun"], "vjp", argnums, has_aux, named(options.get("of")))
     value, pullback = nested.inline_in(context, node, primals, {})
     if not has_aux:
         return value, NestedPullback(pullback, value, tuple(flags))
@@ -134,7 +137,7 @@ def nested_jvp(
             moving[tangent_name(name, parameters)] = tangent
     if not moving:
         raise context.refuse(node, "no argument has a tangent", "give one that is not None")
-    nested = NestedDerivative(given["fun"], "jvp", (), bool(given["has_aux"]), named(given))
+    nested = NestedDerivative(given["fun"], "jvp", (), bool(given["has_aux"]), named(given.get("of")))
     return nested.inline_in(context, node, list(primals), moving)
 
 

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, Literal
 
+from ad_compiler.analysis.saturation import saturation_of
 from ad_compiler.analysis.shift import shift_maxima
 from ad_compiler.analysis.types import ArrayType, ListType
 from ad_compiler.backends.numpy.emit import emit
@@ -56,22 +57,25 @@ from ad_compiler.transforms.cotangents import gradient_of
 from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.differentiate import ReverseSweep
 from ad_compiler.transforms.factor import factor_products
+from ad_compiler.transforms.forward_over_reverse import push_gradient_forward
 from ad_compiler.transforms.forward_program import push_forward
 from ad_compiler.transforms.gates import find_gates
-from ad_compiler.transforms.hoist_directions import hoist_from_directions
+from ad_compiler.transforms.hoist import hoist_from_directions
 from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in
 from ad_compiler.transforms.norms import find_norms
 from ad_compiler.transforms.protect import protect_views
-from ad_compiler.transforms.share import share
+from ad_compiler.transforms.roots import find_roots
+from ad_compiler.transforms.share import share, share_sweeps
 from ad_compiler.transforms.tape import record
 from ad_compiler.transforms.templates import use_current
 
-Mode = Literal["grad", "value_and_grad", "vjp", "jvp", "value"]
+Mode = Literal["grad", "value_and_grad", "vjp", "jvp", "hvp", "value"]
 SUFFIX: dict[Mode, str] = {
     "grad": "grad",
     "value_and_grad": "value_and_grad",
     "vjp": "vjp",
     "jvp": "jvp",
+    "hvp": "hvp",
     "value": "",  # the program itself, in which derivatives are called
 }
 
@@ -148,7 +152,7 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
     inputs = list(values_in(lowered.differentiated))
     if inputs:
         check_hooks(function, inputs)
-        function.shortcuts = find_gates(lowered, inputs)
+        function.shortcuts = find_gates(lowered, inputs) | find_roots(function.forward)
         if request.mode != "jvp":
             function.shortcuts |= find_norms(function.forward)
         derive(request, source, lowered)
@@ -162,6 +166,8 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
     if whole:
         show("differentiate", function)
     clean(lowered)
+    if request.mode == "hvp":
+        share_sweeps(function)
     if request.mode == "value":
         hoist_from_directions(function.forward)
         if request.block != 1:
@@ -179,6 +185,10 @@ def written(request: Request, name: str, lowered: Lowered, whole: bool = True) -
             record(each, repeated=request.mode == "vjp")
             outputs = (each.result, each.reverse_result)
             remove_dead_code(each.blocks, outputs, inside=each is not function)  # what is not computed again
+            if request.mode == "hvp":
+                share_sweeps(
+                    each
+                )  # what tangents read of a turn is computed again beside what gradients read
             use_current(each)
             factor_products(each)
         protect_views(each)
@@ -252,6 +262,7 @@ def documentation(request: Request, name: str) -> str:
         "value_and_grad": f"Value of {total}, and its gradient with respect to {names}.",
         "vjp": f"Value of {value}, and the pullback of cotangents to {names}.",
         "jvp": f"Value of {value}, and its derivative along a tangent of {names}.",
+        "hvp": f"Product of the Hessian of {total} by {names} and a vector.",
     }
     return what[request.mode]
 
@@ -290,7 +301,8 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
     context.builder.block = function.reverse
     inputs = list(values_in(lowered.differentiated))
     blocked = frozenset(shift_maxima(function.forward, function.result))
-    sweep = ReverseSweep(context, function.forward, inputs, function.shortcuts, blocked)
+    saturation = saturation_of(function.forward, function.result)
+    sweep = ReverseSweep(context, function.forward, inputs, function.shortcuts, blocked, saturation)
     output, aux = function.result, None
     if request.has_aux:
         output, aux = output
@@ -306,11 +318,15 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
     cotangents = sweep.run(function.forward, seeds)
     function.mirrors, function.indices = sweep.mirrors, sweep.indices
     context.builder.statement = None
-    gradients = tuple(
-        gradient_of(context, cotangents, lowered.differentiated[name]) for name in request.argnums
-    )
-    function.reverse_result = owned(context, gradients[0] if request.single else gradients, function)
-    if request.mode == "grad":
+    found = tuple(gradient_of(context, cotangents, lowered.differentiated[name]) for name in request.argnums)
+    gradients: Operand = found[0] if request.single else found
+    if request.mode == "hvp":
+        gates = find_gates(
+            lowered, inputs
+        )  # without norms: the derivative of one is that of what it is made of
+        gradients = push_gradient_forward(lowered, request.argnums, request.single, gradients, gates)
+    function.reverse_result = owned(context, gradients, function)
+    if request.mode in ("grad", "hvp"):
         function.result = None
         if request.has_aux:
             function.reverse_result = (function.reverse_result, aux)

@@ -2,6 +2,7 @@
 
 python benchmarks/run.py --suite core
 python benchmarks/run.py --suite native
+python benchmarks/run.py --suite derivatives
 python benchmarks/run.py --suite loops --quick --rows van_der_pol heat_1d
 python benchmarks/run.py --memory
 """
@@ -19,7 +20,7 @@ if __package__ is None:
 
 from benchmarks.harness import caches, threads
 
-SUITES = ("core", "loops", "native")
+SUITES = ("core", "loops", "native", "derivatives")
 
 
 def main() -> int:

@@ -33,8 +33,9 @@ from tests import (
 )
 from tests.helpers import function_from_expression, generator, random_array
 
-linalg, signal, special, stats = (
-    test_rules_scipy.NAMES[name] for name in ("linalg", "signal", "special", "stats")
+scipy_fft = test_rules_scipy.NAMES["fft"]
+interpolate, linalg, signal, special, stats = (
+    test_rules_scipy.NAMES[name] for name in ("interpolate", "linalg", "signal", "special", "stats")
 )
 
 Shape = tuple[int, ...]
@@ -101,6 +102,12 @@ def filled_diagonal(x, y):
     return out * x
 
 
+def halved(x):
+    """Three probabilities that sum to 1, rounding included."""
+    share = np.tanh(x[0]) / 4 + np.tanh(x[-1]) / 8
+    return np.stack([share, 0.5 - share, 0.5])
+
+
 def put(x, y):
     out = x * 2.0
     np.put(out, [0, 2], y)
@@ -123,7 +130,9 @@ NAMESPACE: dict[str, Any] = {
     **test_rules_scipy.NAMES,
     **test_rules_surface.FUNCTIONS,
     "sliding_window_view": sliding_window_view,
-    **{f.__name__: f for f in (spd, sym, copied, filled_diagonal, put, put_along_axis, put_mask)},
+    "scipy_fft": scipy_fft,
+    "knots": np.array([0.0, 0.5, 1.3, 2.0, 3.1]),
+    **{f.__name__: f for f in (spd, sym, copied, filled_diagonal, put, put_along_axis, put_mask, halved)},
 }
 
 MATRIX: tuple[Shape, ...] = ((3, 3),)
@@ -141,9 +150,15 @@ NOT_EMPTY: dict[str, str] = {
     ),
     **dict.fromkeys(
         [f"scipy.ndimage.{name}" for name in ("convolve", "correlate", "correlate1d", "convolve1d")]
-        + [f"scipy.ndimage.{name}" for name in ("gaussian_filter", "gaussian_filter1d", "uniform_filter1d")],
+        + [f"scipy.ndimage.{name}" for name in ("gaussian_filter", "gaussian_filter1d", "uniform_filter1d")]
+        + [f"scipy.ndimage.{name}" for name in ("uniform_filter", "sobel", "prewitt", "laplace")]
+        + ["scipy.ndimage.map_coordinates", "scipy.signal.lfilter"],
         "there is no element to repeat at the borders",
     ),
+    **dict.fromkeys(
+        ["numpy.linalg.eig", "numpy.linalg.eigvals"], "a vector without components has no largest one"
+    ),
+    "scipy.linalg.matmul_toeplitz": "SciPy's result for no elements has the shape of the factor",
     "numpy.resize": "there is no element to repeat",
 }
 
@@ -171,6 +186,9 @@ OWN: dict[Any, Call] = {
     np.put: Call("put(x, y)", ((3,), ())),
     np.put_along_axis: Call("put_along_axis(x, y)", ((2, 3), (2, 1))),
     np.putmask: Call("put_mask(x)", ((3,),)),
+    np.linalg.eig: Call("np.linalg.eig(x + 0j)[1] * np.linalg.eig(x + 0j)[0]", MATRIX),
+    np.linalg.eigvals: Call("np.linalg.eigvals(x + 0j)", MATRIX),
+    np.roots: Call("np.roots(x + 0j)", VECTOR),
     np.real: Call("np.real(x * np.exp(1j * x))", VECTOR),
     np.vectorize: Call("np.vectorize(multiplied)(x, y)", ((2, 1), (3,))),
     np.fft.fft: Call("np.fft.fft(x, 5)", VECTOR),
@@ -196,12 +214,37 @@ OWN: dict[Any, Call] = {
     special.kn: Call("special.kn(2, x)", ((3,),), ((0.5, 4.0),)),
     special.yn: Call("special.yn(2, x)", ((3,),), ((0.5, 4.0),)),
     special.loggamma: Call("special.loggamma(x)", ((3,),), ((0.4, 3.0),)),
+    special.stdtr: Call("special.stdtr(3.5, x)", ((3,),), ((-2.0, 2.0),)),
+    special.stdtrit: Call("special.stdtrit(3.5, x)", ((3,),), ((0.2, 0.8),)),
     special.sinc: Call("special.sinc(x)", ((3,),), ((0.3, 3.5),)),
     special.softplus: Call("special.softplus(x)", ((3,),), ((-3.0, 3.0),)),
+    linalg.cholesky: Call("linalg.cholesky(spd(x), lower=True)", MATRIX),
+    linalg.cho_solve: Call("linalg.cho_solve(linalg.cho_factor(spd(x)), y)", ((3, 3), (3,))),
+    linalg.eigvalsh: Call("linalg.eigvalsh(sym(x))", MATRIX),
+    linalg.sqrtm: Call("linalg.sqrtm(spd(x))", MATRIX),
+    linalg.logm: Call("linalg.logm(spd(x))", MATRIX),
     linalg.cho_factor: Call("np.triu(linalg.cho_factor(spd(x))[0])", MATRIX),
     linalg.svd: Call("linalg.svd(x)[1] * linalg.svd(x)[0][0] ** 2", MATRIX),
     linalg.eigh: Call("linalg.eigh(sym(x))[1] ** 2 * linalg.eigh(sym(x))[0]", MATRIX),
     linalg.qr: Call("linalg.qr(x)[0][0] * linalg.qr(x)[1][0]", MATRIX),
+    **{
+        getattr(interpolate, text.partition("(")[0]): Call(
+            f"interpolate.{text}", ((3,), (5,), (5,)), ((0.1, 2.9), (-2.0, 2.0), (-2.0, 2.0))
+        )
+        for text in (
+            "CubicSpline(knots, y)(x)",
+            "PchipInterpolator(knots, y)(x)",
+            "CubicHermiteSpline(knots, y, z)(x)",
+            "BSpline(np.arange(9.0), y, 3)(x + 3)",
+            "interp1d(knots, y)(x)",
+            "RegularGridInterpolator((knots,), y)((x,))",
+            "interpn((knots, knots), np.outer(y, z), np.stack([x, x[::-1]], -1))",
+        )
+    },
+    **{
+        getattr(scipy_fft, name): Call(f"scipy_fft.{name}(x)", MATRIX)
+        for name in ("fft", "ifft", "rfft", "irfft", "fft2", "ifft2", "fftn", "ifftn", "dctn", "idctn")
+    },
     signal.oaconvolve: Call("signal.oaconvolve(x, y)", ((5,), (3,))),
     stats.multivariate_normal.logpdf: Call(
         "stats.multivariate_normal.logpdf(x, y, spd(z))", ((3, 2), (2,), (2, 2))
@@ -210,6 +253,13 @@ OWN: dict[Any, Call] = {
     stats.dirichlet.logpdf: Call(
         "stats.dirichlet.logpdf(x / np.sum(x), y)", ((3,), (3,)), ((0.5, 2.0), (0.5, 2.0))
     ),
+    stats.dirichlet.pdf: Call(
+        "stats.dirichlet.pdf(x / np.sum(x), y)", ((3,), (3,)), ((0.5, 2.0), (0.5, 2.0))
+    ),
+    stats.multinomial.logpmf: Call(
+        "stats.multinomial.logpmf([1, 2, 3], 6, halved(x))", ((3,),), ((0.5, 2.0),)
+    ),
+    stats.multinomial.pmf: Call("stats.multinomial.pmf([1, 2, 3], 6, halved(x))", ((3,),), ((0.5, 2.0),)),
     **{
         getattr(np, name): Call(f"np.{name}(x)", VECTOR, same_as="x * 1.0", rounding=rounding)
         for names, rounding in CONVERSIONS

@@ -49,6 +49,11 @@ def liar(x: Any) -> Any:
     return x[:-1]
 
 
+def halved(x: Any) -> Any:
+    """Gives less precision than anybody would say."""
+    return (0.5 * x).astype(np.float32)
+
+
 def identity(x: Any) -> Any:
     """A view of its argument."""
     return x[:]
@@ -60,4 +65,3 @@ def whole(x: Any) -> Any:
 
 
 gain = Unknown("gain", np.tanh)
-vectorized = np.frompyfunc(abs, 1, 1)

@@ -30,7 +30,7 @@ TABLE = [
 def at_once(make: Any, function: Callable[..., Any], block: int | None, **options: Any) -> Any:
     """A Jacobian that does so many directions at once, whatever the sizes are."""
     derivative = make(function, **options)
-    derivative.block_for = lambda *_: block
+    derivative.block_for = lambda _: block
     return derivative
 
 
@@ -234,12 +234,18 @@ def test_how_many_at_once_depends_on_the_sizes(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_size_of_blocks() -> None:
     """Everything at once while that is little; many in a block, unless one direction is large itself."""
-    x = Value(ArrayType(np.dtype(float), (Length("n"),)), "x", "x")
-    x.type.shape[0].origin = (x, 0)
-    shapes, parameters = [x.type.shape, (3,)], [Parameter("x", x, "positional")]
-    expected = {0: 1, 1: None, 512: None, 1000: 256, 10**6: 4, 10**7: 1}
-    for n, size in expected.items():
-        assert blocks.block_size(shapes, parameters, {"x": np.empty(n)}, n) == size
+    length = Length("n")
+    x = Value(ArrayType(np.dtype(float), (length,)), "x", "x")
+    length.origin = (x, 0)
+    shapes: list[tuple[int | Length, ...]] = [(length,), (3,)]
+    parameters = [Parameter("x", x, "positional")]
+    expected = {0: (1, 1), 512: (None, None), 1000: (256, 256), 10**5: (1, 32), 10**7: (1, 1)}
+    for n, sizes in expected.items():
+        found = [
+            blocks.block_size(blocks.Batched(shapes, products), parameters, {"x": np.empty(n)}, n)
+            for products in (False, True)
+        ]
+        assert found == list(sizes)
 
 
 def test_what_has_no_rule_keeps_its_loop() -> None:

@@ -165,10 +165,10 @@ def loops() -> list[Case]:
             "checkpointed",
             long_loops.reaction_and_diffusion,
             (0, 1),
-            (normal(6), normal(6), 0.01, 50),
+            (np.abs(normal(6)), 0.01 * normal(6), 0.01, 20),
             "value_and_grad",
         ),
-        Case("checkpointed_sweeps", long_loops.sweeps, (0, 1), (normal(5), 0.1, 20), "vjp", normal(5)),
+        Case("checkpointed_sweeps", long_loops.sweeps, (0, 1), (normal(5), 0.1, 20)),
         Case(
             "implicit",
             long_loops.deep_equilibrium,
@@ -258,6 +258,7 @@ def test_text_stands_alone(case: Case) -> None:
         "reversed",
         "sum",
         "ValueError",
+        "ArithmeticError",
     }
 
 

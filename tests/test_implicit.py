@@ -323,8 +323,17 @@ def test_what_fits_no_solver() -> None:
         (3, "an equation is a function, not int"),
     ):
         with pytest.raises(TypeError, match=reason):
-            implicit(root=equation)(newton)
+            implicit(root=equation)(newton)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="is for fixed points"):
         implicit(root=cubic, linear_solver="iterate")(newton)
     with pytest.raises(ValueError, match="no linear solver 'qr'"):
         implicit(root=cubic, linear_solver="qr")(newton)
+
+
+def test_the_decorator_keeps_its_name() -> None:
+    """No module of the package takes it over when it is loaded."""
+    import ad_compiler
+
+    square_root(2.0)
+    assert ad_compiler.implicit is implicit
+    assert ad_compiler.checkpointed is not None and callable(ad_compiler.checkpointed)

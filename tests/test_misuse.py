@@ -33,6 +33,7 @@ from ad_compiler import (
 from tests.helpers import function_from_source
 
 X = np.array([1.0, 2.0, 3.0])
+ANY: Any = X  # of a type that the hints do not allow
 M = np.ones((2, 3))
 
 
@@ -99,8 +100,8 @@ OUTSIDE: list[tuple[Any, type[Exception], str]] = [
     (lambda: jvp(square, (X, X), (X,)), MISFIT, "2 primals and 1 tangents are given"),
     (lambda: jvp(square, (X, X), (X, X)), MISFIT, "too many positional arguments"),
     (lambda: jvp(product, (X,), (X,)), MISFIT, "missing a required argument: 'y'"),
-    (lambda: jvp(square, X, X), MISFIT, "the primals must be a tuple"),
-    (lambda: jvp(square, (X,), X), MISFIT, "the tangents must be a tuple"),
+    (lambda: jvp(square, ANY, ANY), MISFIT, "the primals must be a tuple"),
+    (lambda: jvp(square, (X,), ANY), MISFIT, "the tangents must be a tuple"),
     (lambda: jvp(square, (X,)), MISFIT, "jvp needs the primals and the tangents"),
     (lambda: jvp(3.0, (X,), (X,)), MISFIT, "a function is needed, not float"),  # type: ignore[arg-type]
     (lambda: jvp(structured, (P,), ({"w": X},)), MISFIT, r"must be a dict with the keys \['w', 'b'\]"),
@@ -322,7 +323,7 @@ def test_what_mixes_elements_has_no_derivative_of_each() -> None:
         assert error.text[error.offset - 1 : error.end_offset - 1] == place
     with pytest.raises(Unsupported, match="an array of float64 and rank 1, and a float is needed"):
         elementwise_grad(lambda a, x: a * x)(2.0, X)
-    with pytest.raises(ValueError, match=r"the result of .* has another length"):
+    with pytest.raises(Unsupported, match="and length 1 is needed"):
         elementwise_grad(lambda x, y: x * y)(np.ones(1), X)
 
 

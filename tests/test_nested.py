@@ -321,3 +321,29 @@ def test_derivatives_of_what_is_written_into_an_argument() -> None:
     np.testing.assert_allclose(grad(product)(x), grad(expected)(x), rtol=1e-12)
     with pytest.raises(Unsupported, match="`of` names 'w', which is no argument of `scaled_into`"):
         grad(by_name)(x)
+
+
+def test_cotangents_that_are_zero() -> None:
+    """What guards a product against infinite factors is no kink."""
+    f = function_from_source(
+        """
+        def f(a, w):
+            s = np.where(w == 0, 0.0, a / np.where(w == 0, 1.0, w))
+            return 0.5 * np.sum((s[1:] * s[:-1]) ** 2) + np.sum(s[0] * s)
+        """
+    )
+    a, w, step = np.array([0.0, 1.0, 2.0, 0.0]), np.array([2.0, 2.0, 4.0, 1.0]), 1e-5
+    gradient = grad(f)
+    expected = [(gradient(a + step * e, w) - gradient(a - step * e, w)) / (2 * step) for e in np.eye(4)]
+    np.testing.assert_allclose(hessian(f)(a, w), expected, atol=1e-9)
+    along = function_from_source("def along(a, w, v):\n    return gradient(a, w) @ v\n", gradient=gradient)
+    reverse = [grad(along)(a, w, v) for v in np.eye(4)]
+    np.testing.assert_allclose(reverse, expected, atol=1e-9)
+
+
+def test_guarded_products_stay_strong() -> None:
+    """An infinite factor of a zero counts as nothing, in second derivatives, too."""
+    f = function_from_source("def f(x):\n    return np.sum(np.where(x > 0, np.sqrt(x), 0.0) ** 2)\n")
+    with np.errstate(all="ignore"):
+        second = hessian(f)(np.array([0.0, 4.0]))
+    assert np.all(np.isfinite(second))

@@ -78,10 +78,8 @@ def _join(value: Value, sources: Iterable[Operand], active: set[Value]) -> None:
 def differentiable_inputs(operation: Operation) -> Iterable[Value]:
     """The values among the arguments that the operation's rule differentiates."""
     primitive = operation.primitive
-    if primitive.rule is None:
-        return ()
     if primitive.variadic:
-        return values_in(operation.arguments)
+        return () if primitive.rule is None else values_in(operation.arguments)
     wanted = [
         argument
         for name, argument in zip(primitive.parameters, operation.arguments, strict=True)

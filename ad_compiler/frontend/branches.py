@@ -74,6 +74,7 @@ def run_branches(
         )
     builder = context.builder
     branch = Branch(condition, Block(), Block(), [], builder.statement, (context.here.source, node))
+    settle_names(context, node)
     before = Snapshot(context)
     with builder.inside(branch.then), on_side(context, condition, True):
         left = known_result(lambda: at_end(context, then()))
@@ -176,6 +177,27 @@ def side_taken(context: Context, condition: Value) -> bool | None:
     """The side on which we are of a branch on this condition; None if on neither."""
     first, side = decided(context, condition, True)
     return next((taken == side for known, taken in context.taken if known is first), None)
+
+
+def settle_names(context: Context, node: ast.AST) -> None:
+    """Bind the undecided names that a statement uses to what they are on this side of a branch.
+
+    What is done with a list then changes what its name holds, in every turn of a loop and on both sides of
+    another branch.
+    """
+    if context.taken:
+        for name in {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}:
+            scope = context.here.find(name)
+            if scope is not None:
+                settled(context, scope, name)
+
+
+def settled(context: Context, scope: Scope, name: str) -> Operand:
+    """What a name holds; what it is on this side of a branch is what it is from now on."""
+    operand = scope.names[name]
+    if isinstance(operand, Undecided):
+        operand = scope.names[name] = on_this_side(context, operand, name)
+    return operand
 
 
 def on_this_side(context: Context, undecided: Undecided, name: str) -> Operand:

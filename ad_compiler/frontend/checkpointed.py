@@ -56,7 +56,8 @@ def checkpointed_course(context: Context, node: ast.For, turns: CheckpointedTurn
     """The turns of a loop, one number after the other; their reverse sweep runs them again."""
     course = course_of(context, node.iter, turns.inner)
     if course is None:
-        reason = f"`checkpointed` is given {describe_any(turns.inner)}, whose items are taken one by one"
+        what = f"a {type(turns.inner).__name__}"
+        reason = f"`checkpointed` is given {what}, whose items are taken one by one"
         raise context.refuse(node.iter, reason, "run over a range or an array, or leave `checkpointed` out")
     if course.bounds[2] != 1:
         count, item = counted(context, node.iter, turns.inner)

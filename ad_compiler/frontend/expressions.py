@@ -12,7 +12,7 @@ from ad_compiler.analysis.layout import is_array
 from ad_compiler.analysis.types import STRING, ArrayType, same_length
 from ad_compiler.frontend import attributes, lists
 from ad_compiler.frontend.aliases import current, object_of
-from ad_compiler.frontend.branches import choose, on_this_side
+from ad_compiler.frontend.branches import choose, settled
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context, Given, handles, lower
 from ad_compiler.frontend.objects import is_value
@@ -70,9 +70,7 @@ def given(context: Context, node: Given) -> Operand:
 def name(context: Context, node: ast.Name) -> Operand:
     scope = context.here.find(node.id)
     if scope is not None:
-        operand = scope.names[node.id]
-        if isinstance(operand, Undecided):
-            operand = on_this_side(context, operand, node.id)
+        operand = settled(context, scope, node.id)
         if isinstance(operand, Undecided):
             raise context.refuse(
                 node, f"what `{node.id}` is here is not known: {operand.reason}", operand.advice

@@ -62,5 +62,6 @@ def type_if_any(operand: Operand) -> Any:
 
 def may_be_equal(a: Axis, b: Axis) -> bool:
     a, b = representative(a), representative(b)
-    known = isinstance(a, int) and isinstance(b, int)
-    return a == b if known else is_one(a) == is_one(b) or may_be_one(a) or may_be_one(b)
+    if isinstance(a, int) and isinstance(b, int):
+        return a == b
+    return may_be_one(b) if is_one(a) else may_be_one(a) if is_one(b) else True

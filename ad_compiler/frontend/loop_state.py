@@ -19,6 +19,7 @@ from ad_compiler.frontend.aliases import (
     root_of,
     supersede,
 )
+from ad_compiler.frontend.branches import settle_names
 from ad_compiler.frontend.carried import (
     is_leaf,
     kind_of,
@@ -51,6 +52,7 @@ class LoopState:
         self.context = context
         self.node = node
         self.course = course
+        settle_names(context, node)
         self.before = Snapshot(context)
         self.start = self.after = self.before  # what names hold when a turn starts, and when it ends
         containers = [each for each, _ in self.before.containers.values() if not isinstance(each, list)]

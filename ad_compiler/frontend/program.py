@@ -24,7 +24,7 @@ import ad_compiler.frontend.matching
 import ad_compiler.frontend.protecting
 import ad_compiler.rules  # noqa: F401 -- registers the rules
 from ad_compiler.analysis.layout import is_array
-from ad_compiler.analysis.types import Shape
+from ad_compiler.blocks import Batched
 from ad_compiler.builder import Builder
 from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.calls import call_operand, inline, run_in
@@ -68,7 +68,7 @@ class Lowered:
     function: Function
     differentiated: dict[str, Operand]  # parameter -> the structure of values it is differentiated as
     context: Context
-    batched: list[Shape] = field(default_factory=list)  # for one direction, of what is done for many at once
+    batched: Batched = field(default_factory=Batched)
 
 
 def lower_program(

@@ -328,6 +328,10 @@ def matmul(directions: Directions, node: Operation) -> Operand:
     left, right = rank_of(a), rank_of(b)
     if directions.varies(a) and directions.varies(b):
         raise CannotBatch("a product that is not linear")
+    if is_identity(directions, a) and right <= 2 and type_of(b).dtype == type_of(node.result).dtype:
+        return b
+    if is_identity(directions, b) and left <= 2 and type_of(a).dtype == type_of(node.result).dtype:
+        return directions.call(registry[np.transpose], a, None) if left == 2 else a
     if directions.varies(a):
         rows = directions.of(a)
         if left == 1 and right <= 2:
@@ -345,6 +349,17 @@ def matmul(directions: Directions, node: Operation) -> Operand:
         return directions.call(node.primitive, rows, directions.call(registry[np.transpose], a, None))
     rows = directions.at(rows, (FULL, *[None] * (left - 2), FULL, None))
     return directions.at(directions.call(node.primitive, a, rows), (..., 0))
+
+
+def is_identity(directions: Directions, operand: Operand) -> bool:
+    """Whether the directions are the unit vectors, in order: a product with them is the other factor."""
+    found = directions.of(operand) if directions.varies(operand) else None
+    made = found.operation if isinstance(found, Value) else None
+    return (
+        isinstance(made, Operation)
+        and made.primitive is registry[np.eye]
+        and made.arguments[1:3] == (None, 0)
+    )
 
 
 @batching(np.dot)

@@ -74,6 +74,11 @@ def stack_of(builder: Builder, xs: Operand, xs_dot: Operand) -> Operand:
     return call(builder, "list_stack", xs_dot)
 
 
+@expansion()
+def applied(builder: Builder, name: str, *arguments: Operand) -> Operand:
+    return call(builder, name, *arguments)
+
+
 @pushforward("list_of")
 def list_of_tangent(items: Any, element: Any = None, *, y: Any, items_dot: Any) -> Any:
     return list_of(y, items_dot)
@@ -107,3 +112,23 @@ def list_rows_tangent(a: Any, element: Any = None, *, y: Any, a_dot: Any) -> Any
 @pushforward("list_stack")
 def list_stack_tangent(xs: Any, *, xs_dot: Any) -> Any:
     return stack_of(xs, xs_dot)
+
+
+@pushforward("list_full")
+def list_full_tangent(xs: Any, g: Any, *, g_dot: Any) -> Any:
+    return applied("list_full", xs, g_dot)
+
+
+@pushforward("list_split")
+def list_split_tangent(xs: Any, g: Any, *, g_dot: Any) -> Any:
+    return applied("list_split", xs, g_dot)
+
+
+@pushforward("list_add")
+def list_add_tangent(xs: Any, ys: Any, *, xs_dot: Any, ys_dot: Any) -> Any:
+    return applied("list_add", xs_dot, ys_dot)
+
+
+@pushforward("list_scatter")
+def list_scatter_tangent(xs: Any, g: Any, index: Any, path: Any, *, g_dot: Any) -> Any:
+    return applied("list_scatter", xs, g_dot, index, path)

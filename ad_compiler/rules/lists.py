@@ -250,19 +250,22 @@ def like_type(xs: Any, *_: Any) -> ListType:
 def list_zeros(xs: Any) -> None: ...
 
 
-@constant("list_full", infer=like_type)
+# What follows is made in reverse sweeps only: it has a derivative in forward mode.
+
+
+@constant("list_full", infer=like_type, differentiable=("g",))
 def list_full(xs: Any, g: Any) -> None: ...
 
 
-@constant("list_split", infer=like_type)
+@constant("list_split", infer=like_type, differentiable=("g",))
 def list_split(xs: Any, g: Any) -> None: ...
 
 
-@constant("list_add", infer=lambda xs, ys: extended_type(xs, ys))
+@constant("list_add", infer=lambda xs, ys: extended_type(xs, ys), differentiable=("xs", "ys"))
 def list_add(xs: Any, ys: Any) -> None: ...
 
 
-@constant("list_scatter", infer=like_type)
+@constant("list_scatter", infer=like_type, differentiable=("g",))
 def list_scatter(xs: Any, g: Any, index: Any, path: Any) -> None: ...
 
 

@@ -28,6 +28,35 @@ def euclidean(x: Any, axis: Any = None, keepdims: Any = False, *, y: Any, g: Any
     return restored(scale, x, axis, keepdims) * (np.conj(x) if is_complex(x) else x)
 
 
+# The squares of norms are smooth where the norms are not: `transforms.roots` finds them in programs.
+
+
+@definition("squared_norm")
+def squared_norm(x: Any, axis: Any = None, keepdims: Any = False) -> Any:
+    squares = np.real(x) ** 2 + np.imag(x) ** 2 if is_complex(x) else x * x
+    return np.sum(squares, axis=axis, keepdims=keepdims)
+
+
+@definition("squared_deviation")
+def squared_deviation(a: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False) -> Any:
+    return np.var(a, axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+@definition("squared_hypotenuse")
+def squared_hypotenuse(a: Any, b: Any) -> Any:
+    return a * a + b * b
+
+
+@definition("squared_magnitude")
+def squared_magnitude(z: Any) -> Any:
+    return np.real(z) ** 2 + np.imag(z) ** 2 if is_complex(z) else z * z
+
+
+@definition("squared_root")
+def squared_root(total: Any) -> Any:
+    return total
+
+
 @at_compile_time
 def norm_axes(x: Any, axis: Any, ord: Any) -> tuple[int, ...]:
     """The axes a norm is taken over."""

@@ -203,7 +203,7 @@ def register(
 ) -> Primitive:
     names, defaults, needs = signature_of(rule_function)
     if differentiable is None:
-        differentiable = tuple(name for name in names if name not in defaults)
+        differentiable = tuple(each for each in names if each not in defaults and kind != "constant")
     if kind == "linear":
         flags.setdefault("linear", "together")
     primitive = Primitive(
@@ -215,7 +215,7 @@ def register(
         parameters=names,
         defaults=defaults,
         needs=needs,
-        differentiable=() if kind == "constant" else differentiable,
+        differentiable=differentiable,
         method=method,
         **flags,
     )

@@ -149,7 +149,7 @@ def columns(a: Any) -> Any:
 # --- banded matrices ---
 
 
-def banded_type(l_and_u: Any, ab: Any, b: Any) -> ArrayType:
+def banded_type(l_and_u: Any, ab: Any, b: Any, check_finite: Any = True) -> ArrayType:
     kind, right = type_of(ab), type_of(b)
     if kind.rank != 2 or right.rank not in (1, 2):
         raise Refusal(
@@ -160,7 +160,7 @@ def banded_type(l_and_u: Any, ab: Any, b: Any) -> ArrayType:
 
 
 @rule(linalg.solve_banded, infer=banded_type, differentiable=("ab", "b"))
-def solve_banded(l_and_u: Any, ab: Any, b: Any, *, y: Any, g: Any) -> Any:
+def solve_banded(l_and_u: Any, ab: Any, b: Any, check_finite: Any = True, *, y: Any, g: Any) -> Any:
     below, above = l_and_u
     number = np.shape(ab)[1]
     diagonals = np.arange(below + above + 1)[:, None]
@@ -168,7 +168,7 @@ def solve_banded(l_and_u: Any, ab: Any, b: Any, *, y: Any, g: Any) -> Any:
     places = np.arange(number) + diagonals - below
     turned = np.flip(ab, 0)[diagonals, np.clip(places, 0, number - 1)]
     turned = np.where((places >= 0) & (places < number), turned, 0.0)
-    b_bar = linalg.solve_banded((above, below), turned, g)
+    b_bar = linalg.solve_banded((above, below), turned, g, check_finite=check_finite)
     products = np.sum(columns(b_bar)[np.clip(rows, 0, number - 1)] * columns(y), axis=-1)
     return np.where((rows >= 0) & (rows < number), -products, 0.0), b_bar
 

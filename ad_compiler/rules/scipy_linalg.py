@@ -143,7 +143,7 @@ def stacked(blocks: Any) -> Any:
 
 @definition(linalg.toeplitz)
 def toeplitz(c: Any, r: Any = None) -> Any:
-    row = c if r is None else r
+    row = conjugated(c) if r is None else r
     rows, columns = np.shape(c)[0], np.shape(row)[0]
     diagonals = np.concatenate([np.flip(row[1:]), c])
     return diagonals[columns - 1 + np.arange(rows)[:, None] - np.arange(columns)[None, :]]

@@ -11,13 +11,19 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
-from ad_compiler.rules.scipy_stats import HALF_LOG_TWO_PI, method, outside, standard
+from ad_compiler.rules.scipy_precision import double
+from ad_compiler.rules.scipy_stats import HALF_LOG_TWO_PI, method, outside, positive, standard
 
 
 @method(stats.beta, "logpdf")
 def beta_logpdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
-    density = special.xlogy(a - 1, z) + special.xlog1py(b - 1, -z) - special.betaln(a, b) - np.log(scale)
+    density = (
+        special.xlogy(a - 1, z)
+        + special.xlog1py(b - 1, -z)
+        - special.betaln(positive(a), positive(b))
+        - np.log(scale)
+    )
     return outside((z < 0) | (z > 1), -np.inf, density)
 
 
@@ -48,7 +54,7 @@ def beta_logsf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.beta, "ppf")
 def beta_ppf(q: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * special.betaincinv(a, b, q)
+    return loc + positive(scale) * special.betaincinv(a, b, double(q))
 
 
 @method(stats.uniform, "logpdf")
@@ -70,12 +76,12 @@ def uniform_cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.uniform, "sf")
 def uniform_sf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.clip((loc + scale - x) / scale, 0.0, 1.0)
+    return np.clip(1 - standard(x, loc, scale), 0.0, 1.0)
 
 
 @method(stats.uniform, "ppf")
 def uniform_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * q
+    return loc + positive(scale) * double(q)
 
 
 def log_difference(p: Any, q: Any) -> Any:

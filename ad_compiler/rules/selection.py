@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import ArrayType, promote, python_type
+from ad_compiler.ir import Operation, Value
 from ad_compiler.refusal import Refusal
-from ad_compiler.rules.notation import elementwise, pushforward
+from ad_compiler.rules.notation import at_compile_time, elementwise, pushforward
 from ad_compiler.rules.shapes import broadcast_types, type_of
 
 
@@ -32,12 +33,46 @@ def select_type(condition: Any, x: Any, y: Any) -> ArrayType:
 @elementwise("select", infer=select_type, differentiable=("x", "y"))
 @elementwise(np.where, infer=where_type, differentiable=("x", "y"))
 def where(condition: Any, x: Any, y: Any) -> Any:
+    if is_guarded_product(condition, x, y):
+        return None, np.where(condition | np.isfinite(x), 1.0, 0.0), None
     return None, np.where(condition, 1.0, 0.0), np.where(condition, 0.0, 1.0)
 
 
 @pushforward("select", np.where)
 def where_tangent(condition: Any, x: Any, y: Any, *, x_dot: Any, y_dot: Any) -> Any:
+    if is_guarded_product(condition, x, y):
+        return np.where(condition | np.isfinite(x), x_dot, 0.0)
     return np.where(condition, x_dot, y_dot)
+
+
+@at_compile_time
+def is_guarded_product(condition: Any, x: Any, y: Any) -> bool:
+    """Whether it is `where(c != 0, c * p, 0)`: the product itself, but 0 where `p` is not finite.
+
+    So first derivatives are written. Its derivative by `c` is `p`, also where `c` is 0.
+    """
+    test = operation_of(condition, "ne")
+    if isinstance(y, Value) or y != 0 or test is None:
+        return False
+    factor, zero = test.arguments
+    return not isinstance(zero, Value) and zero == 0 and has_factor(x, factor)
+
+
+def has_factor(product: Any, factor: Any) -> bool:
+    """Whether a product, or the numerator of a quotient, has this factor."""
+    if product is factor:
+        return True
+    made = operation_of(product, "mul", "truediv")
+    if made is None:
+        return False
+    left, right = made.arguments
+    return has_factor(left, factor) or (made.primitive.name == "mul" and has_factor(right, factor))
+
+
+def operation_of(operand: Any, *names: str) -> Operation | None:
+    """What computed a value, if it is one of these operations."""
+    made = operand.operation if isinstance(operand, Value) else None
+    return made if isinstance(made, Operation) and made.primitive.name in names else None
 
 
 def clip_type(a: Any, a_min: Any, a_max: Any) -> ArrayType:

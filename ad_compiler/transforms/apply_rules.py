@@ -78,8 +78,15 @@ def guarded_product(builder: Builder, factor: Operand, partial: Operand, singula
         return product  # the selection was moved outwards, and is strong
     if not (singular or may_hold_zeros(factor)):
         return product
-    selected = builder.call(registry[operator.ne], (factor, 0))
-    return builder.call(registry["select"], (selected, product, 0.0))
+    return builder.call(registry["select"], (differs_from_zero(builder, factor), product, 0.0))
+
+
+def differs_from_zero(builder: Builder, factor: Value) -> Operand:
+    """The condition `factor != 0`, of a factor without its sign."""
+    node = factor.operation
+    if isinstance(node, Operation) and node.primitive.name == "neg" and isinstance(node.arguments[0], Value):
+        return differs_from_zero(builder, node.arguments[0])
+    return builder.call(registry[operator.ne], (factor, 0))
 
 
 def is_singular(node: Operation) -> bool:

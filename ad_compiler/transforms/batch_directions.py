@@ -28,7 +28,8 @@ from typing import TypeGuard
 import numpy as np
 
 from ad_compiler.analysis.storage import is_fresh, storages_of
-from ad_compiler.analysis.types import INT, ArrayType, ListType, Shape, same_length
+from ad_compiler.analysis.types import INT, ArrayType, ListType, same_length
+from ad_compiler.blocks import Batched
 from ad_compiler.builder import Builder
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import (
@@ -55,13 +56,10 @@ from ad_compiler.rules.shapes import axis_from_operand, rank_of, shape_of, type_
 from ad_compiler.transforms.batch import Directions
 
 
-def batch_directions(function: Function, context: Context, size: int | None) -> list[Shape]:
-    """Batch the loops over directions of a program: `size` directions at a time, or all at once.
-
-    Returns the shapes, for one direction, of what depends on it.
-    """
+def batch_directions(function: Function, context: Context, size: int | None) -> Batched:
+    """Batch the loops over directions of a program: `size` directions at a time, or all at once."""
     returned: set[Value] = set()  # memory that results have already
-    batched: list[Shape] = []
+    batched = Batched()
 
     def visit(block: Block) -> None:
         for node in list(block.operations):
@@ -77,11 +75,17 @@ def batch_directions(function: Function, context: Context, size: int | None) -> 
             place = block.operations.index(node)
             block.operations[place : place + 1] = written
             known = columns.replaced(context, results)
-            batched.extend(shape_of(each) for each in columns.varying if isinstance(each.type, ArrayType))
+            for value in columns.varying:
+                if isinstance(value.type, ArrayType):
+                    batched.shapes.append(value.type.shape)
+                    batched.products |= is_operation(value.operation, *PRODUCTS)
             function.result = map_values(partial(replaced_by, known), function.result)
 
     visit(function.forward)
     return batched
+
+
+PRODUCTS = ("matmul", "dot", "inner", "einsum", "tensordot", "solve")
 
 
 def replaced_by(known: dict[Value, Operand], value: Value) -> Operand:
@@ -221,7 +225,7 @@ class Columns:
             for node in rest:
                 if node in gone:
                     continue
-                if is_operation(node, "moveaxis", "reshape") and node.arguments[0] in known:
+                if is_operation(node, "moveaxis", "reshape", "array") and node.arguments[0] in known:
                     builder.statement, builder.place = node.statement, node.place
                     known[node.result] = rearranged(builder, node, known[node.arguments[0]])
                 else:
@@ -241,7 +245,11 @@ def is_operation(node: Node | None, *names: str) -> TypeGuard[Operation]:
 
 def rearranged(builder: Builder, node: Operation, columns: Operand) -> Operand:
     """What makes a Jacobian of the columns; of a matrix it is the transpose."""
-    if node.primitive.name == "moveaxis" and rank_of(columns) == 2:
+    if node.primitive.name == "array":
+        if type_of(columns).dtype == type_of(node.result).dtype:
+            return columns  # which is an array of its own already
+        made = builder.call(registry[np.ndarray.astype], (columns, node.arguments[1]), method=True)
+    elif node.primitive.name == "moveaxis" and rank_of(columns) == 2:
         made = builder.call(registry[np.transpose], (columns, None))
     else:
         made = builder.call(node.primitive, (columns, *node.arguments[1:]))

@@ -6,9 +6,9 @@
             break                               result = x[i]
                                                 break
 
-Of a program of the user's the reader cannot tell that a name is never read where it is not bound, and refuses
-it. Of generated code it is known: so the name is given a value of its kind, which nobody reads. Lists are bound
-in any case, for the reverse sweep may ask how long one is that was not made.
+Of a program of the user's the reader cannot tell that a name is never read where it is not bound, and
+refuses it. Of generated code it is known: so the name is given a value of its kind, which nobody reads. Lists
+are bound in any case, for the reverse sweep may ask how long one is that was not made.
 """
 
 from __future__ import annotations
@@ -47,15 +47,14 @@ def nothing(value: Value, block: Block, place: int) -> Operand:
     """A number, or an empty array or list, of the kind of a value; made at a place of a block."""
     kind = value.type
     if isinstance(kind, ListType):
-        made, arguments = Value(kind), ([], kind.element)
-        primitive = registry["list_of"]
-    elif isinstance(kind, ArrayType) and kind.rank:
-        shape = tuple([1 if is_one(axis) else 0 for axis in kind.shape])
-        made, arguments = Value(ArrayType(kind.dtype, shape)), (shape, kind.dtype)
-        primitive = registry[np.zeros]
+        made = Value(kind)
+        made.operation = Operation(registry["list_of"], ([], kind.element), made)
     else:
         assert isinstance(kind, ArrayType)
-        return NOTHING[kind.dtype.kind]
-    made.operation = Operation(primitive, arguments, made)
+        if not kind.rank:
+            return NOTHING[kind.dtype.kind]
+        shape = tuple([1 if is_one(axis) else 0 for axis in kind.shape])
+        made = Value(ArrayType(kind.dtype, shape))
+        made.operation = Operation(registry[np.zeros], (shape, kind.dtype), made)
     block.operations.insert(place, made.operation)
     return made

@@ -23,20 +23,26 @@ from ad_compiler.ir import (
     nodes_in,
     values_in,
 )
-from ad_compiler.rules.markers import HOOK
+from ad_compiler.rules.markers import is_hook
+from ad_compiler.transforms.reverse_loops import extend
 
 
 def check_hooks(function: Function, inputs: list[Value]) -> None:
     """Refuse hooks of a program to be differentiated that would see no cotangent, or a part of one."""
+    functions = [function, *functions_called(function)]
+    nodes = {each: list(nodes_in(each.forward)) for each in functions}
+    if not any(is_hook(node) for listed in nodes.values() for node in listed):
+        return
     active = active_values(function.forward, inputs)
-    for each in [function, *functions_called(function)]:
-        nodes = list(nodes_in(each.forward))
-        for place, node in enumerate(nodes):
-            if isinstance(node, Operation) and node.primitive.name == HOOK and node.arguments[0] in active:
-                check_hook(each, nodes, place, active)
+    for each, listed in nodes.items():
+        needed = {value for value in values_in(each.result) if value in active}
+        extend(each.forward, needed, active)
+        for place, node in enumerate(listed):
+            if is_hook(node) and node.arguments[0] in active:
+                check_hook(each, listed, place, needed)
 
 
-def check_hook(function: Function, nodes: list[Node], place: int, active: set[Value]) -> None:
+def check_hook(function: Function, nodes: list[Node], place: int, needed: set[Value]) -> None:
     """Refuse the hook at this place among all nodes, in their order, if it would."""
     node = nodes[place]
     assert isinstance(node, Operation) and node.place is not None
@@ -46,10 +52,10 @@ def check_hook(function: Function, nodes: list[Node], place: int, active: set[Va
     for other in nodes[:place]:
         if (
             isinstance(other, Operation)
-            and other.primitive.name != HOOK
+            and not is_hook(other)
             and other.statement is not None
             and other.statement.source is source
-            and other.result in active
+            and other.result in needed
             and value in differentiable_inputs(other)
         ):
             line = other.statement.node.lineno

@@ -88,7 +88,16 @@ def zero_like(context: Context, value: Value) -> Operand:
             raise Refusal(f"{name} is bound in a loop only, and read behind it", "bind it before the loop")
         if isinstance(value.operation, Branch):
             return zero_where_bound(context, value, value.operation)
-    return context.builder.call(registry[np.zeros_like], (value, None))
+    return context.builder.call(registry[np.zeros_like], (template_of(value), None))
+
+
+def template_of(value: Value) -> Value:
+    """What a value has its shape and its dtype from: of zeros like `x`, that is `x`."""
+    node = value.operation
+    if not isinstance(node, Operation) or node.primitive.name not in ("zeros_like", "full_like"):
+        return value
+    like: Value = node.arguments[0]
+    return template_of(like) if type_of(like).dtype == type_of(value).dtype else value
 
 
 def zero_where_bound(context: Context, value: Value, branch: Branch) -> Operand:

@@ -25,6 +25,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from ad_compiler.analysis.activity import active_values
+from ad_compiler.analysis.saturation import NOTHING_SATURATES, Saturation
 from ad_compiler.analysis.types import ArrayType, TupleType, Type
 from ad_compiler.builder import Builder
 from ad_compiler.frontend.context import Context
@@ -80,10 +81,12 @@ class ReverseSweep:
         inputs: Sequence[Value],
         shortcuts: dict[Value, Shortcut],
         blocked: frozenset[Value] = frozenset(),
+        saturation: Saturation = NOTHING_SATURATES,
     ) -> None:
         self.context = context
         self.builder = context.builder
         self.inputs = frozenset(inputs)
+        self.saturation = saturation
         self.active = active_values(forward, inputs, blocked)
         self.shortcuts = shortcuts
         self.sides = sides_made_on(forward)
@@ -157,10 +160,12 @@ class ReverseSweep:
                 continue
             name_cotangent(node.result, cotangent)
             shortcut = self.shortcuts.get(node.result)
-            if shortcut is not None:
-                self.shortcut(shortcut, cotangent, cotangents)
-            else:
+            if shortcut is None:
                 self.operation(node, cotangent, cotangents)
+            elif shortcut.definition is not None:
+                self.operation(shortcut.definition, cotangent, cotangents)
+            else:
+                self.shortcut(shortcut, cotangent, cotangents)
 
     def operation(self, node: Operation, cotangent: Operand, cotangents: Cotangents) -> None:
         """The contributions of one operation to the cotangents of its arguments."""
@@ -183,10 +188,11 @@ class ReverseSweep:
         if primitive.kind == "elementwise":
             results = apply_rule(self.context, node, {"y": node.result}, positions(wanted))
             results = results if isinstance(results, tuple) else (results,)
+            singular = is_singular(node) or node.result in self.saturation.steep
             own: Cotangents = {}  # an argument given twice gets one contribution: x * x gives 2 * x
             for argument, partial, needed in zip(node.arguments, results, wanted, strict=False):
                 if needed and isinstance(argument, Value):
-                    product = guarded_product(self.builder, cotangent, partial, is_singular(node))
+                    product = guarded_product(self.builder, cotangent, partial, singular)
                     self.add(own, argument, sum_to_shape_of(self.builder, product, argument), True)
             for argument, contribution in own.items():
                 self.add(cotangents, argument, contribution)

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.activity import active_values
+from ad_compiler.analysis.saturation import NOTHING_SATURATES, Saturation
 from ad_compiler.analysis.types import ArrayType, TupleType, same_shape
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import (
@@ -50,6 +51,7 @@ from ad_compiler.transforms.apply_definitions import push_definition
 from ad_compiler.transforms.apply_rules import (
     apply_rule,
     apply_shortcut,
+    differs_from_zero,
     flavour_of,
     is_singular,
     lower_rule,
@@ -70,11 +72,13 @@ class ForwardSweep:
         tangents: Mapping[Value, Operand],
         shortcuts: dict[Value, Shortcut],
         blocked: frozenset[Value] = frozenset(),
+        saturation: Saturation = NOTHING_SATURATES,
     ) -> None:
         self.context = context
         self.builder = context.builder
         self.active = active_values(forward, tangents, blocked)
         self.shortcuts = shortcuts
+        self.saturation = saturation
         self.inputs = frozenset(tangents)
         self.tangents: Tangents = dict(tangents)
         self.numpy_scalars: set[Value] = set()  # numbers carried whose tangents are not Python's own
@@ -197,6 +201,8 @@ class ForwardSweep:
         primitive = node.primitive
         check_complex(node, self.active)
         shortcut = self.shortcuts.get(node.result)
+        if shortcut is not None and shortcut.definition is not None:
+            return push_definition(self, shortcut.definition)
         if shortcut is not None:
             wanted = [self.has_tangent(argument) for argument in shortcut.inputs]
             partials = apply_shortcut(self.context, shortcut, positions(wanted))
@@ -209,7 +215,8 @@ class ForwardSweep:
             partials = apply_rule(self.context, node, {"y": node.result}, positions(wanted))
             partials = partials if isinstance(partials, tuple) else (partials,)
             arguments = [each if flag else None for each, flag in zip(node.arguments, wanted, strict=True)]
-            return self.combination(arguments, partials, is_singular(node))
+            limited = node.result in self.saturation.limited
+            return self.combination(arguments, partials, is_singular(node), limited)
         if primitive.kind == "definition":
             return push_definition(self, node)
         if primitive.linear == "each":
@@ -221,24 +228,29 @@ class ForwardSweep:
     def has_tangent(self, operand: Operand) -> bool:
         return any(value in self.tangents for value in values_in(operand))
 
-    def combination(self, arguments: Any, partials: Any, singular: bool) -> Operand:
-        """The sum of partial derivatives times tangents."""
+    def combination(self, arguments: Any, partials: Any, singular: bool, limited: bool = False) -> Operand:
+        """The sum of partial derivatives times tangents, which may be infinite if the result is `limited`."""
         own: dict[Value, Operand] = {}  # an argument given twice has one partial derivative: x * x has 2 * x
         for argument, partial in zip(arguments, partials, strict=False):
             if partial is not None and isinstance(argument, Value) and argument in self.tangents:
                 own[argument] = self.sum(own.get(argument), partial)
         total: Operand = None
         for argument, partial in own.items():
-            total = self.sum(total, self.product(partial, self.tangents[argument], singular))
+            tangent = self.tangents[argument]
+            if isinstance(partial, (int, float)) and partial == 0:
+                continue
+            factors = (tangent, partial) if limited else (partial, tangent)
+            total = self.sum(total, self.product(*factors, singular or limited))
         return total
 
     def product(self, partial: Operand, tangent: Operand, singular: bool) -> Operand:
-        """`partial * tangent`; where the partial may be infinite, what does not move gives 0."""
+        """`partial * tangent`; where the first may be infinite, the second gives 0 where it is 0."""
+        if is_mask(partial):
+            return self.builder.call(registry["select"], (partial, tangent, 0.0))
         product = self.builder.call(registry[operator.mul], (partial, tangent))
         if not singular or not isinstance(partial, Value) or not isinstance(tangent, Value):
             return product
-        moves = self.builder.call(registry[operator.ne], (tangent, 0))
-        return self.builder.call(registry["select"], (moves, product, 0.0))
+        return self.builder.call(registry["select"], (differs_from_zero(self.builder, tangent), product, 0.0))
 
     def sum(self, total: Operand, term: Operand) -> Operand:
         if total is None or term is None:
@@ -337,3 +349,8 @@ def like(tangent: Operand, value: Value) -> Operand:
         made = type_of(tangent)
         tangent.type = ArrayType(made.dtype, kind.shape, made.python)
     return tangent
+
+
+def is_mask(operand: Operand) -> bool:
+    """Whether it holds truth values: what it leaves out contributes exactly 0."""
+    return isinstance(operand, Value) and type_of(operand).dtype.kind == "b"

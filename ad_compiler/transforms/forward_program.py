@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from ad_compiler.analysis.saturation import saturation_of
 from ad_compiler.analysis.shift import shift_maxima
 from ad_compiler.analysis.types import ListType, leaves_of
 from ad_compiler.frontend.inputs import real_type
@@ -40,7 +41,8 @@ def push_forward(lowered: Lowered, argnums: tuple[str, ...], has_aux: bool) -> O
         differentiated = values_in(lowered.differentiated[parameter.name])
         tangents.update(zip(differentiated, values_in(structure), strict=True))
     blocked = frozenset(shift_maxima(function.forward, function.result))
-    sweep = ForwardSweep(context, function.forward, tangents, function.shortcuts, blocked)
+    saturation = saturation_of(function.forward, function.result)
+    sweep = ForwardSweep(context, function.forward, tangents, function.shortcuts, blocked, saturation)
     sweep.unread = unread_parts(function.forward, function.result)
     sweep.run(function.forward)
     builder = context.builder
@@ -59,7 +61,9 @@ def tangent_input(name: str, value: Value) -> Value:
     assert value.access is not None
     stem = leaf_length(value.access)
     access = f"{name}{value.access[stem:]}"
-    tangent = Value(real_type(type_of(value)), name if access == name else None, access)
+    tangent = Value(
+        real_type(type_of(value)), name if access == name and name.isidentifier() else None, access
+    )
     tangent.immutable = value.immutable
     if tangent.name is None:
         leaf = leaf_name(value.access)

@@ -1,15 +1,20 @@
-"""Moves what is the same in every turn of a loop in front of it, if the reverse sweep reads it.
+"""Moves what is the same in every turn of a loop in front of it.
 
     for _ in range(steps):                  product = 0.5 * dt
         x = x + 0.5 * dt * v       ->       for _ in range(steps):
                                                 x = x + product * v
 
-Otherwise each turn of the reverse sweep would save it or compute it again. What it does not read stays on
-the user's line. Only arithmetic that cannot raise an exception is moved, for the loop may do no turn.
+It is done twice. In a program with a reverse sweep (`hoist_for_reverse`) each turn of that would save such a
+value or compute it again, so what the reverse sweep reads is moved, and the rest stays on the user's line:
+only arithmetic that cannot raise an exception, for the loop may do no turn. In a loop over directions
+(`hoist_from_directions`), whose turns all run the same program at the same point, everything is moved that
+is not cheap: so a Jacobian evaluates its function once. What makes memory to be written into stays.
 (Muchnick, Advanced Compiler Design and Implementation (1997), section 13.2.)
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from ad_compiler.ir import (
     Block,
@@ -27,52 +32,72 @@ from ad_compiler.ir import (
 )
 from ad_compiler.transforms.saving import price_of_computing
 
+UPDATES = ("index_add", "index_set")
+KEPT = (*UPDATES, "zeros", "zeros_like", "empty", "array")
 
-def hoist(function: Function) -> None:
-    """Move the invariants of all loops as far out as they can be computed."""
+
+def hoist_for_reverse(function: Function) -> None:
+    """Move the invariants of all loops that the reverse sweep reads as far out as they can be computed."""
     assert function.reverse is not None
     read = {value for node in nodes_in(function.reverse) for value in inputs_of(node)}
     written = {
         value
         for node in nodes_in(function.forward)
-        if isinstance(node, Operation) and node.primitive.name in ("index_add", "index_set")
+        if isinstance(node, Operation) and node.primitive.name in UPDATES
         for value in values_in(node.arguments[0])
     }
-    hoist_from(function.forward, read, written)
+
+    def chosen(loop: Loop) -> list[Operation]:
+        moved = read_of(
+            invariants(loop, lambda node: is_arithmetic(node) and node.result not in written), read
+        )
+        for node in moved:
+            node.statement = loop.statement
+        return moved
+
+    hoist(function.forward, chosen)
 
 
-def hoist_from(block: Block, read: set[Value], written: set[Value]) -> None:
+def hoist_from_directions(block: Block) -> None:
+    """Move operations in front of the loops over directions in a block."""
+    hoist(block, lambda loop: invariants(loop, is_not_cheap))
+
+
+def hoist(block: Block, chosen: Callable[[Loop], list[Operation]]) -> None:
+    """Move the chosen operations in front of the loops that they stand in, inner loops first."""
     for node in list(block.operations):
         for inner in blocks_of(node):
-            hoist_from(inner, read, written)
+            hoist(inner, chosen)
         if isinstance(node, Loop):
-            moved = invariants(node, read, written)
-            for operation in moved:
-                node.body.operations.remove(operation)
-                operation.statement = node.statement
+            moved = chosen(node)
+            node.body.operations[:] = [each for each in node.body.operations if each not in moved]
             place = block.operations.index(node)
             block.operations[place:place] = moved
 
 
-def invariants(loop: Loop, read: set[Value], written: set[Value]) -> list[Operation]:
-    """The operations of a turn, in order, that the reverse sweep reads and that every turn repeats."""
-    changing = set(turn_values(loop))
+def invariants(loop: Loop, may_move: Callable[[Operation], bool]) -> list[Operation]:
+    """The operations of a turn, in order, that depend on nothing that a turn makes, but on each other."""
+    changing = {*turn_values(loop)}
     for node in nodes_in(loop.body):
         changing.update((*results_of(node), *turn_values(node)))
-    found: dict[Value, Operation] = {}
+    found: list[Operation] = []
     for node in loop.body.operations:
-        if not isinstance(node, Operation) or (set(inputs_of(node)) - set(found)) & changing:
-            continue
-        if is_movable(node) and node.result not in written:
-            found[node.result] = node
+        if isinstance(node, Operation) and changing.isdisjoint(inputs_of(node)) and may_move(node):
+            found.append(node)
+            changing.discard(node.result)
+    return found
+
+
+def read_of(invariant: list[Operation], read: set[Value]) -> list[Operation]:
+    """Those whose results are read, and those that they are made of."""
     needed: set[Value] = set()
-    for result, node in reversed(list(found.items())):
-        if result in read or result in needed:
-            needed |= {result, *inputs_of(node)}
-    return [node for result, node in found.items() if result in needed]
+    for node in reversed(invariant):
+        if node.result in read or node.result in needed:
+            needed |= {node.result, *inputs_of(node)}
+    return [node for node in invariant if node.result in needed]
 
 
-def is_movable(node: Operation) -> bool:
+def is_arithmetic(node: Operation) -> bool:
     """Whether it computes a number or an array anew, and can do so in any case."""
     primitive = node.primitive
     if node.kept or primitive.effect or primitive.fresh or primitive.view or not is_costly(node):
@@ -88,3 +113,15 @@ def is_costly(node: Operation) -> bool:
 
 def is_not_zero(operand: Operand) -> bool:
     return isinstance(operand, (int, float)) and operand != 0
+
+
+def is_not_cheap(node: Operation) -> bool:
+    """Whether it is worth a variable, and makes nothing that is written into.
+
+    So are calls of functions of other libraries, and the comparison of what they give (`custom_rules`).
+    """
+    primitive = node.primitive
+    if primitive.guard or primitive.module is not None:
+        return not node.kept
+    own = primitive.name in KEPT or primitive.name.startswith("list_")
+    return not (primitive.effect or primitive.fresh or primitive.cheap or node.kept or own)

@@ -52,6 +52,17 @@ def share(function: Function, context: Context) -> None:
         context.shortcuts[kept] = Shortcut(kept, inputs, shortcut.partials, given, shortcut.singular)
 
 
+def share_sweeps(function: Function) -> None:
+    """Share the equal operations of both sweeps: the reverse sweep knows what the forward sweep ends with."""
+    assert function.reverse is not None
+    sharing = Sharing()
+    sharing.tables.append(sharing.outermost)
+    for block in (function.forward, function.reverse):
+        block.operations[:] = [node for node in block.operations if sharing.is_kept(node)]
+    outputs = (function.result, function.reverse_result)
+    function.result, function.reverse_result = sharing.replaced(outputs)
+
+
 class Sharing:
     """What is known in the block at hand and in those around it."""
 

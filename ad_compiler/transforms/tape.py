@@ -42,7 +42,7 @@ from ad_compiler.ir import (
 )
 from ad_compiler.rules.notation import constant, registry
 from ad_compiler.transforms.checkpoints import run_again
-from ad_compiler.transforms.hoist import hoist
+from ad_compiler.transforms.hoist import hoist_for_reverse
 from ad_compiler.transforms.rollback import roll_back
 from ad_compiler.transforms.saving import LONG, choose, price_of_saving
 from ad_compiler.transforms.templates import use_templates
@@ -67,7 +67,7 @@ def push(recorded: Value, values: Operand) -> None: ...
 def record(function: Function, repeated: bool) -> None:
     """Put on tapes what the reverse sweep reads; `repeated` if it may run more than once (a pullback)."""
     if function.reverse is not None and any(isinstance(n, Loop) for n in nodes_in(function.forward)):
-        hoist(function)
+        hoist_for_reverse(function)
         run_again(function, repeated)
         read_what_stays(function)
         roll_back(function)

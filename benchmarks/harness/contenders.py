@@ -7,7 +7,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from benchmarks.harness.program import Problem, Program, with_numpy_replaced
+from benchmarks.harness.program import Compared, Problem, Program, with_numpy_replaced
 
 PRIMAL = "primal"  # the NumPy function itself, timed beside its gradients
 OURS = "ad_compiler"
@@ -58,9 +58,9 @@ def native(problem: Problem) -> Gradient:
     return Gradient(gradient, problem.inputs(), compiles=True)
 
 
-def by_hand(program: Program) -> Gradient:
+def by_hand(program: Compared) -> Gradient:
     """The gradient a careful numerical programmer writes in NumPy."""
-    return Gradient(program.by_hand, program.inputs())
+    return Gradient(program.by_hand, program.arguments())
 
 
 def handwritten(program: Program) -> Gradient:
@@ -135,7 +135,7 @@ def in_autograd(program: Program) -> Gradient:
     return Gradient(gradient, program.inputs())
 
 
-Build = Callable[[Program], Gradient]
+Build = Callable[[Any], Gradient]  # of a program of the suite
 
 _PACKAGES = {
     HANDWRITTEN: "numba",
@@ -170,7 +170,7 @@ class Lineup:
         """The contenders that are neither the subject nor standards."""
         return [name for name in self.contenders if name != self.subject and name not in self.standards]
 
-    def taking_part(self, program: Program) -> dict[str, Build]:
+    def taking_part(self, program: Compared) -> dict[str, Build]:
         """The contenders that can be imported and have a version of the program."""
         return {
             name: build
@@ -191,7 +191,7 @@ def is_installed(name: str) -> bool:
     return name not in _PACKAGES or find_spec(_PACKAGES[name]) is not None
 
 
-def _has_version(program: Program, name: str) -> bool:
+def _has_version(program: Compared, name: str) -> bool:
     return name not in _VERSIONS or getattr(program, _VERSIONS[name]) is not None
 
 

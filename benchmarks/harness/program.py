@@ -56,23 +56,36 @@ class Problem:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Program(Problem):
-    """A problem with everything needed to time its gradient against others.
+class Compared(Problem):
+    """A problem whose derivative is known and timed against others.
 
-    ad_compiler is given `function` as it is. `in_torch()` and `in_autograd()` return the function
-    that their users would write; without the latter, autograd is given the same text with its own
-    `np`. `left_out` says, by contender, why one takes no part. `by_hand` takes the arguments of
-    `function` and returns the gradients for `argnums`, in that order; so does what `in_numba()` returns,
-    compiled loops, and `in_numba_with_libm()`, the same with the functions of the platform's library.
+    ad_compiler is given `function` as it is. `in_autograd()` returns the function that a user of autograd
+    would write; without it, autograd is given the same text with its own `np`. `left_out` says, by contender,
+    why one takes no part. `by_hand` takes `arguments()` and returns what is compared.
     """
 
     by_hand: Callable[..., Any]
-    in_torch: Rewrite
     in_autograd: Rewrite | None = None
-    in_numba: Rewrite | None = None
-    in_numba_with_libm: Rewrite | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     targets: tuple[Target, ...] = ()
+
+    def arguments(self) -> tuple[Any, ...]:
+        """What the derivative is called with."""
+        return self.inputs()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program(Compared):
+    """A problem with everything needed to time its gradient against others.
+
+    `in_torch()` returns the function that a user of PyTorch would write. `by_hand` returns the gradients for
+    `argnums`, in that order; so does what `in_numba()` returns, compiled loops, and `in_numba_with_libm()`,
+    the same with the functions of the platform's library.
+    """
+
+    in_torch: Rewrite
+    in_numba: Rewrite | None = None
+    in_numba_with_libm: Rewrite | None = None
 
 
 def with_numpy_replaced(function: Callable[..., Any], numpy_like: ModuleType) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ from ad_compiler import Unsupported
 from benchmarks.harness.agreement import require_equal
 from benchmarks.harness.contenders import PRIMAL, Gradient, Lineup, primal
 from benchmarks.harness.measure import Effort, Statistic, interleaved, seconds_of_first_call
-from benchmarks.harness.program import Program
+from benchmarks.harness.program import Compared
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class ProgramResult:
     `refused` holds the reason if ad_compiler says that it does not differentiate the program.
     """
 
-    program: Program
+    program: Compared
     lineup: Lineup
     call: dict[str, float] = field(default_factory=dict)
     build: dict[str, float] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class ProgramResult:
         return lines
 
 
-def run_program(program: Program, lineup: Lineup, effort: Effort, statistic: Statistic) -> ProgramResult:
+def run_program(program: Compared, lineup: Lineup, effort: Effort, statistic: Statistic) -> ProgramResult:
     """Build, check and time `program` in every contender of `lineup` that is installed.
 
     A contender that fails, or whose gradient differs from the one by hand, is an error in the
@@ -57,7 +57,7 @@ def run_program(program: Program, lineup: Lineup, effort: Effort, statistic: Sta
     changes its arguments is found out, too.
     """
     result = ProgramResult(program, lineup)
-    expected = program.by_hand(*program.inputs())
+    expected = program.by_hand(*program.arguments())
     ready: dict[str, Gradient] = {}
     for name, build in lineup.taking_part(program).items():
         try:

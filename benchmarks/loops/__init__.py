@@ -55,6 +55,14 @@ MEMORY = {
             inputs=burgers.inputs,
             bytes_per_step_at_most=8_500,
         ),
+        MemoryCase(  # 2 * 14 states for 10,000 steps
+            title="the same, checkpointed",
+            program=burgers.CHECKPOINTED,
+            grows="T",
+            sizes=(625, 2_500, 10_000),
+            inputs=burgers.inputs,
+            exponent_at_most=0.2,
+        ),
         MemoryCase(  # the factor and its adjoint, but no inner product
             title="Cholesky by rows",
             program=cholesky.PROGRAM,

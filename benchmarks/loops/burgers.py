@@ -3,11 +3,13 @@
 # The benchmarked function is written as users write NumPy: without annotations.
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ad_compiler import checkpointed
 from benchmarks.harness.program import Program, times_slower
 
 Array = NDArray[np.float64]
@@ -16,6 +18,13 @@ Array = NDArray[np.float64]
 def burgers(initial, c, steps):
     u = initial.copy()
     for _ in range(steps):
+        u[1:] -= c * u[1:] * (u[1:] - u[:-1])
+    return np.sum(u * u)
+
+
+def burgers_checkpointed(initial, c, steps):
+    u = initial.copy()
+    for _ in checkpointed(range(steps)):
         u[1:] -= c * u[1:] * (u[1:] - u[:-1])
     return np.sum(u * u)
 
@@ -102,3 +111,5 @@ PROGRAM = Program(
     in_autograd=in_autograd,
     targets=(times_slower(3.0, "primal"),),
 )
+
+CHECKPOINTED = replace(PROGRAM, name="burgers_checkpointed", function=burgers_checkpointed)

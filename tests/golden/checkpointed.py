@@ -34,12 +34,10 @@ def reaction_and_diffusion_value_and_grad(u, source, dt, steps):
             checkpoints.append((at, u.copy()))
             stop = at + turns_ahead(t + 1 - at, slots + 1 - len(checkpoints))
             for t_1 in range(at, stop):
-                product = dt * (np.roll(u, 1) - 2.0 * u + np.roll(u, -1) + u * (1.0 - u) + t_1 * source)
-                u += product
+                u += dt * (np.roll(u, 1) - 2.0 * u + np.roll(u, -1) + u * (1.0 - u) + t_1 * source)
             at = stop
         difference = 1.0 - u
-        product = dt * (np.roll(u, 1) - 2.0 * u + np.roll(u, -1) + u * difference + t * source)
-        u_1 = u + product
+        u_1 = u + dt * (np.roll(u, 1) - 2.0 * u + np.roll(u, -1) + u * difference + t * source)
         # d(cost = cost + dt * np.sum((u - 1.0) ** 2))
         u_bar += 2.0 * dt * (u_1 - 1.0)
         # d(u = u + dt * (np.roll(u, 1) - 2.0 * u + np.roll(u, -1) + u * (1.0 - u) + t * source))

@@ -13,21 +13,18 @@ def deep_equilibrium_value_and_grad(W, b, target):
     # d(return np.sum((equilibrium(W, b) - target) ** 2))
     u = 2.0 * difference
     tanh = np.tanh(W.dot(new) + b)
-    u_1 = u
-    leaving = 0
-    for _ in range(10000):
-        # d(return np.sum((equilibrium(W, b) - target) ** 2))
+    x__bar = W.T.dot(u * (1.0 - tanh * tanh))
+    r = u - (u - x__bar)
+    turns = 0
+    u_1 = u.copy()
+    while not np.absolute(r).max() <= 1e-13 * np.absolute(u_1).max():
+        if turns == 10000:
+            raise ArithmeticError("the linear system of a derivative was not solved by its iteration")
+        turns += 1
+        u_1 += r
         x__bar = W.T.dot(u_1 * (1.0 - tanh * tanh))
         r = u - (u_1 - x__bar)
-        u_1 = u_1 + r
-        if np.absolute(r).max() <= 1e-13 * np.absolute(u_1).max():
-            leaving = 2
-            u_2 = u_1
-            break
-    if leaving != 2:
-        # d(return np.sum((equilibrium(W, b) - target) ** 2))
-        raise ArithmeticError("the linear system of a derivative was not solved by its iteration")
     tanh = np.tanh(W.dot(new) + b)
-    b_bar = u_2 * (1.0 - tanh * tanh)
+    b_bar = u_1 * (1.0 - tanh * tanh)
     W_bar = np.outer(b_bar, new)
     return (difference ** 2).sum(), (W_bar, b_bar)

@@ -1,7 +1,7 @@
-"""Programs of the corpus differentiated twice: forward over reverse, and reverse over reverse.
+"""Programs of the corpus differentiated twice: forward over reverse in two ways, and reverse over reverse.
 
 What is differentiated again is generated source, some of which is refused: `REFUSED` lists it by reason, and
-nothing else may be.
+nothing else may be. `hvp` reads no generated source, and refuses recursions only.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ad_compiler import Unsupported, jvp, vjp
+from ad_compiler import Unsupported, hvp, jvp, vjp
 from ad_compiler.testing import is_real, leaves, moved
 from tests.helpers import function_from_source
 from tests.programs.corpus import PROGRAMS, Example
 from tests.programs.test_corpus import name_of, weighted, weights
 
+RECURSION = "calls itself to a depth known at run time, and a program calls its derivative"
 REFUSED: dict[str, set[str]] = {
-    "calls itself to a depth known at run time, and a program calls its derivative": {
+    RECURSION: {
         "functions.mutual_recursion",
         "functions.recursion_returns_what_it_writes",
         "functions.recursion_until_small",
@@ -66,6 +67,34 @@ def cases() -> list[Any]:
     ]
 
 
+def weighted_sum_of(example: Example, value: Any, cotangent: Any) -> Any:
+    """A program that returns one number: the sum of all that the example computes times a cotangent."""
+    given: dict[str, Any] = {}
+
+    def terms(result: Any, weight: Any, text: str) -> list[str]:
+        if isinstance(result, (tuple, list)):
+            pairs = zip(result, weight, strict=True)
+            return [term for n, pair in enumerate(pairs) for term in terms(*pair, f"{text}[{n}]")]
+        if isinstance(result, dict):
+            return [term for key in result for term in terms(result[key], weight[key], f"{text}[{key!r}]")]
+        if not is_real(result):
+            return []
+        name = f"weight_{len(given)}"
+        given[name] = weight
+        return [f"np.sum({text} * {name})" if np.ndim(result) else f"{text} * {name}"]
+
+    total = " + ".join(terms(value, cotangent, "value"))
+    names = [f"x{place}" for place in range(len(example.args))]
+    passed, lines = list(names), ["value = program({})"]
+    if example.of is not None:
+        place = list(inspect.signature(example.function).parameters).index(example.of)
+        passed[place], lines = "value", [f"value = x{place}.copy()", "program({})"]
+    body = "\n    ".join([*lines, f"return {total}"]).format(", ".join(passed))
+    return function_from_source(
+        f"def total({', '.join(names)}):\n    {body}\n", program=example.function, **given
+    )
+
+
 def gradients_of(example: Example) -> tuple[Any, tuple[int, ...], Any]:
     """The gradients of a program by a random cotangent: as a program, the arguments they are by, and they."""
     value, pullback = vjp(example.function, *copy.deepcopy(example.args), of=example.of)
@@ -97,13 +126,43 @@ def test_second_derivatives(example: Example) -> None:
             with pytest.raises(Unsupported) as caught:
                 differentiate()
             assert refused in caught.value.reason
+        if refused == RECURSION:
+            with pytest.raises(Unsupported, match="has first derivatives only"):
+                product_of(example, args, moving, tangents)
+        else:
+            check_against_differences(product_of(example, args, moving, tangents), gradients, args, tangents)
         return
     single = any(np.asarray(leaf).dtype == np.float32 for leaf in leaves((args, found)))
-    single = single or "float32" in inspect.getsource(example.function)
+    text = inspect.getsource(example.function)
+    single = single or "float32" in text or "SINGLE" in text
     exact = 1e-5 if single else 1e-10
     first, second = jvp(gradients, args, tangents)
     for mine, expected in zip(leaves(first), leaves([found[place] for place in moving]), strict=True):
-        np.testing.assert_allclose(mine, expected, rtol=10 * exact, atol=10 * exact)
+        if is_real(expected):
+            np.testing.assert_allclose(mine, expected, rtol=10 * exact, atol=10 * exact)
+
+    check_against_differences(second, gradients, args, tangents, single)
+
+    cotangent = weights(first, rng)
+    backwards = vjp(gradients, *args, argnums=moving)[1](cotangent)
+    products = weighted(leaves(second), leaves(cotangent))
+    expected = sum(weighted(g, tangents[place]) for g, place in zip(backwards, moving, strict=True))
+    size = sum(float(np.sum(np.abs(leaf))) for leaf in leaves(backwards) if is_real(leaf))
+    assert abs(products - expected) <= exact * (1 + size)
+    product = product_of(example, args, moving, tangents)
+    for mine, expected in zip(leaves(product), leaves(second), strict=True):
+        if is_real(expected):
+            assert np.shape(mine) == np.shape(expected)
+            scale = 1 + np.max(np.abs(expected), initial=0.0)
+            np.testing.assert_allclose(mine, expected, rtol=exact, atol=exact * scale, err_msg="hvp")
+    for mine, before in zip(leaves(args), leaves(example.args), strict=True):
+        np.testing.assert_array_equal(mine, before, err_msg="an argument was changed")
+
+
+def check_against_differences(
+    second: Any, gradients: Any, args: tuple[Any, ...], tangents: tuple[Any, ...], single: bool = False
+) -> None:
+    """The derivative of gradients along tangents is what moving the arguments by a little tells."""
 
     def at(step: float) -> list[Any]:
         shifted = [a if t is None else moved(a, t, step) for a, t in zip(args, tangents, strict=True)]
@@ -115,14 +174,14 @@ def test_second_derivatives(example: Example) -> None:
         scale = 1 + np.max(np.abs(expected), initial=0.0)
         np.testing.assert_allclose(mine, expected, rtol=rtol, atol=rtol / 100 * scale)
 
-    cotangent = weights(first, rng)
-    backwards = vjp(gradients, *args, argnums=moving)[1](cotangent)
-    products = weighted(leaves(second), leaves(cotangent))
-    expected = sum(weighted(g, tangents[place]) for g, place in zip(backwards, moving, strict=True))
-    size = sum(float(np.sum(np.abs(leaf))) for leaf in leaves(backwards) if is_real(leaf))
-    assert abs(products - expected) <= exact * (1 + size)
-    for mine, before in zip(leaves(args), leaves(example.args), strict=True):
-        np.testing.assert_array_equal(mine, before, err_msg="an argument was changed")
+
+def product_of(
+    example: Example, args: tuple[Any, ...], moving: tuple[int, ...], tangents: tuple[Any, ...]
+) -> Any:
+    """The tangents of the gradients, by `hvp`."""
+    value, _ = vjp(example.function, *copy.deepcopy(example.args), of=example.of)
+    total = weighted_sum_of(example, value, weights(value, np.random.default_rng(7)))
+    return hvp(total, moving)(*args, tuple(tangents[place] for place in moving))
 
 
 def test_the_refused_are_of_the_corpus() -> None:

@@ -7,6 +7,22 @@ NumPy code then answers, or raises the exception that the program raises.
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 
 class Departure(Exception):
     """Compiled code has met a case that is left to NumPy code."""
+
+
+def of_kind(result: Any, dtype: Any, rank: int) -> Any:
+    """What a function of another library gives, in memory of its own; `Departure` for another kind."""
+    if not rank:
+        given = np.asarray(result)
+        if isinstance(result, np.ndarray) or given.dtype != dtype:
+            raise Departure
+        return result
+    if not isinstance(result, np.ndarray) or result.ndim != rank or result.dtype != dtype:
+        raise Departure
+    return np.array(result, order="C")

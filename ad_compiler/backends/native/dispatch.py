@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType
+from ad_compiler.analysis.types import GENERATOR, ArrayType, Element, ListType, Type
 from ad_compiler.backends.native.definitions import write_out
 from ad_compiler.backends.native.departure import Departure
 from ad_compiler.backends.native.frame import names_in
+from ad_compiler.backends.native.generators import replayed, restore, states
 from ad_compiler.backends.native.kernels import (
     HELPERS,
     INDENT,
@@ -68,8 +69,8 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
     options = 'error_model="numpy", no_cfunc_wrapper=True'
     if program.request.backend.fastmath:
         options += f", fastmath={FASTMATH}"
-    library = lowered.frame.library
-    plain, cached = (module(texts, each, library) for each in (options, f"{options}, cache=True"))
+    library, modules = lowered.frame.library, lowered.frame.modules
+    plain, cached = (module(texts, each, library, modules) for each in (options, f"{options}, cache=True"))
     names = [text[len("def ") : text.index("(")] for text in texts]
     try:
         with announced(program.name):
@@ -83,6 +84,7 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
         raise gap(program, error) from None
     namespace = {f"_ad_kernel_{n}": entry_point(each) for n, each in enumerate(functions)}
     namespace["_ad_departures"] = (Exception,) if library else (Departure, OverflowError)
+    namespace |= {"_ad_states": states, "_ad_restore": restore, "_ad_replayed": replayed}
     namespace |= scalar_types(program)
     if separate:
         text = pullback_wrapper(program, lowered, texts, saved, forwarding)
@@ -95,8 +97,8 @@ def compile_all(lowered: Lowered, texts: list[str], saved: list[str], functions:
     """Have Numba compile now, so that what it says is said as a refusal."""
     if is_disabled():
         return
-    by_name = {lowered.frame.names[value]: numba_type(type_of(value)) for value in lowered.inputs}
-    by_name |= {lowered.frame.names[value]: numba_type(type_of(value)) for value in lowered.seeds}
+    given = (*lowered.inputs, *lowered.seeds)
+    by_name = {lowered.frame.names[value]: numba_type(value.type) for value in given}
     returned = compile_for(functions[0], tuple(by_name[name] for name in parameters_of(texts[0])))
     if len(functions) > 1:
         parts = list(returned) if len(lowered.results) + len(saved) != 1 else [returned]
@@ -125,9 +127,19 @@ def entry_point(function: Any) -> Any:
     return compiled.entry_point
 
 
-def numba_type(kind: ArrayType) -> Any:
+def numba_type(kind: Type | Element) -> Any:
     import numba
 
+    if kind is GENERATOR:
+        made: Any = numba.typeof
+        return made(np.random.default_rng(0))
+    if isinstance(kind, ListType):
+        made = numba.types.List
+        return made(numba_type(kind.element))
+    if isinstance(kind, tuple):
+        made = numba.types.Tuple
+        return made([numba_type(part) for part in kind])
+    assert isinstance(kind, ArrayType)
     scalar = numba.from_dtype(kind.dtype)
     return scalar if kind.rank == 0 else numba.types.Array(scalar, kind.rank, "C")
 
@@ -154,7 +166,8 @@ def unset_line(lowered: Lowered, name: str) -> str:
     """What stands for a name that only one side of a branch makes, and only the same side reads."""
     value = lowered.frame.value_of.get(name)
     if value is not None:
-        (code,) = nothing(name, type_of(value))
+        assert isinstance(value.type, (ArrayType, ListType))
+        (code,) = nothing(name, value.type)
         return "\n".join(lines_of([code], 1))
     for code in codes_in(lowered.forward):
         if isinstance(code, Allocate) and code.name == name:
@@ -168,8 +181,11 @@ def defined_in(lines: list[str]) -> list[str]:
     import textwrap
 
     found: dict[str, None] = {}
-    for node in ast.walk(parse_module(textwrap.dedent(code_only(lines)))):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+    tree = parse_module(textwrap.dedent(code_only(lines)))
+    targets = [node.target for node in ast.walk(tree) if isinstance(node, ast.comprehension)]
+    inner = {node for target in targets for node in ast.walk(target)}
+    for node in ast.walk(tree):
+        if node not in inner and isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found[node.id] = None
     return list(found)
 
@@ -178,10 +194,24 @@ def argument(lowered: Lowered, name: str) -> str:
     """How the caller's number or array is handed to compiled code."""
     value = next(v for v in (*lowered.inputs, *lowered.seeds) if lowered.frame.names[v] == name)
     access = str(value.access)
+    if value.type is GENERATOR:
+        return access
+    if isinstance(value.type, ListType):
+        return f"[{item_given('item', value.type.element)} for item in {access}]"
     if type_of(value).rank:
         return f"{access} if {access}.flags.carray else {access}.copy()"
     is_array = not value.immutable and not type_of(value).python
     return f"{access}[()]" if is_array and value not in lowered.seeds else access
+
+
+def item_given(item: str, element: Element) -> str:
+    """An item of a list of cotangents, of the type that compiled code takes."""
+    if isinstance(element, tuple):
+        parts = [item_given(f"{item}[{place}]", part) for place, part in enumerate(element)]
+        return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+    if element.rank:
+        return f"np.array({item}, np.{element.dtype.name})"
+    return f"np.{element.dtype.name}({item}).item()"
 
 
 def rebuilt(structure: Operand, names: dict[Value, str]) -> str:
@@ -196,15 +226,19 @@ def results_by_value(structure: Operand, prefix: str) -> tuple[list[str], dict[V
     for place, value in enumerate(values_in(structure)):
         name = f"_ad_{prefix}{place}"
         names.append(name)
-        kind = type_of(value)
+        kind = value.type
+        if not isinstance(kind, ArrayType):
+            texts[value] = name
+            continue
         scalar = kind.rank == 0 and not kind.python
         texts[value] = f"_ad_{kind.dtype.name}({name})" if scalar else name
     return names, texts
 
 
 def scalar_types(program: Program) -> dict[str, Any]:
-    kinds = [type_of(v) for v in values_in((program.function.result, program.function.reverse_result))]
-    return {f"_ad_{kind.dtype.name}": np.dtype(kind.dtype).type for kind in kinds if kind.rank == 0}
+    kinds = [v.type for v in values_in((program.function.result, program.function.reverse_result))]
+    numbers = [kind for kind in kinds if isinstance(kind, ArrayType) and kind.rank == 0]
+    return {f"_ad_{kind.dtype.name}": np.dtype(kind.dtype).type for kind in numbers}
 
 
 def call_lines(call: str, then: str, fallback: str, indent: str) -> list[str]:
@@ -218,6 +252,12 @@ def call_lines(call: str, then: str, fallback: str, indent: str) -> list[str]:
         f"{indent}{INDENT}return {fallback}",
         *([f"{indent}{then}"] if then else []),
     ]
+
+
+def generators_of(lowered: Lowered) -> str:
+    """The random generators among the arguments, as a tuple."""
+    found = [str(value.access) for value in lowered.inputs if value.type is GENERATOR]
+    return f"({', '.join(found)},)" if found else ""
 
 
 def taken_apart(names: list[str], returned: str) -> str:
@@ -236,6 +276,10 @@ def wrapper(program: Program, lowered: Lowered, texts: list[str], forwarding: li
     given = ", ".join(argument(lowered, name) for name in parameters_of(texts[0]))
     lines = [header(fn), f'{INDENT}"""{fn.documentation}"""']
     fallback = f"_ad_numpy({', '.join(forwarding)})"
+    generators = generators_of(lowered)
+    if generators:
+        lines.append(f"{INDENT}_ad_before = _ad_states({generators})")
+        fallback = f"(_ad_restore({generators}, _ad_before), {fallback})[1]"
     returned = taken_apart(names, rebuilt(structure, by_value))
     lines += call_lines(f"_ad_kernel_0({given})", returned, fallback, INDENT)
     return "\n".join(lines) + "\n"
@@ -254,12 +298,18 @@ def pullback_wrapper(
     lines = [header(fn), f'{INDENT}"""{fn.documentation}"""']
     all_names = ", ".join([*names, *kept.values()])
     then = f"{all_names} = _ad_made" if all_names else ""
+    generators = generators_of(lowered)
+    again = numpy_call
+    if generators:
+        lines.append(f"{INDENT}_ad_before = _ad_states({generators})")
+        numpy_call = f"(_ad_restore({generators}, _ad_before), {numpy_call})[1]"
+        again = f"_ad_replayed({generators}, _ad_before, lambda: {again})"
     lines += call_lines(f"_ad_kernel_0({given})", then, numpy_call, INDENT)
     seed = next((str(v.access).split("[")[0].split(".")[0] for v in lowered.seeds), "result_bar")
     lines += ["", f"{INDENT}def pullback({seed}):"]
     parts = [kept[name] if name in kept else argument(lowered, name) for name in parameters_of(texts[1])]
     call = f"_ad_kernel_1({', '.join(parts)})"
     taken = taken_apart(gradients, rebuilt(fn.reverse_result, gradient_by_value))
-    lines += [*call_lines(call, taken, f"{numpy_call}[1]({seed})", INDENT * 2), ""]
+    lines += [*call_lines(call, taken, f"{again}[1]({seed})", INDENT * 2), ""]
     lines.append(f"{INDENT}return {Expressions(lambda value: by_value[value]).text(fn.result)}, pullback")
     return "\n".join(lines) + "\n"

@@ -29,7 +29,7 @@ from ad_compiler.backends.native.nests import (
     text_of,
 )
 from ad_compiler.backends.native.planning import is_plain_reshape
-from ad_compiler.ir import Operand, Operation, Value
+from ad_compiler.ir import Operand, Operation, Value, values_in
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.indexing import window_of
 from ad_compiler.rules.padding import pad_widths
@@ -100,7 +100,20 @@ class Elements:
         try:
             return Load(self.frame.constant_array(items, kind.dtype), index)
         except (TypeError, ValueError):
-            raise Refusal("a list of numbers stands where an array is needed", "use np.array") from None
+            return Load(self.list_in_memory(items, kind), index)
+
+    def list_in_memory(self, items: Any, kind: ArrayType) -> str:
+        """An array of numbers that are not known while compiling."""
+        from ad_compiler.backends.native.joining import put_items
+
+        frame = self.frame
+        key = ("items", tuple(values_in(items)), repr(items))
+        if key not in frame.known:
+            name = frame.fresh("values")
+            put_items(frame, self, name, items, kind, frame.extents_of(items))
+            frame.known[key] = name
+        found: str = frame.known[key]
+        return found
 
     def number(self, operand: Operand, dtype: np.dtype[Any], index: Index = ()) -> Expression:
         """An element converted to a dtype."""

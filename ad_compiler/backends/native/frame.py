@@ -30,7 +30,7 @@ from ad_compiler.rules.shapes import type_of
 
 Extents = tuple[Affine, ...]
 RESERVED = frozenset(
-    [*keyword.kwlist, "np", "math", "time", "scipy", "njit", "objmode", "Departure"]
+    [*keyword.kwlist, "np", "math", "time", "scipy", "njit", "objmode", "Departure", "of_kind"]
     + ["abs", "min", "max", "range", "int", "complex"]
 )
 SUBSCRIPTS = "ijklpqrs"
@@ -53,6 +53,7 @@ class Frame:
         self.equal: dict[str, Affine] = {}
         self.facts: dict[str, Affine] = {}  # what equals what from the start on
         self.checks: list[Code] = []  # that it does
+        self.modules: set[str] = set()  # of other libraries, for calls of functions as they are
         self.library: dict[str, str] = {}  # functions that call a library: their text, and the name of each
         self.least_checked: dict[Terms, Affine] = {}  # what is checked not to be negative, by its names
         self.check_of: dict[Terms, Code] = {}

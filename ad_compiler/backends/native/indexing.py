@@ -17,7 +17,6 @@ from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.frame import Extents, Frame
 from ad_compiler.backends.native.nests import Line, Whole, text_of
 from ad_compiler.ir import Operand, Value
-from ad_compiler.refusal import Refusal
 from ad_compiler.rules.indexing import expanded_index, is_array_index, is_mask
 from ad_compiler.rules.shapes import rank_of, type_of
 
@@ -88,7 +87,7 @@ def select(
         for kind, data in parts:
             if kind == "slice":
                 number, start, step = data
-                result.append(start + outer[number] * step)
+                result.append(start + stepped(outer[number], step))
             elif kind == "number":
                 result.append(data)
             elif kind == "array":
@@ -107,6 +106,14 @@ def select(
         return tuple(result)
 
     return Selection(tuple(map(frame.normal, shape)), place_of)
+
+
+def stepped(number: Affine, step: int | Affine) -> Affine:
+    if isinstance(step, int):
+        return number * step
+    if number.known is not None:
+        return step * number.known
+    return Affine.of(f"({number}) * ({step})")
 
 
 def is_within(frame: Frame, number: Affine, length: Affine, index: Index, grid: Extents) -> bool:
@@ -182,17 +189,19 @@ def subscript(frame: Frame, elements: Elements, item: Operand, length: Affine) -
     return found
 
 
-def slice_of(frame: Frame, elements: Elements, item: slice, length: Affine) -> tuple[Affine, Affine, int]:
+def slice_of(
+    frame: Frame, elements: Elements, item: slice, length: Affine
+) -> tuple[Affine, Affine, int | Affine]:
     """The first position, the length and the step of a slice."""
     from ad_compiler.backends.native.elements import affine
 
     start, stop, step = item.start, item.stop, item.step
     step = 1 if step is None else step
-    if not isinstance(step, (int, np.integer)) or step == 0:
-        raise Refusal("the step of a slice is not known while compiling", "write it as a constant")
-    step = int(step)
     low = None if start is None else affine(frame, elements, start)
     high = None if stop is None else affine(frame, elements, stop)
+    if not isinstance(step, (int, np.integer)):
+        return strided(frame, low, high, affine(frame, elements, step), length)
+    step = int(step)
     if step == 1:
         first = (
             low if low is not None and frame.is_nonnegative(low) else end_of(frame, low, length, Affine.of(0))
@@ -207,6 +216,13 @@ def slice_of(frame: Frame, elements: Elements, item: slice, length: Affine) -> t
     if step > 0 and high is None:
         first = end_of(frame, low, length, Affine.of(0))
         return first, frame.define_number(f"max({length - first} + {step - 1}, 0) // {step}", "steps"), step
+    return strided(frame, low, high, step, length)
+
+
+def strided(
+    frame: Frame, low: Affine | None, high: Affine | None, step: int | Affine, length: Affine
+) -> tuple[Affine, Affine, int | Affine]:
+    """A slice of any step."""
     begin = frame.define_number(
         f"slice_start({low is not None}, {low or 0}, {step}, {length})", "first", is_length=False
     )

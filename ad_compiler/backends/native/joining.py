@@ -77,7 +77,13 @@ def array(frame: Frame, elements: Elements, node: Operation, extents: Extents) -
     if kind.rank == 0:
         frame.write(Define(frame.give(node.result), elements.number(items, kind.dtype)))
         return
-    name = frame.give(node.result)
+    put_items(frame, elements, frame.give(node.result), items, kind, extents)
+
+
+def put_items(
+    frame: Frame, elements: Elements, name: str, items: Operand, kind: ArrayType, extents: Extents
+) -> None:
+    """An array of the items of nested lists."""
     frame.allocate(name, extents, kind.dtype)
 
     def fill(part: Operand, prefix: tuple[Affine, ...]) -> None:

@@ -33,6 +33,7 @@ HELPERS = frozenset(
         "turns",
         "divide",
         "complex_divide",
+        "complex_exp",
         "floor_divide",
         "modulo",
         "whole_floor_divide",
@@ -78,6 +79,14 @@ HELPERS = frozenset(
         "math_fmod",
         "math_hypot",
         "grown",
+        "filled",
+        "filled_rows",
+        "stacked_arrays",
+        "concatenated",
+        "sum_of_numbers",
+        "sum_of_arrays",
+        "split_like",
+        "sections",
         "product_of_matrices",
         "add_product_of_matrices",
         "product_with_vector",
@@ -197,7 +206,7 @@ def code_only(lines: list[str]) -> str:
     return "\n".join(line for line in lines if not line.lstrip().startswith("#"))
 
 
-def module(functions: list[str], options: str, library: dict[str, str]) -> str:
+def module(functions: list[str], options: str, library: dict[str, str], modules: set[str]) -> str:
     """The whole module: imports, the functions that call a library, and those with Numba's `options`."""
     calls = [f"def {name}{text}" for text, name in library.items()]
     text = "\n".join([*calls, *functions])
@@ -205,24 +214,24 @@ def module(functions: list[str], options: str, library: dict[str, str]) -> str:
     lines = []
     if re.search(r"\bmath\.", text):
         lines.append("import math\n")
-    modules = sorted(set(re.findall(r"\bscipy\.\w+(?=\.)", text)))
+    modules = modules | set(re.findall(r"\bscipy\.\w+(?=\.)", text))
     lines += [f"import {module}" for module in (["time"] if re.search(r"\btime\.\w+\(\)", text) else [])]
     lines.append("import numpy as np")
-    lines += [f"import {module}" for module in modules]
+    lines += [f"import {module}" for module in sorted(modules)]
     lines.append(f"from numba import njit{', objmode' if calls else ''}")
-    if "Departure" in text:
-        lines += ["", "from ad_compiler.backends.native.departure import Departure"]
+    departing = [name for name in ("Departure", "of_kind") if re.search(rf"\b{name}\b", text)]
+    if departing:
+        lines += ["", f"from ad_compiler.backends.native.departure import {', '.join(departing)}"]
     if helpers:
         listed = ", ".join(helpers)
         head = "from ad_compiler.backends.native.support import "
-        lines += ["" if "Departure" not in text else None, f"{head}{listed}"]  # type: ignore[list-item]
+        lines += [*([] if departing else [""]), f"{head}{listed}"]
         if len(head) + len(listed) > 110:
             lines[-1] = head + "(\n" + "".join(f"    {each},\n" for each in helpers) + ")"
-    kept = [line for line in lines if line is not None]
     heads = [*(["@njit"] * len(calls)), *([f"@njit({options})"] * len(functions))]
     pairs = zip(heads, [*calls, *functions], strict=True)
     decorated = "\n\n".join(f"\n{head}\n{each}".rstrip("\n") for head, each in pairs)
-    return "\n".join(kept) + "\n\n" + decorated + "\n"
+    return "\n".join(lines) + "\n\n" + decorated + "\n"
 
 
 def parameters_of(text: str) -> list[str]:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType, Axis, TupleType, representative, same_length
+from ad_compiler.analysis.types import GENERATOR, ArrayType, Axis, TupleType, representative, same_length
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.elements import Elements
@@ -47,6 +47,8 @@ class CallText(Expressions):
 
     def parameter(self, value: Value) -> str:
         kind = value.type
+        if kind is GENERATOR:
+            return self.parameter_for(self.frame.names[value])
         name = self.parameter_for(operand_name(self.frame, self.elements, value))
         assert isinstance(kind, ArrayType)
         return name if kind.rank or kind.python else f"{scalars.dtype_text(kind.dtype)}({name})"
@@ -75,14 +77,18 @@ def call(frame: Frame, elements: Elements, node: Operation) -> None:
             raise Refusal(f"numbers of {each.dtype} have no native form", scalars.ADVICE)
     printer = CallText(frame, elements)
     text = printer.operation(node)[0]
-    body = function_body(text, kinds, isinstance(kind, TupleType))
+    if node.primitive.module is not None:
+        body = foreign_body(text, kinds[0])
+    else:
+        body = function_body(text, kinds, isinstance(kind, TupleType))
     function = f"({', '.join(printer.given.values())}):\n{body}"
     if function not in frame.library:
         frame.library[function] = frame.fresh(node.primitive.name)
     names = [frame.give(value) for value in values]
     reads = names_in(", ".join(printer.given))
     made = f"{frame.library[function]}({', '.join(printer.given)})"
-    frame.write(Line(f"{', '.join(names)} = {made}", reads, frozenset(names)))
+    advanced = [frame.names[value] for value in values_in(node.arguments) if value.type is GENERATOR]
+    frame.write(Line(f"{', '.join(names)} = {made}", reads, frozenset([*names, *advanced])))
     for value, name, each in zip(values, names, kinds, strict=True):
         frame.extents[value] = extents_of_result(frame, node, name, each)
 
@@ -100,6 +106,16 @@ def function_body(text: str, kinds: tuple[ArrayType, ...], several: bool) -> str
     else:
         lines.append(f"        result = {converted(text, kinds[0])}")
     return "\n".join([*lines, f"    return {', '.join(names)}", ""])
+
+
+def foreign_body(text: str, kind: ArrayType) -> str:
+    """The call of a function with a rule of the user's: what it gives is compared, and may be a view."""
+    made = f"of_kind({text}, {scalars.dtype_text(kind.dtype)}, {kind.rank})"
+    return (
+        f'    with objmode(result="{type_text(kind)}"):\n'
+        f"        result = {made if kind.rank else converted(made, kind)}\n"
+        "    return result\n"
+    )
 
 
 def parts_of(whole: Value) -> tuple[Value, ...]:
@@ -138,7 +154,7 @@ def operand_name(frame: Frame, elements: Elements, value: Value) -> str:
 
 def extents_of_result(frame: Frame, node: Operation, name: str, kind: ArrayType) -> Extents:
     """The lengths of a result: what its type says of them is checked, the others are asked for."""
-    if node.primitive.kind == "elementwise":
+    if node.primitive.kind == "elementwise" and node.primitive.module is None:
         return frame.broadcast([frame.extents_of(each) for each in values_in(node.arguments)])
     found, unknown = [], False
     for n, axis in enumerate(kind.shape):
@@ -161,6 +177,8 @@ def known_extent(frame: Frame, node: Operation, axis: Axis) -> Affine | None:
     if isinstance(axis, int):
         return Affine.of(axis)
     for value in values_in(node.arguments):
+        if value.type is GENERATOR:
+            continue
         for extent, length in zip(frame.extents_of(value), type_of(value).shape, strict=True):
             if same_length(axis, length):
                 return extent

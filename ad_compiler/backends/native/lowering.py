@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ad_compiler.analysis.types import ArrayType, ListType, same_length
-from ad_compiler.backends.native import joining, library, products, reductions, scalars
+from ad_compiler.analysis.types import GENERATOR, ArrayType, ListType, Type, same_length
+from ad_compiler.backends.native import joining, library, lists, products, reductions, scalars
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import remove_aliases
 from ad_compiler.backends.native.arranging import arrange
@@ -58,6 +58,7 @@ from ad_compiler.ir import (
     PullbackCall,
     Statement,
     Value,
+    modules_of,
     values_in,
 )
 from ad_compiler.refusal import Refusal
@@ -97,7 +98,10 @@ class Lowered:
 def lower(function: Function, separate: bool, reserved: frozenset[str]) -> Lowered:
     """Lower a whole program; raises `Unsupported` for what has no native form."""
     arrange(function)
+    modules = modules_of(function)
+    reserved |= {module.split(".")[0] for module in modules}
     frame = Frame(function, Writes(function, separate), reserved)
+    frame.modules = modules - {"numpy"}
     return Lowering(frame).run(separate)
 
 
@@ -162,6 +166,11 @@ class Lowering:
 
     def input(self, value: Value) -> None:
         kind = value.type
+        if isinstance(kind, ListType) or kind is GENERATOR:
+            if isinstance(kind, ListType):
+                lists.check_element(kind.element)
+            self.frame.give(value, self.frame.fresh(str(value.access)))
+            return
         if not isinstance(kind, ArrayType) or not scalars.has_memory(kind):
             raise Refusal(f"`{value.access}` is a {kind}, which has no native form", scalars.ADVICE)
         name = self.frame.give(value, self.frame.fresh(str(value.access)))
@@ -172,13 +181,19 @@ class Lowering:
     def outputs(self, structure: Operand) -> list[str]:
         found = []
         for value in values_in(structure):
-            if not isinstance(value.type, ArrayType):
-                raise Refusal("the program returns a list or a string", scalars.ADVICE)
-            if value.type.rank == 0:
+            if not isinstance(value.type, (ArrayType, ListType)):
+                raise Refusal("the program returns a string", scalars.ADVICE)
+            if is_number(value.type):
                 found.append(text_of(self.elements.element(value, ())))
             else:
-                found.append(in_memory(self.frame, self.elements, value))
+                found.append(self.memory(value))
         return found
+
+    def memory(self, operand: Operand) -> str:
+        """The variable of an array or a list."""
+        if isinstance(operand, Value) and isinstance(operand.type, ListType):
+            return lists.list_name(self.frame, operand)
+        return in_memory(self.frame, self.elements, operand)
 
     def dtypes(self, sweeps: list[list[Code]]) -> dict[str, str]:
         """The dtypes of arrays, as code names them."""
@@ -241,19 +256,23 @@ class Lowering:
         if name == "push":
             self.tapes.push(node)
             return
+        if node.primitive.guard:
+            return  # what a library gives is compared where it is called
         if name == "checkpoints":
             raise Refusal("a loop under `checkpointed` has no native form", scalars.ADVICE)
-        if node.primitive.module is not None:  # a function of another library, with a rule of the user's
-            raise Refusal(f"`{node.primitive.text or name}` has no native form", scalars.ADVICE)
+        if name == "draw":
+            library.call(frame, self.elements, node)
+            return
         if node.primitive.effect:
             raise Refusal(f"`{node.primitive.text or name}` has no native form", scalars.ADVICE)
         if name == "part_of" and node.result in frame.names:
             return
+        if name in lists.OPERATIONS:
+            lists.OPERATIONS[name](frame, self.elements, node)
+            return
         if not has_loops(node):
             library.call(frame, self.elements, node)
             return
-        if isinstance(result.type, ListType):
-            raise Refusal("a list that changes its length has no native form", scalars.ADVICE)
         if not isinstance(result.type, ArrayType):
             return  # a message: NumPy code makes it
         if not scalars.has_memory(result.type):
@@ -374,21 +393,21 @@ class Lowering:
     def assign(self, name: str, value: Value, operand: Operand) -> Extents | None:
         """Give a result of control flow what it is; its lengths, None where it is not bound."""
         frame, kind = self.frame, value.type
-        if not isinstance(kind, ArrayType):
-            raise Refusal("a list or a string that control flow chooses has no native form", scalars.ADVICE)
+        if not isinstance(kind, (ArrayType, ListType)):
+            raise Refusal("a string that control flow chooses has no native form", scalars.ADVICE)
         if operand is UNBOUND:
             frame.write(*nothing(name, kind))
             return None
         self.check_rank(operand, kind)
-        if kind.rank == 0:
+        if isinstance(kind, ArrayType) and kind.rank == 0:
             frame.write(Define(name, as_scalar(frame, self.elements, operand, kind)))
             return ()
-        source = in_memory(frame, self.elements, operand)
+        source = self.memory(operand)
         frame.write(Line(f"{name} = {source}", frozenset({source}), frozenset({name})))
-        return frame.extents_of(operand)
+        return () if isinstance(kind, ListType) else frame.extents_of(operand)
 
-    def check_rank(self, operand: Operand, kind: ArrayType) -> None:
-        if type_of(operand).rank != kind.rank:
+    def check_rank(self, operand: Operand, kind: ArrayType | ListType) -> None:
+        if isinstance(kind, ArrayType) and type_of(operand).rank != kind.rank:
             raise Refusal("a number that becomes an array has no native form", "start with an array of zeros")
 
     def loop(self, node: Loop) -> None:
@@ -397,18 +416,18 @@ class Lowering:
         names = []
         for param, initial, result in zip(node.carried, node.initial, node.results, strict=True):
             kind = param.type
-            if not isinstance(kind, ArrayType):
-                raise Refusal("a list that a loop changes has no native form", scalars.ADVICE)
+            if not isinstance(kind, (ArrayType, ListType)):
+                raise Refusal("a string that a loop changes has no native form", scalars.ADVICE)
             name = frame.fresh(result.name or frame.wanted(param) if param.name is None else param.name)
             names.append(name)
             if initial is not UNBOUND:
                 self.check_rank(initial, kind)
             if initial is UNBOUND:
                 frame.write(*nothing(name, kind))
-            elif kind.rank == 0:
+            elif isinstance(kind, ArrayType) and kind.rank == 0:
                 frame.write(Define(name, as_scalar(frame, self.elements, initial, kind)))
             else:
-                source = in_memory(frame, self.elements, initial)
+                source = self.memory(initial)
                 copied = ".copy()" if param in memory.copied_at_start else ""
                 frame.write(Line(f"{name} = {source}{copied}", frozenset({source}), frozenset({name})))
         head, index, turns, reads = self.head(node)
@@ -429,7 +448,8 @@ class Lowering:
                 names, node.carried, node.initial, stable, strict=True
             ):
                 kind = param.type
-                assert isinstance(kind, ArrayType)
+                if not isinstance(kind, ArrayType):
+                    continue
                 if is_stable or kind.rank == 0:
                     frame.extents[param] = frame.extents_of(initial) if kind.rank else ()
                 else:
@@ -455,8 +475,7 @@ class Lowering:
         for name, result, param, is_stable in zip(names, node.results, node.carried, stable, strict=True):
             frame.give(result, name)
             kind = result.type
-            assert isinstance(kind, ArrayType)
-            if kind.rank == 0:
+            if not isinstance(kind, ArrayType) or kind.rank == 0:
                 frame.extents[result] = ()
             elif is_stable:
                 frame.extents[result] = frame.extents[param]
@@ -469,8 +488,7 @@ class Lowering:
     def is_stable(self, param: Value, initial: Operand) -> bool:
         """Whether the lengths of what is carried stay what they are at the start."""
         kind = param.type
-        assert isinstance(kind, ArrayType)
-        if initial is UNBOUND:
+        if initial is UNBOUND or not isinstance(kind, ArrayType):
             return False
         own = type_of(initial).shape
         return all(same_length(a, b) for a, b in zip(own, kind.shape, strict=True))
@@ -534,13 +552,12 @@ class Lowering:
         moves: list[tuple[str, str]] = []
         for name, param, end, is_stable in zip(names, node.carried, node.body.results, stable, strict=True):
             kind = param.type
-            assert isinstance(kind, ArrayType)
             if end is UNBOUND:
                 continue
-            if kind.rank == 0:
+            if isinstance(kind, ArrayType) and kind.rank == 0:
                 text = text_of(as_scalar(frame, self.elements, end, kind))
             else:
-                text = in_memory(frame, self.elements, end)
+                text = self.memory(end)
                 if is_stable:
                     for a, b in zip(frame.extents_of(param), frame.extents_of(end), strict=True):
                         frame.require_equal(a, b)
@@ -569,8 +586,14 @@ def is_single(node: Operation) -> bool:
     return isinstance(node.arguments[0], Value)
 
 
-def nothing(name: str, kind: ArrayType) -> list[Code]:
+def is_number(kind: Type) -> bool:
+    return isinstance(kind, ArrayType) and kind.rank == 0
+
+
+def nothing(name: str, kind: ArrayType | ListType) -> list[Code]:
     """What stands for a name that is not bound: nobody reads it."""
+    if isinstance(kind, ListType):
+        return [Line(f"{name} = {lists.empty_list(kind)}", writes=frozenset({name}))]
     if kind.rank == 0:
         return [Define(name, scalars.number(0, kind.dtype))]
     zeros = ", ".join("0" for _ in range(kind.rank)) + ","

@@ -11,7 +11,7 @@ from __future__ import annotations
 from ad_compiler.analysis.types import ArrayType, is_one, same_shape
 from ad_compiler.backends.native.forms import ELEMENTWISE_CONSTANTS, has_loops
 from ad_compiler.backends.numpy.memory import IN_PLACE, Memory, is_array
-from ad_compiler.backends.numpy.plan import Plan, Planner, Step
+from ad_compiler.backends.numpy.plan import LIST_UPDATES, Plan, Planner, Step
 from ad_compiler.ir import (
     Block,
     Branch,
@@ -242,7 +242,7 @@ class Writes:
 
     def may_overwrite(self, node: Operation, step: Step, elsewhere: tuple[tuple[int, int], ...]) -> bool:
         name, base = node.primitive.name, node.arguments[0]
-        is_update = name in UPDATES
+        is_update = name in UPDATES or name in LIST_UPDATES
         if not isinstance(base, Value) or base in self.plan.inlined or not is_array(node.result):
             return False
         if not is_update and (
@@ -250,8 +250,6 @@ class Writes:
         ):
             return False
         kinds = (node.result.type, base.type)
-        if not all(isinstance(kind, ArrayType) for kind in kinds):
-            return False
         section = self.plan.section[node.result]
         if any(self.plan.section.get(s) != section for s in self.memory.storages(base)):
             return False
@@ -263,7 +261,8 @@ class Writes:
         if any(self.memory.storages(value) & self.memory.storages(base) for value in others):
             return False
         result, kind = kinds
-        assert isinstance(result, ArrayType) and isinstance(kind, ArrayType)
+        if not isinstance(result, ArrayType) or not isinstance(kind, ArrayType):
+            return False
         if result.dtype != kind.dtype or result.rank != kind.rank:
             return False
         # Which lengths are equal is known better when the loops are written (`materialise` looks again).

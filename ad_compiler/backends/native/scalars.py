@@ -250,7 +250,7 @@ def of_complex(
     if name == "conjugate":
         return call("np.conj", converted[0])
     if name == "exp" and dtype == np.complex128:
-        return call("np.exp", converted[0])
+        return call("complex_exp", converted[0])
     raise Refusal(f"`{name}` of complex numbers has no native form", ADVICE)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
@@ -100,13 +102,13 @@ def is_zeros(operand: Operand) -> bool:
     return isinstance(node, Operation) and node.primitive.name in ("zeros", "zeros_like")
 
 
-def selected_part(root: Value, index: object, path: tuple[tuple[object, ...], ...]) -> Value:
+def selected_part(root: Value, index: Operand, path: tuple[tuple[Any, ...], ...]) -> Value:
     """What is written, as a view of the array."""
     seen = root
-    steps = [*path, (registry["getitem"], index)]
+    steps: list[tuple[Any, ...]] = [*path, (registry["getitem"], index)]
     for primitive, *arguments in steps:
-        base, seen = seen, Value(primitive.infer(seen, *arguments))  # type: ignore[attr-defined]
-        seen.operation = Operation(primitive, (base, *arguments), seen)  # type: ignore[arg-type]
+        base, seen = seen, Value(primitive.infer(seen, *arguments))
+        seen.operation = Operation(primitive, (base, *arguments), seen)
     return seen
 
 

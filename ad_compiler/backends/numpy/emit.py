@@ -177,6 +177,7 @@ class Writer:
         self.printer = printer
         self.control = Control(names, printer, self.steps)
         self.commented: set[int] = set()
+        self.current: Statement | None = None  # the statement that the lines around are of
 
     def output(self, operand: Operand) -> str:
         text = self.printer.text(operand)
@@ -185,18 +186,20 @@ class Writer:
     def steps(self, steps: list[Step], depth: int, leaving: Exit | None = None) -> list[str]:
         """The lines of steps; `leaving` says how the turn of a loop that they end is left."""
         lines: list[str] = []
-        current: Statement | None = None
+        around = current = self.current
         for step in steps:
             if leaving is not None and step is not steps[-1] and isinstance(step.node, Branch):
                 assert leaving.tag not in step.node.results, "what leaves a loop is not at the end of a turn"
+            statement = step.statement
+            self.current = current if statement is None else statement
             body = self.step(step, depth, leaving)
             if not body:
                 continue
-            statement = step.statement
             if statement is not None and (current is None or is_other(statement, current)):
                 lines += [INDENT * depth + comment for comment in self.comments(step, statement)]
                 current = statement
             lines += body
+        self.current = around
         return lines
 
     def step(self, step: Step, depth: int, leaving: Exit | None) -> list[str]:

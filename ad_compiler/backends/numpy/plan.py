@@ -240,7 +240,9 @@ class Planner:
 
     def width(self, node: Operation) -> int:
         """How wide an expression may be: in the forward sweep as wide as the line that the user wrote."""
-        written = node.statement.node if node.statement is not None and not self.reverse else None
+        statement = node.statement
+        again = statement is not None and statement.note is not None
+        written = statement.node if statement is not None and (again or not self.reverse) else None
         if written is None or written.end_lineno != written.lineno:
             return self.widest
         return max(self.widest, (written.end_col_offset or 0) - written.col_offset)

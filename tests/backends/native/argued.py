@@ -1,12 +1,8 @@
 """What may be refused or left to NumPy code under `backend="numba"`, and why: the list can only shrink."""
 
 REFUSED: dict[str, tuple[int, str]] = {
-    "a list that changes its length has no native form": (76, "its items may be of any kind"),
-    "a function that calls itself has no native form": (10, "its tapes would be those of a tree of calls"),
+    "a function that calls itself has no native form": (12, "its tapes would be those of a tree of calls"),
     "a number that becomes an array has no native form": (1, "a variable of compiled code has one type"),
-    "a list of numbers stands where an array is needed": (1, "an index is made of variables, item by item"),
-    "the step of a slice is not known while compiling": (1, "subscripts are sums of names, not products"),
-    "a np.random.Generator, which has no native form": (11, "a departure would draw its numbers twice"),
     "a float16": (11, "Numba has no arithmetic of this type on processors"),
     "a float128": (1, "Numba has no such type"),
     "a >f8": (1, "Numba has no types of another order of bytes"),

@@ -276,6 +276,99 @@ def test_an_exception_of_a_library_is_that_of_numpy_code() -> None:
     assert "result = np.ascontiguousarray(np.linalg.solve(a, b), np.float64)" in derivative.native_source
 
 
+def running(x, n):
+    xs = []
+    for k in range(n):
+        xs.append(x[k] * 2.0)
+    while len(xs) > 3:
+        xs.pop()
+    xs[-1] = xs[0] * xs[-1]
+    return xs[2] + sum(xs) ** 2
+
+
+def rows(x, n):
+    xs = [x]
+    for _ in range(n):
+        xs.append(np.tanh(xs[-1] * x[0]) + x)
+    pairs = [(row[0], row) for row in xs[1:]]
+    ys = np.concatenate(xs)
+    return np.sum(np.array(xs) ** 3) + np.sum(ys[1:] * ys[:-1]) + pairs[0][0] * np.sum(pairs[-1][1])
+
+
+@pytest.mark.parametrize(("f", "good", "bad"), [(running, 5, 2), (running, 3, 0), (rows, 3, 0)])
+def test_lists(f: Any, good: int, bad: int) -> None:
+    x = RNG.normal(size=6)
+    derivative = native(f)
+    before = x.copy()
+    for _ in range(2):
+        np.testing.assert_allclose(derivative(x, good), grad(f)(x, good), rtol=1e-11)
+    np.testing.assert_array_equal(x, before)
+    with pytest.raises(IndexError) as mine:
+        derivative(x, bad)
+    with pytest.raises(IndexError) as expected:
+        grad(f)(x, bad)
+    assert str(mine.value) == str(expected.value)
+
+
+def test_lists_are_returned_and_pulled_back() -> None:
+    def f(x, n):
+        xs = []
+        for k in range(n):
+            xs.append((x[k], x * k))
+        return xs, x[0] * 2
+
+    x = RNG.normal(size=3)
+    cotangent = [(0.5, RNG.normal(size=3)), (np.float64(2.0), RNG.normal(size=3))], 1.0
+    value, pullback = vjp(f, x, 2, argnums=0, backend="numba", cache=False)
+    expected_value, expected = vjp(f, x, 2, argnums=0)
+    assert len(value[0]) == 2 and type(value[0][0]) is tuple
+    np.testing.assert_array_equal(value[0][1][1], expected_value[0][1][1])
+    for _ in range(2):
+        np.testing.assert_allclose(pullback(cotangent), expected(cotangent), rtol=1e-14)
+
+
+def test_random_generators_draw_what_they_draw_in_numpy_code() -> None:
+    def f(x, rng, k):
+        for _ in range(3):
+            x = x * rng.normal(size=3) + rng.uniform(1.0, 2.0)
+        return np.sum(x) / k
+
+    x = RNG.normal(size=3)
+    one, other = np.random.default_rng(5), np.random.default_rng(5)
+    derivative = native(f)
+    for k in (2.0, 4.0):
+        np.testing.assert_allclose(derivative(x, one, k), grad(f)(x, other, k), rtol=1e-13)
+    for each, rng in ((derivative, one), (grad(f), other)):
+        with pytest.raises(IndexError):
+            native(broken)(x, rng) if each is derivative else grad(broken)(x, rng)
+    _, pullback = vjp(f, x, one, 2.0, argnums=0, backend="numba", cache=False)
+    _, expected = vjp(f, x, other, 2.0, argnums=0)
+    np.testing.assert_allclose(pullback(1.0), expected(1.0), rtol=1e-13)
+    assert one.random() == other.random()
+
+
+def broken(x, rng):
+    y = x * rng.normal(size=3)
+    return y[len(y)]
+
+
+def test_complex_numbers() -> None:
+    def f(x, z):
+        w = z * np.exp(1j * x) / (1 + z.conj() * z)
+        for _ in range(2):
+            w = w * w[::-1] + np.fft.fft(w)
+        return np.sum(np.abs(w) ** 2) + np.sum(w.real * x)
+
+    args = RNG.normal(size=4), RNG.normal(size=4) + 1j * RNG.normal(size=4)
+    for mine, expected in zip(native(f, (0, 1))(*args), grad(f, (0, 1))(*args), strict=True):
+        assert mine.dtype == expected.dtype
+        np.testing.assert_allclose(mine, expected, rtol=1e-11)
+    quotient = native(lambda x, z: (x / z).real)
+    assert quotient(1.0, 1 + 2j) == pytest.approx(grad(lambda x, z: (x / z).real)(1.0, 1 + 2j), rel=1e-14)
+    with pytest.raises(ZeroDivisionError):
+        quotient(1.0, 0j)
+
+
 def test_a_library_is_called_by_several_threads() -> None:
     def f(x):
         y = x

@@ -1,0 +1,372 @@
+"""Sparse Jacobians and Hessians: a direction for each colour of the columns, and the entries read off.
+
+    pattern    x x . .      colours  0 1 2 0      one product of the Jacobian with each of
+               x x x .                            (1, 0, 0, 1), (0, 1, 0, 0), (0, 0, 1, 0)
+               . x x x
+               . . x x
+
+A compiled program makes the products with the rows of an array of directions, all at once (`Products`). The
+colouring and the places of the entries are kept for the next call (`colouring`). With "auto", the pattern is
+that of the compiled derivative (`dependencies`). By rows, the same is done with the transpose.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from ad_compiler.blocks import block_size, shapes_in
+from ad_compiler.colouring import column_colours
+from ad_compiler.dependencies import NotFollowed, pattern_of
+from ad_compiler.derivative import Derivative
+from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.inputs import is_dataclass_instance, kind_of
+from ad_compiler.ir import Operand
+from ad_compiler.jacobians import INDENT, Derived, Text
+from ad_compiler.pipeline import NUMPY, Backend
+
+SparseKind = Literal["jacfwd", "jacrev", "jacobian", "hessian"]
+DENSE = 2**26  # entries of a pattern that may be taken to be full
+KEPT = 16  # plans
+FULL = "give the pattern as `sparsity=`, or leave it out for a dense matrix"
+
+
+@dataclass(frozen=True)
+class ProductsText(Text):
+    """The program of products with the rows of `directions`; or with one `direction`."""
+
+    one: bool = False
+
+    @property
+    def title(self) -> str:
+        """The name of the program."""
+        return f"{self.name}_{self.kind}_products"
+
+    @property
+    def given(self) -> str:
+        """The parameter behind the arguments of the function."""
+        name = "direction" if self.one else "directions"
+        while name in self.arguments:
+            name += "_"
+        return name
+
+    def write(self) -> str:
+        x = self.chosen[0]
+        what = {
+            "jacfwd": f"Products of the Jacobian of {self.name} by {x} and directions, one in each row.",
+            "jacrev": f"Products of directions, one in each row, and the Jacobian of {self.name} by {x}.",
+            "hessian": f"Products of the Hessian of {self.name} by {x} and directions, one in each row.",
+        }
+        lines = [f'"""{what[self.kind]}"""', *self.products()]
+        head = f"def {self.title}({', '.join([*self.arguments, self.given])}):"
+        return "\n".join([head, *(f"{INDENT}{line}" for line in lines)]) + "\n"
+
+    def products(self) -> list[str]:
+        x, ending = self.chosen[0], ", has_aux=True" if self.has_aux else ""
+        known = [self.value] if self.kind != "jacrev" and (self.has_aux or self.native) else []
+        if self.kind == "jacrev":
+            known += [self.pullback()]
+            call = f"(product,) = pullback({self.shaped('value')})"
+        else:
+            known += [self.gradient()] if self.kind == "hessian" else []
+            function = "gradient" if self.kind == "hessian" else "f"
+            targets = "_, product, _" if self.has_aux else "_, product"
+            direction = "direction" if self.ranks[0] == 1 else self.shaped(x)
+            call = f"{targets} = jvp({function}, {self.direction(0, direction)}{ending})"
+        if self.one:
+            return [*known, f"direction = {self.given}", call, "return product"]
+        if not self.native:
+            return [
+                *known,
+                "products = []",
+                f"for direction in {self.given}:",
+                f"{INDENT}{call}",
+                f"{INDENT}products.append(kept(product))",
+                self.result("np.array(products)"),
+            ]
+        like = "value" if self.kind == "jacfwd" else x
+        return [
+            *known,
+            f"products = np.empty(({self.given}.shape[0], *np.shape({like})), dtype=precision({like}))",
+            f"for place, direction in enumerate({self.given}):",
+            f"{INDENT}{call}",
+            f"{INDENT}products[place] = product",
+            self.result("products"),
+        ]
+
+    def shaped(self, like: str) -> str:
+        return f"np.reshape(direction, np.shape({like}))"
+
+
+class Products(Derived):
+    """The products of a Jacobian or Hessian, or of its transpose, with the rows of an array."""
+
+    def text_for(self, given: dict[str, Any], one: bool = False) -> Text:
+        text = super().text_for(given)
+        return ProductsText(**vars(text), one=one)
+
+    def run(self, given: dict[str, Any], directions: Any) -> Any:
+        """One product in each row."""
+        self._newest = derivative = self.made_for(given, self.block(given, directions))
+        return derivative(*given.values(), directions)
+
+    def block(self, given: dict[str, Any], directions: Any) -> int | None:
+        """How many directions at once."""
+        if self.backend.name == "numba":
+            return 1
+        key = (self.text_for(given), len(directions), *shapes_in(tuple(given.values())))
+        if key not in self._blocks:
+            program = self.made_for(given, None).program_for(*given.values(), directions)
+            batched, parameters = program.lowered.batched, program.function.parameters
+            self._blocks[key] = block_size(batched, parameters, given, len(directions))
+        return self._blocks[key]
+
+
+@dataclass(eq=False)
+class Plan:
+    """What is kept for a pattern: the directions, and where each entry stands among the products."""
+
+    pattern: Any  # a CSR array of truth values
+    by_rows: bool
+    places: Any = field(init=False)  # in the products, as one array
+    seeds: Any = field(init=False)
+    checked: bool = False
+
+    def __post_init__(self) -> None:
+        pattern = self.pattern
+        matrix = pattern.T.tocsr() if self.by_rows else pattern
+        colours, count = column_colours(matrix)
+        rows = np.repeat(np.arange(pattern.shape[0]), np.diff(pattern.indptr))
+        one, other = (rows, pattern.indices) if self.by_rows else (pattern.indices, rows)
+        self.places = colours[one] * matrix.shape[0] + other
+        self.seeds = np.zeros((count, matrix.shape[1]))
+        self.seeds[colours, np.arange(matrix.shape[1])] = 1.0
+
+    def entries(self, products: Any) -> Any:
+        """The sparse matrix of which these are the products."""
+        from scipy.sparse import csr_array
+
+        data = np.ravel(products).take(self.places, mode="clip")  # all are inside: this copies no buffer
+        indices, indptr = self.pattern.indices.copy(), self.pattern.indptr.copy()
+        return csr_array((data, indices, indptr), shape=self.pattern.shape)
+
+
+class SparseJacobian:
+    """A Jacobian or Hessian as a `scipy.sparse.csr_array`. Called like the function.
+
+    Its rows are the elements of the result, its columns those of the argument, in the order of `ravel`.
+    """
+
+    def __init__(
+        self,
+        fun: Callable[..., Any],
+        kind: SparseKind,
+        argnums: Any,
+        has_aux: bool,
+        sparsity: Any,
+        check: bool,
+        backend: Backend = NUMPY,
+    ) -> None:
+        if isinstance(argnums, (tuple, list)):
+            raise ValueError("`sparsity` is of one argument: give a number or a name as `argnums`")
+        if isinstance(sparsity, str) and sparsity != "auto":
+            raise ValueError(f'`sparsity` is "auto" or a pattern, not {sparsity!r}')
+        self.options = (kind, argnums, has_aux, sparsity, check, backend)
+        self.primal, self.kind, self.has_aux, self.check = fun, kind, has_aux, check
+        self.pattern = None if isinstance(sparsity, str) else checked_pattern(sparsity)
+        columns: Any = kind if kind in ("jacfwd", "hessian") else "jacfwd"
+        self.by_columns = Products(fun, columns, argnums, has_aux, backend)
+        self.by_rows = Products(fun, "jacrev", argnums, has_aux, backend)
+        self.chosen = self.by_columns.chosen[0]
+        self.__name__, self.__signature__ = self.by_columns.__name__, self.by_columns.__signature__
+        self._plans: dict[Hashable, Plan] = {}
+        self._newest = self.by_columns
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        given = self.by_columns.bound(args, kwargs)
+        x = given[self.chosen]
+        if not isinstance(x, np.ndarray) or not x.ndim:
+            raise TypeError(f"{self!r} is taken by an array, and {self.chosen} is a {type(x).__name__}")
+        plan = self.plan_for(given)
+        found = self.matrix(plan, given)
+        if found is None:  # a result of another length than at the last call
+            self._plans.clear()
+            plan = self.plan_for(given)
+            found = self.matrix(plan, given)
+        if found is None:
+            raise ValueError(
+                f"the sparsity pattern has the shape {plan.pattern.shape}, the result another one"
+            )
+        matrix, aux = found
+        if self.check and not plan.checked:
+            self.compare(plan, matrix, given)
+        return (matrix, aux) if self.has_aux else matrix
+
+    def matrix(self, plan: Plan, given: dict[str, Any]) -> tuple[Any, Any] | None:
+        """The matrix, and the auxiliary result; None if the products have not the length of the pattern."""
+        products, aux = self.products(plan, given, plan.seeds)
+        if products.size != len(plan.seeds) * plan.pattern.shape[1 if plan.by_rows else 0]:
+            return None
+        return plan.entries(products), aux
+
+    def products(self, plan: Plan, given: dict[str, Any], directions: Any) -> tuple[Any, Any]:
+        self._newest = self.by_rows if plan.by_rows else self.by_columns
+        x = given[self.chosen]
+        if x.dtype.kind == "f" and not plan.by_rows:
+            directions = directions.astype(x.dtype, copy=False)
+        found = self._newest.run(given, directions)
+        return found if self.has_aux else (found, None)
+
+    # --- patterns ---
+
+    def plan_for(self, given: dict[str, Any]) -> Plan:
+        """The plan for arguments like these."""
+        size = given[self.chosen].size
+        key = () if self.pattern is not None else self.structure_of(given)
+        plan = self._plans.get(key)
+        if plan is None:
+            pattern = self.pattern if self.pattern is not None else self.derived_pattern(given)
+            plan = self._plans[key] = self.best(pattern)
+            if len(self._plans) > KEPT:
+                del self._plans[next(iter(self._plans))]
+        if plan.pattern.shape[1] != size:
+            reason = f"the sparsity pattern has {plan.pattern.shape[1]} columns"
+            raise ValueError(f"{reason}, and {self.chosen} has {size} elements")
+        return plan
+
+    def best(self, pattern: Any) -> Plan:
+        """By columns or by rows; `jacobian` takes what needs fewer directions."""
+        if self.kind != "jacobian":
+            return Plan(pattern, self.kind == "jacrev")
+        return min(Plan(pattern, False), Plan(pattern, True), key=lambda plan: len(plan.seeds))
+
+    def structure_of(self, given: dict[str, Any]) -> Hashable:
+        """What the pattern of a program may depend on: shapes and whole numbers, and what is read outside."""
+        derivative = self.following(given)
+        arguments = [*given.values(), self.moving(given)]
+        special = derivative.specialise(dict(zip(derivative.forwarding, arguments, strict=True)))
+        outside = tuple([whole(capture.read()) for capture in special.captures])
+        inside = tuple([whole(each) for name, each in given.items() if name != self.chosen])
+        return special, given[self.chosen].shape, inside, outside
+
+    def following(self, given: dict[str, Any]) -> Derivative:
+        """The program of one direction, which is followed for the pattern."""
+        return self.by_columns.made_for(given, 1, NUMPY, one=True)
+
+    def moving(self, given: dict[str, Any]) -> Any:
+        """A direction, for its kind."""
+        x = np.ravel(given[self.chosen])
+        return x if x.dtype.kind == "f" else x.astype(float)
+
+    def derived_pattern(self, given: dict[str, Any]) -> Any:
+        """The pattern of the compiled derivative; all of it where that cannot be told."""
+        from scipy.sparse import csr_array
+
+        derivative = self.following(given)
+        x, direction = given[self.chosen], self.moving(given)
+        program = derivative.program_for(*given.values(), direction)
+        names = list(derivative.__signature__.parameters)
+        arguments = dict(zip(names, [*given.values(), direction], strict=True))
+        for capture in program.lowered.context.captures.values():
+            arguments[capture.name] = capture.read()
+        try:
+            return narrow(pattern_of(program.function, arguments, names[-1], self.chosen))
+        except NotFollowed as reason:
+            products = self.by_columns.run(given, direction[None])
+            rows = np.size(products[0] if self.has_aux else products)
+            if rows * x.size > DENSE:
+                what = f"the dependencies of {self.__name__} are not followed ({reason})"
+                full = f"a full pattern has {rows} times {x.size} entries"
+                raise ValueError(f"{what}, and {full}: {FULL}") from None
+            return csr_array(np.ones((rows, x.size), dtype=bool))
+
+    # --- checks ---
+
+    def compare(self, plan: Plan, matrix: Any, given: dict[str, Any]) -> None:
+        """Compare the product with a random vector; raises ValueError where a pattern lacks entries."""
+        transposed = matrix.T if plan.by_rows else matrix
+        count = min(
+            2, len(plan.seeds)
+        )  # as many as one, or more than one: so it is the same compiled program
+        vectors = np.random.default_rng(0).uniform(0.5, 1.5, (count, transposed.shape[1]))
+        exact = np.reshape(self.products(plan, given, vectors)[0], (count, -1)).astype(float)
+        found = (transposed @ vectors.T).T
+        finite = np.isfinite(exact) & np.isfinite(found)
+        size = (abs(transposed) @ vectors.T).T + np.max(np.abs(exact[finite]), initial=0.0)
+        tolerance = np.sqrt(np.finfo(matrix.dtype).eps)
+        wrong = np.any(finite & (np.abs(exact - found) > tolerance * size), axis=0)
+        if np.any(wrong):
+            row = int(np.argmax(wrong))
+            what = f"{'column' if plan.by_rows else 'row'} {row} times a vector is {exact[0, row]:.6g}"
+            raise ValueError(
+                f"the sparsity pattern lacks entries of the {self.what}: {what}, and with this pattern "
+                f"{found[0, row]:.6g}; give every entry that may not be zero"
+            )
+        plan.checked = bool(np.all(finite))
+
+    @property
+    def what(self) -> str:
+        return "Hessian" if self.kind == "hessian" else "Jacobian"
+
+    @property
+    def source(self) -> str:
+        """The generated code of the products, of the newest call."""
+        return self._newest.source
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        """Programs hold no sparse matrices."""
+        reason = f"a sparse {self.what} is computed in a program that is compiled"
+        raise context.refuse(node, reason, "leave out `sparsity=`, or call it outside")
+
+    def __reduce__(self) -> Any:
+        return SparseJacobian, (self.primal, *self.options)
+
+    def __repr__(self) -> str:
+        return f"<sparse {self.kind} of {self.__name__}>"
+
+
+def checked_pattern(sparsity: Any) -> Any:
+    """A pattern as a CSR array of truth values: the entries of a sparse matrix, what is not 0 in an array."""
+    from scipy.sparse import csr_array, issparse
+
+    if not issparse(sparsity):
+        sparsity = np.asarray(sparsity)
+        if sparsity.dtype.kind not in "biuf" or sparsity.ndim != 2:
+            raise TypeError('`sparsity` is "auto", a matrix of `scipy.sparse`, or an array of two axes')
+        sparsity = sparsity != 0
+    pattern = csr_array(sparsity)
+    pattern = csr_array(
+        (np.ones(pattern.nnz, bool), pattern.indices.copy(), pattern.indptr.copy()), pattern.shape
+    )
+    pattern.sum_duplicates()
+    return narrow(pattern)
+
+
+def narrow(pattern: Any) -> Any:
+    """The same with 32-bit indices, where they do."""
+    if max(pattern.nnz, *pattern.shape) < 2**31:
+        pattern.indices, pattern.indptr = pattern.indices.astype(np.int32), pattern.indptr.astype(np.int32)
+    return pattern
+
+
+def whole(obj: Any) -> Hashable:
+    """What the pattern may depend on: the shape of reals, and whole numbers themselves."""
+    if isinstance(obj, np.ndarray):
+        return (obj.shape, obj.dtype, obj.tobytes() if obj.dtype.kind in "biu" else None)
+    if isinstance(obj, (int, np.integer, np.bool_)):
+        return obj
+    if isinstance(obj, (tuple, list)):
+        return (type(obj), *map(whole, obj))
+    if isinstance(obj, dict):
+        return (dict, *[(key, whole(item)) for key, item in obj.items()])
+    if is_dataclass_instance(obj):
+        return (type(obj), *[whole(getattr(obj, part.name)) for part in dataclasses.fields(obj)])
+    kind: Hashable = kind_of(obj)
+    return kind
