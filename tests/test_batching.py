@@ -234,9 +234,11 @@ def test_how_many_at_once_depends_on_the_sizes(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_size_of_blocks() -> None:
     """Everything at once while that is little; many in a block, unless one direction is large itself."""
-    x = Value(ArrayType(np.dtype(float), (Length("n"),)), "x", "x")
-    x.type.shape[0].origin = (x, 0)
-    shapes, parameters = [x.type.shape, (3,)], [Parameter("x", x, "positional")]
+    length = Length("n")
+    x = Value(ArrayType(np.dtype(float), (length,)), "x", "x")
+    length.origin = (x, 0)
+    shapes: list[tuple[int | Length, ...]] = [(length,), (3,)]
+    parameters = [Parameter("x", x, "positional")]
     expected = {0: (1, 1), 512: (None, None), 1000: (256, 256), 10**5: (1, 32), 10**7: (1, 1)}
     for n, sizes in expected.items():
         found = [
