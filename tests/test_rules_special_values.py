@@ -23,6 +23,8 @@ UNSELECTED_IS_ZERO: list[tuple[str, Any, Any]] = [
     ("np.where(x > 0, np.log(x), 0.0).sum()", ARRAY([0.0, 1.0, 2.0]), ARRAY([0.0, 1.0, 0.5])),
     ("np.sum(np.where(x > 0, x * np.log(x), 0))", ARRAY([0.0, 1.0]), ARRAY([0.0, 1.0])),
     ("np.where(x > 0, np.sqrt(x), 0.0).sum()", ARRAY([0.0, 4.0]), ARRAY([0.0, 0.25])),
+    ("np.where(x > -1, x * np.sqrt(x), 0.0).sum()", ARRAY([0.0, 4.0]), ARRAY([0.0, 3.0])),
+    ("np.where(x != 0, x * np.sqrt(x), 0.0).sum()", ARRAY([0.0, 4.0]), ARRAY([0.0, 3.0])),
     ("np.where(x > 0, np.sqrt(x), x).sum()", ARRAY([-1.0, 4.0]), ARRAY([1.0, 0.25])),
     ("np.where(x != 0, 1 / x, 0.0).sum()", ARRAY([0.0, 2.0]), ARRAY([0.0, -0.25])),
     ("np.where(x == 0, 1.0, np.sin(x) / x).sum()", ARRAY([0.0]), ARRAY([0.0])),

@@ -70,9 +70,14 @@ def guarded_product(builder: Builder, factor: Operand, partial: Operand, singula
     """`factor * partial`, where an exact zero of a (co)tangent that was not selected stays zero."""
     if partial is None:
         return 0.0
-    product = builder.call(registry[operator.mul], (factor, partial))
     if not isinstance(partial, Value) or not isinstance(factor, Value):
-        return product
+        return builder.call(registry[operator.mul], (factor, partial))
+    chosen = factor.operation
+    if isinstance(chosen, Operation) and chosen.primitive.name == "select" and 0.0 in chosen.arguments[1:]:
+        condition, *sides = chosen.arguments  # strong where 0 is selected; what is not 0 there may be so itself
+        sides = [side if side == 0.0 else guarded_product(builder, side, partial, singular) for side in sides]
+        return builder.call(registry["select"], (condition, *sides))
+    product = builder.call(registry[operator.mul], (factor, partial))
     node = product.operation if isinstance(product, Value) else None
     if isinstance(node, Operation) and node.primitive.name == "select":
         return product  # the selection was moved outwards, and is strong
