@@ -74,7 +74,7 @@ def guarded_product(builder: Builder, factor: Operand, partial: Operand, singula
         return builder.call(registry[operator.mul], (factor, partial))
     chosen = factor.operation
     if isinstance(chosen, Operation) and chosen.primitive.name == "select" and 0.0 in chosen.arguments[1:]:
-        condition, *sides = chosen.arguments  # strong where 0 is selected; what is not 0 there may be so itself
+        condition, *sides = chosen.arguments  # strong where 0 is selected; the other side may hold zeros, too
         sides = [side if side == 0.0 else guarded_product(builder, side, partial, singular) for side in sides]
         return builder.call(registry["select"], (condition, *sides))
     product = builder.call(registry[operator.mul], (factor, partial))
