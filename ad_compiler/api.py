@@ -167,14 +167,16 @@ def jvp(
     >>> jvp(lambda x, y: x * x * y, (3.0, 2.0), (1.0, 0.0))
     (18.0, 12.0)
     """
-    from ad_compiler.pushforward import Pushforward
+    from ad_compiler.pushforward import Pushforward, pushforward_of
 
-    pushforward = Pushforward(fun, has_aux, of, backend_of(backend, options))
+    chosen = backend_of(backend, options)
     if primals is None and tangents is None:
-        return pushforward
+        return Pushforward(fun, has_aux, of, chosen)
     if primals is None or tangents is None:
         raise TypeError("jvp needs the primals and the tangents")
-    return pushforward(primals, tangents)
+    return pushforward_of(fun, has_aux, of if of is None or isinstance(of, str) else tuple(of), chosen)(
+        primals, tangents
+    )
 
 
 def jacfwd(

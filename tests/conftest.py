@@ -7,6 +7,16 @@ import pytest
 
 os.environ.setdefault("AD_COMPILER_VERIFY", "1")
 
+# Tables of rules and programs whose outcome does not depend on the version of Python.
+EXHAUSTIVE = ("test_every_entry.py", "test_rules*.py", "test_second_order.py", "test_third_derivatives.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tables, which are run on one version of Python."""
+    for item in items:
+        if any(item.path.match(pattern) for pattern in EXHAUSTIVE):
+            item.add_marker("exhaustive")
+
 
 @pytest.fixture(autouse=True)
 def no_rules_are_left() -> Iterator[None]:

@@ -32,7 +32,7 @@ def run(paths: list[str], every: int, interpreted: bool) -> None:
 
 
 def test_a_part_as_python() -> None:
-    run([*CORPUS, *RULES], 12, interpreted=True)
+    run([*CORPUS, *RULES], 20, interpreted=True)
 
 
 @pytest.mark.slow
