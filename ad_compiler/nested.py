@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from ad_compiler import api
 from ad_compiler.analysis.elementwise import mixing_operation
 from ad_compiler.analysis.storage import storages_of
 from ad_compiler.analysis.types import ArrayType, Axis, Length, ListType, representative, type_of_number
@@ -300,7 +301,7 @@ class NestedCall:
             reads={},
             guard=None,
             miss="",
-            namespace=made_classes | marks_again(function),
+            namespace={**made_classes, **marks_again(function), "_stop_gradient": api.stop_gradient},
         )
         return loaded, closed
 

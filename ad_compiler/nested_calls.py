@@ -18,10 +18,10 @@ from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.fitting import require_fit
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.gate import gate
-from ad_compiler.ir import Operand, Record, Value
+from ad_compiler.ir import Operand, Record, Value, map_values
 from ad_compiler.nested import NestedDerivative, holds_numbers, holds_reals, signature_of
 from ad_compiler.pipeline import Mode
-from ad_compiler.rules.markers import without_derivative
+from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import type_of
 from ad_compiler.testing import check_grads
 from ad_compiler.transforms.tangent_names import tangent_name
@@ -236,7 +236,8 @@ def stopped(
     """`stop_gradient(x)`."""
     if len(positional) != 1 or keywords:
         raise context.refuse(node, "`stop_gradient` takes one argument", "write `stop_gradient(x)`")
-    return without_derivative(context.builder, positional[0])
+    stop = registry["stop_gradient"]
+    return map_values(lambda value: context.builder.call(stop, (value,)), positional[0])
 
 
 def made_checkpoint(

@@ -217,6 +217,18 @@ def test_stop_gradient() -> None:
     assert "stop" not in grad(f).source
 
 
+def test_stop_gradient_in_derivatives_of_higher_order() -> None:
+    """What is a constant in the gradient is one in the gradient of that."""
+    assert grad(grad(lambda x: x * stop_gradient(x)))(3.0) == 0.0
+    assert grad(grad(lambda x: x * x * stop_gradient(x)))(3.0) == 6.0
+    assert grad(grad(grad(lambda x: x * x * stop_gradient(x))))(3.0) == 0.0
+    assert hessian(lambda x: np.sum(x**2 * stop_gradient(x)))(np.array([1.0, 2.0])).tolist() == [
+        [2.0, 0.0],
+        [0.0, 4.0],
+    ]
+    assert jvp(grad(lambda x: x * stop_gradient(x)), (3.0,), (1.0,)) == (3.0, 0.0)
+
+
 REFUSED = [
     ("grad(x)(2.0)", "what is to be differentiated is no function"),
     ("grad(lambda y: y, argnums=3)(x)", "names no argument"),

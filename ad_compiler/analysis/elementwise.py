@@ -12,7 +12,7 @@ from ad_compiler.analysis.activity import differentiable_inputs
 from ad_compiler.ir import Branch, Loop, Node, Operand, Operation, Value, origins_of, values_in
 
 _MOVING_NOTHING = frozenset(
-    {"astype", "copy", "asarray", "ascontiguousarray", "select", "where", "stopped", "real"}
+    {"astype", "copy", "asarray", "ascontiguousarray", "select", "where", "stopped", "stop_gradient", "real"}
     | {"float", "float64", "float32", "float16", "longdouble"}
 )
 

@@ -33,8 +33,14 @@ def same_type(x: Any, *_: Any) -> Any:
 def stopped(x: Any) -> None: ...
 
 
+@constant("stop_gradient", infer=same_type, view=True, text="_stop_gradient")
+def stop_gradient(x: Any) -> None:
+    """As the user says it: of derivatives of any order."""
+
+
 def is_marker(node: Any) -> bool:
-    return isinstance(node, Operation) and node.primitive.name in (MARKER, HOOK, "stopped")
+    names = (MARKER, HOOK, "stopped", "stop_gradient")
+    return isinstance(node, Operation) and node.primitive.name in names
 
 
 def is_hook(node: Any) -> TypeGuard[Any]:
@@ -59,7 +65,7 @@ def marks_again(function: Function) -> dict[str, Again]:
         node.primitive.text: Again(node.primitive.rule)
         for top in function.blocks
         for node in nodes_in(top)
-        if isinstance(node, Operation) and is_marker(node) and node.primitive.text
+        if isinstance(node, Operation) and node.primitive.name == MARKER and node.primitive.text
     }
 
 

@@ -222,6 +222,7 @@ SPECIAL: dict[str, Callable[[Expressions, Operation], Text]] = {
     "push": _push,
     "marked": _marked,
     "stopped": _marked,
+    "stop_gradient": _marked,
     "hooked": _marked,
     "draw": _draw,
     "real": lambda printer, node: (
