@@ -503,8 +503,8 @@ def checkpointed(iterable: Any, slots: int | None = None) -> Any:
     ...     for _ in checkpointed(range(steps)):
     ...         x = x - 0.01 * x * x
     ...     return x
-    >>> round(float(grad(decay)(1.0, 100)), 6) == round(float(grad(decay)(1.0, 100)), 6)
-    True
+    >>> round(float(grad(decay)(1.0, 100)), 6)
+    0.247
 
     Raises `ValueError` where `slots` is less than 1.
     """

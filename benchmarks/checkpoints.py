@@ -3,8 +3,8 @@
     python benchmarks/checkpoints.py [--turns 10000] [--rounds 5]
 
 The gradients are compared before, bit for bit. Times are those of the processor, the least of interleaved
-rounds; a peak is what `tracemalloc` sees of another call, in arrays of the grid, of which Python's own objects
-are some 0.1 MB. The targets: at most 3 times the time, and at most 40 arrays.
+rounds; a peak is what `tracemalloc` sees of another call, in arrays of the grid (Python's own objects are
+0.1 MB of it). The targets: at most 3 times the time, and at most 40 arrays.
 """
 # mypy: allow-untyped-defs, allow-untyped-calls
 # The benchmarked functions are written as users write NumPy: without annotations.

@@ -224,6 +224,7 @@ OWN: dict[Any, Call] = {
     linalg.sqrtm: Call("linalg.sqrtm(spd(x))", MATRIX),
     linalg.logm: Call("linalg.logm(spd(x))", MATRIX),
     linalg.cho_factor: Call("np.triu(linalg.cho_factor(spd(x))[0])", MATRIX),
+    linalg.tanm: Call("linalg.tanm(0.3 * x)", MATRIX),  # far from the poles
     linalg.svd: Call("linalg.svd(x)[1] * linalg.svd(x)[0][0] ** 2", MATRIX),
     linalg.eigh: Call("linalg.eigh(sym(x))[1] ** 2 * linalg.eigh(sym(x))[0]", MATRIX),
     linalg.qr: Call("linalg.qr(x)[0][0] * linalg.qr(x)[1][0]", MATRIX),

@@ -248,6 +248,18 @@ def test_the_size_of_blocks() -> None:
         assert found == list(sizes)
 
 
+def test_native_code_makes_one_product_of_many() -> None:
+    """Matrix products for all directions at once; what has none is a loop over the directions."""
+    pytest.importorskip("numba")
+    x, A = (random_array(generator(name), SHAPES[name]) for name in "xA")
+    products = hessian(energy, backend="numba", cache=False)
+    np.testing.assert_allclose(products(x, A), hessian(energy)(x, A), rtol=1e-12)
+    assert "product_of_matrices" in products.native_source
+    one_by_one = jacfwd(heat, backend="numba", cache=False)
+    np.testing.assert_allclose(one_by_one(x, 0.1, 3), jacfwd(heat)(x, 0.1, 3), rtol=1e-12)
+    assert "for place in range(" in one_by_one.native_source
+
+
 def test_what_has_no_rule_keeps_its_loop() -> None:
     derivative = jacfwd(lambda x: np.convolve(x, x))
     found = derivative(np.array([1.0, 2.0, 3.0]))

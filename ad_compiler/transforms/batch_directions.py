@@ -225,9 +225,10 @@ class Columns:
             for node in rest:
                 if node in gone:
                     continue
-                if is_operation(node, "moveaxis", "reshape", "array") and node.arguments[0] in known:
+                columns = node.arguments[0] if is_operation(node, "moveaxis", "reshape", "array") else None
+                if isinstance(node, Operation) and isinstance(columns, Value) and columns in known:
                     builder.statement, builder.place = node.statement, node.place
-                    known[node.result] = rearranged(builder, node, known[node.arguments[0]])
+                    known[node.result] = rearranged(builder, node, known[columns])
                 else:
                     builder.append(node)
         substitute(self.block, known)

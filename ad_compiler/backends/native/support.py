@@ -14,11 +14,15 @@ import numpy as np
 from numba import njit
 
 from ad_compiler.backends.native.blas import (
-    multiply_matrices,
+    add_product_of_matrices as add_product_of_matrices,
+)
+from ad_compiler.backends.native.blas import (
     multiply_vectors,
     multiply_with_rows,
     multiply_with_vector,
-    with_strides,
+)
+from ad_compiler.backends.native.blas import (
+    product_of_matrices as product_of_matrices,
 )
 from ad_compiler.backends.native.departure import Departure
 from ad_compiler.backends.native.elementary import vector_exp as vector_exp
@@ -138,7 +142,7 @@ def real_floor_divide(a, b):
     """NumPy's, for reals: from the remainder, as Python's."""
     if b == 0:
         return a / b
-    rest = math.fmod(a, b)
+    rest = np.fmod(a, b)
     quotient = (a - rest) / b
     if rest != 0 and (b < 0) != (rest < 0):
         quotient -= 1.0
@@ -154,7 +158,7 @@ def real_floor_divide(a, b):
 def real_modulo(a, b):
     if b == 0:
         return a * np.nan
-    rest = math.fmod(a, b)
+    rest = np.fmod(a, b)
     if rest == 0:
         return math.copysign(0.0, b)
     if (b < 0) != (rest < 0):
@@ -286,6 +290,12 @@ def sinc(x):
     return 1.0 if x == 0 else math.sin(y) / y
 
 
+@inlined
+def remainder(x, y):
+    """`math.fmod`, which Numba does not know."""
+    return np.fmod(x, y)
+
+
 def of_one(function):
     """A function of `math` that raises an exception for what it is not defined for."""
 
@@ -345,7 +355,7 @@ math_atanh = of_one(math.atanh)
 math_gamma = of_one(math.gamma)
 math_lgamma = of_one(math.lgamma)
 math_pow = of_two(math.pow)
-math_fmod = of_two(math.fmod)
+math_fmod = of_two(remainder)
 math_hypot = of_two(math.hypot)
 
 
@@ -355,35 +365,6 @@ def grown(tape, size):
     longer = np.empty((max(2 * tape.shape[0], size), *tape.shape[1:]), tape.dtype)
     longer[: tape.shape[0]] = tape
     return longer
-
-
-@inlined
-def product_of_matrices(a, b, out):
-    """`out = a @ b`: loops where the call of a library would take longer than they."""
-    product_of_strided_matrices(with_strides(a), with_strides(b), out, 0.0)
-
-
-@inlined
-def add_product_of_matrices(a, b, out):
-    """`out += a @ b`."""
-    product_of_strided_matrices(with_strides(a), with_strides(b), out, 1.0)
-
-
-@in_any_order
-def product_of_strided_matrices(a, b, out, beta):
-    rows, columns = out.shape
-    inner = a.shape[1]
-    if rows * columns * inner > 1000:
-        multiply_matrices(a, b, out, beta)
-        return
-    for i in range(rows):
-        if beta == 0:
-            for j in range(columns):
-                out[i, j] = 0.0
-        for k in range(inner):
-            factor = a[i, k]
-            for j in range(columns):
-                out[i, j] += factor * b[k, j]
 
 
 @in_any_order

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType, ListType
+from ad_compiler.analysis.types import ArrayType, ListType, is_one
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.arranging import pushed_for_shape
@@ -194,6 +194,9 @@ class Tapes:
             else:
                 extents = []
                 for axis, length in enumerate(entry.lengths):
+                    if is_one(entry.kind.shape[axis]):
+                        extents.append(Affine.of(1))
+                        continue
                     own = frame.fresh(f"{name}_{axis}")
                     frame.write(Define(own, Scalar(f"{length}[{tape.count}]")))
                     frame.ranges.lengths.add(own)

@@ -149,6 +149,16 @@ def test_whole_numbers_that_need_more_than_64_bits() -> None:
     assert derivative(1.5, 2**80) == grad(f)(1.5, 2**80)
 
 
+def test_remainders_and_whole_quotients_of_reals() -> None:
+    def f(x, y):
+        return (x % y) * (x // y) + np.sum(np.array([x, y]) % 0.7) + math.fmod(x, y)
+
+    for x, y in ((5.3, 2.0), (-5.3, 2.0), (5.3, -2.0)):
+        assert native(f, (0, 1))(x, y) == pytest.approx(grad(f, (0, 1))(x, y), rel=1e-14)
+    with pytest.raises(ZeroDivisionError):
+        native(f)(1.0, 0.0)
+
+
 def test_infinite_and_undefined_numbers() -> None:
     def f(x):
         return np.sum(1 / x + np.log(x) + np.maximum(x, 0.5))
