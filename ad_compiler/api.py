@@ -167,14 +167,16 @@ def jvp(
     >>> jvp(lambda x, y: x * x * y, (3.0, 2.0), (1.0, 0.0))
     (18.0, 12.0)
     """
-    from ad_compiler.pushforward import Pushforward
+    from ad_compiler.pushforward import Pushforward, pushforward_of
 
-    pushforward = Pushforward(fun, has_aux, of, backend_of(backend, options))
+    chosen = backend_of(backend, options)
     if primals is None and tangents is None:
-        return pushforward
+        return Pushforward(fun, has_aux, of, chosen)
     if primals is None or tangents is None:
         raise TypeError("jvp needs the primals and the tangents")
-    return pushforward(primals, tangents)
+    return pushforward_of(fun, has_aux, of if of is None or isinstance(of, str) else tuple(of), chosen)(
+        primals, tangents
+    )
 
 
 def jacfwd(
@@ -187,10 +189,20 @@ def jacfwd(
     backend: str = "numpy",
     **options: bool,
 ) -> Any:
-    """The Jacobian, a column at a time in forward mode: for functions of few arguments.
+    """The Jacobian by columns, in forward mode: for functions of few arguments.
 
     Its axes are those of the result, then those of the argument; a tuple of `argnums` gives a tuple. The
-    arguments are arrays or numbers. Works as a decorator.
+    arguments are arrays or numbers. The columns are computed at once, or in blocks if they are large. Works
+    as a decorator.
+
+    With `sparsity`, a `scipy.sparse.csr_array` of the elements of the result by those of one array. It is
+    "auto", or a pattern: a sparse matrix or an array that is not 0 where the Jacobian may not be. The first
+    matrix is compared with the product of the Jacobian and a random vector (`check=False` leaves that out).
+    Columns without a common row are computed together (Curtis, Powell and Reid, On the estimation of sparse
+    Jacobian matrices, 1974).
+
+    Raises `ValueError` for a pattern that does not fit or lacks entries, and where "auto" would give a full
+    matrix of more than 2^26 entries; `TypeError` for arguments of another kind; `Unsupported` for programs.
 
     >>> import numpy as np
     >>> jacfwd(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
@@ -209,7 +221,7 @@ def jacrev(
     backend: str = "numpy",
     **options: bool,
 ) -> Any:
-    """The Jacobian, a row at a time in reverse mode: for functions with few results. As `jacfwd` otherwise.
+    """The Jacobian by rows, in reverse mode: for functions with few results. As `jacfwd` otherwise.
 
     >>> import numpy as np
     >>> jacrev(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
@@ -491,8 +503,8 @@ def checkpointed(iterable: Any, slots: int | None = None) -> Any:
     ...     for _ in checkpointed(range(steps)):
     ...         x = x - 0.01 * x * x
     ...     return x
-    >>> round(float(grad(decay)(1.0, 100)), 6) == round(float(grad(decay)(1.0, 100)), 6)
-    True
+    >>> round(float(grad(decay)(1.0, 100)), 6)
+    0.247
 
     Raises `ValueError` where `slots` is less than 1.
     """

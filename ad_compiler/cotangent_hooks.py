@@ -6,8 +6,10 @@
     return np.sum(h @ V)                    # d(h = np.tanh(x @ W))
 
 The statement is `h = h`, with a pullback of its own: an operation that marks a value (`rules.markers`), whose
-rule is the body. So `h_bar` is what flows back from the lines after it; a hook that would see a part of a
-cotangent only, because a line above it reads `h` too, is refused (`transforms.check_hooks`).
+rule is the body. Other names that the function has for the array mean what `h` means, too; those of functions
+around it do not, so that `def clipped(h): ...; return h` is the identity. So `h_bar` is what flows back from
+the lines after it; a hook that would see a part of a cotangent only, for a line above it reads `h` too, is
+refused (`transforms.check_hooks`).
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ from typing import Any
 import numpy as np
 
 from ad_compiler import api
-from ad_compiler.frontend.aliases import current
+from ad_compiler.analysis.layout import is_array
+from ad_compiler.analysis.types import ArrayType
+from ad_compiler.frontend.aliases import Replacement, current, reachable_scopes, replace_storage, root_of
 from ad_compiler.frontend.builtin_calls import BUILTINS
 from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.fitting import require_fit
@@ -47,7 +51,7 @@ def hook(context: Context, node: ast.With, call: ast.Call) -> None:
         raise context.refuse(bar, "a cotangent is given to something else than a name of its own", ADVICE)
     check_body(context, node.body, None if bar is None else bar.id)
     value = lower(context, call.args[0])
-    if isinstance(value, Value) and is_real(value):
+    if is_array_type(value) and value.type.differentiable:
         given = names_read(context, node.body)
         made = Hook(
             Scope(context.here.source, context.here.function),
@@ -59,8 +63,12 @@ def hook(context: Context, node: ast.With, call: ast.Call) -> None:
         context.builder.place = (context.here.source, call)
         marked = context.builder.call(made.primitive(), (value, *made.values))
         marked.name = value.name or name
-        assign(context, ast.copy_location(ast.Name(name, ast.Store()), call), marked)
-    elif not isinstance(value, (int, float, np.generic)) and not isinstance(value, Value):
+        if is_array(value) and root_of(value) is value and not is_held_elsewhere(context, value):
+            marked.memory_of = value
+            replace_storage(context, value, marked)  # other names of the array, and views of it, too
+        else:
+            assign(context, ast.copy_location(ast.Name(name, ast.Store()), call), marked)
+    elif not isinstance(value, (int, float, np.generic)) and not is_array_type(value):
         raise context.refuse(call, f"the cotangent of {describe(value)} is asked for", ADVICE)
     if bar is not None:
         reason = f"`{bar.id}` holds a cotangent, which there is in the reverse sweep only"
@@ -134,6 +142,7 @@ class Hook:
     name: str
     bar: str | None
     names: dict[str, Operand]
+    is_done: bool = False  # the body stands in the reverse sweep, over which forward mode goes
 
     def __post_init__(self) -> None:
         self.values = values_closed(self.names)
@@ -206,7 +215,7 @@ class Still:
     def inline_in(
         self, context: Context, node: ast.AST, arguments: list[Operand], needs: dict[str, Operand]
     ) -> Operand:
-        if self.hook.replaces:
+        if self.hook.replaces and not self.hook.is_done:
             raise Refusal(
                 "this hook replaces a cotangent, and in forward mode there are none",
                 "use reverse mode, or give the function a rule of its own: `custom_jvp`",
@@ -214,8 +223,22 @@ class Still:
         return needs["value_dot"]
 
 
-def is_real(value: Value) -> bool:
-    return value.type.differentiable
+def is_held_elsewhere(context: Context, root: Value) -> bool:
+    """Whether a function around this one holds the array, too, and goes on with it as it was."""
+    found: list[Value] = []
+
+    def note(value: Value) -> Value:
+        found.append(value)
+        return value
+
+    for scope in reachable_scopes(context):
+        if scope is not context.here:
+            Replacement(note)(list(scope.names.values()))
+    return any(root_of(value) is root for value in found)
+
+
+def is_array_type(value: Operand) -> bool:
+    return isinstance(value, Value) and isinstance(value.type, ArrayType)
 
 
 def outside_of_with(

@@ -211,8 +211,8 @@ class Shortcut:
 
     The reverse sweep steps from `result` to `inputs` by `partials`, a rule in the notation of
     `rules.notation`, and does not enter the operations between them. `given` are the values that the
-    rule asks for after the star: the result, and others computed on the way to it. With a `definition`, a call
-    that gives the same value, the derivative is that of its body.
+    rule asks for after the star: the result, and others computed on the way to it. With a `definition`, a
+    call that gives the same value, the derivative is that of its body.
     """
 
     result: Value

@@ -4,7 +4,7 @@ Each is written for the arguments it is called with, as a user would write it, a
 program, with the derivatives in it inlined. So a Jacobian has a source, and can be differentiated again:
 
     def f_jacfwd(x, n):
-        value = f(x, n)
+        value, _ = jvp(f, (x, n), (np.zeros(np.shape(x)), None))
         columns = []
         for direction in np.eye(np.size(x)):
             _, column = jvp(f, (x, n), (direction, None))
@@ -20,6 +20,7 @@ sections 3.1 and 3.2). What does not depend on the direction is computed in fron
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -40,11 +41,14 @@ from ad_compiler.ir import Operand, Operation, Record, Value
 from ad_compiler.making import checked_argnums, derivative_of, name_of_argument
 from ad_compiler.nested import ElementByElement, Held, NestedDerivative, OneArray, name_of, signature_of
 from ad_compiler.pipeline import NUMPY, Backend, Request
+from ad_compiler.products import Products, is_real
+from ad_compiler.ready import kinds_of
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import is_complex, rank_of, type_of
 
 Kind = Literal["jacfwd", "jacrev", "jacobian", "hessian", "hvp", "elementwise_grad"]
 INDENT = "    "
+OF_PRODUCTS = ("hessian", "jacrev", "jacobian")  # which read tapes
 WITH_DIRECTIONS = ("jacfwd", "jacrev", "jacobian", "hessian")
 IN_PROGRAMS = (LocalFunction, NestedDerivative, Record)  # what programs make and call
 
@@ -90,7 +94,11 @@ class Text:
 
     @property
     def value(self) -> str:
-        return f"value, aux = f({self.call})" if self.has_aux else f"value = f({self.call})"
+        """The value is taken from `jvp`, which leaves the arguments alone: `f` may write into them."""
+        x, rank = self.chosen[0], self.ranks[0]
+        zero = f"np.zeros(np.shape({x}), dtype=precision({x}))" if rank else "0.0"
+        targets, ending = ("value, _, aux", ", has_aux=True") if self.has_aux else ("value, _", "")
+        return f"{targets} = jvp(f, {self.direction(0, zero)}{ending})"
 
     def result(self, text: str) -> str:
         return f"return {text}, aux" if self.has_aux else f"return {text}"
@@ -107,6 +115,11 @@ class Text:
         """The precision of parts like `of`; rows and columns that are one choice have it in common."""
         return f"precision({of}, {other})" if self.kind == "jacobian" else f"precision({of})"
 
+    def column(self, place: int, part: str) -> str:
+        """The name of a column of a part, by one of the arguments: each list of columns has its own name."""
+        by = [] if self.single else [self.chosen[place]]
+        return "_".join([*([part] if part else []), *by, "column"])
+
     def columns(self, place: int, function: str, parts: dict[str, str], aux: bool = False) -> list[str]:
         """The columns of the Jacobian of `function` by one argument, for each part of its result.
 
@@ -114,13 +127,13 @@ class Text:
         """
         x, rank = self.chosen[place], self.ranks[place]
         ending = ", has_aux=True" if aux else ""
-        targets = ", ".join(f"{part}_column" for part in parts)
-        targets = "column" if "" in parts else f"({targets},)"
+        targets = ", ".join(self.column(place, part) for part in parts)
+        targets = targets if "" in parts else f"({targets},)"
         targets = f"_, {targets}" + (", _" if aux else "")
         if not rank:
             return [f"{targets} = jvp({function}, {self.direction(place, '1.0')}{ending})"]
         direction = "direction" if rank == 1 else f"np.reshape(direction, np.shape({x}))"
-        names = {f"{part}_columns" if part else "columns": of for part, of in parts.items()}
+        names = {f"{self.column(place, part)}s": of for part, of in parts.items()}
         call = f"{INDENT}{targets} = jvp({function}, {self.direction(place, direction)}{ending})"
         if self.native:
             return [
@@ -141,12 +154,12 @@ class Text:
 
     def gathered(self, place: int, part: str, shape: str) -> str:
         """The columns, as the last axes of an array."""
-        prefix = f"{part}_" if part else ""
+        column = self.column(place, part)
         if not self.ranks[place]:
-            return f"{prefix}column"
+            return column
+        stacked = f"{column}s"
         if self.native and self.ranks[place] == 1:
-            return f"{prefix}columns"
-        stacked = f"{prefix}columns"
+            return stacked
         if not self.native:
             stacked = f"np.moveaxis({self.array_of(stacked, shape, self.chosen[place])}, 0, -1)"
         return f"np.reshape({stacked}, np.shape({shape}) + np.shape({self.chosen[place]}))"
@@ -212,7 +225,7 @@ class Text:
     def hessian_lines(self) -> list[str]:
         lines = [self.gradient()]
         if self.has_aux:
-            lines.append(f"_, aux = f({self.call})")
+            lines.append(f"_, aux = gradient({self.call})")
         parts = {"": self.chosen[0]} if self.single else {f"{x}_bar": x for x in self.chosen}
         for place, y in enumerate(self.chosen):
             lines += self.columns(place, "gradient", parts, self.has_aux)
@@ -322,8 +335,9 @@ class Derived:
             self.__signature__ = inspect.Signature([*plain, vector, *named])
         self._made: dict[tuple[Text, int | None, Backend], Derivative] = {}  # for so many directions at once
         self._blocks: dict[Any, int | None] = {}
-        self._ready: dict[Any, Derivative] = {}  # the programs of arguments of these sizes
-        self._newest: Derivative | None = None
+        self._ready: dict[Any, Derivative | Products] = {}  # the programs of arguments of these sizes
+        self._products: dict[Text, Products] = {}
+        self._newest: Derivative | Products | None = None
         numbers = checked_argnums(argnums)
         self.chosen = tuple(name_of_argument(self._names, number, fun) for number in numbers)
         if not self.chosen or len(set(self.chosen)) != len(self.chosen):
@@ -335,7 +349,7 @@ class Derived:
 
     def prepared(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Derivative, Sequence[Any], dict[str, Any]]:
+    ) -> tuple[Derivative | Products, Sequence[Any], dict[str, Any]]:
         """The program for these arguments, and how they are given to it."""
         if self.kind == "hvp":
             return self.prepared_product(args[:-1], args[-1:], kwargs)
@@ -344,25 +358,53 @@ class Derived:
             self._newest = derivative = self._ready[key]
             return derivative, args, {}
         given = self.bound(args, kwargs)
-        block = self.block_for(given) if self.kind in WITH_DIRECTIONS else 1
-        self._newest = derivative = self.made_for(given, block)
+        self._newest = derivative = self.whole_or_products(given)
         if key is not None and len(args) == len(self._names):
             self._ready[key] = derivative
         return derivative, list(given.values()), {}
 
+    def whole_or_products(self, given: dict[str, Any]) -> Derivative | Products:
+        """The program; products, where derivatives that are read as a part of it are refused."""
+        text = self.text_for(given)
+        if text in self._products:
+            return self._products[text]
+        try:
+            block = self.block_for(given) if self.kind in WITH_DIRECTIONS else 1
+            derivative = self.made_for(given, block)
+            if self.kind in OF_PRODUCTS:
+                derivative.program_for(*given.values())
+            return derivative
+        except Unsupported as error:
+            in_generated = str(error.filename).startswith("<ad_compiler")
+            if self.kind not in OF_PRODUCTS or not self._plain or not in_generated:
+                raise
+            columns = None
+            if self.kind == "jacobian":
+                columns = Derived(self.primal, "jacfwd", self.argnums, self.has_aux, self.backend)
+            places = [self._names.index(name) for name in self.chosen]
+            options = (self.has_aux, self.backend, error, columns)
+            self._products[text] = Products(self.primal, self.kind, self.argnums, places, *options)
+        return self._products[text]
+
+    @functools.cached_property
+    def product(self) -> Derivative:
+        """What computes the product of a Hessian with a vector."""
+        self.check_parameters()
+        return derivative_of(self.primal, "hvp", self.argnums, self.has_aux, backend=self.backend)
+
     def prepared_product(
         self, args: tuple[Any, ...], vectors: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Derivative, Sequence[Any], dict[str, Any]]:
+    ) -> tuple[Derivative | Products, Sequence[Any], dict[str, Any]]:
         """The same, for the product of a Hessian with a vector, which is a mode of its own."""
-        if self._newest is None:
-            self._newest = derivative_of(self.primal, "hvp", self.argnums, self.has_aux, backend=self.backend)
+        product = self.product
+        self._newest = product
         if self._plain and not kwargs and len(args) == len(self._names):
             vector = self.checked_vector(dict(zip(self._names, args, strict=True)), *vectors)
-            return self._newest, [*args, vector], {}
+            return product, [*args, vector], {}
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         vector = self.checked_vector(dict(bound.arguments), *vectors)
-        return self._newest, [*bound.args, vector], bound.kwargs
+        return product, [*bound.args, vector], bound.kwargs
 
     def bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments of the function by name."""
@@ -400,6 +442,9 @@ class Derived:
         from ad_compiler.pushforward import checked_tangent, moves
 
         single = not isinstance(self.argnums, tuple)
+        kinds = kinds_of((vector,)) if single and is_real(vector) else None
+        if kinds is not None and kinds == kinds_of((given[self.chosen[0]],)):
+            return vector  # as it should be
         if not single and (not isinstance(vector, (tuple, list)) or len(vector) != len(self.chosen)):
             raise TypeError(f"the vector must be a tuple of {len(self.chosen)}, one for each of argnums")
         if not moves(vector):
@@ -441,9 +486,12 @@ class Derived:
             return OneArray(fun, self.has_aux)
         return ElementByElement(fun, self.has_aux, tuple(map(self._names.index, self.chosen)))
 
-    def text_for(self, given: dict[str, Any]) -> Text:
+    def check_parameters(self) -> None:
         if self._starred:
             raise TypeError(f"{self!r} needs a function without * and ** among its parameters")
+
+    def text_for(self, given: dict[str, Any]) -> Text:
+        self.check_parameters()
         ranks = []
         for name in self.chosen:
             argument = given[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from ad_compiler.derivative import Derivative
 from ad_compiler.frontend.inputs import is_dataclass_instance, is_named_tuple
 from ad_compiler.making import derivative_of, has_numbers
 from ad_compiler.pipeline import NUMPY, Backend
+from ad_compiler.ready import kinds_of, remember
 from ad_compiler.transforms.tangent_names import tangent_name
 
 
@@ -30,13 +32,26 @@ class Pushforward:
         self.backend = backend
         self._signature = inspect.signature(fun)
         self._newest: Derivative | None = None
+        self._ready: dict[Any, tuple[Derivative, list[tuple[str, int]]]] = {}
 
     def __call__(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         """`(value, tangent)`, or `(value, tangent, aux)`.
 
         Raises `TypeError` and `ValueError` for tangents that do not fit.
         """
+        kinds = None
+        if type(primals) is tuple and type(tangents) is tuple and len(primals) == len(tangents):
+            kinds = kinds_of((*primals, *tangents))
+            ready = self._ready.get(kinds)
+            if ready is not None:
+                derivative, moving = ready
+                self._newest = derivative
+                return derivative(*primals, **{name: tangents[place] for name, place in moving})
         derivative, given = self.prepared(primals, tangents)
+        names = list(self._signature.parameters)
+        moving = [(tangent_name(name, names), names.index(name)) for name in derivative.request.argnums]
+        if all(place < len(tangents) and given[name] is tangents[place] for name, place in moving):
+            remember(self._ready, kinds, (derivative, moving))
         return derivative(*primals, **given)
 
     def prepared(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Derivative, dict[str, Any]]:
@@ -96,6 +111,12 @@ class Pushforward:
 
     def __repr__(self) -> str:
         return f"<jvp of {getattr(self.primal, '__qualname__', self.primal)}>"
+
+
+@functools.lru_cache(maxsize=512)
+def pushforward_of(fun: Callable[..., Any], has_aux: bool, of: Any, backend: Backend) -> Pushforward:
+    """The pushforward of a function, made once: what it is prepared for is known in the next call."""
+    return Pushforward(fun, has_aux, of, backend)
 
 
 def moves(tangent: Any) -> bool:

@@ -1,5 +1,30 @@
-"""Every program that a test compiles is verified between all steps."""
+"""Every program that a test compiles is verified between all steps; rules that it gives are gone after it."""
 
 import os
+from collections.abc import Iterator
+
+import pytest
 
 os.environ.setdefault("AD_COMPILER_VERIFY", "1")
+
+# Tables of rules and programs whose outcome does not depend on the version of Python.
+EXHAUSTIVE = ("test_every_entry.py", "test_rules*.py", "test_second_order.py", "test_third_derivatives.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tables, which are run on one version of Python."""
+    for item in items:
+        if any(item.path.match(pattern) for pattern in EXHAUSTIVE):
+            item.add_marker("exhaustive")
+
+
+@pytest.fixture(autouse=True)
+def no_rules_are_left() -> Iterator[None]:
+    """Take back what a test has given functions of other libraries by `custom_rule`."""
+    from ad_compiler.frontend.builtin_calls import BUILTINS
+    from ad_compiler.rules.notation import ruled
+
+    before = set(ruled)
+    yield
+    for function in set(ruled) - before:
+        del ruled[function], BUILTINS[function]

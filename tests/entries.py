@@ -33,6 +33,7 @@ from tests import (
 )
 from tests.helpers import function_from_expression, generator, random_array
 
+scipy_fft = test_rules_scipy.NAMES["fft"]
 interpolate, linalg, signal, special, stats = (
     test_rules_scipy.NAMES[name] for name in ("interpolate", "linalg", "signal", "special", "stats")
 )
@@ -129,6 +130,7 @@ NAMESPACE: dict[str, Any] = {
     **test_rules_scipy.NAMES,
     **test_rules_surface.FUNCTIONS,
     "sliding_window_view": sliding_window_view,
+    "scipy_fft": scipy_fft,
     "knots": np.array([0.0, 0.5, 1.3, 2.0, 3.1]),
     **{f.__name__: f for f in (spd, sym, copied, filled_diagonal, put, put_along_axis, put_mask, halved)},
 }
@@ -148,7 +150,9 @@ NOT_EMPTY: dict[str, str] = {
     ),
     **dict.fromkeys(
         [f"scipy.ndimage.{name}" for name in ("convolve", "correlate", "correlate1d", "convolve1d")]
-        + [f"scipy.ndimage.{name}" for name in ("gaussian_filter", "gaussian_filter1d", "uniform_filter1d")],
+        + [f"scipy.ndimage.{name}" for name in ("gaussian_filter", "gaussian_filter1d", "uniform_filter1d")]
+        + [f"scipy.ndimage.{name}" for name in ("uniform_filter", "sobel", "prewitt", "laplace")]
+        + ["scipy.ndimage.map_coordinates", "scipy.signal.lfilter"],
         "there is no element to repeat at the borders",
     ),
     **dict.fromkeys(
@@ -220,6 +224,7 @@ OWN: dict[Any, Call] = {
     linalg.sqrtm: Call("linalg.sqrtm(spd(x))", MATRIX),
     linalg.logm: Call("linalg.logm(spd(x))", MATRIX),
     linalg.cho_factor: Call("np.triu(linalg.cho_factor(spd(x))[0])", MATRIX),
+    linalg.tanm: Call("linalg.tanm(0.3 * x)", MATRIX),  # far from the poles
     linalg.svd: Call("linalg.svd(x)[1] * linalg.svd(x)[0][0] ** 2", MATRIX),
     linalg.eigh: Call("linalg.eigh(sym(x))[1] ** 2 * linalg.eigh(sym(x))[0]", MATRIX),
     linalg.qr: Call("linalg.qr(x)[0][0] * linalg.qr(x)[1][0]", MATRIX),
@@ -236,6 +241,10 @@ OWN: dict[Any, Call] = {
             "RegularGridInterpolator((knots,), y)((x,))",
             "interpn((knots, knots), np.outer(y, z), np.stack([x, x[::-1]], -1))",
         )
+    },
+    **{
+        getattr(scipy_fft, name): Call(f"scipy_fft.{name}(x)", MATRIX)
+        for name in ("fft", "ifft", "rfft", "irfft", "fft2", "ifft2", "fftn", "ifftn", "dctn", "idctn")
     },
     signal.oaconvolve: Call("signal.oaconvolve(x, y)", ((5,), (3,))),
     stats.multivariate_normal.logpdf: Call(

@@ -234,9 +234,11 @@ def test_how_many_at_once_depends_on_the_sizes(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_size_of_blocks() -> None:
     """Everything at once while that is little; many in a block, unless one direction is large itself."""
-    x = Value(ArrayType(np.dtype(float), (Length("n"),)), "x", "x")
-    x.type.shape[0].origin = (x, 0)
-    shapes, parameters = [x.type.shape, (3,)], [Parameter("x", x, "positional")]
+    length = Length("n")
+    x = Value(ArrayType(np.dtype(float), (length,)), "x", "x")
+    length.origin = (x, 0)
+    shapes: list[tuple[int | Length, ...]] = [(length,), (3,)]
+    parameters = [Parameter("x", x, "positional")]
     expected = {0: (1, 1), 512: (None, None), 1000: (256, 256), 10**5: (1, 32), 10**7: (1, 1)}
     for n, sizes in expected.items():
         found = [
@@ -244,6 +246,18 @@ def test_the_size_of_blocks() -> None:
             for products in (False, True)
         ]
         assert found == list(sizes)
+
+
+def test_native_code_makes_one_product_of_many() -> None:
+    """Matrix products for all directions at once; what has none is a loop over the directions."""
+    pytest.importorskip("numba")
+    x, A = (random_array(generator(name), SHAPES[name]) for name in "xA")
+    products = hessian(energy, backend="numba", cache=False)
+    np.testing.assert_allclose(products(x, A), hessian(energy)(x, A), rtol=1e-12)
+    assert "product_of_matrices" in products.native_source
+    one_by_one = jacfwd(heat, backend="numba", cache=False)
+    np.testing.assert_allclose(one_by_one(x, 0.1, 3), jacfwd(heat)(x, 0.1, 3), rtol=1e-12)
+    assert "for place in range(" in one_by_one.native_source
 
 
 def test_what_has_no_rule_keeps_its_loop() -> None:

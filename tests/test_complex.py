@@ -39,6 +39,9 @@ np.sum(np.real(np.concatenate([z, w])[2:6] * np.stack([z, w])[1] + np.pad(z[1:3]
 np.var(z) + np.sum(np.std(A, axis=1)) + np.sum(np.square(z).real)
 np.sum(np.reciprocal(w).imag) + np.mean(np.abs(z - np.mean(w)))
 np.sum((x + 1j * x ** 2).imag * x) + np.real(complex(1.0, 2.0) * z[0])
+np.sum(np.abs(np.convolve(z, w)) ** 2) + np.sum(np.abs(np.convolve(z, x, "same")))
+np.sum(np.abs(np.correlate(z, w, "full")) ** 2) + np.sum(np.abs(np.correlate(x, w)))
+np.sum(np.abs(np.cov(A, z)) ** 2) + np.sum(np.abs(np.corrcoef(A)) ** 2)
 np.sum(np.abs(np.fft.fft(z)) * x)
 np.sum(np.abs(np.fft.fft(x)) ** 2 * x)
 np.sum(np.real(np.fft.ifft(z * w)))
@@ -161,7 +164,6 @@ REFUSED: Sequence[tuple[str, str]] = [
     ("np.sum(np.abs(np.sort(z)))", "of complex numbers has no derivative rule"),
     ("np.abs(np.max(z))", "of complex numbers has no derivative rule"),
     ("np.sum(np.abs(np.sign(z)))", "turns with it"),
-    ("np.sum(np.abs(np.convolve(z, w)))", "of complex numbers has no derivative rule"),
     ("np.sum(np.abs(np.fft.rfft(z)))", "a real Fourier transform is given complex numbers"),
 ]
 

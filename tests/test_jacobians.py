@@ -101,11 +101,40 @@ def test_text() -> None:
     """Jacobian of function with respect to x, by columns."""
     sin = np.sin(x)
     x_part = x[::-1]
+    cos = np.cos(x)
     directions = np.eye(x.shape[0])
-    total_dot = x_part * (np.cos(x) * directions) + sin * directions[:, ::-1] + directions[:, 0][:, None]
+    total_dot = x_part * (cos * directions) + sin * directions[:, ::-1] + directions[:, 0][:, None]
     return total_dot.T
 '''
     ), text
+
+
+def in_place(x: Any, y: Any) -> Any:
+    """It writes into its arguments; a derivative is that at the arguments as they were given."""
+    x[1:] += 0.5 * x[:-1]
+    y[0] = x[0] * y[1]
+    return np.sin(x) * y[0]
+
+
+def number_in_place(x: Any, y: Any) -> Any:
+    return np.sum(in_place(x, y) ** 2)
+
+
+@pytest.mark.parametrize("make", [*JACOBIANS, hessian])
+def test_functions_that_write_into_their_arguments(make: Any) -> None:
+    x, y = np.array([0.5, 1.0, -0.3]), np.array([1.0, 2.0])
+    f, first = (number_in_place, jacrev(number_in_place)) if make is hessian else (in_place, in_place)
+
+    def at(z: Any) -> Any:
+        return first(z.copy(), y.copy())
+
+    found = make(f)(x, y)
+    np.testing.assert_allclose(found, numerical_jacobian(at, x), rtol=1e-7, atol=1e-8)
+    pairs = make(lambda x, y: (f(x, y), 3.0), has_aux=True)(x, y)
+    np.testing.assert_allclose(pairs[0], found, rtol=1e-12)
+    assert pairs[1] == 3.0
+    np.testing.assert_array_equal(x, [0.5, 1.0, -0.3])
+    np.testing.assert_array_equal(y, [1.0, 2.0])
 
 
 def pair(x: Any, n: Any, y: Any) -> Any:
@@ -324,3 +353,31 @@ def test_complex_arguments_have_no_jacobian(made: Any) -> None:
     """By real directions only one half of the derivative would be seen."""
     with pytest.raises(TypeError, match=r"z is complex: call `jvp` along 1 and 1j"):
         made(lambda z: np.sum(np.abs(z) ** 2))(np.array([1 + 2j, 0.5 - 1j]))
+
+
+def test_vectors_of_other_kinds() -> None:
+    def f(x: Any, *, k: Any = 2.0) -> Any:
+        y = x.copy()
+        for i in range(1, len(x)):
+            y[i] = y[i - 1] * x[i] * k
+        return np.sum(y)
+
+    x, product = np.array([0.5, -1.0, 2.0]), hvp(f)
+    expected = hessian(f)(x) @ np.array([1.0, 2.0, 3.0])
+    for vector in (
+        np.array([1, 2, 3]),
+        np.array([1.0, 2.0, 3.0]),
+        [1.0, 2.0, 3.0],
+        np.array([1, 2, 3], np.float32),
+    ):
+        for _ in range(2):
+            np.testing.assert_allclose(product(x, vector), expected, rtol=1e-6)
+    np.testing.assert_allclose(product(x, np.ones(3), k=3.0), hessian(f)(x, k=3.0) @ np.ones(3), rtol=1e-12)
+    with pytest.raises(ValueError, match="shape"):
+        product(x, np.ones(2))
+
+    def many(*xs: Any) -> Any:
+        return xs[0] * xs[1]
+
+    with pytest.raises((TypeError, ValueError)):
+        hvp(many)(1.0, 2.0, 1.0)

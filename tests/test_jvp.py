@@ -250,3 +250,21 @@ def test_check_grads_in_both_modes_and_to_higher_orders() -> None:
     for mode in ("fwd", "rev"):
         with pytest.raises(AssertionError, match="argument 0 differs"):
             check_grads(lambda x: wrong(x), (2.0,), modes=(mode,))
+
+
+def test_calls_of_the_same_kinds_are_told_apart() -> None:
+    """What one call was prepared for does for the next one, whatever objects are passed."""
+
+    def f(x: Any, n: Any, y: Any) -> Any:
+        return np.sum(x * x * n) + np.sum(y**3)
+
+    x, t, u = np.array([1.0, 2.0]), np.array([1.0, -1.0]), np.array([0.5, 3.0])
+    along = jvp(f)
+    for first, second in ((t, t), (t, u), (u, t), (u, u)):
+        expected = np.sum(2 * x * 2.0 * first) + np.sum(3 * x * x * second)
+        assert along((x, 2.0, x), (first, None, second))[1] == expected
+        assert jvp(f, (x, 2.0, x), (first, None, second))[1] == expected
+    assert along((x, 2.0, x), (t, 1.0, None))[1] == np.sum(2 * x * 2.0 * t) + np.sum(x * x)
+    assert along((x, 2, x), (np.array([1, -1]), None, u))[1] == along((x, 2, x), (t, None, u))[1]
+    with pytest.raises(ValueError, match="shape"):
+        along((x, 2.0, x), (t, None, u[:1]))

@@ -329,16 +329,16 @@ REFUSED = [
         "unknown function in a helper",
         """
         def rank(m):
-            return 1.0 * np.linalg.eigvals(m)[0]
-                         ^^^^^^^^^^^^^^^^^^^^
+            return 1.0 * np.unique(m)[0]
+                         ^^^^^^^^^^^^
 
         def f(x):
             return rank(x)
         """,
         (MATRIX,),
-        "`numpy.linalg.eigvals` has no derivative rule: it gives real or complex numbers, depending on the "
-        "values",
-        "use `np.linalg.eigh` where the matrix is symmetric",
+        "`numpy.unique` has no derivative rule: it gives as many elements as are different, which a small "
+        "change of them alters by jumps",
+        "compute the indices before, and index with them",
     ),
     Refused(
         "unknown method",

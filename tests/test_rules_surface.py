@@ -141,6 +141,15 @@ STATISTICS: list[Row] = [
     ("np.quantile(x, y ** 2 / 10)", [[(5,), ()]]),
     ("np.cov(x)\nnp.cov(x, ddof=0)\nnp.cov(x, bias=True)\nnp.corrcoef(x)", [[(2, 4)], [(3, 5)]]),
     ("np.cov(x)\nnp.cov(x, y)\nnp.corrcoef(x, y)", [[(4,), (4,)], [(1, 4), (1, 4)]]),
+    (
+        """
+        np.cov(x, aweights=y ** 2)
+        np.cov(x, fweights=np.array([1, 2, 1, 3]))
+        np.cov(x, fweights=np.array([1, 2, 1, 3]), aweights=y ** 2, ddof=0)
+        np.cov(x, bias=True, aweights=y ** 2)
+        """,
+        [[(3, 4), (4,)]],
+    ),
     ("np.cov(x, rowvar=False)\nnp.cov(x, y)\nnp.corrcoef(x, rowvar=False)", [[(5, 2), (5, 2)]]),
     ("np.nansum(x)\nnp.nanmean(x)\nnp.nanmax(x)\nnp.nanmin(x)\nnp.nanprod(x)", [[(3,)], [(2, 3)]]),
     ("np.nanvar(x)\nnp.nanstd(x)\nnp.nanvar(x, ddof=1)\nnp.nanmedian(x)", [[(4,)], [(2, 3)]]),
@@ -272,6 +281,16 @@ INTERPOLATION: list[Row] = [
 ]
 
 PADDING: list[Row] = [
+    (
+        """
+        np.pad(x, (2, 3), mode="reflect", reflect_type="odd")
+        np.pad(x, (2, 3), mode="symmetric", reflect_type="odd")
+        np.pad(x, ((7, 9),), mode="reflect", reflect_type="odd")
+        np.pad(x, ((7, 9),), mode="symmetric", reflect_type="odd")
+        """,
+        [[(4,)], [(1,)]],
+    ),
+    ('np.pad(x, 2, mode="reflect", reflect_type="odd")', [[(3, 4)]]),
     *[
         (f'np.pad(x, 1, mode="{mode}")\nnp.pad(x, (2, 1), mode="{mode}")', PADDED)
         for mode in ("edge", "reflect", "symmetric", "wrap")

@@ -311,7 +311,7 @@ def swapped_in_every_turn(x):
     return a - b
 
 
-PROGRAMS: list[tuple[FunctionType, tuple[float, ...]]] = [
+PROGRAMS: list[tuple[Any, tuple[float, ...]]] = [
     (powers, (0.7, 1.9)),
     (quotient, (-1.3, 0.4, 5.0)),
     (number_to_a_variable_power, (0.4, 1.7)),

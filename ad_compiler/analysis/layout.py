@@ -15,6 +15,7 @@ from ad_compiler.analysis.storage import is_view
 from ad_compiler.analysis.types import ArrayType, Axis, is_one, may_be_one, same_length, same_shape
 from ad_compiler.ir import Operand, Operation, Value, origins_of, values_in
 from ad_compiler.rules.indexing import expanded_index
+from ad_compiler.rules.markers import is_hook
 
 
 class Sharing(Enum):
@@ -102,8 +103,8 @@ def is_read_only(operation: Operation) -> bool:
 
 def sharing(operation: Operation) -> Sharing:
     """Whether the result is a view of the first argument."""
-    if not is_view(operation):
-        return Sharing.COPY
+    if not is_view(operation) or (is_hook(operation) and operation.result.memory_of is not None):
+        return Sharing.COPY  # of a hook, the names are bound to what it gives, as by a write
     name, base = operation.primitive.name, operation.arguments[0]
     if not isinstance(base, Value) or not is_array(base):
         return Sharing.COPY

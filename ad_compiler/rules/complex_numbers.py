@@ -36,10 +36,10 @@ ANALYTIC = names(
     add sub subtract mul multiply truediv divide neg negative pos positive pow power float_power exp
     exp2 expm1 log log2 log10 log1p sqrt square reciprocal sin cos tan arcsin arccos arctan sinh cosh
     tanh arcsinh arccosh arctanh sinc sum mean prod cumsum cumprod matmul dot inner outer tensordot
-    einsum inv det solve matrix_power multi_dot eigvals eig expm roots
-    polyadd polysub polymul polyder polyint lu lu_factor lu_solve solve_triangular solve_banded expm_frechet
-    sqrtm logm coshm sinhm tanhm cosm sinm tanm solve_sylvester toeplitz circulant
-    hankel companion convolution_matrix solve_toeplitz matmul_toeplitz
+    einsum inv det solve matrix_power multi_dot eigvals eig roots polyadd polysub polymul polyder polyint
+    lu lu_factor lu_solve solve_triangular solve_banded solve_sylvester expm expm_frechet sqrtm logm coshm
+    sinhm tanhm cosm sinm tanm toeplitz circulant hankel companion convolution_matrix solve_toeplitz
+    matmul_toeplitz lfilter wofz dct dst
     """
 )
 REARRANGING = names(
@@ -55,7 +55,8 @@ OWN = names(
     """
     abs absolute real imag conjugate angle norm var std fft ifft rfft irfft fftn ifftn rfftn irfftn fft2
     ifft2 rfft2 irfft2 hfft ihfft fftshift ifftshift cholesky eigh eigvalsh qr svd singular_values
-    slogdet pinv lstsq squared_norm squared_deviation squared_magnitude
+    slogdet pinv lstsq cov corrcoef convolve correlate convolve1d correlate1d convolve2d correlate2d
+    fftconvolve oaconvolve squared_norm squared_deviation squared_magnitude
     """
 )
 

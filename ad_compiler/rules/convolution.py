@@ -1,7 +1,8 @@
 """Rules of convolutions of vectors: the cotangents are correlations with the other factor.
 
 With `y[k] = sum(a[i] * v[k - i])` the cotangent of `a` at i is the sum of `g[k] * v[k - i]`, and so is that
-of `v`. A convolution that is not "full" is a part of the full one.
+of `v`. A convolution that is not "full" is a part of the full one. A correlation conjugates its second
+factor.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from ad_compiler.analysis.types import ArrayType, Length, promote
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import at_compile_time, definition, rule
 from ad_compiler.rules.shapes import rank_of, type_of
+from ad_compiler.rules.solving import conjugated
 
 
 def full_type(a: Any, v: Any, mode: Any = "full") -> ArrayType:
@@ -30,12 +32,12 @@ def full_correlation(a: Any, v: Any) -> Any:
 
 @rule(full_convolution, infer=full_type, text="np.convolve", name="convolve")
 def convolved(a: Any, v: Any, *, g: Any) -> Any:
-    return full_correlation(g, v), full_correlation(g, a)
+    return full_correlation(g, conjugated(v)), full_correlation(g, conjugated(a))
 
 
 @rule(full_correlation, infer=full_type, text="np.correlate", name="correlate")
 def correlated(a: Any, v: Any, *, g: Any) -> Any:
-    return full_convolution(g, v), full_correlation(a, g)
+    return full_convolution(g, conjugated(v)), full_correlation(conjugated(a), g)
 
 
 @at_compile_time
@@ -68,6 +70,5 @@ def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     check_vectors(a, v, mode)
     longer, shorter = np.maximum(np.size(a), np.size(v)), np.minimum(np.size(a), np.size(v))
     before = np.where(np.size(a) >= np.size(v), (shorter - 1) // 2, shorter // 2)
-    return part_of_full(
-        full_convolution(np.atleast_1d(a), np.flip(np.atleast_1d(v))), longer, shorter, before, mode
-    )
+    full = full_convolution(np.atleast_1d(a), np.flip(conjugated(np.atleast_1d(v))))
+    return part_of_full(full, longer, shorter, before, mode)

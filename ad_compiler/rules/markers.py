@@ -7,7 +7,7 @@ before it (`cotangent_hooks`). Once the program is differentiated they are gone.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 from ad_compiler.ir import (
     Function,
@@ -35,6 +35,11 @@ def stopped(x: Any) -> None: ...
 
 def is_marker(node: Any) -> bool:
     return isinstance(node, Operation) and node.primitive.name in (MARKER, HOOK, "stopped")
+
+
+def is_hook(node: Any) -> TypeGuard[Any]:
+    """Whether it marks a value whose cotangent statements of the user's see."""
+    return isinstance(node, Operation) and node.primitive.name == HOOK
 
 
 class Again:

@@ -116,6 +116,8 @@ def pad(
             head = statistic(padded if first is None else part(padded, axis, None, first), mode, axis)
             tail = statistic(padded if last is None else part(padded, axis, -last, None), mode, axis)
             padded = joined(layer(padded, head, axis, before), padded, layer(padded, tail, axis, after), axis)
+        elif reflect_type == "odd":
+            padded = oddly_reflected(padded, before, after, axis, mode)
         else:
             places = padded_places(np.arange(np.shape(padded)[axis]), (before, after), mode)
             padded = np.take(padded, places, axis)
@@ -126,8 +128,8 @@ def pad(
 def check_mode(mode: Any, reflect_type: Any) -> None:
     if not isinstance(mode, str) or mode == "empty":
         raise Refusal(f"`np.pad` in mode {mode!r} leaves open what it pads with", "name another mode")
-    if reflect_type != "even":
-        raise Refusal("`np.pad` with an odd reflection has no rule", "write 2 * edge - reflection")
+    if reflect_type not in ("even", "odd"):
+        raise Refusal(f"the reflection {reflect_type!r} is not known", 'use "even" or "odd"')
 
 
 @at_compile_time
@@ -150,6 +152,21 @@ def ramp(array: Any, end: Any, axis: Any, width: Any, edge: Any) -> Any:
     steps = steps.astype(array.dtype)
     inner = np.take(array, [edge], axis)
     return (end + (inner - end) * (steps if edge == 0 else np.flip(steps, axis))).astype(array.dtype)
+
+
+def oddly_reflected(array: Any, before: Any, after: Any, axis: Any, mode: Any) -> Any:
+    """Reflected in the points at the ends: after two reflections the array itself, shifted by a constant."""
+    n = np.shape(array)[axis]
+    twice = 0 if mode == "symmetric" else 1  # whether the ends themselves are left out
+    period = np.maximum(2 * n - 2 * twice, 1)
+    places = np.arange(n + before + after) - before
+    within = places % period
+    turned = np.reshape(within >= n, vector_shape(array, axis))
+    read = np.take(array, np.where(within < n, within, 2 * n - 1 - twice - within), axis)
+    first, last = np.take(array, [0], axis), np.take(array, [-1], axis)
+    turns = np.reshape(places // period, vector_shape(array, axis))
+    shift = np.where(turns == 0, 0.0, turns * (2 * (last - first)))
+    return (np.where(turned, 2 * last - read, read) + shift).astype(array.dtype)
 
 
 def part(array: Any, axis: Any, start: Any, stop: Any) -> Any:

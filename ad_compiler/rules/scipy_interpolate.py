@@ -126,7 +126,7 @@ def scaled(c: Any, row: Any, piece: Any, order: Any, nu: Any) -> Any:
 )
 def piecewise_polynomial(curve: Any) -> Any:
     check_along_first(setting(curve, "axis"))
-    return PiecewisePolynomial(curve.x, curve.c, order_of(curve), setting(curve, "extrapolate"), 0)
+    return PiecewisePolynomial(curve.x, curve.c, order_of(curve), curve.extrapolate, 0)
 
 
 # --- curves that the program makes ---
@@ -286,7 +286,7 @@ def averaged(t: Any, c: Any, k: Any, x: Any, place: Any, j: Any, r: Any) -> Any:
 @stand_in(interpolate.BSpline)
 def bspline_outside(curve: Any) -> Any:
     check_along_first(setting(curve, "axis"))
-    return BSpline(curve.t, curve.c, setting(curve, "k"), setting(curve, "extrapolate"))
+    return BSpline(curve.t, curve.c, setting(curve, "k"), curve.extrapolate)
 
 
 @written_out(interpolate.BSpline)
@@ -363,7 +363,7 @@ def interp1d_outside(curve: Any) -> Any:
     beyond = beyond_of(
         setting(curve, "_kind"),
         setting(curve, "axis"),
-        setting(curve, "bounds_error"),
+        curve.bounds_error,
         fill_of(curve),
         np.ndim(curve.y),
     )
@@ -455,5 +455,5 @@ def interpn(
 
 @stand_in(interpolate.RegularGridInterpolator)
 def grid_outside(curve: Any) -> Any:
-    check_linear(setting(curve, "method"))
-    return Grid(curve.grid, curve.values, setting(curve, "bounds_error"), setting(curve, "fill_value"))
+    check_linear(curve.method)
+    return Grid(curve.grid, curve.values, curve.bounds_error, setting(curve, "fill_value"))

@@ -14,11 +14,21 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from ad_compiler.analysis.types import ArrayType
+from ad_compiler.analysis.types import ArrayType, TupleType
 from ad_compiler.refusal import Refusal
-from ad_compiler.rules.notation import RuleFunction, at_compile_time, definition, elementwise, rule
+from ad_compiler.rules.notation import (
+    RuleFunction,
+    at_compile_time,
+    constant,
+    definition,
+    elementwise,
+    rule,
+    written_out,
+)
 from ad_compiler.rules.reductions import restored
+from ad_compiler.rules.scipy_precision import double
 from ad_compiler.rules.shapes import broadcast_types, mean_type, type_of
+from ad_compiler.rules.tuples import several
 
 
 def of_special(*names: str, **options: Any) -> Callable[[RuleFunction], RuleFunction]:
@@ -172,6 +182,16 @@ def erfcx(x: Any, *, y: Any) -> Any:
 @of_special("erfi")
 def erfi(x: Any) -> Any:
     return 1.1283791670955126 * np.exp(x * x)
+
+
+def faddeeva_type(z: Any) -> ArrayType:
+    """It is computed in double precision."""
+    return ArrayType(np.dtype(np.complex128), type_of(z).shape)
+
+
+@of_special("wofz", infer=faddeeva_type)
+def wofz(z: Any, *, y: Any) -> Any:
+    return 1.1283791670955126j - 2 * z * y
 
 
 @of_special("dawsn")
@@ -349,3 +369,71 @@ def multigammaln(a: Any, d: Any) -> Any:
 def multigamma_terms(a: Any, j: Any) -> Any:
     term = special.gammaln(a - 0.5 * j)
     return term if j == 0 else term + multigamma_terms(a, j - 1)
+
+
+# --- integrals that come in pairs ---
+
+
+def pair_type(x: Any) -> TupleType:
+    kind = type_of(x)
+    dtype = np.dtype(np.float64) if kind.dtype.kind in "biu" else kind.dtype
+    return TupleType((ArrayType(dtype, kind.shape), ArrayType(dtype, kind.shape)))
+
+
+def pair(name: str) -> Callable[[RuleFunction], RuleFunction]:
+    """A function that gives two integrals: the rule gives both integrands."""
+
+    def decorate(rule_function: RuleFunction) -> RuleFunction:
+        rule(name, infer=pair_type, text=f"scipy.special.{name}")(rule_function)
+        several(getattr(special, name), name)
+        return rule_function
+
+    return decorate
+
+
+def both(g: Any, first: Any, second: Any) -> Any:
+    if g[0] is None:
+        return g[1] * second
+    return g[0] * first if g[1] is None else g[0] * first + g[1] * second
+
+
+@pair("fresnel")
+def fresnel(z: Any, *, g: Any) -> Any:
+    angle = 0.5 * np.pi * z * z
+    return both(g, np.sin(angle), np.cos(angle))
+
+
+@pair("sici")
+def sici(x: Any, *, g: Any) -> Any:
+    return both(g, np.sinc(x / np.pi), np.cos(x) / x)
+
+
+@pair("shichi")
+def shichi(x: Any, *, g: Any) -> Any:
+    return both(g, np.where(x == 0, 1.0, np.sinh(x) / np.where(x == 0, 1.0, x)), np.cosh(x) / x)
+
+
+# --- combinations ---
+
+
+@written_out(special.comb)
+def comb(N: Any, k: Any, *, exact: Any = False, repetition: Any = False) -> Any:
+    check_inexact(exact)
+    n = N + k - 1 if repetition else N
+    possible = (k <= n) & (n >= 0) & (k >= 0)
+    return np.where(possible, special.binom(n, k), 0.0)
+
+
+@written_out(special.factorial)
+def factorial(n: Any, exact: Any = False) -> Any:
+    check_inexact(exact)
+    return np.where(n < 0, 0.0, special.gamma(double(n) + 1.0))
+
+
+@at_compile_time
+def check_inexact(exact: Any) -> None:
+    if exact:
+        raise Refusal("an exact number of combinations is a whole number", "use exact=False")
+
+
+constant(special.gammasgn, text="scipy.special.gammasgn", name="gammasgn")(lambda x: None)

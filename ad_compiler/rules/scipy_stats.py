@@ -2,9 +2,9 @@
 
 A call such as `norm.logpdf(x, loc, scale)` becomes the formula itself, in double precision at least, as in
 SciPy. Outside of its support a density is 0 and its logarithm minus infinity, and neither has a slope there;
-what is not a number is on neither side, and stays so. Here stand the distributions on the whole line. Source:
-the definitions in SciPy's documentation; Johnson, Kotz and Balakrishnan, Continuous univariate distributions
-(1994).
+what is not a number is on neither side, and stays so. A scale that is not positive gives NaN, as do other
+parameters outside of their range. Here stand the distributions on the whole line. Source: the definitions in
+SciPy's documentation; Johnson, Kotz and Balakrishnan, Continuous univariate distributions (1994).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
-from ad_compiler.rules.notation import RuleFunction, written_out
+from ad_compiler.rules.notation import RuleFunction, at_compile_time, written_out
 from ad_compiler.rules.scipy_precision import double
 
 HALF_LOG_TWO_PI = 0.9189385332046727
@@ -31,7 +31,20 @@ def outside(condition: Any, there: Any, value: Any) -> Any:
 
 
 def standard(x: Any, loc: Any, scale: Any) -> Any:
-    return double((x - loc) / scale)
+    return double((x - loc) / positive(scale))
+
+
+def positive(parameter: Any) -> Any:
+    return parameter if is_known(parameter) else parameter * np.where(parameter > 0, 1.0, np.nan)
+
+
+def probability(p: Any) -> Any:
+    return p if is_known(p) else p * np.where((p >= 0) & (p <= 1), 1.0, np.nan)
+
+
+@at_compile_time
+def is_known(parameter: Any) -> bool:
+    return isinstance(parameter, (int, float))
 
 
 # --- the normal distribution ---
@@ -71,12 +84,12 @@ def norm_logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.norm, "ppf")
 def norm_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * special.ndtri(double(q))
+    return loc + positive(scale) * special.ndtri(double(q))
 
 
 @method(stats.norm, "isf")
 def norm_isf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc - scale * special.ndtri(double(q))
+    return loc - positive(scale) * special.ndtri(double(q))
 
 
 @method(stats.multivariate_normal, "logpdf")
@@ -101,7 +114,9 @@ def multivariate_normal_pdf(x: Any, mean: Any, cov: Any) -> Any:
 @method(stats.t, "logpdf")
 def t_logpdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
-    normalizer = special.gammaln(0.5 * (df + 1)) - special.gammaln(0.5 * df) - 0.5 * np.log(np.pi * df)
+    normalizer = (
+        special.gammaln(0.5 * (df + 1)) - special.gammaln(0.5 * positive(df)) - 0.5 * np.log(np.pi * df)
+    )
     return normalizer - np.log(scale) - 0.5 * (df + 1) * np.log1p(z * z / df)
 
 
@@ -132,7 +147,7 @@ def t_logsf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.t, "ppf")
 def t_ppf(q: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * special.stdtrit(df, double(q))
+    return loc + positive(scale) * special.stdtrit(df, double(q))
 
 
 @method(stats.cauchy, "logpdf")
@@ -169,12 +184,12 @@ def cauchy_logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.cauchy, "ppf")
 def cauchy_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * np.tan(np.pi * (double(q) - 0.5))
+    return loc + positive(scale) * np.tan(np.pi * (double(q) - 0.5))
 
 
 @method(stats.cauchy, "isf")
 def cauchy_isf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * np.tan(np.pi * (0.5 - double(q)))
+    return loc + positive(scale) * np.tan(np.pi * (0.5 - double(q)))
 
 
 @method(stats.laplace, "logpdf")
@@ -233,12 +248,12 @@ def logistic_logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.logistic, "ppf")
 def logistic_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * special.logit(double(q))
+    return loc + positive(scale) * special.logit(double(q))
 
 
 @method(stats.logistic, "isf")
 def logistic_isf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc - scale * special.logit(double(q))
+    return loc - positive(scale) * special.logit(double(q))
 
 
 @method(stats.gumbel_r, "logpdf")
@@ -274,7 +289,7 @@ def gumbel_r_logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.gumbel_r, "ppf")
 def gumbel_r_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc - scale * np.log(-np.log(double(q)))
+    return loc - positive(scale) * np.log(-np.log(double(q)))
 
 
 @method(stats.gumbel_l, "logpdf")
@@ -309,7 +324,7 @@ def gumbel_l_logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.gumbel_l, "ppf")
 def gumbel_l_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * np.log(-np.log1p(-double(q)))
+    return loc + positive(scale) * np.log(-np.log1p(-double(q)))
 
 
 @method(stats.gennorm, "logpdf")

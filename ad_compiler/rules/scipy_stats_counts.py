@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special, stats
 
 from ad_compiler.rules.scipy_precision import double
-from ad_compiler.rules.scipy_stats import method, outside
+from ad_compiler.rules.scipy_stats import method, outside, positive, probability
 
 
 def broken(k: Any) -> Any:
@@ -45,7 +45,7 @@ def poisson_sf(k: Any, mu: Any, loc: Any = 0) -> Any:
 
 @method(stats.bernoulli, "logpmf")
 def bernoulli_logpmf(k: Any, p: Any, loc: Any = 0) -> Any:
-    n, p = k - loc, double(p)
+    n, p = k - loc, probability(double(p))
     return outside((n != 0) & (n != 1), -np.inf, special.xlogy(n, p) + special.xlog1py(1 - n, -p))
 
 
@@ -56,13 +56,13 @@ def bernoulli_pmf(k: Any, p: Any, loc: Any = 0) -> Any:
 
 @method(stats.bernoulli, "cdf")
 def bernoulli_cdf(k: Any, p: Any, loc: Any = 0) -> Any:
-    n, p = k - loc, double(p)
+    n, p = k - loc, probability(double(p))
     return outside(n < 0, 0.0, outside(n >= 1, 1.0, 1 - p))
 
 
 @method(stats.binom, "logpmf")
 def binom_logpmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
-    m, p = k - loc, double(p)
+    m, p = k - loc, probability(double(p))
     ways = special.gammaln(n + 1) - special.gammaln(m + 1) - special.gammaln(n - m + 1)
     return outside(
         (m < 0) | (m > n) | broken(m), -np.inf, ways + special.xlogy(m, p) + special.xlog1py(n - m, -p)
@@ -76,7 +76,7 @@ def binom_pmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
 
 @method(stats.binom, "cdf")
 def binom_cdf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
-    m, p = np.floor(k - loc), double(p)
+    m, p = np.floor(k - loc), probability(double(p))
     some = special.betaincc(np.maximum(m, 0.0) + 1, np.maximum(n - m, 1.0), p)
     return outside(m >= n, 1.0, outside(m < 0, 0.0, some))
 
@@ -85,7 +85,7 @@ def binom_cdf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
 def betabinom_logpmf(k: Any, n: Any, a: Any, b: Any, loc: Any = 0) -> Any:
     m, a = k - loc, double(a)
     ways = -np.log(n + 1) - special.betaln(n - m + 1, m + 1)
-    density = ways + special.betaln(m + a, n - m + b) - special.betaln(a, b)
+    density = ways + special.betaln(m + a, n - m + b) - special.betaln(positive(a), positive(b))
     return outside((m < 0) | (m > n) | broken(m), -np.inf, density)
 
 
@@ -96,8 +96,8 @@ def betabinom_pmf(k: Any, n: Any, a: Any, b: Any, loc: Any = 0) -> Any:
 
 @method(stats.geom, "logpmf")
 def geom_logpmf(k: Any, p: Any, loc: Any = 0) -> Any:
-    m, p = k - loc, double(p)
-    return outside((m < 1) | broken(m), -np.inf, special.xlog1py(m - 1, -p) + np.log(p))
+    m, p = k - loc, probability(double(p))
+    return outside((m < 1) | broken(m), -np.inf, special.xlog1py(m - 1, -p) + np.log(positive(p)))
 
 
 @method(stats.geom, "pmf")
@@ -107,15 +107,15 @@ def geom_pmf(k: Any, p: Any, loc: Any = 0) -> Any:
 
 @method(stats.geom, "cdf")
 def geom_cdf(k: Any, p: Any, loc: Any = 0) -> Any:
-    m, p = np.floor(k - loc), double(p)
+    m, p = np.floor(k - loc), probability(double(p))
     return outside(m < 1, 0.0, -np.expm1(m * np.log1p(-p)))
 
 
 @method(stats.nbinom, "logpmf")
 def nbinom_logpmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
-    m, p = k - loc, double(p)
-    ways = special.gammaln(n + m) - special.gammaln(m + 1) - special.gammaln(n)
-    return outside((m < 0) | broken(m), -np.inf, ways + n * np.log(p) + special.xlog1py(m, -p))
+    m, p = k - loc, probability(double(p))
+    ways = special.gammaln(n + m) - special.gammaln(m + 1) - special.gammaln(positive(n))
+    return outside((m < 0) | broken(m), -np.inf, ways + n * np.log(positive(p)) + special.xlog1py(m, -p))
 
 
 @method(stats.nbinom, "pmf")
@@ -125,7 +125,7 @@ def nbinom_pmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
 
 @method(stats.nbinom, "cdf")
 def nbinom_cdf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
-    m, p = np.floor(k - loc), double(p)
+    m, p = np.floor(k - loc), probability(double(p))
     return outside(m < 0, 0.0, special.betainc(n, np.maximum(m, 0.0) + 1, p))
 
 

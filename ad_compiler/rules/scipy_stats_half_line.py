@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special, stats
 
 from ad_compiler.rules.scipy_precision import double
-from ad_compiler.rules.scipy_stats import HALF_LOG_TWO_PI, method, outside, standard
+from ad_compiler.rules.scipy_stats import HALF_LOG_TWO_PI, method, outside, positive, standard
 
 
 @method(stats.expon, "logpdf")
@@ -52,18 +52,18 @@ def expon_logcdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.expon, "ppf")
 def expon_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc - scale * np.log1p(-double(q))
+    return loc - positive(scale) * np.log1p(-double(q))
 
 
 @method(stats.expon, "isf")
 def expon_isf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc - scale * np.log(double(q))
+    return loc - positive(scale) * np.log(double(q))
 
 
 @method(stats.gamma, "logpdf")
 def gamma_logpdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
-    return outside(z < 0, -np.inf, special.xlogy(a - 1, z) - z - special.gammaln(a) - np.log(scale))
+    return outside(z < 0, -np.inf, special.xlogy(a - 1, z) - z - special.gammaln(positive(a)) - np.log(scale))
 
 
 @method(stats.gamma, "pdf")
@@ -95,7 +95,7 @@ def gamma_logsf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.gamma, "ppf")
 def gamma_ppf(q: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * special.gammaincinv(a, double(q))
+    return loc + positive(scale) * special.gammaincinv(a, double(q))
 
 
 @method(stats.chi2, "logpdf")
@@ -136,7 +136,9 @@ def chi2_ppf(q: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
 @method(stats.invgamma, "logpdf")
 def invgamma_logpdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
-    return outside(z <= 0, -np.inf, -(a + 1) * np.log(z) - special.gammaln(a) - 1 / z - np.log(scale))
+    return outside(
+        z <= 0, -np.inf, -(a + 1) * np.log(z) - special.gammaln(positive(a)) - 1 / z - np.log(scale)
+    )
 
 
 @method(stats.invgamma, "pdf")
@@ -165,36 +167,36 @@ def lognorm_pdf(x: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
 @method(stats.lognorm, "cdf")
 def lognorm_cdf(x: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
-    return outside(z <= 0, 0.0, special.ndtr(np.log(z) / s))
+    return outside(z <= 0, 0.0, special.ndtr(np.log(z) / positive(s)))
 
 
 @method(stats.lognorm, "sf")
 def lognorm_sf(x: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
-    return outside(z <= 0, 1.0, special.ndtr(-np.log(z) / s))
+    return outside(z <= 0, 1.0, special.ndtr(-np.log(z) / positive(s)))
 
 
 @method(stats.lognorm, "logcdf")
 def lognorm_logcdf(x: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
-    return outside(z <= 0, -np.inf, special.log_ndtr(np.log(z) / s))
+    return outside(z <= 0, -np.inf, special.log_ndtr(np.log(z) / positive(s)))
 
 
 @method(stats.lognorm, "logsf")
 def lognorm_logsf(x: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
-    return outside(z <= 0, 0.0, special.log_ndtr(-np.log(z) / s))
+    return outside(z <= 0, 0.0, special.log_ndtr(-np.log(z) / positive(s)))
 
 
 @method(stats.lognorm, "ppf")
 def lognorm_ppf(q: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * np.exp(s * special.ndtri(double(q)))
+    return loc + positive(scale) * np.exp(s * special.ndtri(double(q)))
 
 
 @method(stats.pareto, "logpdf")
 def pareto_logpdf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
-    return outside(z < 1, -np.inf, np.log(b) - (b + 1) * np.log(z) - np.log(scale))
+    return outside(z < 1, -np.inf, np.log(positive(b)) - (b + 1) * np.log(z) - np.log(scale))
 
 
 @method(stats.pareto, "pdf")
@@ -227,13 +229,13 @@ def pareto_logcdf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.pareto, "ppf")
 def pareto_ppf(q: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * np.exp(-np.log1p(-double(q)) / b)
+    return loc + positive(scale) * np.exp(-np.log1p(-double(q)) / b)
 
 
 @method(stats.weibull_min, "logpdf")
 def weibull_min_logpdf(x: Any, c: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
-    return outside(z < 0, -np.inf, np.log(c) + special.xlogy(c - 1, z) - z**c - np.log(scale))
+    return outside(z < 0, -np.inf, np.log(positive(c)) + special.xlogy(c - 1, z) - z**c - np.log(scale))
 
 
 @method(stats.weibull_min, "pdf")
@@ -261,7 +263,7 @@ def weibull_min_logsf(x: Any, c: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.weibull_min, "ppf")
 def weibull_min_ppf(q: Any, c: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * (-np.log1p(-double(q))) ** (1 / c)
+    return loc + positive(scale) * (-np.log1p(-double(q))) ** (1 / c)
 
 
 @method(stats.halfnorm, "logpdf")

@@ -12,13 +12,18 @@ import numpy as np
 from scipy import special, stats
 
 from ad_compiler.rules.scipy_precision import double
-from ad_compiler.rules.scipy_stats import HALF_LOG_TWO_PI, method, outside, standard
+from ad_compiler.rules.scipy_stats import HALF_LOG_TWO_PI, method, outside, positive, standard
 
 
 @method(stats.beta, "logpdf")
 def beta_logpdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
-    density = special.xlogy(a - 1, z) + special.xlog1py(b - 1, -z) - special.betaln(a, b) - np.log(scale)
+    density = (
+        special.xlogy(a - 1, z)
+        + special.xlog1py(b - 1, -z)
+        - special.betaln(positive(a), positive(b))
+        - np.log(scale)
+    )
     return outside((z < 0) | (z > 1), -np.inf, density)
 
 
@@ -49,7 +54,7 @@ def beta_logsf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.beta, "ppf")
 def beta_ppf(q: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * special.betaincinv(a, b, double(q))
+    return loc + positive(scale) * special.betaincinv(a, b, double(q))
 
 
 @method(stats.uniform, "logpdf")
@@ -76,7 +81,7 @@ def uniform_sf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 
 @method(stats.uniform, "ppf")
 def uniform_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return loc + scale * double(q)
+    return loc + positive(scale) * double(q)
 
 
 def log_difference(p: Any, q: Any) -> Any:

@@ -14,7 +14,9 @@ from ad_compiler.analysis.types import is_one, may_be_one
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import at_compile_time, definition
 from ad_compiler.rules.reductions import count, restored
+from ad_compiler.rules.scipy_precision import double
 from ad_compiler.rules.shapes import normalized_axes, rank_of, shape_of
+from ad_compiler.rules.solving import adjoint
 
 
 @at_compile_time
@@ -195,21 +197,36 @@ def root(variance: Any) -> Any:
 
 
 @definition(np.cov)
-def cov(m: Any, y: Any = None, rowvar: Any = True, bias: Any = False, ddof: Any = None) -> Any:
+def cov(
+    m: Any,
+    y: Any = None,
+    rowvar: Any = True,
+    bias: Any = False,
+    ddof: Any = None,
+    fweights: Any = None,
+    aweights: Any = None,
+) -> Any:
     x = variables(m, rowvar)
     if y is not None:
         x = np.concatenate([x, variables(y, rowvar)], 0)
-    deviation = x - np.mean(x, axis=1, keepdims=True)
-    degrees = np.shape(x)[1] - (ddof if ddof is not None else 0 if bias else 1)
-    c = deviation @ deviation.T / degrees
+    lost = ddof if ddof is not None else 0 if bias else 1
+    if fweights is None and aweights is None:
+        deviation = x - np.mean(x, axis=1, keepdims=True)
+        c = deviation @ adjoint(deviation) / (np.shape(x)[1] - lost)
+    else:
+        weights = aweights if fweights is None else fweights if aweights is None else fweights * aweights
+        total = np.sum(weights)
+        deviation = x - (np.sum(x * weights, axis=1) / total)[:, None]
+        shared = 1.0 if aweights is None else np.sum(weights * aweights) / total
+        c = deviation @ adjoint(deviation * weights) / (total - lost * shared)
     return c[0, 0] if y is None and is_single(x) else c
 
 
 def variables(m: Any, rowvar: Any) -> Any:
-    """One row for each variable, in double precision."""
+    """One row for each variable, in double precision at least."""
     if np.ndim(m) < 2:
-        return np.reshape(m, (1, np.size(m))).astype(np.float64)
-    return (m if rowvar else m.T).astype(np.float64)
+        return double(np.reshape(m, (1, np.size(m))))
+    return double(m if rowvar else m.T)
 
 
 @at_compile_time
@@ -226,5 +243,5 @@ def corrcoef(x: Any, y: Any = None, rowvar: Any = True) -> Any:
     c = cov(x, y, rowvar)
     if np.ndim(c) == 0:
         return c / c
-    spread = np.sqrt(np.diagonal(c))
+    spread = np.sqrt(np.real(np.diagonal(c)))
     return c / spread[:, None] / spread[None, :]

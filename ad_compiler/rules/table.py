@@ -19,11 +19,11 @@ from ad_compiler.rules.notation import expansions, registry, replaced
 from ad_compiler.rules.peers import DIFFERENTIATED, VERSIONS
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
-OF_SCIPY = ("scipy.special", "scipy.linalg", "scipy.signal", "scipy.ndimage", "scipy.interpolate")
+OF_SCIPY = tuple(
+    f"scipy.{name}" for name in ["special", "linalg", "signal", "ndimage", "interpolate", "fft", "integrate"]
+)
 OTHERS = (
     "scipy.stats",
-    "scipy.fft",
-    "scipy.integrate",
     "scipy.optimize",
     "scipy.cluster.vq",
     "scipy.sparse.linalg",
@@ -86,7 +86,7 @@ def kind_text(function: Any) -> str:
 # What is written out in functions of which one takes real numbers only.
 OF_REAL_NUMBERS = complex_numbers.names(
     "amax amin clip divmod max min modf poly ptp sort BSpline CubicHermiteSpline CubicSpline "
-    "PchipInterpolator RegularGridInterpolator interp1d interpn"
+    "PchipInterpolator RegularGridInterpolator interp1d interpn comb factorial"
 )
 
 

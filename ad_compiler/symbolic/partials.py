@@ -20,6 +20,7 @@ from ad_compiler.symbolic.expressions import numpy_text, stable
 
 _SIMPLE = {"abs", "sign", "where", "maximum", "minimum", "heaviside", "floor", "ceil"}
 FINEST_EXPONENT = 50  # the largest denominator of the numbers in a sum that stands in an exponential
+LARGEST_EXPONENT = 1000  # the largest numerator of the numbers that stand in an exponential
 _COSTS: dict[type[ast.AST], int] = {ast.Div: 2, ast.Pow: 15}
 
 
@@ -108,12 +109,12 @@ def _rearranged(expression: sp.Expr, patient: bool) -> list[sp.Expr]:
 
 def _has_fine_exponents(expression: sp.Expr) -> bool:
     """Whether SymPy would write it with powers of many thousands: `exp(0.0324 + 0.36 * x)` has a
-    polynomial in `exp(1/2500)`, of degree 81."""
+    polynomial in `exp(1/2500)`, of degree 81; `exp(0.3 / x)` has one in `exp(1/(2**54 * x))`, for 0.3 is a
+    fraction of two numbers that large."""
     exponents = [sp.expand(e.exp) for e in expression.atoms(sp.exp)]
     return any(
-        number.q > FINEST_EXPONENT
+        (number.q > FINEST_EXPONENT and not exponent.is_Mul) or abs(number.p) > LARGEST_EXPONENT
         for exponent in exponents
-        if isinstance(exponent, sp.Add)
         for number in exponent.atoms(sp.Rational)
     )
 

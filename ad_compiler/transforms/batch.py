@@ -175,16 +175,22 @@ class Directions:
         if primitive.effect or node.kept or not isinstance(node.result.type, ArrayType):
             raise CannotBatch(primitive.name)
         result = rule_of(primitive)(self, node)
-        kind = type_of(node.result)
         if isinstance(result, Value):
-            made = type_of(result)
+            made, kind = type_of(result), type_of(node.result)
             if made.rank != kind.rank + 1 or made.dtype != kind.dtype:
                 raise CannotBatch(primitive.name)
-            result.type = ArrayType(made.dtype, (*shape_of(self.first)[:1], *kind.shape))
-            result.name = result.name or node.result.name
-            result.tangent_of = result.tangent_of or node.result.tangent_of
-            result.cotangent_of = result.cotangent_of or node.result.cotangent_of
+            written = self.builder.block.operations
+            if written and result.operation is written[-1]:
+                self.called_like(result, node.result)
         self.batched[node.result] = result
+
+    def called_like(self, result: Value, value: Value) -> None:
+        """Give a new value the shape and the name of the one that it is for many directions."""
+        kind = type_of(value)
+        result.type = ArrayType(kind.dtype, (*shape_of(self.first)[:1], *kind.shape))
+        result.name = result.name or value.name
+        result.tangent_of = result.tangent_of or value.tangent_of
+        result.cotangent_of = result.cotangent_of or value.cotangent_of
 
     def length(self, node: Operation) -> None:
         """The length of an axis of one direction's array."""
@@ -227,12 +233,10 @@ class Directions:
         """What is yielded or carried in place of a value: itself, unless it varies."""
         if value not in self.varying:
             return value
-        kind = value.type
-        if not isinstance(kind, ArrayType):
+        if not isinstance(value.type, ArrayType):
             raise CannotBatch("a list")
-        batched = Value(ArrayType(kind.dtype, (*shape_of(self.first)[:1], *kind.shape)), value.name)
-        batched.tangent_of, batched.cotangent_of = value.tangent_of, value.cotangent_of
-        self.batched[value] = batched
+        batched = self.batched[value] = Value(value.type)
+        self.called_like(batched, value)
         return batched
 
     def branch(self, node: Branch) -> None:

@@ -225,9 +225,10 @@ class Columns:
             for node in rest:
                 if node in gone:
                     continue
-                if is_operation(node, "moveaxis", "reshape") and node.arguments[0] in known:
+                columns = node.arguments[0] if is_operation(node, "moveaxis", "reshape", "array") else None
+                if isinstance(node, Operation) and isinstance(columns, Value) and columns in known:
                     builder.statement, builder.place = node.statement, node.place
-                    known[node.result] = rearranged(builder, node, known[node.arguments[0]])
+                    known[node.result] = rearranged(builder, node, known[columns])
                 else:
                     builder.append(node)
         substitute(self.block, known)
@@ -245,7 +246,11 @@ def is_operation(node: Node | None, *names: str) -> TypeGuard[Operation]:
 
 def rearranged(builder: Builder, node: Operation, columns: Operand) -> Operand:
     """What makes a Jacobian of the columns; of a matrix it is the transpose."""
-    if node.primitive.name == "moveaxis" and rank_of(columns) == 2:
+    if node.primitive.name == "array":
+        if type_of(columns).dtype == type_of(node.result).dtype:
+            return columns  # which is an array of its own already
+        made = builder.call(registry[np.ndarray.astype], (columns, node.arguments[1]), method=True)
+    elif node.primitive.name == "moveaxis" and rank_of(columns) == 2:
         made = builder.call(registry[np.transpose], (columns, None))
     else:
         made = builder.call(node.primitive, (columns, *node.arguments[1:]))

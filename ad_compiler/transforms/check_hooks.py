@@ -8,7 +8,6 @@ with cotangent(h) as h_bar: ...        penalty = np.sum(h * h)             reach
 from __future__ import annotations
 
 import ast
-from typing import TypeGuard
 
 from ad_compiler.analysis.activity import active_values, differentiable_inputs
 from ad_compiler.ir import (
@@ -24,7 +23,7 @@ from ad_compiler.ir import (
     nodes_in,
     values_in,
 )
-from ad_compiler.rules.markers import HOOK
+from ad_compiler.rules.markers import is_hook
 from ad_compiler.transforms.reverse_loops import extend
 
 
@@ -41,10 +40,6 @@ def check_hooks(function: Function, inputs: list[Value]) -> None:
         for place, node in enumerate(listed):
             if is_hook(node) and node.arguments[0] in active:
                 check_hook(each, listed, place, needed)
-
-
-def is_hook(node: Node) -> TypeGuard[Operation]:
-    return isinstance(node, Operation) and node.primitive.name == HOOK
 
 
 def check_hook(function: Function, nodes: list[Node], place: int, needed: set[Value]) -> None:

@@ -50,6 +50,7 @@ from ad_compiler.ir import (
     all_blocks,
     inputs_of,
     nodes_in,
+    results_of,
     substitute,
     values_in,
 )
@@ -58,6 +59,7 @@ from ad_compiler.rules.notation import constant, registry
 from ad_compiler.rules.shapes import rank_of
 from ad_compiler.transforms.copying import UNSAID, Copy
 from ad_compiler.transforms.dead_code import remove_dead_code
+from ad_compiler.transforms.templates import use_templates
 
 CHECKPOINTS = ObjectType("list")
 NOTE = "forward again to this turn, from the last state that was kept"
@@ -136,6 +138,9 @@ class Repetition:
         forward = copy.block(self.loop.body)
         forward.results = []
         substitute(mirror.body, copy.known)
+        made = {value for node in forward.operations for value in results_of(node)}
+        assert function.reverse is not None
+        use_templates(function.reverse, mirror.body, made)
         own = Function("turn", [], forward, reverse=mirror.body)
         own.mirrors = {
             new: function.mirrors.pop(old) for old, new in copy.blocks.items() if old in function.mirrors

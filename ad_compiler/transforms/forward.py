@@ -237,12 +237,16 @@ class ForwardSweep:
         total: Operand = None
         for argument, partial in own.items():
             tangent = self.tangents[argument]
+            if isinstance(partial, (int, float)) and partial == 0:
+                continue
             factors = (tangent, partial) if limited else (partial, tangent)
             total = self.sum(total, self.product(*factors, singular or limited))
         return total
 
     def product(self, partial: Operand, tangent: Operand, singular: bool) -> Operand:
         """`partial * tangent`; where the first may be infinite, the second gives 0 where it is 0."""
+        if is_mask(partial):
+            return self.builder.call(registry["select"], (partial, tangent, 0.0))
         product = self.builder.call(registry[operator.mul], (partial, tangent))
         if not singular or not isinstance(partial, Value) or not isinstance(tangent, Value):
             return product
@@ -345,3 +349,8 @@ def like(tangent: Operand, value: Value) -> Operand:
         made = type_of(tangent)
         tangent.type = ArrayType(made.dtype, kind.shape, made.python)
     return tangent
+
+
+def is_mask(operand: Operand) -> bool:
+    """Whether it holds truth values: what it leaves out contributes exactly 0."""
+    return isinstance(operand, Value) and type_of(operand).dtype.kind == "b"

@@ -22,9 +22,11 @@ from ad_compiler.ir import (
     Value,
     functions_called,
     map_values,
+    nodes_in,
     values_in,
 )
 from ad_compiler.refusal import Refusal
+from ad_compiler.rules.markers import is_hook
 from ad_compiler.transforms.apply_definitions import unread_parts
 from ad_compiler.transforms.forward import ForwardSweep
 from ad_compiler.transforms.forward_program import derivative_of_output, tangent_input
@@ -47,6 +49,9 @@ def push_gradient_forward(
     if functions_called(function):
         reason = "a recursion whose depth is known at run time has first derivatives only"
         raise Refusal(reason, "rewrite the recursion as a loop")
+    for node in nodes_in(function.forward):
+        if is_hook(node):
+            node.primitive.rule.is_done = True  # the body stands in the reverse sweep
     name = vector_name([each.name for each in function.parameters])
     tangents: dict[Value, Operand] = {}
     parts = []

@@ -1,11 +1,11 @@
-"""Finds roots of sums of squares, and squares of norms: both are kinks for the chain rule only, or less than it.
+"""Finds roots of sums of squares, and squares of norms, where the chain rule fails or says too little.
 
     r = np.sqrt(x**2 + y**2)         ->    the slope of the root is 0 where the root is 0, not infinite
     s = np.linalg.norm(x) ** 2       ->    the derivative of np.sum(x * x)
 
-The chain rule gives `inf * 0` for the first, at 0, where a norm has the gradient 0 by convention. For the second
-it gives the right gradient 0; but the second derivative there is that of the convention, 0, and not 2.
-Squares of `norm`, `std`, `hypot`, `abs` and of roots of sums of squares are found, as `r**2`, `r * r` or
+The chain rule gives `inf * 0` for the first, at 0, where a norm has the gradient 0 by convention. For the
+second it gives the right gradient 0; but the second derivative there is that of the convention, 0, and not
+2. Squares of `norm`, `std`, `hypot`, `abs` and of roots of sums of squares are found, as `r**2`, `r * r` or
 `np.square(r)`.
 """
 
@@ -102,8 +102,7 @@ def is_sum_of_squares(operand: Operand) -> bool:
         return all(map(is_sum_of_squares, arguments))
     if name in _PRODUCTS:
         return any(
-            is_positive(number) and is_sum_of_squares(other)
-            for number, other in (arguments, arguments[::-1])
+            is_positive(number) and is_sum_of_squares(other) for number, other in (arguments, arguments[::-1])
         )
     if name in _QUOTIENTS:
         return is_positive(arguments[1]) and is_sum_of_squares(arguments[0])

@@ -12,10 +12,10 @@ def polar_vjp(x, y):
         y_bar = result_bar[1] * (x / hypot / hypot)
         product = result_bar[1] * (y / hypot / hypot)
         # d(radius = np.sqrt(x * x + y * y))
-        quotient = 0.5 * result_bar[0] / radius
-        different = result_bar[0] != 0.0
-        y_bar += np.where(different, 2.0 * (y * quotient), 0.0)
-        x_bar = np.where(different, 2.0 * (x * quotient), 0.0) - product
+        total_bar = 0.5 * result_bar[0] / np.where(radius == 0.0, np.inf, radius)
+        different = total_bar != 0.0
+        y_bar += np.where(different, 2.0 * (total_bar * y), 0.0)
+        x_bar = np.where(different, 2.0 * (total_bar * x), 0.0) - product
         return x_bar, y_bar
 
     return (radius, angle), pullback

@@ -6,7 +6,8 @@ are found in the libraries that NumPy has loaded, and given names that compiled 
 cache) is linked against. Where there are none with whole numbers of 64 bits, as in builds of NumPy with a
 BLAS of the system, `np.dot` is what is called.
 
-    multiply_matrices(a, b, out, 0.0)      out = a @ b, for any strides that BLAS can take
+    product_of_matrices(a, b, out)          out = a @ b
+    add_product_of_matrices(a, b, out)      out += a @ b
 """
 # mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="misc,call-arg,attr-defined"
 # Numba infers the types of these functions, and its decorators have none.
@@ -21,11 +22,11 @@ import numpy as np
 from llvmlite import ir
 from numba import config, njit, types
 from numba.core import cgutils
-from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 
 OPTIONS: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112
+FEW_PRODUCTS = 1000
 FUNCTIONS = [kind + name for kind in "sd" for name in ("gemm", "gemv", "dot")]
 SPELLINGS = ("scipy_cblas_{}64_", "cblas_{}64_")
 
@@ -73,40 +74,38 @@ def declared(builder: Any, name: str, dtype: Any, parts: str, result: str = "v")
     return cgutils.get_or_insert_function(builder.module, kind, f"ad_compiler_cblas_{prefix}{name}")
 
 
+def layout(context: Any, builder: Any, kind: Any, value: Any) -> tuple[Any, Any, Any, Any]:
+    """The two lengths of a matrix, whether it is transposed in memory, and how far its rows are apart."""
+    array = context.make_array(kind)(context, builder, value)
+    rows, columns = cgutils.unpack_tuple(builder, array.shape)
+    first, second = cgutils.unpack_tuple(builder, array.strides)
+    whole, size = ir.IntType(64), context.get_abi_sizeof(context.get_data_type(kind.dtype))
+    is_plain = builder.icmp_signed("==", second, ir.Constant(whole, size))
+    apart = builder.sdiv(builder.select(is_plain, first, second), ir.Constant(whole, size))
+    least = builder.select(is_plain, columns, rows)  # where there is one row, its stride may be anything
+    apart = builder.select(builder.icmp_signed(">", apart, least), apart, least)
+    plain, transposed = (ir.Constant(ir.IntType(32), each) for each in (PLAIN, TRANSPOSED))
+    return rows, columns, builder.select(is_plain, plain, transposed), apart
+
+
 @intrinsic
-def with_strides(typing_context, array):
-    """The array as one of any layout: products are compiled once for matrices, turned or not."""
-    general = array.copy(layout="A")
+def gemm(typing_context, a, b, out, beta):
+    """`out = a @ b + beta * out`: `out` is contiguous, `a` and `b` are, or are transposed."""
 
     def generate(context, builder, signature, arguments):
-        return impl_ret_borrowed(context, builder, general, arguments[0])
-
-    return general(array), generate
-
-
-@intrinsic
-def gemm(typing_context, a, a_turned, a_stride, b, b_turned, b_stride, out, m, n, k, beta):
-    """`out = a @ b + beta * out` with the arguments of cblas_?gemm."""
-    enumeration, whole = types.int32, types.int64
-    matrices = (a, enumeration, whole, b, enumeration, whole, out)
-    signature = types.void(*matrices, whole, whole, whole, types.float64)
-
-    def generate(context, builder, signature, arguments):
-        first, a_turned, a_stride, second, b_turned, b_stride, result, m, n, k, beta = arguments
-        a, b, out = (
-            pointer_to(context, builder, signature.args[place], value)
-            for place, value in ((0, first), (3, second), (6, result))
-        )
-        function = declared(builder, "gemm", signature.args[0].dtype, "eeeiiirpipirpi")
+        kinds = signature.args[:3]
+        a, b, out = (pointer_to(context, builder, *each) for each in zip(kinds, arguments[:3], strict=True))
+        m, k, a_turned, a_apart = layout(context, builder, kinds[0], arguments[0])
+        _, n, b_turned, b_apart = layout(context, builder, kinds[1], arguments[1])
+        function = declared(builder, "gemm", kinds[0].dtype, "eeeiiirpipirpi")
         real = function.function_type.args[6]
-        order = ir.Constant(ir.IntType(32), ROW_MAJOR)
-        beta = builder.fptrunc(beta, real) if real == ir.FloatType() else beta
-        one = ir.Constant(real, 1.0)
-        given = [order, a_turned, b_turned, m, n, k, one, a, a_stride, b, b_stride, beta, out, n]
+        order, one = ir.Constant(ir.IntType(32), ROW_MAJOR), ir.Constant(real, 1.0)
+        beta = builder.fptrunc(arguments[3], real) if real == ir.FloatType() else arguments[3]
+        given = [order, a_turned, b_turned, m, n, k, one, a, a_apart, b, b_apart, beta, out, n]
         builder.call(function, given)
         return context.get_dummy_value()
 
-    return signature, generate
+    return types.void(a, b, out, types.float64), generate
 
 
 @intrinsic
@@ -149,32 +148,52 @@ def dot(typing_context, a, b):
 if IS_FOUND:
 
     @njit(**OPTIONS)
-    def multiply_matrices(a, b, out, beta):
-        """`out = a @ b + beta * out`; `out` is contiguous, `a` and `b` are, or are transposed.
+    def multiply(a, b, out, beta):
+        """`out = a @ b + beta * out`: loops where the call of BLAS would take longer than they.
 
         `X.T @ s` for a narrow `s` is computed as `(s.T @ X).T`: OpenBLAS takes half of the time for it.
         """
         rows, columns = out.shape
-        is_tall = a.strides[1] != a.itemsize and rows > 16 * columns
-        if is_tall and beta == 0 and rows * columns * a.shape[1] > 1000000:
+        inner = a.shape[1]
+        if rows * columns * inner <= FEW_PRODUCTS:
+            for i in range(rows):
+                if beta == 0:
+                    for j in range(columns):
+                        out[i, j] = 0.0
+                for k in range(inner):
+                    factor = a[i, k]
+                    for j in range(columns):
+                        out[i, j] += factor * b[k, j]
+        elif a.strides[1] != a.itemsize and beta == 0 and rows > 16 * columns and columns * inner > 500:
             turned = np.empty((columns, rows), out.dtype)
-            multiply_as_given(b.T, a.T, turned, 0.0)
+            gemm(b.T, a.T, turned, 0.0)
             for i in range(rows):
                 for j in range(columns):
                     out[i, j] = turned[j, i]
-            return
-        multiply_as_given(a, b, out, beta)
+        else:
+            gemm(a, b, out, beta)
 
-    @njit(**OPTIONS)
-    def multiply_as_given(a, b, out, beta):
-        a_turned, a_stride = PLAIN, max(a.strides[0] // a.itemsize, a.shape[1])
-        if a.strides[1] != a.itemsize:
-            a_turned, a_stride = TRANSPOSED, max(a.strides[1] // a.itemsize, a.shape[0])
-        b_turned, b_stride = PLAIN, max(b.strides[0] // b.itemsize, b.shape[1])
-        if b.strides[1] != b.itemsize:
-            b_turned, b_stride = TRANSPOSED, max(b.strides[1] // b.itemsize, b.shape[0])
-        m, n = out.shape
-        gemm(a, np.int32(a_turned), a_stride, b, np.int32(b_turned), b_stride, out, m, n, a.shape[1], beta)
+    def for_any_layout(beta):
+        """A call of `multiply`, which is compiled once for all matrices, transposed or not."""
+
+        @intrinsic
+        def call(typing_context, a, b, out):
+            function = typing_context.resolve_value_type(multiply)
+            given = (a.copy(layout="A"), b.copy(layout="A"), out, types.float64)
+            signature = typing_context.resolve_function_type(function, given, {})
+
+            def generate(context, builder, own, arguments):
+                implementation = context.get_function(function, signature)
+                context.add_linking_libs(getattr(implementation, "libs", ()))
+                implementation(builder, (*arguments, ir.Constant(ir.DoubleType(), beta)))
+                return context.get_dummy_value()
+
+            return types.void(a, b, out), generate
+
+        return call
+
+    product_of_matrices = for_any_layout(0.0)
+    add_product_of_matrices = for_any_layout(1.0)
 
     @njit(**OPTIONS)
     def multiply_with_vector(a, x, out):
@@ -191,17 +210,14 @@ if IS_FOUND:
         gemv(a, np.int32(TRANSPOSED), a.shape[1], a.shape[0], a.shape[1], x, out)
 
 else:
-    if config.DISABLE_JIT:
-
-        def with_strides(array):
-            return array
 
     @njit(**OPTIONS)
-    def multiply_matrices(a, b, out, beta):
-        if beta == 0:
-            np.dot(a, b, out)
-        else:
-            out += np.dot(a, b)
+    def product_of_matrices(a, b, out):
+        np.dot(a, b, out)
+
+    @njit(**OPTIONS)
+    def add_product_of_matrices(a, b, out):
+        out += np.dot(a, b)
 
     @njit(**OPTIONS)
     def multiply_with_vector(a, x, out):

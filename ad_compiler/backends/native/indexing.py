@@ -175,7 +175,7 @@ def subscript(frame: Frame, elements: Elements, item: Operand, length: Affine) -
     if number.known is not None:
         number = length + number if number.known < 0 else number
         slack = number if number.known is None else length - 1 - number
-        if not frame.is_nonnegative(slack):
+        if not frame.is_nonnegative(slack) and not frame.require_nonnegative(slack):
             frame.depart_if(f"{slack} < 0")
         return number
     if frame.is_nonnegative(number):

@@ -14,6 +14,7 @@ from ad_compiler.backends.native import joining, library, lists, products, reduc
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import remove_aliases
 from ad_compiler.backends.native.arranging import arrange
+from ad_compiler.backends.native.carrying import Carrier
 from ad_compiler.backends.native.clearing import clear
 from ad_compiler.backends.native.contracting import Contractor
 from ad_compiler.backends.native.elements import Elements, affine, sum_of_names
@@ -152,6 +153,7 @@ class Lowering:
             Contractor(sweeps, self.dtypes(sweeps), frame.fresh, frame.length_of).run()
             Gatherer(sweeps, outputs, frame.require_nonnegative).run()
             Preaccumulator(sweeps, outputs, frame.fresh).run()
+            Carrier(sweeps, frame.fresh).run()
             fuse(sweeps, outputs)
             for sweep in sweeps:
                 clear(sweep)

@@ -14,11 +14,15 @@ import numpy as np
 from numba import njit
 
 from ad_compiler.backends.native.blas import (
-    multiply_matrices,
+    add_product_of_matrices as add_product_of_matrices,
+)
+from ad_compiler.backends.native.blas import (
     multiply_vectors,
     multiply_with_rows,
     multiply_with_vector,
-    with_strides,
+)
+from ad_compiler.backends.native.blas import (
+    product_of_matrices as product_of_matrices,
 )
 from ad_compiler.backends.native.departure import Departure
 from ad_compiler.backends.native.elementary import vector_exp as vector_exp
@@ -361,35 +365,6 @@ def grown(tape, size):
     longer = np.empty((max(2 * tape.shape[0], size), *tape.shape[1:]), tape.dtype)
     longer[: tape.shape[0]] = tape
     return longer
-
-
-@inlined
-def product_of_matrices(a, b, out):
-    """`out = a @ b`: loops where the call of a library would take longer than they."""
-    product_of_strided_matrices(with_strides(a), with_strides(b), out, 0.0)
-
-
-@inlined
-def add_product_of_matrices(a, b, out):
-    """`out += a @ b`."""
-    product_of_strided_matrices(with_strides(a), with_strides(b), out, 1.0)
-
-
-@in_any_order
-def product_of_strided_matrices(a, b, out, beta):
-    rows, columns = out.shape
-    inner = a.shape[1]
-    if rows * columns * inner > 1000:
-        multiply_matrices(a, b, out, beta)
-        return
-    for i in range(rows):
-        if beta == 0:
-            for j in range(columns):
-                out[i, j] = 0.0
-        for k in range(inner):
-            factor = a[i, k]
-            for j in range(columns):
-                out[i, j] += factor * b[k, j]
 
 
 @in_any_order

@@ -94,7 +94,7 @@ def test_in_a_gradient() -> None:
         made = value_and_grad(f, (0, 1), backend="numba", cache=False)
         value, gradients = made(x, y)
         expected_value, expected = value_and_grad(f, (0, 1))(x, y)
-        tolerance = 20 * np.finfo(dtype).eps
+        tolerance = 20 * float(np.finfo(dtype).eps)
         np.testing.assert_allclose(value, expected_value, rtol=tolerance)
         for mine, other in zip(gradients, expected, strict=True):
             assert mine.dtype == dtype

@@ -241,3 +241,48 @@ def test_the_derivative_of_a_turn(f: Function, args: tuple[float, ...], is_rewri
         np.testing.assert_allclose(gradients, expected, rtol=1e-11)
     assert ("# the derivative of this turn" in native.native_source) is is_rewritten
     native.native(*args, 9)
+
+
+def gauss_seidel(u: Any, f: Any, steps: Any) -> Any:
+    u = u.copy()
+    for _ in range(steps):
+        for i in range(1, u.shape[0] - 1):
+            for j in range(1, u.shape[1] - 1):
+                u[i, j] = 0.25 * (u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1] + f[i, j])
+    return np.sum(u * u * u)
+
+
+def running_average(x: Any, c: Any) -> Any:
+    y = x.copy()
+    for i in range(1, len(x)):
+        y[i] = c[0] * y[i - 1] + (1 - c[0]) * x[i]
+    for i in range(len(x) - 2, -1, -1):
+        y[i] = y[i] - c[1] * y[i + 1]
+    return np.sum(y * y)
+
+
+def two_back(x: Any) -> Any:
+    y = x.copy()
+    for i in range(2, len(x)):
+        y[i] = 0.5 * y[i - 1] - 0.3 * y[i - 2] + y[i] * y[i]
+    return np.sum(y * y)
+
+
+@pytest.mark.parametrize(
+    ("f", "args", "is_carried"),
+    [
+        (gauss_seidel, (random(5, 6), random(5, 6) + 1, 2), True),
+        (running_average, (random(7), np.array([0.3, 0.4])), True),
+        (two_back, (random(8),), True),
+    ],
+)
+def test_a_recurrence_is_carried(f: Function, args: tuple[Any, ...], is_carried: bool) -> None:
+    source = against_numpy(f, *args)
+    assert ("carried" in source) is is_carried
+    native = value_and_grad(f, backend="numba", cache=False)
+    for length in (2, 3, 4):
+        fewer = [arg[:length] if isinstance(arg, np.ndarray) and len(arg) > 2 else arg for arg in args]
+        value, gradient = native(*fewer)
+        expected_value, expected = value_and_grad(f)(*fewer)
+        assert value == pytest.approx(expected_value, rel=1e-12)
+        np.testing.assert_allclose(gradient, expected, rtol=1e-11, atol=1e-13)
