@@ -17,13 +17,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType, ListType, is_one
+from ad_compiler.analysis.types import ArrayType, is_one
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.arranging import pushed_for_shape
 from ad_compiler.backends.native.elements import Elements
 from ad_compiler.backends.native.frame import Extents, Frame
-from ad_compiler.backends.native.lists import empty_list, list_name
 from ad_compiler.backends.native.nests import Allocate, Code, Define, Line, Scalar, Store
 from ad_compiler.ir import Operation, Pop, Value, values_in
 from ad_compiler.refusal import Refusal
@@ -34,7 +33,7 @@ class Entry:
     """The rows of one saved value."""
 
     name: str
-    kind: ArrayType | ListType
+    kind: ArrayType
     extents: Extents | None  # None: they differ from entry to entry
     top: str | None = None  # where the next one starts, if they differ in size
     lengths: list[str] = field(default_factory=list)  # the arrays of their lengths
@@ -90,11 +89,8 @@ class Tapes:
         tape = self.tapes[node.arguments[0]]
         capacity = self.capacity(tape)
         for number, value in enumerate(values_in(node.arguments[1])):
-            if isinstance(value.type, ListType):
-                self.push_list(tape, value, value.type)
-                continue
-            if not isinstance(value.type, ArrayType):
-                raise Refusal("a string is saved for the reverse sweep", scalars.ADVICE)
+            if not isinstance(value.type, ArrayType):  # Numba takes no lists of lists from Python
+                raise Refusal("a list is saved for the reverse sweep", scalars.ADVICE)
             extents = frame.extents_of(value)
             if (node, number) in self.pushed_for_shape and is_fixed(frame, extents):
                 tape.entries.append(Entry("", value.type, extents))
@@ -117,15 +113,6 @@ class Tapes:
             frame.nest(extents, [Store(entry.name, (place,), part)])
             frame.write(Define(str(entry.top), Scalar(str(size)), "+="))
         frame.write(Define(tape.count, Scalar("1"), "+="))
-
-    def push_list(self, tape: Tape, value: Value, kind: ListType) -> None:
-        """Lists are kept in a list."""
-        name = self.frame.fresh(f"tape_{value.name or 'list'}")
-        tape.start.append(Line(f"{name} = [{empty_list(kind)} for _ in range(0)]", writes=frozenset({name})))
-        tape.entries.append(Entry(name, kind, None))
-        source = list_name(self.frame, value)
-        text = f"{name}.append({source}.copy())"
-        self.frame.write(Line(text, frozenset({name, source}), frozenset({name})))
 
     def flat(self, index: tuple[Affine, ...], extents: Extents) -> Affine:
         text = ""
@@ -182,10 +169,7 @@ class Tapes:
                 frame.extents[value] = entry.extents
                 continue
             name = frame.give(value)
-            if isinstance(entry.kind, ListType):
-                text = f"{name} = {entry.name}[{tape.count}]"
-                frame.write(Line(text, frozenset({entry.name, tape.count}), frozenset({name})))
-            elif entry.kind.rank == 0:
+            if entry.kind.rank == 0:
                 frame.write(Define(name, Scalar(f"{entry.name}[{tape.count}]")))
             elif entry.extents is not None:
                 text = f"{name} = {entry.name}[{tape.count}]"

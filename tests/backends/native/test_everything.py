@@ -47,4 +47,4 @@ def test_a_part_compiled(paths: list[str], every: int) -> None:
 
 
 def test_few_are_refused() -> None:
-    assert sum(number for number, _ in REFUSED.values()) < 30
+    assert sum(number for number, _ in REFUSED.values()) < 40
