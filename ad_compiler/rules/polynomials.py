@@ -9,7 +9,7 @@ import numpy as np
 from ad_compiler.analysis.types import promote
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import at_compile_time, definition, written_out
-from ad_compiler.rules.shapes import type_of
+from ad_compiler.rules.shapes import is_complex, type_of
 
 
 @definition(np.polyval)
@@ -94,8 +94,18 @@ def polyfit(x: Any, y: Any, deg: Any, w: Any = None) -> Any:
     return found / scale if np.ndim(y) == 1 else found / scale[:, None]
 
 
+@at_compile_time
+def require_real_zeros(zeros: Any) -> None:
+    if is_complex(zeros):
+        raise Refusal(
+            "`np.poly` gives complex coefficients, or real ones where the zeros are in conjugate pairs",
+            "multiply the factors by `np.convolve`",
+        )
+
+
 @written_out(np.poly)
 def poly(seq_of_zeros: Any) -> Any:
+    require_real_zeros(seq_of_zeros)
     product = np.ones(1, seq_of_zeros.dtype)
     for zero in seq_of_zeros:
         product = np.convolve(product, np.stack([1.0, -zero]).astype(seq_of_zeros.dtype))

@@ -67,6 +67,7 @@ class Frame:
         self.settled: dict[str, str] = {}  # the names of such computations
         self.depth = 0  # how many loops of the user's own are around
         self.node: Node | None = None
+        self.placed: Node | None = None  # the newest that stands for a line of the program
         users = {value.name for value in self.all_values() if value.name}
         free = [letter for letter in SUBSCRIPTS if letter not in users]
         self.subscripts = [*free, *(f"i{n}" for n in range(12))]
@@ -119,7 +120,7 @@ class Frame:
     # Refusals
 
     def refused(self, refusal: Refusal) -> Unsupported:
-        node = self.node
+        node = self.node if self.node is not None and is_placed(self.node) else self.placed
         place = None if node is None else node.place
         if place is not None:
             return place[0].refuse(place[1], refusal.reason, refusal.advice)
@@ -341,3 +342,8 @@ def names_in(text: str) -> frozenset[str]:
 
 def dtype_of(operand: Operand) -> np.dtype[Any]:
     return type_of(operand).dtype
+
+
+def is_placed(node: Node) -> bool:
+    """Whether it is known which line of the program a node stands for."""
+    return node.place is not None or node.statement is not None

@@ -20,7 +20,7 @@ from ad_compiler.backends.native.contracting import Contractor
 from ad_compiler.backends.native.elements import Elements, affine, sum_of_names
 from ad_compiler.backends.native.extents import find_extents
 from ad_compiler.backends.native.forms import has_loops
-from ad_compiler.backends.native.frame import Extents, Frame
+from ad_compiler.backends.native.frame import Extents, Frame, is_placed
 from ad_compiler.backends.native.fusing import fuse, normalise
 from ad_compiler.backends.native.gathering import Gatherer
 from ad_compiler.backends.native.hoisting import hoist
@@ -215,6 +215,8 @@ class Lowering:
     def block(self, block: Block) -> None:
         for node in block.operations:
             self.frame.node = node
+            if is_placed(node):
+                self.frame.placed = node
             self.comment(node)
             if isinstance(node, Operation):
                 self.operation(node)

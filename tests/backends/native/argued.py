@@ -18,6 +18,7 @@ DEPARTED = {
     "another_length_raises_as_in_python": "the exception is that of NumPy code",
     "too_few_for_a_star": "the exception is that of NumPy code",
     "decompositions_that_are_not_differentiable": "the exception is that of NumPy code",
+    "test_functions_that_are_complex": "the exception is that of NumPy code",
 }
 """Parts of the names of tests whose answer comes from NumPy code, and the argument."""
 
