@@ -203,7 +203,7 @@ def test_layouts(call: Call) -> None:
         assert snapshot(args) == before
 
 
-# LAPACK, `ndimage` and SciPy's `xlogy` have no extended precision, and how the parts of a partition are ordered
+# LAPACK, `ndimage` and SciPy's `xlogy` have no extended precision, and how a partition orders its parts
 # depends on the precision.
 NOT_EXTENDED = ("linalg", "ndimage", "multivariate_normal", "multinomial", "weibull_min", "partition")
 
