@@ -8,7 +8,15 @@ import pytest
 os.environ.setdefault("AD_COMPILER_VERIFY", "1")
 
 # Tables of rules and programs whose outcome does not depend on the version of Python.
-EXHAUSTIVE = ("test_every_entry.py", "test_rules*.py", "test_second_order.py", "test_third_derivatives.py")
+EXHAUSTIVE = (
+    "test_every_entry.py",
+    "test_rules*.py",
+    "test_second_order.py",
+    "test_third_derivatives.py",
+    "native/test_everything.py",
+    "native/test_forward.py",
+    "native/test_programs.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
