@@ -115,6 +115,11 @@ class Specialisation:
             return False
 
 
+def unmapped(value: Any) -> Any:
+    """An array in a file as a plain array over the same memory; anything else as it is."""
+    return value.view(np.ndarray) if type(value) is np.memmap else value
+
+
 def classes_made(result: Operand) -> dict[str, type]:
     """The named tuples and dataclasses that a result is made of, as emitted code names them."""
     if isinstance(result, Record):
@@ -204,6 +209,8 @@ class Derivative(functools.partial[Any]):
 
     def dispatch(self, *args: Any, **kwargs: Any) -> Any:
         """Find or build the specialisation for these arguments, and run it."""
+        args = tuple(map(unmapped, args))
+        kwargs = {name: unmapped(value) for name, value in kwargs.items()}
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         return self.specialise(bound.arguments).unguarded(*args, **kwargs)

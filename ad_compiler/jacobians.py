@@ -31,7 +31,7 @@ import numpy as np
 from ad_compiler import api
 from ad_compiler.analysis.storage import is_fresh
 from ad_compiler.blocks import block_size, shapes_in
-from ad_compiler.derivative import Derivative
+from ad_compiler.derivative import Derivative, unmapped
 from ad_compiler.drivers import by_position, function_of_text
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.context import Context
@@ -344,7 +344,7 @@ class Derived:
             raise ValueError(f"argnums {argnums!r} must name at least one argument, and none twice")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        derivative, positional, keywords = self.prepared(args, kwargs)
+        derivative, positional, keywords = self.prepared(tuple(map(unmapped, args)), kwargs)
         return derivative(*positional, **keywords)
 
     def prepared(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ad_compiler import grad, value_and_grad
+from ad_compiler import grad, jacobian, value_and_grad
 from tests.helpers import function_from_expression
 
 EXPRESSIONS = """
@@ -75,9 +75,11 @@ def test_memory_of_every_kind(tmp_path: Path) -> None:
     shifted = np.zeros(49, np.int8)[1:].view(np.float64).reshape(2, 3)
     shifted[...] = plain
     backwards = plain[::-1, ::-1].copy()[::-1, ::-1]
-    for array in (np.asarray(mapped), frozen, shifted, backwards, np.asfortranarray(plain)):
+    for array in (mapped, np.asarray(mapped), frozen, shifted, backwards, np.asfortranarray(plain)):
         np.testing.assert_array_equal(grad(f)(array), expected)
+        np.testing.assert_array_equal(jacobian(f)(array), expected)
         np.testing.assert_array_equal(array, plain)
+    assert type(grad(lambda x, y: np.sum(x * y))(plain, mapped)) is np.ndarray
 
 
 @pytest.mark.parametrize("made", [np.ma.array, np.matrix, lambda x: np.asarray(x).view(np.recarray)])

@@ -453,3 +453,10 @@ def test_definitions_in_a_loop() -> None:
     for place in range(4):
         unit = np.eye(4)[place] * 1e-6
         assert gradient[place] == pytest.approx((f(x + unit, 5) - f(x - unit, 5)) / 2e-6, rel=1e-5, abs=1e-7)
+
+
+def test_pieces_that_are_functions_of_the_program() -> None:
+    def f(x: Any) -> Any:
+        return np.sum(np.piecewise(x, [x < 1, x >= 1], [lambda t: t * t, lambda t: 3 * t]))
+
+    np.testing.assert_allclose(grad(f)(np.array([0.3, 1.2, 0.7])), [0.6, 3.0, 1.4], rtol=1e-15)

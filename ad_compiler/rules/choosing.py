@@ -55,7 +55,8 @@ def piece(function: Any, x: Any, args: Any) -> Any:
 
 @at_compile_time
 def is_function(obj: Any) -> bool:
-    return not isinstance(obj, Value) and callable(obj)
+    """Whether a piece is no value; a function of the program itself is no callable of Python's."""
+    return not isinstance(obj, (Value, int, float, complex, np.generic, np.ndarray))
 
 
 @written_out(np.choose)

@@ -127,7 +127,8 @@ def pad(
 @at_compile_time
 def check_mode(mode: Any, reflect_type: Any) -> None:
     if not isinstance(mode, str) or mode == "empty":
-        raise Refusal(f"`np.pad` in mode {mode!r} leaves open what it pads with", "name another mode")
+        which = f"in mode {mode!r} leaves open" if isinstance(mode, str) else "by a function does not tell"
+        raise Refusal(f"`np.pad` {which} what it pads with", "name another mode")
     if reflect_type not in ("even", "odd"):
         raise Refusal(f"the reflection {reflect_type!r} is not known", 'use "even" or "odd"')
 
