@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ad_compiler import value_and_grad
+from ad_compiler import grad, value_and_grad
 from tests.helpers import (
     LAYOUTS,
     assert_gradient_matches_finite_differences,
