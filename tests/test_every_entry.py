@@ -266,7 +266,7 @@ def test_not_a_number(call: Call) -> None:
         except np.linalg.LinAlgError:  # a ValueError, too
             pytest.skip("LAPACK refuses NaN")
         except ValueError:
-            with pytest.raises(ValueError, match="."):  # as it does without a derivative
+            with pytest.raises(ValueError, match=r"."):  # as it does without a derivative
                 made.objective(*args, made.weights)
             pytest.skip("the function refuses NaN")
     np.testing.assert_equal(value, plain)
