@@ -203,8 +203,8 @@ def test_layouts(call: Call) -> None:
         assert snapshot(args) == before
 
 
-# LAPACK, `ndimage`, splines and `xlogy` of SciPy have no extended precision, and the order inside of the parts
-# of a partition depends on it.
+# LAPACK, `ndimage`, splines and `xlogy` of SciPy have no extended precision, and the order inside of the
+# parts of a partition depends on it.
 NOT_EXTENDED = (
     "linalg",
     "ndimage",
