@@ -103,7 +103,8 @@ def test_text() -> None:
     x_part = x[::-1]
     cos = np.cos(x)
     directions = np.eye(x.shape[0])
-    total_dot = x_part * (cos * directions) + sin * directions[:, ::-1] + directions[:, 0][:, None]
+    coefficient = x_part * cos
+    total_dot = coefficient * directions + sin * directions[:, ::-1] + directions[:, 0][:, None]
     return total_dot.T
 '''
     ), text
