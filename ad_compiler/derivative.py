@@ -204,7 +204,7 @@ class Derivative(functools.partial[Any]):
             self._enter(self._first_call)
 
     def _enter(self, function: Callable[..., Any]) -> None:
-        # The callable inside of a partial object can be exchanged only so.
+        # The callable inside of a partial object can be exchanged only so. The stubs of Python leave it out.
         self.__setstate__((function, (), {}, self.__dict__))  # type: ignore[attr-defined]
 
     def dispatch(self, *args: Any, **kwargs: Any) -> Any:
