@@ -41,9 +41,18 @@ def always_raises(body: list[ast.stmt]) -> bool:
             return True
         if isinstance(node, ast.If) and always_raises(node.body) and always_raises(node.orelse):
             return True
+        if isinstance(node, ast.Match) and is_exhaustive(node):
+            if all(always_raises(case.body) for case in node.cases):
+                return True
         if any(isinstance(inner, (ast.Return, ast.Break, ast.Continue)) for inner in ast.walk(node)):
             return False
     return False
+
+
+def is_exhaustive(node: ast.Match) -> bool:
+    """Whether one of the cases is always taken: the last has a name or `_`, and no guard."""
+    last = node.cases[-1]
+    return last.guard is None and isinstance(last.pattern, ast.MatchAs) and last.pattern.pattern is None
 
 
 def raise_if(context: Context, node: ast.stmt, condition: Value, side: bool, body: list[ast.stmt]) -> None:
