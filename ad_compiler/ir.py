@@ -205,6 +205,13 @@ class PullbackCall:
 Node = Operation | Branch | Loop | Pop | Call | PullbackCall
 
 
+def function_of(call: PullbackCall) -> Function:
+    """The function of whose call this is the pullback."""
+    made = call.pullback.operation
+    assert isinstance(made, Call)
+    return made.function
+
+
 @dataclass(eq=False, slots=True)
 class Shortcut:
     """A value whose derivative is known as a whole: a gate.

@@ -25,7 +25,6 @@ from ad_compiler.ir import (
     nodes_in,
     values_in,
 )
-from ad_compiler.refusal import Refusal
 from ad_compiler.rules.markers import is_hook
 from ad_compiler.transforms.apply_definitions import unread_parts
 from ad_compiler.transforms.forward import ForwardSweep
@@ -46,10 +45,8 @@ def push_gradient_forward(
     """
     function, context = lowered.function, lowered.context
     assert function.reverse is not None
-    if functions_called(function):
-        reason = "a recursion whose depth is known at run time has first derivatives only"
-        raise Refusal(reason, "rewrite the recursion as a loop")
-    for node in nodes_in(function.forward):
+    forward = [each.forward for each in [function, *functions_called(function)]]
+    for node in (node for block in forward for node in nodes_in(block)):
         if is_hook(node):
             node.primitive.rule.is_done = True  # the body stands in the reverse sweep
     name = vector_name([each.name for each in function.parameters])
