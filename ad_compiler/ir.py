@@ -25,6 +25,7 @@ from ad_compiler.refusal import Refusal
 if TYPE_CHECKING:
     from ad_compiler.frontend.source import Source
     from ad_compiler.rules.notation import Primitive
+    from ad_compiler.transforms.derivative_functions import Derivatives
 
 Operand = Any
 
@@ -245,6 +246,15 @@ class Function:
     mirrors: dict[Block, Block] = field(default_factory=dict)  # a forward block -> its reverse sweep
     indices: dict[Value, Operand] = field(default_factory=dict)  # a loop variable -> in the reverse sweep
     documentation: str | None = None
+    derivatives: Derivatives | None = (
+        None  # of a function that runs both its sweeps: how it is differentiated
+    )
+
+    @property
+    def returned(self) -> list[Operand]:
+        """What a call of it gives, one by one, but for its pullback."""
+        found: list[Operand] = self.result if self.derivatives is None else self.reverse_result
+        return found
 
     @property
     def blocks(self) -> list[Block]:

@@ -74,6 +74,10 @@ def _visit_loop(loop: Loop, active: set[Value], blocked: frozenset[Value], enter
 def _visit_call(call: Call, active: set[Value], blocked: frozenset[Value], entered: Entered) -> None:
     """The function that is called, for all of its calls: go round until nothing is added."""
     function = call.function
+    if function.derivatives is not None:
+        for result in call.results:
+            _join(result, call.arguments, active)
+        return
     for parameter, argument in zip(function.parameters, call.arguments, strict=True):
         _join(parameter.structure, (argument,), active)
     _visit_until_settled(function, function.forward, active, blocked, entered)

@@ -19,6 +19,7 @@ from ad_compiler.analysis.types import ArrayType
 from ad_compiler.closures import add_parameters
 from ad_compiler.ir import Block, Call, Function, Operand, PullbackCall, Value, function_of
 from ad_compiler.rules.shapes import type_of
+from ad_compiler.transforms.derivative_calls import push_derivative
 
 if TYPE_CHECKING:
     from ad_compiler.transforms.forward import ForwardSweep
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 def push_call(sweep: ForwardSweep, call: Call) -> None:
     """Pass the tangents of the arguments, and receive those of the results."""
     function = call.function
+    if function.derivatives is not None:
+        push_derivative(sweep, call)
+        return
     if function not in sweep.entered:
         sweep.entered.add(function)
         push_function(sweep, function)

@@ -133,7 +133,10 @@ class Contents:
             if isinstance(node, PullbackCall):
                 self.lists += [node.cotangents, node.results]
         self.kept = [list(listed) for listed in self.lists]
+        self.called = [(node, node.function) for node in nodes if isinstance(node, Call)]
 
     def restore(self) -> None:
         for listed, kept in zip(self.lists, self.kept, strict=True):
             listed[:] = kept
+        for call, function in self.called:
+            call.function = function

@@ -13,9 +13,11 @@ from __future__ import annotations
 from functools import partial
 
 from ad_compiler.analysis.shift import shift_maxima
+from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.program import Lowered
 from ad_compiler.ir import (
     Block,
+    Function,
     Operand,
     Parameter,
     Shortcut,
@@ -45,10 +47,6 @@ def push_gradient_forward(
     """
     function, context = lowered.function, lowered.context
     assert function.reverse is not None
-    forward = [each.forward for each in [function, *functions_called(function)]]
-    for node in (node for block in forward for node in nodes_in(block)):
-        if is_hook(node):
-            node.primitive.rule.is_done = True  # the body stands in the reverse sweep
     name = vector_name([each.name for each in function.parameters])
     tangents: dict[Value, Operand] = {}
     parts = []
@@ -58,10 +56,33 @@ def push_gradient_forward(
         parts.append(map_values(partial(tangent_input, access), given.structure))
         differentiated = values_in(lowered.differentiated[argument])
         tangents.update(zip(differentiated, values_in(parts[-1]), strict=True))
-    both = Block([*function.forward.operations, *function.reverse.operations])
     blocked = frozenset(shift_maxima(function.forward, function.result))
+    product = push_sweeps(context, function, tangents, gradients, shortcuts, blocked)
+    positional = [each for each in function.parameters if each.kind.startswith("positional")]
+    for each in positional:
+        each.default = None  # one that follows has none
+    structure = parts[0] if single else tuple(parts)
+    function.parameters.insert(len(positional), Parameter(name, structure, "positional"))
+    return product
+
+
+def push_sweeps(
+    context: Context,
+    function: Function,
+    tangents: dict[Value, Operand],
+    outputs: Operand,
+    shortcuts: dict[Value, Shortcut],
+    blocked: frozenset[Value],
+) -> Operand:
+    """Differentiate both sweeps of a program in place, along `tangents`: the tangents of these outputs."""
+    assert function.reverse is not None
+    forward = [each.forward for each in [function, *functions_called(function)]]
+    for node in (node for block in forward for node in nodes_in(block)):
+        if is_hook(node):
+            node.primitive.rule.is_done = True  # the body stands in the reverse sweep
+    both = Block([*function.forward.operations, *function.reverse.operations])
     sweep = ForwardSweep(context, both, tangents, shortcuts, blocked)
-    sweep.unread = unread_parts(both, (function.result, gradients))
+    sweep.unread = unread_parts(both, (function.result, outputs))
     builder = context.builder
     with (
         builder.generating(),
@@ -70,11 +91,6 @@ def push_gradient_forward(
         sweep.rewriting(function.reverse),
     ):
         builder.statement = None
-        product = derivative_of_output(sweep, gradients)
+        product = derivative_of_output(sweep, outputs)
     builder.block = function.reverse
-    positional = [each for each in function.parameters if each.kind.startswith("positional")]
-    for each in positional:
-        each.default = None  # one that follows has none
-    structure = parts[0] if single else tuple(parts)
-    function.parameters.insert(len(positional), Parameter(name, structure, "positional"))
     return product

@@ -1,0 +1,327 @@
+"""Derivatives that a program calls, as functions of the emitted code, and their own derivatives.
+
+A program that calls `grad(f)(x)` calls a function that runs both sweeps of `f`. To differentiate such a
+call, its text need not be read again. With `J` the Jacobian of `f`, it computes `y = f(x)` and
+`x_bar = J(x)^T y_bar`. Its derivative along tangents is the forward sweep over both sweeps of `f`
+(`transforms.forward_over_reverse`). Its pullback, from the cotangents `w` of `x_bar` and `v` of `y`, is the
+reverse sweep over the forward sweep: from `<w, J(x)^T y_bar> = <y_bar, J(x) w>` it follows that
+
+    y, y_dot = f(x), J(x) w                        the forward sweep of `f`, along `w`
+    contribution to x = pullback(v, y_bar)         the reverse sweep over it
+    contribution to y_bar = y_dot
+
+So every derivative is forward sweeps over at most one reverse sweep over forward sweeps, each of which is a
+transformation of the program and none of its text; second derivatives need not be symmetric for it, as those
+of rules that users give may not be. (Griewank and Walther, Evaluating Derivatives (2008), section 5.3, which
+has the identity for second-order adjoints; Pearlmutter, Fast exact multiplication by the Hessian, 1994.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from ad_compiler.analysis.saturation import saturation_of
+from ad_compiler.analysis.shift import shift_maxima
+from ad_compiler.analysis.types import ArrayType
+from ad_compiler.closures import add_parameters, close_all
+from ad_compiler.frontend.checkpointed import UNREPEATABLE
+from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.program import Lowered
+from ad_compiler.frontend.session import session
+from ad_compiler.ir import (
+    Block,
+    Function,
+    Operand,
+    Operation,
+    Parameter,
+    Shortcut,
+    Value,
+    functions_called,
+    nodes_in,
+    values_in,
+)
+from ad_compiler.refusal import Refusal
+from ad_compiler.rules.markers import is_hook, remove_markers
+from ad_compiler.rules.shapes import type_of
+from ad_compiler.transforms.apply_definitions import unread_parts
+from ad_compiler.transforms.copying_functions import FunctionCopy
+from ad_compiler.transforms.cotangents import finished, leaf_name
+from ad_compiler.transforms.dead_code import remove_dead_code
+from ad_compiler.transforms.differentiate import ReverseSweep
+from ad_compiler.transforms.forward import ForwardSweep
+from ad_compiler.transforms.forward_over_reverse import push_sweeps
+from ad_compiler.transforms.forward_program import derivative_of_output
+from ad_compiler.transforms.gates import find_gates
+from ad_compiler.transforms.keep_checks import clean
+from ad_compiler.transforms.norms import find_norms
+from ad_compiler.transforms.outputs import one_like, owned
+from ad_compiler.transforms.reverse_calls import seed_of
+from ad_compiler.transforms.roots import find_roots
+from ad_compiler.transforms.share import share, share_sweeps
+
+Places = tuple[int, ...]
+
+
+@dataclass(eq=False)
+class Primal:
+    """A lowered program that reads nothing from around it: of numbers and arrays, it makes a list of them.
+
+    It is never changed: what is differentiated is a copy.
+    """
+
+    context: Context
+    function: Function
+    reals: dict[Value, Value]  # parameters that are whole numbers -> the reals they are differentiated as
+    shortcuts: dict[Value, Shortcut]
+    along: dict[Places, Primal] = field(default_factory=dict)  # it and its derivative along these arguments
+
+    @staticmethod
+    def of(lowered: Lowered, outside: list[Value]) -> Primal:
+        """A copy of a program that has not been differentiated; what it reads from `outside` is passed."""
+        given = lowered.function
+        inputs = list(values_in([parameter.structure for parameter in given.parameters]))
+        parameters = [
+            Parameter(value.name or leaf_name(value.access) or "given", value, "positional")
+            for value in inputs
+        ]
+        flat = Function(given.name, parameters, given.forward, list(values_in(given.result)))
+        copy = FunctionCopy(checks=True)
+        function = copy.function(flat, outside)
+        reals = {}
+        for parameter in given.parameters:
+            real = lowered.differentiated.get(parameter.name)
+            if real is not None:
+                reals.update(zip(values_in(parameter.structure), values_in(real), strict=True))
+        return Primal(
+            lowered.context,
+            function,
+            {copy.made(value): copy.made(real) for value, real in reals.items()},
+            copy.shortcuts(lowered.context.shortcuts),
+        )
+
+    def copied(self, checks: bool) -> Primal:
+        """Another one, to be changed: `checks` says whether it checks and prints what this one does."""
+        copy = FunctionCopy(checks)
+        function = copy.function(self.function, [])
+        reals = {copy.made(value): copy.made(real) for value, real in self.reals.items()}
+        return Primal(self.context, function, reals, copy.shortcuts(self.shortcuts))
+
+    def input(self, place: int) -> Value:
+        """What a parameter is differentiated as."""
+        value: Value = self.function.parameters[place].structure
+        return self.reals.get(value, value)
+
+    @contextmanager
+    def differentiating(self) -> Iterator[None]:
+        """Write into the program; what is refused is refused at the statement it is refused for."""
+        context, function = self.context, self.function
+        with session(context, function.forward):
+            context.newer, context.shortcuts = {}, self.shortcuts
+            share(function, context)
+            try:
+                yield
+            except Refusal as refusal:
+                at = context.builder.statement
+                if at is None:
+                    raise
+                raise at.source.refuse(at.node, refusal.reason, refusal.advice) from None
+            self.shortcuts = context.shortcuts
+
+    def pushed(self, places: Places) -> Primal:
+        """The same program, which makes the derivatives of all results along these arguments, too."""
+        if places not in self.along:
+            made = self.along[places] = self.copied(checks=True)
+            with made.differentiating():
+                made.push(places)
+        return self.along[places]
+
+    def push(self, places: Places) -> None:
+        context, function = self.context, self.function
+        inputs = [self.input(place) for place in places]
+        tangents = {value: tangent_of(value) for value in inputs}
+        gates = find_gates(Lowered(function, {}, context), inputs) | find_roots(function.forward)
+        blocked = frozenset(shift_maxima(function.forward, function.result))
+        saturation = saturation_of(function.forward, function.result)
+        sweep = ForwardSweep(context, function.forward, tangents, gates, blocked, saturation)
+        sweep.unread = unread_parts(function.forward, function.result)
+        sweep.run(function.forward)
+        context.builder.block, context.builder.statement = function.forward, None
+        with context.builder.generating():
+            function.result = [*function.result, *derivative_of_output(sweep, function.result)]
+        add_parameters(function, list(tangents.values()))
+
+
+def tangent_of(value: Value) -> Value:
+    """A parameter for the tangent of another one."""
+    kind = type_of(value)
+    name = value.name or leaf_name(value.access) or "given"
+    tangent = Value(ArrayType(kind.dtype, kind.shape, kind.python), f"{name}_dot")
+    tangent.immutable = value.immutable
+    return tangent
+
+
+@dataclass(eq=False)
+class Derivatives:
+    """A function that runs both sweeps of a program, and what it is differentiated as.
+
+    It returns some results of the program, and then the gradients by the arguments at `places`. `seeds` are
+    the results that have a cotangent: one that is given, as another argument, or 1. With `pushes`, the
+    derivatives of everything along the arguments at these places are returned behind it, once for each.
+    """
+
+    primal: Primal
+    name: str
+    documentation: str
+    places: Places
+    seeds: dict[int, bool]
+    returned: Places
+    checks: bool
+    pushes: tuple[Places, ...] = ()
+    tangents: dict[Places, Derivatives] = field(default_factory=dict)
+    pullbacks: dict[tuple[Places, Places], Pullback] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        primal = self.primal.copied(self.checks)
+        function = self.function = primal.function
+        function.name, function.documentation = self.name, self.documentation
+        with primal.differentiating():
+            outputs = self.differentiated(primal)
+            self.kinds = [type_of(each) for each in outputs]
+            function.result, function.reverse_result = [], outputs
+            function.derivatives = self
+            for each in [function, *functions_called(function)]:
+                remove_markers(each)
+            for called in functions_called(function):
+                remove_dead_code(called.blocks, (called.result, called.reverse_result), inside=True)
+            close_all(function)
+            clean(function)
+            if self.pushes:
+                share_sweeps(function)
+
+    def differentiated(self, primal: Primal) -> list[Operand]:
+        """Add the reverse sweep to the program, and push both forward: everything that is returned."""
+        context, function = primal.context, primal.function
+        if self.pushes and any(map(is_hook, nodes_in(function.forward))):
+            raise Refusal("a hook of a cotangent", "leave it out")
+        inputs = [primal.input(place) for place in self.places]
+        gates = find_gates(Lowered(function, {}, context), inputs)
+        shortcuts = gates | find_roots(function.forward) | find_norms(function.forward)
+        blocked = frozenset(shift_maxima(function.forward, function.result))
+        saturation = saturation_of(function.forward, function.result)
+        reverse = function.reverse = context.builder.block = Block()
+        sweep = ReverseSweep(context, function.forward, inputs, shortcuts, blocked, saturation)
+        seeds: list[tuple[Value, Operand]] = []
+        given: list[Value] = []
+        for place, is_given in self.seeds.items():
+            output = function.result[place]
+            if is_given:
+                given.append(seed_of(output, set()))
+            if isinstance(output, Value):
+                seeds.append((output, given[-1] if is_given else one_like(output)))
+        add_parameters(function, given)
+        cotangents = sweep.run(function.forward, seeds)
+        function.mirrors, function.indices = sweep.mirrors, sweep.indices
+        context.builder.statement = None
+        with context.builder.generating():
+            gradients = [finished(context, value, cotangents.get(value)) for value in inputs]
+        function.result = [function.result[place] for place in self.returned]
+        outputs = [*function.result, *owned(context, gradients, function)]
+        for push in self.pushes:
+            moving = [function.parameters[place].structure for place in push]
+            tangents = {value: tangent_of(value) for value in moving}
+            product = push_sweeps(context, function, dict(tangents), outputs, gates, blocked)
+            context.builder.block = reverse
+            function.result = outputs
+            outputs = [*outputs, *owned(context, product, function)]
+            add_parameters(function, list(tangents.values()))
+        return outputs
+
+    def tangent(self, places: Places) -> Derivatives:
+        """This function and its derivative along the arguments at these places."""
+        if places not in self.tangents:
+            self.tangents[places] = Derivatives(
+                self.primal,
+                f"{self.name}_jvp",
+                f"{self.documentation[:-1]}, and the derivatives along tangents.",
+                self.places,
+                self.seeds,
+                self.returned,
+                self.checks,
+                (*self.pushes, places),
+            )
+        return self.tangents[places]
+
+    def pullback(self, places: Places, given: Places) -> Pullback:
+        """The cotangents of the arguments at these places, from those that are given of what is returned."""
+        key = (places, given)
+        if key not in self.pullbacks:
+            self.pullbacks[key] = Pullback(self, places, given)
+        return self.pullbacks[key]
+
+
+class Pullback:
+    """How a call of a derivative is pulled back: by a call of another one."""
+
+    def __init__(self, of: Derivatives, places: Places, given: Places) -> None:
+        if of.pushes:
+            raise Refusal(
+                "the derivative of a second derivative is taken backwards here",
+                "take it in forward mode: `jvp` or `jacfwd`",
+            )
+        primal = of.primal
+        found = unrepeatable(primal.function)
+        if found is not None:
+            raise Refusal(f"`{primal.function.name}` {found[0]}, and would be run again", found[1])
+        inputs, results = len(primal.function.parameters), len(primal.function.result)
+        first = len(of.returned)
+        self.gradients = [place for place in given if place >= first]  # whose cotangents it moves along
+        self.values = [place for place in given if place < first]
+        moving = {of.places[place - first]: place for place in self.gradients}
+        self.moving = [moving[place] for place in sorted(moving)]
+        own = [place for place, is_given in of.seeds.items() if is_given]
+        seeds = {of.returned[place]: True for place in self.values}
+        returned: list[int] = []
+        self.seeds: list[int] = []  # arguments that are cotangents themselves, and get one
+        self.passed: list[int] = []  # and those that are passed on
+        if moving:
+            primal = primal.pushed(tuple(sorted(moving)))
+            seeds |= {results + place: is_given for place, is_given in of.seeds.items()}
+            self.passed = list(range(inputs, inputs + len(own)))
+            self.seeds = [place for place in self.passed if place in places]
+            returned = [results + own[place - inputs] for place in self.seeds]
+        self.inputs = [place for place in places if place < inputs]
+        self.given = inputs
+        self.derivatives = Derivatives(
+            primal,
+            f"{of.name}_vjp",
+            f"Pullback of {of.name}.",
+            tuple(self.inputs),
+            seeds,
+            tuple(returned),
+            checks=False,
+        )
+
+    def arguments(self, given: list[Operand], cotangents: dict[int, Operand]) -> list[Operand]:
+        """What it is called with: the arguments of the call, and the cotangents of what it has returned."""
+        return [
+            *given[: self.given],
+            *(cotangents[place] for place in self.moving),
+            *(cotangents[place] for place in self.values),
+            *(given[place] for place in self.passed),
+        ]
+
+    @property
+    def targets(self) -> list[int]:
+        """The arguments of the call whose cotangents it returns."""
+        return [*self.seeds, *self.inputs]
+
+
+def unrepeatable(function: Function) -> tuple[str, str] | None:
+    """Why a program does not do the same when it is run again, and what to do about it."""
+    for each in [function, *functions_called(function)]:
+        for node in nodes_in(each.forward):
+            if isinstance(node, Operation) and node.primitive.name in UNREPEATABLE:
+                return UNREPEATABLE[node.primitive.name]
+    return None
