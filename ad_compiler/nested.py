@@ -34,7 +34,6 @@ from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.aliases import active_scopes, current
 from ad_compiler.frontend.calls import bind, call_operand, inline
 from ad_compiler.frontend.context import Context
-from ad_compiler.frontend.loop_state import UNKNOWN
 from ad_compiler.frontend.objects import MISSING
 from ad_compiler.frontend.program import Lowered, as_reals, written_results
 from ad_compiler.frontend.recursion import UPDATES, changed
@@ -91,8 +90,6 @@ class NestedCall:
             with self.context.builder.attempt():
                 result = inline(self.context, self.node, function, [], {**given, **tangents, **closed})
         except Unsupported as refused:
-            if UNKNOWN in refused.reason:
-                raise  # a loop around may be written out
             snapshot.restore()
             return instead_of(refused, lambda: derivative.called(tangents))
         if mode == "vjp":
@@ -307,7 +304,7 @@ class EitherPullback:
             with context.builder.attempt():
                 return call_operand(context, node, self.text, positional, keywords)
         except Unsupported as refused:
-            if UNKNOWN in refused.reason or len(positional) != 1 or keywords:
+            if len(positional) != 1 or keywords:
                 raise
             snapshot.restore()
             return instead_of(refused, lambda: self.derivative.pulled(node, positional[0]))

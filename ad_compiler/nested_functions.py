@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ad_compiler.analysis.layout import is_array
-from ad_compiler.analysis.storage import storages_of
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.frontend.aliases import COPY_ADVICE, current
 from ad_compiler.frontend.context import Context
@@ -192,16 +191,10 @@ class NestedFunction:
         return self.copies[place]
 
     def check_results(self) -> None:
-        """Refuse results that a function cannot return, or that are memory of its arguments."""
-        for value in values_in(self.result):
-            what = None
-            if not isinstance(value.type, ArrayType):
-                what = "a list that grows, or no number at all"
-            elif is_array(value) and not all(map(is_made, storages_of(value))):
-                what = "an array that it was given"
-            if what is not None:
-                reason = f"`{self.name}` returns {what}, and its derivative cannot be inlined here"
-                raise self.context.refuse(self.node, reason, "return a copy, as an array")
+        """Refuse results that a function of the emitted code does not return."""
+        if not all(isinstance(value.type, ArrayType) for value in values_in(self.result)):
+            reason = f"`{self.name}` returns a list that grows, and its derivative cannot be inlined here"
+            raise self.context.refuse(self.node, reason, "return an array: `np.array(xs)`")
 
     def check_repeatable(self) -> None:
         """Refuse a program that does not do the same again, if its value and its pullback both run it."""
@@ -224,11 +217,6 @@ class FunctionPullback:
         if len(positional) != 1 or keywords:
             raise context.refuse(node, "a pullback takes one cotangent", "give it that of the result")
         return self.derivative.pulled(node, positional[0])
-
-
-def is_made(value: Value) -> bool:
-    """Whether the memory of a value was made by the program."""
-    return value.operation is not None
 
 
 def filled(structure: Operand, values: Iterator[Operand]) -> Operand:

@@ -15,7 +15,7 @@ from ad_compiler.analysis.types import ArrayType
 from ad_compiler.ir import Call, Operand, Value
 from ad_compiler.rules.shapes import type_of
 from ad_compiler.transforms.copying_functions import Lengths
-from ad_compiler.transforms.cotangents import Cotangents, finished, is_zero, name_cotangent
+from ad_compiler.transforms.cotangents import Cotangents, finished, is_zero, name_cotangent, zero_like
 
 if TYPE_CHECKING:
     from ad_compiler.transforms.differentiate import ReverseSweep
@@ -52,7 +52,7 @@ def reverse_derivative(sweep: ReverseSweep, call: Call, seeds: list[Operand], co
     pullback = derivatives.pullback(active_places(call, sweep.active), tuple(known))
     pulled = Call(
         pullback.derivatives.function,
-        pullback.arguments(call.arguments, known),
+        pullback.arguments(call.arguments, known, lambda n: zero_like(sweep.context, call.results[n])),
         [],
         call.statement,
         call.place,

@@ -18,9 +18,11 @@ has the identity for second-order adjoints; Pearlmutter, Fast exact multiplicati
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
 
 from ad_compiler.analysis.saturation import saturation_of
 from ad_compiler.analysis.shift import shift_maxima
@@ -46,6 +48,7 @@ from ad_compiler.refusal import Refusal
 from ad_compiler.rules.markers import is_hook, remove_markers
 from ad_compiler.rules.shapes import type_of
 from ad_compiler.transforms.apply_definitions import unread_parts
+from ad_compiler.transforms.check_hooks import check_hooks
 from ad_compiler.transforms.copying_functions import FunctionCopy
 from ad_compiler.transforms.cotangents import finished, leaf_name
 from ad_compiler.transforms.dead_code import remove_dead_code
@@ -206,6 +209,7 @@ class Derivatives:
         if self.pushes and any(map(is_hook, nodes_in(function.forward))):
             raise Refusal("a hook of a cotangent", "leave it out")
         inputs = [primal.input(place) for place in self.places]
+        check_hooks(function, inputs)
         gates = find_gates(Lowered(function, {}, context), inputs)
         shortcuts = gates | find_roots(function.forward) | find_norms(function.forward)
         blocked = frozenset(shift_maxima(function.forward, function.result))
@@ -217,7 +221,8 @@ class Derivatives:
         for place, is_given in self.seeds.items():
             output = function.result[place]
             if is_given:
-                given.append(seed_of(output, set()))
+                known = output if isinstance(output, Value) else Value(type_of(output))
+                given.append(seed_of(known, set()))
             if isinstance(output, Value):
                 seeds.append((output, given[-1] if is_given else one_like(output)))
         add_parameters(function, given)
@@ -237,6 +242,25 @@ class Derivatives:
             outputs = [*outputs, *owned(context, product, function)]
             add_parameters(function, list(tangents.values()))
         return outputs
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """What the arguments are."""
+        inputs = range(len(self.primal.function.parameters))
+        found = [Part("input", place) for place in inputs]
+        found += [Part("seed", place) for place, is_given in self.seeds.items() if is_given]
+        for push, places in enumerate(self.pushes):
+            found += [replace(found[place], along=found[place].along | 1 << push) for place in places]
+        return found
+
+    def seed_parts(self) -> Iterator[tuple[Part, bool]]:
+        """The cotangents of results, with all their parts, and whether they are given: or 1."""
+        for place, is_given in self.seeds.items():
+            if not is_given:
+                yield Part("seed", place), False
+        for part in self.parts:
+            if part.kind == "seed":
+                yield part, True
 
     def tangent(self, places: Places) -> Derivatives:
         """This function and its derivative along the arguments at these places."""
@@ -261,61 +285,102 @@ class Derivatives:
         return self.pullbacks[key]
 
 
+@dataclass(frozen=True)
+class Part:
+    """What an argument stands for, and along which pushes it is the derivative of it: one bit for each."""
+
+    kind: Literal["input", "seed", "direction"]
+    place: int
+    along: int = 0
+
+
 class Pullback:
-    """How a call of a derivative is pulled back: by a call of another one."""
+    """How a call of a derivative is pulled back: by a call of another one.
+
+    Numbers and their derivatives along pushes `e1, e2, ...` are polynomials in these, of which no square is
+    kept: `z + z_dot e1`. What is returned is `Y` and `G = J(Z)^T S`. Cotangents of its parts are the
+    coefficient of `e1 e2 ...` in `<V, Y> + <W, G>`, where the cotangent of one part of `G` is the part of
+    `W` along all other pushes. As before, `<W, J(Z)^T S> = <S, J(Z) W>`.
+    """
 
     def __init__(self, of: Derivatives, places: Places, given: Places) -> None:
-        if of.pushes:
-            raise Refusal(
-                "the derivative of a second derivative is taken backwards here",
-                "take it in forward mode: `jvp` or `jacfwd`",
-            )
-        primal = of.primal
-        found = unrepeatable(primal.function)
+        found = unrepeatable(of.primal.function)
         if found is not None:
-            raise Refusal(f"`{primal.function.name}` {found[0]}, and would be run again", found[1])
-        inputs, results = len(primal.function.parameters), len(primal.function.result)
-        first = len(of.returned)
-        self.gradients = [place for place in given if place >= first]  # whose cotangents it moves along
-        self.values = [place for place in given if place < first]
-        moving = {of.places[place - first]: place for place in self.gradients}
-        self.moving = [moving[place] for place in sorted(moving)]
-        own = [place for place, is_given in of.seeds.items() if is_given]
-        seeds = {of.returned[place]: True for place in self.values}
+            raise Refusal(f"`{of.primal.function.name}` {found[0]}, and would be run again", found[1])
+        self.of = of
+        self.everything = 2 ** len(of.pushes) - 1
+        results, outputs = len(of.primal.function.result), len(of.returned) + len(of.places)
+        seeds: dict[int, bool] = {}
+        self.values: list[int] = []  # what is returned of the results, whose cotangents are given
+        self.directions: dict[Part, int | None] = {}  # the parts of W -> of what they are cotangents
+        for number in given:
+            along, place = divmod(number, outputs)
+            if place < len(of.returned):
+                self.values.append(number)
+                seeds[of.returned[place] + 2 * results * along] = True
+            else:
+                moving = of.places[place - len(of.returned)]
+                self.directions[Part("direction", moving, self.everything ^ along)] = number
+        for part in list(self.directions):
+            along = part.along
+            while along:
+                along ^= 1 << along.bit_length() - 1
+                self.directions.setdefault(Part("direction", part.place, along), None)
+        self.seeds: list[int] = []  # arguments that are cotangents themselves
         returned: list[int] = []
-        self.seeds: list[int] = []  # arguments that are cotangents themselves, and get one
-        self.passed: list[int] = []  # and those that are passed on
-        if moving:
-            primal = primal.pushed(tuple(sorted(moving)))
-            seeds |= {results + place: is_given for place, is_given in of.seeds.items()}
-            self.passed = list(range(inputs, inputs + len(own)))
-            self.seeds = [place for place in self.passed if place in places]
-            returned = [results + own[place - inputs] for place in self.seeds]
-        self.inputs = [place for place in places if place < inputs]
-        self.given = inputs
+        if self.directions:
+            for part, is_given in of.seed_parts():
+                output = results + part.place + 2 * results * (self.everything ^ part.along)
+                seeds[output] = is_given
+                if is_given:
+                    number = of.parts.index(part)
+                    self.seeds.append(number)
+                    if number in places:
+                        returned.append(output)
+        primal = self.pushed(of.primal)
+        inputs = [number for number in places if of.parts[number].kind == "input"]
+        self.targets = [*(number for number in self.seeds if number in places), *inputs]
         self.derivatives = Derivatives(
             primal,
             f"{of.name}_vjp",
             f"Pullback of {of.name}.",
-            tuple(self.inputs),
+            tuple([self.parts.index(of.parts[number]) for number in inputs]),
             seeds,
             tuple(returned),
             checks=False,
         )
 
-    def arguments(self, given: list[Operand], cotangents: dict[int, Operand]) -> list[Operand]:
-        """What it is called with: the arguments of the call, and the cotangents of what it has returned."""
-        return [
-            *given[: self.given],
-            *(cotangents[place] for place in self.moving),
-            *(cotangents[place] for place in self.values),
-            *(given[place] for place in self.passed),
-        ]
+    def pushed(self, primal: Primal) -> Primal:
+        """The program along the directions, and along what the derivative was pushed along."""
+        inputs = range(len(primal.function.parameters))
+        moving = tuple(sorted({part.place for part in self.directions}))
+        self.parts = [Part("input", place) for place in inputs]
+        self.parts += [Part("direction", place) for place in moving]
+        primal = primal.pushed(moving)
+        present = {*self.of.parts, *self.directions}
+        for push in range(len(self.of.pushes)):
+            further = [replace(part, along=part.along | 1 << push) for part in self.parts]
+            primal = primal.pushed(tuple([n for n, part in enumerate(further) if part in present]))
+            self.parts += [part for part in further if part in present]
+        return primal
 
-    @property
-    def targets(self) -> list[int]:
-        """The arguments of the call whose cotangents it returns."""
-        return [*self.seeds, *self.inputs]
+    def arguments(
+        self, given: list[Operand], cotangents: dict[int, Operand], zero: Callable[[int], Operand]
+    ) -> list[Operand]:
+        """What it is called with: the arguments of the call, and the cotangents of what it has returned.
+
+        `zero` gives the cotangent zero of something returned.
+        """
+        found: list[Operand] = []
+        for part in self.parts:
+            number = self.directions.get(part)
+            if part.kind == "input":
+                found.append(given[self.of.parts.index(part)])
+            elif number is None:
+                found.append(zero(len(self.of.returned) + self.of.places.index(part.place)))
+            else:
+                found.append(cotangents[number])
+        return [*found, *(cotangents[n] for n in self.values), *(given[n] for n in self.seeds)]
 
 
 def unrepeatable(function: Function) -> tuple[str, str] | None:

@@ -94,7 +94,8 @@ def differentiate_function(sweep: ReverseSweep, function: Function) -> None:
         if len(sweep.reached) > reached:  # zeros may have stood for cotangents that were not known
             sweep.unselected.intersection_update(unselected)
             for called in [function, *functions_called(function)]:
-                called.reverse = None
+                if called.derivatives is None:
+                    called.reverse = None
     sweep.entered.remove(function)
 
 
