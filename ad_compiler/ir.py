@@ -395,14 +395,19 @@ def turn_values(node: Node) -> list[Value]:
     return [*node.carried, *([] if node.index is None else [node.index])]
 
 
-def functions_called(function: Function) -> list[Function]:
-    """The functions that this one runs as calls, each after those that it calls itself."""
+def functions_called(function: Function, derivatives: bool = True) -> list[Function]:
+    """The functions that this one runs as calls, each after those that it calls itself.
+
+    Without `derivatives` and what these call: those that are differentiated with it.
+    """
     found: list[Function] = []
 
     def visit(caller: Function, entered: list[Function]) -> None:
         for block in caller.blocks:
             for node in nodes_in(block):
-                if isinstance(node, Call) and node.function not in (*entered, *found):
+                if not isinstance(node, Call) or node.function in (*entered, *found):
+                    continue
+                if derivatives or node.function.derivatives is None:
                     visit(node.function, [*entered, node.function])
                     found.append(node.function)
 

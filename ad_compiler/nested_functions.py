@@ -23,7 +23,6 @@ from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.program import Lowered
 from ad_compiler.ir import Call, Function, Operand, Record, Value, map_values, values_in
 from ad_compiler.pipeline import SUFFIX, Request, check_scalar, documentation
-from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import type_of
 from ad_compiler.transforms.cotangents import converted
@@ -57,7 +56,6 @@ class NestedFunction:
             self.structures[parameter.name] = parameter.structure
             self.arguments += operands
         self.arguments += outside
-        self.copies: list[Operand] = []  # of the arguments, where the pullback is called later
         self.pullback: Derivatives | None = None
 
     def called(self, tangents: dict[str, Operand]) -> Operand:
@@ -72,7 +70,6 @@ class NestedFunction:
             return self.along(tangents)
         if request.mode == "vjp":
             self.check_repeatable()
-            self.copies = [self.copied(each) for each in self.arguments]
             return self.value(), FunctionPullback(self)
         check_scalar(self.context.here.source, self.output)
         wanted = self.result if request.mode == "value_and_grad" else self.aux
@@ -150,6 +147,7 @@ class NestedFunction:
         self.node = node
         self.check_results()
         self.check_repeatable()
+        self.check_unwritten()
         cotangents = {
             place: self.fitted(value, each)
             for place, (value, each) in enumerate(
@@ -167,28 +165,25 @@ class NestedFunction:
                 (),
                 checks=True,
             )
-        arguments = [*map(self.as_it_was, range(len(self.arguments))), *cotangents.values()]
+        arguments = [*self.arguments, *cotangents.values()]
         return self.gradients(iter(self.call(self.pullback.function, arguments)))
 
     def fitted(self, value: Value, given: Operand) -> Operand:
-        """A tangent or cotangent in the class and dtype of its value."""
-        with self.context.builder.generating():
-            return converted(self.context, value, given)
+        """A tangent or cotangent, which has the shape of its value, in its class and dtype."""
+        kind, builder = type_of(value), self.context.builder
+        with builder.generating():
+            if not kind.rank:
+                return converted(self.context, value, given)
+            if type_of(given).dtype != kind.dtype:
+                return builder.call(registry[np.ndarray.astype], (given, kind.dtype), method=True)
+            return given
 
-    def copied(self, operand: Operand) -> Operand:
-        """A copy of an array, which may be written into before the pullback is called."""
-        if not is_array(operand):
-            return operand
-        return self.context.builder.call(registry[np.copy], (operand,), method=True)
-
-    def as_it_was(self, place: int) -> Operand:
-        """An argument of the call; its copy, if it was written into since."""
-        operand = self.arguments[place]
-        if not is_array(operand) or current(self.context, operand) is operand:
-            return operand
-        if not self.copies:
-            raise Refusal("an argument is written into before the pullback is called", COPY_ADVICE)
-        return self.copies[place]
+    def check_unwritten(self) -> None:
+        """Refuse arguments that were written into since: a pullback that is run reads some of them then."""
+        for operand in self.arguments:
+            if is_array(operand) and current(self.context, operand) is not operand:
+                reason = f"an argument of `{self.name}` is written into before the pullback is called"
+                raise self.context.refuse(self.node, reason, COPY_ADVICE)
 
     def check_results(self) -> None:
         """Refuse results that a function of the emitted code does not return."""

@@ -313,6 +313,10 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
     found = tuple(gradient_of(context, cotangents, lowered.differentiated[name]) for name in request.argnums)
     gradients: Operand = found[0] if request.single else found
     if request.mode == "hvp":
+        function.reverse_result = gradients
+        for each in [function, *functions_called(function)]:
+            remove_markers(each, whole=False, shortcuts=context.shortcuts)
+        gradients = function.reverse_result
         gates = find_gates(
             lowered, inputs
         )  # without norms: the derivative of one is that of what it is made of

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ad_compiler.analysis.layout import is_array
-from ad_compiler.analysis.types import ArrayType
+from ad_compiler.analysis.types import ArrayType, Axis
 from ad_compiler.ir import Call, Operand, Value
 from ad_compiler.rules.shapes import type_of
 from ad_compiler.transforms.copying_functions import Lengths
@@ -77,7 +77,7 @@ def active_places(call: Call, active: set[Value]) -> tuple[int, ...]:
 def results_of_call(call: Call) -> list[Value]:
     """What stands for the results of a call."""
     parameters = [parameter.structure for parameter in call.function.parameters]
-    axes = {}
+    axes: dict[Axis, Axis] = {}
     for parameter, argument in zip(parameters, call.arguments, strict=True):
         if isinstance(parameter.type, ArrayType) and parameter.type.rank:
             axes.update(zip(parameter.type.shape, type_of(argument).shape, strict=True))

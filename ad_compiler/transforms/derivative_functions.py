@@ -45,7 +45,7 @@ from ad_compiler.ir import (
     values_in,
 )
 from ad_compiler.refusal import Refusal
-from ad_compiler.rules.markers import is_hook, remove_markers
+from ad_compiler.rules.markers import remove_markers
 from ad_compiler.rules.shapes import type_of
 from ad_compiler.transforms.apply_definitions import unread_parts
 from ad_compiler.transforms.check_hooks import check_hooks
@@ -92,7 +92,7 @@ class Primal:
         flat = Function(given.name, parameters, given.forward, list(values_in(given.result)))
         copy = FunctionCopy(checks=True)
         function = copy.function(flat, outside)
-        reals = {}
+        reals: dict[Value, Value] = {}
         for parameter in given.parameters:
             real = lowered.differentiated.get(parameter.name)
             if real is not None:
@@ -154,6 +154,12 @@ class Primal:
         with context.builder.generating():
             function.result = [*function.result, *derivative_of_output(sweep, function.result)]
         add_parameters(function, list(tangents.values()))
+        self.remove_markers()
+
+    def remove_markers(self) -> None:
+        """Forget the derivatives of the user's own that have been taken: they are written out by now."""
+        for each in [self.function, *functions_called(self.function)]:
+            remove_markers(each, whole=False, shortcuts=self.context.shortcuts)
 
 
 def tangent_of(value: Value) -> Value:
@@ -206,8 +212,6 @@ class Derivatives:
     def differentiated(self, primal: Primal) -> list[Operand]:
         """Add the reverse sweep to the program, and push both forward: everything that is returned."""
         context, function = primal.context, primal.function
-        if self.pushes and any(map(is_hook, nodes_in(function.forward))):
-            raise Refusal("a hook of a cotangent", "leave it out")
         inputs = [primal.input(place) for place in self.places]
         check_hooks(function, inputs)
         gates = find_gates(Lowered(function, {}, context), inputs)
@@ -233,6 +237,11 @@ class Derivatives:
             gradients = [finished(context, value, cotangents.get(value)) for value in inputs]
         function.result = [function.result[place] for place in self.returned]
         outputs = [*function.result, *owned(context, gradients, function)]
+        if self.pushes:
+            function.result, function.reverse_result = [], outputs
+            primal.remove_markers()
+            outputs = function.reverse_result
+            gates = find_gates(Lowered(function, {}, context), inputs)
         for push in self.pushes:
             moving = [function.parameters[place].structure for place in push]
             tangents = {value: tangent_of(value) for value in moving}

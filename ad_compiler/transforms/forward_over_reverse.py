@@ -22,12 +22,9 @@ from ad_compiler.ir import (
     Parameter,
     Shortcut,
     Value,
-    functions_called,
     map_values,
-    nodes_in,
     values_in,
 )
-from ad_compiler.rules.markers import is_hook
 from ad_compiler.transforms.apply_definitions import unread_parts
 from ad_compiler.transforms.forward import ForwardSweep
 from ad_compiler.transforms.forward_program import derivative_of_output, tangent_input
@@ -76,10 +73,6 @@ def push_sweeps(
 ) -> Operand:
     """Differentiate both sweeps of a program in place, along `tangents`: the tangents of these outputs."""
     assert function.reverse is not None
-    forward = [each.forward for each in [function, *functions_called(function)]]
-    for node in (node for block in forward for node in nodes_in(block)):
-        if is_hook(node):
-            node.primitive.rule.is_done = True  # the body stands in the reverse sweep
     both = Block([*function.forward.operations, *function.reverse.operations])
     sweep = ForwardSweep(context, both, tangents, shortcuts, blocked)
     sweep.unread = unread_parts(both, (function.result, outputs))

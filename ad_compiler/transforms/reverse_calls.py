@@ -93,9 +93,8 @@ def differentiate_function(sweep: ReverseSweep, function: Function) -> None:
         add_reverse(sweep, function, function.reverse)
         if len(sweep.reached) > reached:  # zeros may have stood for cotangents that were not known
             sweep.unselected.intersection_update(unselected)
-            for called in [function, *functions_called(function)]:
-                if called.derivatives is None:
-                    called.reverse = None
+            for called in [function, *functions_called(function, derivatives=False)]:
+                called.reverse = None
     sweep.entered.remove(function)
 
 

@@ -1,6 +1,6 @@
 """Programs of the corpus differentiated twice: forward over reverse in two ways, and reverse over reverse.
 
-None is refused: where the generated source of the first derivative cannot be inlined, it is called as a function.
+None is refused: where the source of the first derivative cannot be inlined, it is called as a function.
 """
 
 from __future__ import annotations
