@@ -380,7 +380,7 @@ class Derivative(functools.partial[Any]):
 
     def inline_in(self, context: Any, node: Any, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Call it in a program that is being lowered."""
-        from ad_compiler.nested import NestedDerivative
+        from ad_compiler.callees import NestedDerivative
 
         mode, has_aux = self.request.mode, self.request.has_aux
         nested = NestedDerivative(self.primal, mode, self.argnums_given, has_aux, self.request.of_given)

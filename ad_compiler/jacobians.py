@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.blocks import block_size, shapes_in
+from ad_compiler.callees import ElementByElement, Held, NestedDerivative, OneArray, name_of, signature_of
 from ad_compiler.derivative import Derivative, unmapped
 from ad_compiler.drivers import by_position, function_of_text
 from ad_compiler.errors import Unsupported
@@ -30,7 +31,6 @@ from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.ir import Operand, Record, Value
 from ad_compiler.jacobian_text import Kind, Text, words_of
 from ad_compiler.making import checked_argnums, derivative_of, name_of_argument
-from ad_compiler.nested import ElementByElement, Held, NestedDerivative, OneArray, name_of, signature_of
 from ad_compiler.pipeline import NUMPY, Backend, Request
 from ad_compiler.products import Products, is_real
 from ad_compiler.ready import kinds_of
