@@ -75,6 +75,7 @@ class Specialisation:
         running = self.text if self.native is None else self.native.wrapper
         self.guarded = self.load(owner, guard, running)
         self.unguarded = self.load(owner, None, running)
+        self.entered = self.without_python(arguments) or self.guarded
 
     def load(self, owner: Derivative, guard: str | None, text: str) -> FunctionType:
         function = load(
@@ -91,6 +92,23 @@ class Specialisation:
         function.__kwdefaults__ = primal.__kwdefaults__  # tangents have none: they must be given
         function.__module__ = primal.__module__
         return function
+
+    def without_python(self, arguments: Mapping[str, Any]) -> Callable[..., Any] | None:
+        """The machine code that is called instead of the guarded function, and calls it where it must."""
+        if self.native is None or self.native.entered is None:
+            return None
+        from ad_compiler.backends.native.conventions import Unsayable, convention_of
+        from ad_compiler.backends.native.entry_code import entry
+
+        outside = [(capture.name, capture) for capture in [*self.captures, *self.fixed]]
+        parameters = self.program.function.parameters
+        defaults = self.guarded.__defaults__ or ()
+        kernel = self.native.entered
+        try:
+            said = convention_of(kernel, parameters, arguments, defaults, outside, self.constants)
+        except Unsayable:
+            return None
+        return entry(*said, kernel, self.guarded)
 
     def location(self, location: AnyLocation) -> str:
         """The expression that reads a global, a cell or an argument."""
@@ -226,7 +244,7 @@ class Derivative(functools.partial[Any]):
                 found = self._specialisations.setdefault(self._kinds(arguments), [])
                 found[:] = [specialisation, *found[:7]]
             self._newest = specialisation
-            self._enter(specialisation.guarded)
+            self._enter(specialisation.entered)
             return specialisation
 
     def _kinds(self, arguments: Mapping[str, Any]) -> Hashable:
