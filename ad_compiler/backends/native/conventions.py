@@ -293,7 +293,8 @@ def demand_returned(parts: tuple[Structure, ...], returned: Any) -> None:
     from numba import from_dtype, types
 
     leaves = [leaf for part in parts for leaf in leaves_of(part)]
-    kinds = list(returned) if isinstance(returned, types.BaseTuple) else [returned]
+    is_tuple: bool = isinstance(returned, types.BaseTuple)
+    kinds = [*returned] if is_tuple else [returned]
     if not leaves or len(leaves) != len(kinds):
         raise Unsayable
     for leaf, kind in zip(leaves, kinds, strict=True):

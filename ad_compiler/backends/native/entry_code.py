@@ -148,7 +148,10 @@ class Writer:
 
     def __init__(self, convention: Convention, context: Any, function: Any) -> None:
         from llvmlite import ir
+        from numba.core import cgutils
         from numba.core.runtime.nrt import rtsys
+
+        self.tools: Any = cgutils
 
         self.convention = convention
         self.context = context
@@ -158,6 +161,7 @@ class Writer:
         self.addresses = {**addresses(), "NRT_decref": released}
         self.builder = ir.IRBuilder(function.append_basic_block("entry"))
         self.otherwise = function.append_basic_block("otherwise")
+        self.flag = ir.IntType(1)
         self.half, self.word, self.nothing = ir.IntType(32), ir.IntType(64), ir.VoidType()
         self.pointer = ir.IntType(8).as_pointer()
         self.null = self.pointer(None)
@@ -182,9 +186,8 @@ class Writer:
 
     def slot(self, value: Any) -> Any:
         """A pointer to memory that holds a value."""
-        from numba.core import cgutils
 
-        return self.builder.bitcast(cgutils.alloca_once_value(self.builder, value), self.pointer)
+        return self.builder.bitcast(self.tools.alloca_once_value(self.builder, value), self.pointer)
 
     def constant(self, place: int) -> Any:
         """One of the constants of the derivative."""
@@ -328,22 +331,22 @@ class Writer:
         for length, is_one in zip(shape, kind.ones, strict=True):
             same = self.is_same(length, self.word(1))
             self.demand(same if is_one else self.builder.not_(same))
-        self.found.append(self.array(kind, data, shape, self.load(obj, STRIDES)))
+        self.found.append(self.array(obj, kind, data, shape))
 
-    def array(self, kind: Array, data: Any, shape: list[Any], strides: Any) -> Any:
-        """Numba's view of an array: nobody's memory, as far as it knows."""
+    def array(self, obj: Any, kind: Array, data: Any, shape: list[Any]) -> Any:
+        """Numba's view of an array, of whose memory nobody counts the references."""
         from numba import from_dtype, types
-        from numba.core import cgutils
 
         numba_type = types.Array(from_dtype(kind.dtype), len(shape), "C")
-        made = self.context.make_array(numba_type)(self.context, self.builder)
-        made.meminfo = made.parent = self.null
+        made = self.tools.create_struct_proxy(numba_type)(self.context, self.builder)
+        made.meminfo, made.parent = self.null, obj
         made.nitems = functools.reduce(self.builder.mul, shape)
         made.itemsize = self.word(kind.dtype.itemsize)
         made.data = self.builder.bitcast(data, made.data.type)
-        made.shape = cgutils.pack_array(self.builder, shape)
+        made.shape = self.tools.pack_array(self.builder, shape)
+        strides = self.load(obj, STRIDES)
         steps = [self.load(strides, POINTER * axis, self.word) for axis in range(len(shape))]
-        made.strides = cgutils.pack_array(self.builder, steps)
+        made.strides = self.tools.pack_array(self.builder, steps)
         return made._getvalue()
 
     # The kernel
@@ -368,12 +371,14 @@ class Writer:
         from numba import types
 
         builder, kind, result = self.builder, self.convention.returned, self.convention.result
-        parts = [(returned, kind)]
-        if isinstance(kind, types.BaseTuple):
-            parts = [(builder.extract_value(returned, place), part) for place, part in enumerate(kind)]
+        is_tuple: bool = isinstance(kind, types.BaseTuple)
+        kinds = [*kind] if is_tuple else [kind]
+        values = [builder.extract_value(returned, n) for n in range(len(kinds))] if is_tuple else [returned]
         # Arrays first, for they may be copied from the memory of an argument: to make a container may have
         # garbage collected, and that may run anything.
-        leaves = {leaf.place: self.boxed(*parts[leaf.place], leaf) for leaf in leaves_of(result)}
+        leaves = {
+            leaf.place: self.boxed(values[leaf.place], kinds[leaf.place], leaf) for leaf in leaves_of(result)
+        }
         containers = {path: self.new(made) for path, made in containers_of(result, ())}
         made = [*leaves.values(), *containers.values()]
         failed = functools.reduce(builder.or_, [self.is_same(each, self.null) for each in made])
@@ -430,36 +435,58 @@ class Writer:
         if isinstance(wanted, types.Integer):
             return self.call("PyLong_FromLongLong", self.pointer, value)
         if isinstance(wanted, types.Complex):
-            parts = self.context.make_complex(self.builder, wanted, value)
+            parts = self.tools.create_struct_proxy(wanted)(self.context, self.builder, value=value)
             return self.call("PyComplex_FromDoubles", self.pointer, parts.real, parts.imag)
         return self.call("PyFloat_FromDouble", self.pointer, value)
 
     def boxed_array(self, value: Any, kind: Any, leaf: Boxed) -> Any:
         """An array for one of Numba's, whose reference to memory is given back."""
-        from numba.core import cgutils
-
         builder = self.builder
-        array = self.context.make_array(kind)(self.context, builder, value=value)
+        array = self.tools.create_struct_proxy(kind)(self.context, builder, value=value)
         size = builder.mul(array.nitems, self.word(leaf.dtype.itemsize))
-        is_an_arguments = self.is_same(array.meminfo, self.null)
-        is_copied = builder.or_(is_an_arguments, builder.icmp_unsigned("<=", size, self.word(COPIED)))
-        found = cgutils.alloca_once(builder, self.pointer)
-        cls, rank = self.of(np.ndarray), self.half(leaf.rank)
-        with builder.if_else(is_copied, likely=True) as (copied, taken):
-            with copied:
-                number, zero = self.half(leaf.dtype.num), self.half(0)
-                shape = self.slot(array.shape)
-                plain = (cls, rank, shape, number, self.null, self.null, zero, zero, self.null)
-                made = self.call("PyArray_New", self.pointer, *plain)
-                builder.store(made, found)
-                with builder.if_then(builder.not_(self.is_same(made, self.null)), likely=True):
-                    memory = builder.bitcast(array.data, self.pointer)
-                    cgutils.raw_memcpy(builder, self.load(made, DATA), memory, size, 1)
+        found = self.tools.alloca_once(builder, self.pointer)
+        is_counted = builder.not_(self.is_same(array.meminfo, self.null))
+        is_large = builder.icmp_unsigned(">", size, self.word(COPIED))
+        with builder.if_else(builder.and_(is_counted, is_large), likely=False) as (taken, other):
             with taken:
-                whole = (self.slot(value), cls, rank, self.half(1), self.of(leaf.dtype))
-                builder.store(self.call("take_over", self.pointer, *whole), found)
+                whole = (self.slot(value), self.of(np.ndarray), self.half(leaf.rank), self.half(1))
+                builder.store(self.call("take_over", self.pointer, *whole, self.of(leaf.dtype)), found)
+            with other, builder.if_else(self.is_argument(array, leaf.rank), likely=False) as (same, copied):
+                with same:
+                    self.call("Py_IncRef", self.nothing, array.parent)
+                    builder.store(array.parent, found)
+                with copied:
+                    builder.store(self.copy(array, leaf, size), found)
         self.call("NRT_decref", self.nothing, array.meminfo)
         return builder.load(found)
+
+    def is_argument(self, array: Any, rank: int) -> Any:
+        """Whether it is one of the arrays given, and not a part of it."""
+        builder = self.builder
+        found = self.tools.alloca_once_value(builder, self.flag(0))
+        with builder.if_then(builder.not_(self.is_same(array.parent, self.null)), likely=False):
+            parent = array.parent
+            same = self.is_same(self.load(parent, DATA), builder.bitcast(array.data, self.pointer))
+            same = builder.and_(same, self.is_same(self.load(parent, RANK, self.half), self.half(rank)))
+            with builder.if_then(same):
+                lengths = self.load(parent, SHAPE)
+                for axis in range(rank):
+                    length = self.load(lengths, POINTER * axis, self.word)
+                    own = builder.extract_value(array.shape, axis)
+                    same = builder.and_(same, self.is_same(length, own))
+                builder.store(same, found)
+        return builder.load(found)
+
+    def copy(self, array: Any, leaf: Boxed, size: Any) -> Any:
+        """A new array of NumPy's with the same items; NULL where there is no memory."""
+        builder, zero = self.builder, self.half(0)
+        rank, number, shape = self.half(leaf.rank), self.half(leaf.dtype.num), self.slot(array.shape)
+        plain = (shape, number, self.null, self.null, zero, zero, self.null)
+        made = self.call("PyArray_New", self.pointer, self.of(np.ndarray), rank, *plain)
+        with builder.if_then(builder.not_(self.is_same(made, self.null)), likely=True):
+            source = builder.bitcast(array.data, self.pointer)
+            self.tools.raw_memcpy(builder, self.load(made, DATA), source, size, 1)
+        return made
 
 
 def containers_of(result: Structure, path: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], Made]]:

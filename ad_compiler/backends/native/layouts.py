@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib
 import struct
 import sys
 from types import CellType
@@ -77,7 +78,10 @@ def is_known_here() -> bool:
         and word(pair, LENGTH) == word(row, LENGTH) == 2
         and word(CellType(one), CONTENT_OF_CELL) == id(one)
         and bytes_of(b"known", BYTES, 5) == b"known"
-        and all(bytes_of(each, HEADER, np.asarray(each).nbytes) == np.asarray(each).tobytes() for each in examples())
+        and all(
+            bytes_of(each, HEADER, np.asarray(each).nbytes) == np.asarray(each).tobytes()
+            for each in examples()
+        )
     )
 
 
@@ -101,15 +105,14 @@ def bytes_of(obj: Any, offset: int, size: int) -> bytes:
 @functools.cache
 def addresses() -> dict[str, int]:
     """Where the functions of Python, NumPy and Numba lie that machine code calls."""
-    from numba.core.runtime import _nrt_python
-    from numpy._core import _multiarray_umath
-
+    of_numba: Any = importlib.import_module("numba.core.runtime._nrt_python")
+    of_numpy: Any = importlib.import_module("numpy._core._multiarray_umath")
     found = {name: address_of(getattr(ctypes.pythonapi, name)) for name in OF_PYTHON}
     pointer = address_of(ctypes.pythonapi.PyCapsule_GetPointer)
     prototype = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
-    table = prototype(pointer)(_multiarray_umath._ARRAY_API, None)
+    table = prototype(pointer)(of_numpy._ARRAY_API, None)
     found |= {name: word_at(table + POINTER * place) for name, place in OF_NUMPY.items()}
-    return found | {"take_over": _nrt_python.c_helpers["adapt_ndarray_to_python_acqref"]}
+    return found | {"take_over": of_numba.c_helpers["adapt_ndarray_to_python_acqref"]}
 
 
 def address_of(function: Any) -> int:
