@@ -11,6 +11,7 @@ said, `entry_code` writes the code that looks at the objects; other derivatives 
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import CellType
@@ -260,7 +261,7 @@ def convention_of(
     by_name = [each for each in own if each.kind == "keyword"]
     if len(own) != len(by_place) + len(by_name):
         raise Unsayable
-    names = tuple([terms.constant(each.name) for each in by_name])
+    names = tuple([terms.constant(sys.intern(each.name)) for each in by_name])
     needed = len(by_place) - len(defaults)
     for place, each in enumerate((*by_place, *by_name)):
         optional = needed <= place < len(by_place)
