@@ -164,14 +164,14 @@ class Hook:
             text="",
             kind="rule",
             infer=lambda value, *_: value.type,
-            rule=self,  # type: ignore[arg-type]
+            rule=self,
             parameters=("value", *(f"given_{place}" for place in range(len(self.values)))),
             needs=frozenset(["g"]),
             differentiable=("value",),
             view=True,
             cheap=True,
             fresh=True,
-            pushforward=Still(self),  # type: ignore[arg-type]
+            pushforward=Still(self),
         )
 
     def inline_in(

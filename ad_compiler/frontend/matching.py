@@ -50,14 +50,25 @@ def match(context: Context, node: ast.Match) -> list[ast.stmt]:
             for name, operand in found.bindings
         ]
         if case.guard is not None:
-            guarded = ast.copy_location(ast.If(case.guard, case.body, following), case.guard)
+            guarded = headed(context, ast.If(case.guard, case.body, following), case)
             statements = [*bindings, guarded]
         else:
             statements = [*bindings, *case.body]
         if not isinstance(found.condition, Value):
             return statements
-        return [ast.copy_location(ast.If(Given(found.condition), statements, following), case.pattern)]
+        return [headed(context, ast.If(Given(found.condition), statements, following), case)]
     return []
+
+
+def headed(context: Context, node: ast.If, case: ast.match_case) -> ast.If:
+    """Place an `if` at the head of its case, from the word `case` on where that is on the same line."""
+    last = case.pattern if case.guard is None else case.guard
+    ast.copy_location(node, case.pattern)
+    node.end_lineno, node.end_col_offset = last.end_lineno, last.end_col_offset
+    line = context.here.source.lines[node.lineno - 1]
+    column = line[: node.col_offset].rfind("case")
+    node.col_offset = node.col_offset if column < 0 else column
+    return node
 
 
 def placed(node: ast.stmt, like: ast.AST) -> ast.stmt:
@@ -160,19 +171,19 @@ def sequence(context: Context, pattern: ast.MatchSequence, subject: Operand) -> 
     if not isinstance(subject, (tuple, list, range)):
         return NO
     parts, found = pattern.patterns, list(subject)
-    star = next((place for place, part in enumerate(parts) if isinstance(part, ast.MatchStar)), None)
-    if len(found) < len(parts) - 1 or (star is None and len(found) != len(parts)):
+    starred = next((part for part in parts if isinstance(part, ast.MatchStar)), None)
+    if len(found) < len(parts) - 1 or (starred is None and len(found) != len(parts)):
         return NO
-    if star is None:
+    if starred is None:
         return join(context, pattern, [matched(context, p, x) for p, x in zip(parts, found, strict=True)])
+    star = parts.index(starred)
     end = len(found) - (len(parts) - star - 1)
     together = [
         *zip(parts[:star], found[:star], strict=True),
         *zip(parts[star + 1 :], found[end:], strict=True),
     ]
     result = join(context, pattern, [matched(context, p, x) for p, x in together])
-    name = parts[star].name  # type: ignore[attr-defined]
-    return result if name is None else bind(result, name, found[star:end])
+    return result if starred.name is None else bind(result, starred.name, found[star:end])
 
 
 def mapping(context: Context, pattern: ast.MatchMapping, subject: Operand) -> Matched:
