@@ -74,14 +74,13 @@ from ad_compiler.backends.native.layouts import (
     is_known_here,
 )
 
-COPIED = 1 << 14
+COPIED = 1 << 12
 """Results up to so many bytes are copied into arrays of NumPy; larger ones keep the memory they are in."""
 
 FIRST_CONSTANT = 2
-NAME = "derivative"
 
 _lock = threading.Lock()
-_definitions: dict[Convention, tuple[MethodDefinition, Any]] = {}
+_definitions: dict[Convention, MethodDefinition] = {}
 
 
 def entry(
@@ -108,38 +107,47 @@ def definition_of(convention: Convention, context: Any) -> int:
     """The address of the definition of a C function for a convention, made once."""
     with _lock:
         if convention not in _definitions:
-            engine, address = compiled_text(str(module_for(convention, context)))
-            definition = MethodDefinition(NAME.encode(), address, FASTCALL_WITH_KEYWORDS, None)
-            _definitions[convention] = definition, engine
-        return ctypes.addressof(_definitions[convention][0])
+            name = f"derivative_{len(_definitions)}"
+            address = machine_code(str(module_for(convention, context, name)), name)
+            _definitions[convention] = MethodDefinition(b"derivative", address, FASTCALL_WITH_KEYWORDS, None)
+        return ctypes.addressof(_definitions[convention])
 
 
-def compiled_text(text: str) -> tuple[Any, int]:
-    """A module of LLVM as machine code: the engine that holds it, and the address of its function."""
+def machine_code(text: str, name: str) -> int:
+    """A module in LLVM's language as machine code; the address of its function."""
     from llvmlite import binding
     from numba.core.compiler_lock import global_compiler_lock
 
     with global_compiler_lock:
+        machine, engine = compiler()
         module = binding.parse_assembly(text)
         module.verify()
-        machine = binding.Target.from_triple(binding.get_process_triple()).create_target_machine(opt=1)
-        builder = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(speed_level=1))
-        builder.getModulePassManager().run(module, builder)
-        engine = binding.create_mcjit_compiler(module, machine)
+        engine.add_object_file(binding.ObjectFileRef.from_data(machine.emit_object(module)))
         engine.finalize_object()
-        return engine, engine.get_function_address(NAME)
+        address: int = engine.get_function_address(name)
+        return address
 
 
-def module_for(convention: Convention, context: Any) -> Any:
-    """The module in LLVM's language."""
+@functools.cache
+def compiler() -> tuple[Any, Any]:
+    """What makes the code, without optimisation (that would find nothing), and what holds it."""
+    from llvmlite import binding
+
+    target = binding.Target.from_triple(binding.get_process_triple())
+    machine, same = (target.create_target_machine(opt=0) for _ in range(2))
+    return machine, binding.create_mcjit_compiler(binding.parse_assembly(""), same)
+
+
+def module_for(convention: Convention, context: Any, name: str) -> Any:
+    """A module with the C function of a convention, under this name."""
     from llvmlite import binding, ir
 
-    module = ir.Module(NAME)
+    module = ir.Module(name)
     module.triple = binding.get_process_triple()
     module.data_layout = str(context.codegen().target_data)
     pointer = ir.IntType(8).as_pointer()
     kind = ir.FunctionType(pointer, [pointer, pointer, ir.IntType(64), pointer])
-    Writer(convention, context, ir.Function(module, kind, NAME)).write()
+    Writer(convention, context, ir.Function(module, kind, name)).write()
     return module
 
 
