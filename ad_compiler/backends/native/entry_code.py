@@ -4,7 +4,7 @@
       w is a float                                       else: the Python function in its place
       X is an ndarray of float64, C-contiguous, rank 2,  else: likewise
         without axes of length 1
-      kernel(w, X)                                       departed: likewise
+      kernel(w, X)                                       departed: the NumPy code
       a tuple of a float and a fresh array
 
 Numba's own entry into compiled code knows less than a derivative is made for (a float64 of NumPy is a float
@@ -15,11 +15,11 @@ long as the call lasts, and small results are copied into arrays that NumPy make
 The code is a C function (`METH_FASTCALL | METH_KEYWORDS`, PEP 590), written with llvmlite. It knows nothing
 of one derivative: what is special to it lies in a tuple, the first argument of the C function:
 
-    (otherwise, address of the kernel, constants ..., what is kept alive)
+    (otherwise, the NumPy code, address of the kernel, constants ..., what is kept alive)
 
 So derivatives of the same convention share it, and it is kept for the life of the process. It is left by a
-jump to `otherwise`: whatever that call does, no code is freed that it returns to. No other Python code runs
-between the first look at an argument and the last one (the kernel calls no library).
+jump to one of the Python functions: whatever that does, no code is freed that it returns to. No other
+Python code runs between the first look at an argument and the last one (the kernel calls no library).
 
 Of Numba, the calling convention and the models of data are used through its target context.
 """
@@ -77,16 +77,22 @@ from ad_compiler.backends.native.layouts import (
 COPIED = 1 << 12
 """Results up to so many bytes are copied into arrays of NumPy; larger ones keep the memory they are in."""
 
-FIRST_CONSTANT = 2
+OTHERWISE, DEPARTED, ADDRESS, FIRST_CONSTANT = range(4)
 
 _lock = threading.Lock()
 _definitions: dict[Convention, MethodDefinition] = {}
 
 
 def entry(
-    convention: Convention, constants: list[Any], kernel: Kernel, otherwise: Callable[..., Any]
+    convention: Convention,
+    constants: list[Any],
+    kernel: Kernel,
+    otherwise: Callable[..., Any],
+    numpy_code: Callable[..., Any],
 ) -> Callable[..., Any] | None:
-    """The C function over a compiled kernel, which has `otherwise` answer what is not of the convention.
+    """The C function over a compiled kernel.
+
+    It has `otherwise` answer what is not of the convention, and `numpy_code` where the kernel departs.
 
     `None` where that is impossible: with another Python, or another version of Numba than those known.
     """
@@ -98,7 +104,7 @@ def entry(
         definition = definition_of(convention, kernel.context)
     except Exception:
         return None
-    own = (otherwise, struct.pack("P", address), *constants, compiled)
+    own = (otherwise, numpy_code, struct.pack("P", address), *constants, compiled)
     made: Callable[..., Any] = c_function(definition, own)
     return made
 
@@ -169,6 +175,7 @@ class Writer:
         self.addresses = {**addresses(), "NRT_decref": released}
         self.builder = ir.IRBuilder(function.append_basic_block("entry"))
         self.otherwise = function.append_basic_block("otherwise")
+        self.departed = function.append_basic_block("departed")
         self.flag = ir.IntType(1)
         self.half, self.word, self.nothing = ir.IntType(32), ir.IntType(64), ir.VoidType()
         self.pointer = ir.IntType(8).as_pointer()
@@ -199,7 +206,11 @@ class Writer:
 
     def constant(self, place: int) -> Any:
         """One of the constants of the derivative."""
-        return self.load(self.own, ITEMS_OF_TUPLE + POINTER * (FIRST_CONSTANT + place))
+        return self.item(FIRST_CONSTANT + place)
+
+    def item(self, place: int) -> Any:
+        """An item of the tuple that is special to the derivative."""
+        return self.load(self.own, ITEMS_OF_TUPLE + POINTER * place)
 
     def call(self, name: str, result: Any, *arguments: Any, **options: Any) -> Any:
         from llvmlite import ir
@@ -211,10 +222,10 @@ class Writer:
     def is_same(self, one: Any, other: Any) -> Any:
         return self.builder.icmp_unsigned("==", one, other)
 
-    def demand(self, condition: Any) -> None:
-        """Leave the call to `otherwise` unless a condition holds."""
+    def demand(self, condition: Any, or_else: Any = None) -> None:
+        """Leave the call to a Python function unless a condition holds."""
         further = self.function.append_basic_block()
-        self.builder.cbranch(condition, further, self.otherwise)
+        self.builder.cbranch(condition, further, or_else or self.otherwise)
         self.builder.position_at_end(further)
 
     def demand_same(self, one: Any, other: Any) -> None:
@@ -227,11 +238,11 @@ class Writer:
         for source, kind in zip(self.convention.sources, self.convention.kinds, strict=True):
             self.unbox(self.object(source), kind)
         self.builder.ret(self.box(self.returned()))
-        self.builder.position_at_end(self.otherwise)
-        self.call("PyErr_Clear", self.nothing)
-        instead = self.load(self.own, ITEMS_OF_TUPLE)
-        given = (instead, self.arguments, self.count, self.names)
-        self.builder.ret(self.call("PyObject_Vectorcall", self.pointer, *given, tail="musttail"))
+        for block, place in ((self.otherwise, OTHERWISE), (self.departed, DEPARTED)):
+            self.builder.position_at_end(block)
+            self.call("PyErr_Clear", self.nothing)
+            given = (self.item(place), self.arguments, self.count, self.names)
+            self.builder.ret(self.call("PyObject_Vectorcall", self.pointer, *given, tail="musttail"))
 
     # Arguments
 
@@ -360,16 +371,16 @@ class Writer:
     # The kernel
 
     def returned(self) -> Any:
-        """What the kernel returns; where it departs, the call is left to `otherwise`."""
+        """What the kernel returns."""
         convention, calling = self.convention, self.context.call_conv
         given = [self.found[place] for place in convention.given]
-        address = self.load(self.load(self.own, ITEMS_OF_TUPLE + POINTER), BYTES)
+        address = self.load(self.item(ADDRESS), BYTES)
         kind = calling.get_function_type(convention.returned, convention.types)
         kernel = self.builder.bitcast(address, kind.as_pointer())
         status, value = calling.call_function(
             self.builder, kernel, convention.returned, convention.types, given
         )
-        self.demand_same(status.code, self.half(0))
+        self.demand(self.is_same(status.code, self.half(0)), self.departed)
         return value
 
     # Results
