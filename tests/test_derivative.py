@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from ad_compiler import Unsupported, grad, value_and_grad, vjp
-from tests.helpers import function_from_source
+from tests.helpers import assert_gradient_matches_finite_differences, function_from_source
 
 VECTOR = np.array([0.5, -1.5, 2.5])
 
@@ -443,3 +443,26 @@ def test_threads() -> None:
     finally:
         sys.setswitchinterval(interval)
     assert not failures, failures[0]
+
+
+window = 3
+
+
+def test_whole_numbers_that_must_be_known_are_kinds() -> None:
+    """What is computed from arguments or globals may be an axis, a count or a size: a new value, new code."""
+
+    def of_argument(x, n):
+        padded = np.pad(np.tile(x, n), (n - 1, 2 * n), mode="edge")
+        return np.sum(np.lib.stride_tricks.sliding_window_view(padded, n + 1).sum(axis=n - 2) ** 2)
+
+    def of_global(x):
+        return np.sum(np.lib.stride_tricks.sliding_window_view(x, window) ** 2)
+
+    for n in (2, 3, 2):
+        assert_gradient_matches_finite_differences(of_argument, (VECTOR, n), (0,))
+    global window
+    gradient = grad(of_global)
+    window = 3
+    np.testing.assert_array_equal(gradient(VECTOR), 2 * VECTOR)
+    window = 2
+    np.testing.assert_array_equal(gradient(VECTOR), [2, 4, 2] * VECTOR)

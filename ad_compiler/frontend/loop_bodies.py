@@ -51,6 +51,10 @@ _ENDLESS = "this loop does not end", "leave it with `break` or `return`"
 _ONE_KIND = "give it one kind of value before the loop, and keep it"
 
 
+class NoTurn(Exception):
+    """The condition of a loop is known to be false before its first turn."""
+
+
 @contextmanager
 def in_body(context: Context) -> Iterator[None]:
     scope = context.here
@@ -78,7 +82,11 @@ def settle(state: LoopState) -> Outcome:
     lift_changed(state, carried)
     for _ in range(MOST_ROUNDS):
         carried |= other_places(state, carried)
-        loop, params, memory = lower_body(state, carried)
+        try:
+            loop, params, memory = lower_body(state, carried)
+        except NoTurn:
+            state.before.restore()
+            return Outcome(END)
         state.before.restore()
         more = changed(state, carried)
         grown = writes(state, loop, params, memory)
@@ -184,6 +192,8 @@ def lower_body(
         outside.restore()
         if isinstance(truth, Value) and rank_of(truth):
             raise context.refuse(test, "the truth of an array is ambiguous", "use `.any()` or `.all()`")
+        if not isinstance(truth, Value) and not truth and not state.test_inside:
+            raise NoTurn
         loop.condition.results.append(truth)
         if (not isinstance(truth, Value) and truth) or state.test_inside:
             loop.condition = None

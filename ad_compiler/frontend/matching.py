@@ -50,14 +50,25 @@ def match(context: Context, node: ast.Match) -> list[ast.stmt]:
             for name, operand in found.bindings
         ]
         if case.guard is not None:
-            guarded = ast.copy_location(ast.If(case.guard, case.body, following), case.guard)
+            guarded = headed(context, ast.If(case.guard, case.body, following), case)
             statements = [*bindings, guarded]
         else:
             statements = [*bindings, *case.body]
         if not isinstance(found.condition, Value):
             return statements
-        return [ast.copy_location(ast.If(Given(found.condition), statements, following), case.pattern)]
+        return [headed(context, ast.If(Given(found.condition), statements, following), case)]
     return []
+
+
+def headed(context: Context, node: ast.If, case: ast.match_case) -> ast.If:
+    """Place an `if` at the head of its case, from the word `case` on where that is on the same line."""
+    last = case.pattern if case.guard is None else case.guard
+    ast.copy_location(node, case.pattern)
+    node.end_lineno, node.end_col_offset = last.end_lineno, last.end_col_offset
+    line = context.here.source.lines[node.lineno - 1]
+    column = line[: node.col_offset].rfind("case")
+    node.col_offset = node.col_offset if column < 0 else column
+    return node
 
 
 def placed(node: ast.stmt, like: ast.AST) -> ast.stmt:

@@ -37,13 +37,22 @@ def raise_error(error: Any, *arguments: Any) -> None: ...
 def always_raises(body: list[ast.stmt]) -> bool:
     """Whether statements end in a `raise`, whatever is chosen in them."""
     for node in body:
-        if isinstance(node, ast.Raise):
-            return True
-        if isinstance(node, ast.If) and always_raises(node.body) and always_raises(node.orelse):
+        if isinstance(node, ast.Raise) or all(map(always_raises, alternatives(node))):
             return True
         if any(isinstance(inner, (ast.Return, ast.Break, ast.Continue)) for inner in ast.walk(node)):
             return False
     return False
+
+
+def alternatives(node: ast.stmt) -> list[list[ast.stmt]]:
+    """The bodies one of which a statement runs; one that is empty where it may run none."""
+    if isinstance(node, ast.If):
+        return [node.body, node.orelse]
+    if isinstance(node, ast.Match):
+        last = node.cases[-1]
+        takes_all = isinstance(last.pattern, ast.MatchAs) and last.pattern.pattern is None
+        return [*(case.body for case in node.cases), *([] if takes_all and last.guard is None else [[]])]
+    return [[]]
 
 
 def raise_if(context: Context, node: ast.stmt, condition: Value, side: bool, body: list[ast.stmt]) -> None:

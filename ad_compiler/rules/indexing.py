@@ -39,7 +39,7 @@ from ad_compiler.rules.notation import (
     registry,
     rule,
 )
-from ad_compiler.rules.shapes import describe, normalized_axes, rank_of, shape_of, type_of
+from ad_compiler.rules.shapes import describe, normalized_axes, rank_of, shape_of, static_int, type_of
 from ad_compiler.rules.structure import length
 
 
@@ -415,12 +415,11 @@ def window_count(axis: Axis, size: int) -> Axis:
 def window_of(x: Any, window_shape: Any, axis: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Sizes and axes of the windows."""
     sizes = window_shape if isinstance(window_shape, (tuple, list)) else (window_shape,)
-    if not all(isinstance(size, (int, np.integer)) for size in sizes):
-        raise Refusal("the size of a window is not known while compiling", "write it as a constant")
+    sizes = tuple(static_int(size, "the size of a window") for size in sizes)
     axes = normalized_axes(axis, rank_of(x))
     if len(axes) != len(sizes) or len(set(axes)) != len(axes):
         raise Refusal("the windows do not have one size for each axis", "name the axes with `axis=`")
-    return tuple(int(size) for size in sizes), axes
+    return sizes, axes
 
 
 @linear(numpy_windows, infer=windows_type, view=True)

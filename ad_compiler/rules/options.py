@@ -17,8 +17,7 @@ from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import constant, expansion, expansions, registry
-from ad_compiler.rules.rearranging import static_int
-from ad_compiler.rules.shapes import normalized_axes, rank_of, type_of
+from ad_compiler.rules.shapes import normalized_axes, rank_of, static_int, type_of
 from ad_compiler.rules.structure import dtype_of, length, shape_values
 
 # What is put in the place of an element that `where` leaves out, and how `initial` is joined.

@@ -15,8 +15,7 @@ from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import at_compile_time, constant, definition, expansion, linear, registry
-from ad_compiler.rules.rearranging import static_int
-from ad_compiler.rules.shapes import rank_of, sum_of_axes, type_of
+from ad_compiler.rules.shapes import rank_of, static_int, sum_of_axes, type_of
 from ad_compiler.rules.structure import add_lengths, length
 
 

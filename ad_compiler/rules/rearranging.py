@@ -18,16 +18,11 @@ from ad_compiler.rules.shapes import (
     product_of_axes,
     rank_of,
     same_as_first,
+    static_int,
     sum_of_axes,
     type_of,
 )
 from ad_compiler.rules.structure import length
-
-
-def static_int(operand: Any, what: str) -> int:
-    if isinstance(operand, (int, np.integer)):
-        return int(operand)
-    raise Refusal(f"{what} is not known while compiling", "write it as a constant")
 
 
 def triangle_type(m: Any, k: Any = 0) -> ArrayType:

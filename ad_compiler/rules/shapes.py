@@ -194,6 +194,29 @@ def same_as_first(a: Any, *_: Any) -> ArrayType:
     return ArrayType(kind.dtype, kind.shape)
 
 
+def static_int(operand: Any, what: str, advice: str = "write it as a constant") -> int:
+    """A whole number that must be known while compiling; what is computed from arguments can be."""
+    if isinstance(operand, (int, np.integer)):
+        return int(operand)
+    needed = operand.access if isinstance(operand, Value) else None
+    needed = needed or whole_argument(operand)
+    if needed is not None:
+        raise NeedsConstant(needed)
+    raise Refusal(f"{what} is not known while compiling", advice)
+
+
+def whole_argument(operand: Any) -> str | None:
+    """The first argument or global that a whole number is computed from, if it is from nothing else."""
+    kind = operand.type if isinstance(operand, Value) else None
+    if not isinstance(kind, ArrayType) or kind.rank or kind.dtype.kind not in "iu":
+        return None
+    given: str | None = operand.access or operand.outside
+    if given is not None or not isinstance(operand.operation, Operation):
+        return given
+    parts = [whole_argument(part) for part in operand.operation.arguments if isinstance(part, Value)]
+    return parts[0] if parts and all(parts) else None
+
+
 def normalized_axes(axis: Any, rank: int) -> tuple[int, ...]:
     """Axis numbers from 0 to rank - 1 of an `axis` argument: None is every axis."""
     if axis is None:
@@ -201,13 +224,10 @@ def normalized_axes(axis: Any, rank: int) -> tuple[int, ...]:
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
     result = []
     for one in axes:
-        if isinstance(one, Value) and one.access is not None:
-            raise NeedsConstant(one.access)
-        if not isinstance(one, (int, np.integer)):
-            raise Refusal("an axis is not known while compiling", "pass it as a plain int or a default")
+        one = static_int(one, "an axis", "pass it as a plain int or a default")
         if not -rank <= one < rank:
             raise Refusal(f"axis {one} is out of bounds for an array of rank {rank}", "check the axis")
-        result.append(int(one) % rank)
+        result.append(one % rank)
     if len(set(result)) != len(result):
         raise Refusal("an axis is given twice", "give each axis once")
     return tuple(result)

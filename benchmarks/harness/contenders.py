@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -12,6 +12,7 @@ from benchmarks.harness.program import Compared, Problem, Program, with_numpy_re
 PRIMAL = "primal"  # the NumPy function itself, timed beside its gradients
 OURS = "ad_compiler"
 NATIVE = "ad_compiler native"
+NATIVE_FASTMATH = "ad_compiler native, fastmath"  # sums in any order, as the loops by hand are compiled
 BY_HAND = "by hand"
 HANDWRITTEN = "Numba by hand"
 HANDWRITTEN_LIBM = "Numba by hand, libm"
@@ -50,11 +51,11 @@ def ours(problem: Problem) -> Gradient:
     return Gradient(gradient, problem.inputs(), compiles=True)
 
 
-def native(problem: Problem) -> Gradient:
+def native(problem: Problem, **options: bool) -> Gradient:
     """Give ad_compiler (Numba backend) the function as it is."""
     ad_compiler = import_module("ad_compiler")
     argnums = _one_or_many(problem.argnums)
-    gradient = ad_compiler.grad(problem.function, argnums=argnums, backend="numba")
+    gradient = ad_compiler.grad(problem.function, argnums=argnums, backend="numba", **options)
     return Gradient(gradient, problem.inputs(), compiles=True)
 
 
@@ -186,7 +187,7 @@ class Lineup:
 
 def is_installed(name: str) -> bool:
     """Whether a contender can take part here."""
-    if name == NATIVE:
+    if name in (NATIVE, NATIVE_FASTMATH):
         return _has_native_backend()
     return name not in _PACKAGES or find_spec(_PACKAGES[name]) is not None
 
@@ -219,9 +220,10 @@ ON_NUMPY = Lineup(
 ON_NUMBA = Lineup(
     subject=NATIVE,
     by_hand=HANDWRITTEN,
-    standards=(PRIMAL, HANDWRITTEN, HANDWRITTEN_LIBM, OURS, BY_HAND),
+    standards=(PRIMAL, NATIVE_FASTMATH, HANDWRITTEN, HANDWRITTEN_LIBM, OURS, BY_HAND),
     contenders={
         NATIVE: native,
+        NATIVE_FASTMATH: partial(native, fastmath=True),
         HANDWRITTEN: handwritten,
         HANDWRITTEN_LIBM: handwritten_with_libm,
         OURS: ours,

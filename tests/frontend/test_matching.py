@@ -24,6 +24,13 @@ NT = collections.namedtuple("NT", "x y")
 PROGRAMS = [
     """
     def f(x, y):
+        match x > 0:
+            case True: r = x * y
+            case _: raise ValueError("negative")
+        return r * x
+    """,
+    """
+    def f(x, y):
         match x:
             case 0: return y
             case 1.5: return x * y
@@ -98,7 +105,7 @@ REFUSED = [
         def f(x):
             match x:
                 case 0.0:
-                     ^^^
+                ^^^^^^^^
                     return 1.0
             return np.sum(x)
         """,

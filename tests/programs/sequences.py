@@ -430,3 +430,17 @@ def iir_filter(x, b, a):
         if n >= 2:
             y[n] -= a[1] * y[n - 2]
     return y
+
+
+@program(np.array([0.4, 1.3, -0.7, 0.9, 0.2, -1.1, 0.6]))
+def nearest_smaller_to_the_left(x):
+    """A monotone stack: empty before the loop, and a `while` that empties it."""
+    stack = []  # type: ignore[var-annotated]
+    total = 0.0
+    for v in x:
+        while stack and stack[-1] > v:
+            total += stack.pop() * v
+        if stack:
+            total += stack[-1] * v * v
+        stack.append(v)
+    return total + sum(stack)
