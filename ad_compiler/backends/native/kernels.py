@@ -225,7 +225,7 @@ def module(functions: list[str], options: str, library: dict[str, str], modules:
     lines.append("import numpy as np")
     lines += [f"import {module}" for module in sorted(modules)]
     lines.append(f"from numba import njit{', objmode' if calls else ''}")
-    departing = [name for name in ("Departure", "of_kind") if re.search(rf"\b{name}\b", text)]
+    departing = [name for name in ("Departure", "of_kind", "array_of") if re.search(rf"\b{name}\b", text)]
     if departing:
         lines += ["", f"from ad_compiler.backends.native.departure import {', '.join(departing)}"]
     if helpers:

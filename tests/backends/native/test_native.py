@@ -283,9 +283,21 @@ def test_an_exception_of_a_library_is_that_of_numpy_code() -> None:
         derivative(singular, b)
     with pytest.raises(ValueError, match="mismatch"):
         derivative(good, b[:2])
-    assert "result = np.ascontiguousarray(np.linalg.solve(a, b), np.float64)" in derivative.native_source
+    assert "result = array_of(np.linalg.solve(a, b), np.float64)" in derivative.native_source
     for mine, expected in zip(derivative.native(good, b), derivative(good, b), strict=True):
         np.testing.assert_array_equal(mine, expected)  # compiled code has answered, which calls the library
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_complex_result_of_a_library_is_no_real_one() -> None:
+    linalg = pytest.importorskip("scipy.linalg")
+    f = function_from_source("def f(x):\n    return np.sum(linalg.sqrtm(x))", linalg=linalg)
+    derivative = native(f)
+    good = np.array([[2.0, 0.5], [0.5, 1.0]])
+    np.testing.assert_allclose(derivative(good), grad(f)(good), rtol=1e-10)
+    np.testing.assert_array_equal(derivative.native(good), derivative(good))
+    with pytest.raises(AssertionError, match="convert the matrix"):
+        derivative(-good)
 
 
 def running(x, n):
