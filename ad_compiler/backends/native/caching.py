@@ -29,7 +29,8 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
-COMPILED_FILES = ("support.py", "departure.py", "elementary.py", "blas.py")  # what native modules import
+# What native modules import.
+COMPILED_FILES = ("support.py", "departure.py", "elementary.py", "blas.py", "releasing.py")
 TIME = 1_000_000_000  # when every file was written: Numba takes a newer file for a change
 
 
