@@ -2,8 +2,8 @@
 
 Numba does not: an exception returns from where it was raised, and every array that was alive there is never
 freed. Native code departs by an exception (`departure.py`), so a program whose cases are often left to NumPy
-code would lose its arrays each time. Here the way out of a function goes through a block that releases what its
-variables hold:
+code would lose its arrays each time. Here the way out of a function goes through a block that releases what
+its variables hold:
 
     if n != m:                              if n != m:
         return an error             ->          status = an error, go to leave
@@ -12,6 +12,8 @@ variables hold:
 Variables hold null before they are given and after they are released, so releasing all of them is right
 wherever the error was. For that all of them have memory, which LLVM turns into registers again.
 """
+# mypy: allow-untyped-calls, disable-error-code="misc,assignment"
+# Numba has no types.
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import BaseNativeLowering, NativeLowering
 
 
-class ReleasingCallConvention(CPUCallConv):  # type: ignore[misc]
+class ReleasingCallConvention(CPUCallConv):
     """Of one function that is lowered: errors leave it through its last block."""
 
     lower: Any
@@ -37,7 +39,7 @@ class ReleasingCallConvention(CPUCallConv):  # type: ignore[misc]
             super()._return_errcode_raw(builder, code)
 
 
-class ReleasingLower(lowering.Lower):  # type: ignore[misc]
+class ReleasingLower(lowering.Lower):
     """Lowers a function so that its variables are released when it raises."""
 
     def __init__(self, context: Any, *args: Any, **kwargs: Any) -> None:
@@ -73,7 +75,7 @@ class ReleasingLower(lowering.Lower):  # type: ignore[misc]
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
-class ReleasingLowering(BaseNativeLowering):  # type: ignore[misc]
+class ReleasingLowering(BaseNativeLowering):
     """Numba's lowering, by `ReleasingLower`."""
 
     _name = "releasing_lowering"
@@ -83,7 +85,7 @@ class ReleasingLowering(BaseNativeLowering):  # type: ignore[misc]
         return ReleasingLower
 
 
-class Releasing(CompilerBase):  # type: ignore[misc]
+class Releasing(CompilerBase):
     """Numba's compiler with this lowering: `@njit(pipeline_class=Releasing)`."""
 
     def define_pipelines(self) -> list[Any]:

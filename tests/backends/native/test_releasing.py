@@ -30,7 +30,7 @@ def divided(x: Any, n: Any, d: Any) -> Any:
 def looked_up(x: Any, n: Any, d: Any) -> Any:
     pairs = [(x * 2.0, x[0])]
     total = x[0] * d
-    for k in range(n):
+    for _ in range(n):
         pairs.append((pairs[-1][0] * np.cos(x), total))
         total = total + np.sum(pairs[-1][0] ** 2)
     return total * pairs[n + int(1 - d)][1]
@@ -45,8 +45,8 @@ def solved(x: Any, n: Any, d: Any) -> Any:
 @pytest.fixture
 def live() -> Iterator[Callable[[], int]]:
     """How many arrays compiled code has made that are not freed yet."""
-    from numba.core.runtime import _nrt_python, rtsys
-
+    runtime: Any = pytest.importorskip("numba.core.runtime")
+    _nrt_python, rtsys = runtime._nrt_python, runtime.rtsys
     was_on = _nrt_python.memsys_stats_enabled()
     if not was_on:
         _nrt_python.memsys_enable_stats()
