@@ -1,35 +1,36 @@
-"""The derivative of a turn of a loop over scalars is computed in the first sweep, beside the turn itself.
+"""The derivatives of the turns of a loop over scalars are computed in a loop of their own, for all turns.
 
-    for _ in range(n):                          for _ in range(n):
-        y = x + h * x * x                           y = x + h * x * x
-        tape_x[count] = x              ->           slope = 1.0 + h * (2.0 * x)
-        count += 1                                  tape_slope[count] = slope
-        x = y                                       count += 1
-    for _ in range(n):                              x = y
-        count -= 1                              for _ in range(n):
-        x = tape_x[count]                           count -= 1
-        y_bar = x_bar * h                           x_bar = tape_slope[count] * x_bar
+                                            for j in range(count):
+                                                slope[j] = 1.0 + h * (2.0 * tape_x[j])
+    for _ in range(n):                      for _ in range(n):
+        count -= 1                              count -= 1
+        x = tape_x[count]            ->         x_bar = slope[count] * x_bar
+        y_bar = x_bar * h
         x_bar = x_bar + 2.0 * (y_bar * x)
 
-A loop that carries few scalars takes the time of one chain of operations that wait for each other, and so
-does its reverse sweep. The derivative of a turn (its Jacobian, a number for each pair of what is carried)
-waits for nothing but the turn: a processor computes it meanwhile, and the reverse sweep is left with products
-of it. That is preaccumulation (Griewank and Walther, Evaluating Derivatives, section 10.2). The body of the
-reverse loop must be linear in what it carries: sums, and products with what the first sweep knows.
+The reverse sweep of a loop that carries few scalars takes the time of one chain of operations that wait for
+each other. The derivative of a turn (its Jacobian, a number for each pair of what is carried) waits for
+nothing but what the first sweep has put on tapes: the derivatives of all turns are one loop, which is
+vectorised, and what is left of the chain are products. That is preaccumulation (Griewank and Walther,
+Evaluating Derivatives, section 10.2). The body of the reverse loop must be linear in what it carries: sums,
+and products with what the first sweep knows.
+
+Where a derivative overflows, a cotangent that is 0 would become nan. So a result that is not finite leaves
+the case to NumPy code. (What is lost to underflow is less than the smallest normal number times a cotangent.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import ALIAS
 from ad_compiler.backends.native.frame import names_in
-from ad_compiler.backends.native.fusing import Access, own_accesses, reads
+from ad_compiler.backends.native.fusing import own_accesses
 from ad_compiler.backends.native.nests import (
     Allocate,
     Apply,
+    Choice,
     Code,
     Comment,
     Define,
@@ -46,21 +47,14 @@ from ad_compiler.backends.native.nests import (
 CARRIED = 3  # adjoints that depend on the turns: the derivative has so many columns
 ADD, MULTIPLY, UNARY = 9, 11, 12
 ONE = Scalar("1.0")
+FLOAT = "np.float64"
 UNIT = "1.0"  # the column of what is added without a factor
 
 Form = dict[str, Expression]  # a linear form: the factor of each adjoint that is carried
 
 
-@dataclass(eq=False, slots=True)
-class Taped:
-    """A scalar that a turn puts on a tape."""
-
-    store: Store
-    allocation: Allocate
-
-
 class Preaccumulator:
-    """Finds pairs of such loops in the sweeps of a program, and rewrites them."""
+    """Finds such loops in the sweeps of a program, and rewrites them."""
 
     def __init__(self, programs: list[list[Code]], outputs: list[str], fresh: Callable[[str], str]) -> None:
         self.programs = programs
@@ -68,110 +62,88 @@ class Preaccumulator:
         self.fresh = fresh
 
     def run(self) -> None:
-        loops = [code for program in self.programs for code in program if isinstance(code, Repeat)]
-        for first in loops:
-            counter = counter_of(first, "+=")
-            if counter is None:
-                continue
-            seconds = [loop for loop in loops if counter_of(loop, "-=") == counter]
-            if len(seconds) == 1:
-                Pair(self, first, seconds[0], counter).rewrite()
+        for program in self.programs:
+            for code in list(program):
+                if isinstance(code, Repeat) and (counter := counter_of(code)) is not None:
+                    Turns(self, program, code, counter).rewrite()
 
-    def body_of(self, loop: Repeat) -> list[Code]:
-        return next(program for program in self.programs if any(code is loop for code in program))
+    def tapes(self) -> frozenset[str]:
+        """The arrays that may be tapes of real numbers."""
+        return frozenset(
+            code.name
+            for program in self.programs
+            for code in program
+            if isinstance(code, Allocate) and code.dtype == FLOAT and len(code.extents) == 1
+        )
+
+    def read_elsewhere(self, loop: Repeat) -> set[str]:
+        """What is read outside of a loop, or given another name."""
+        own = set(map(id, loop.body))
+        found = {name for text in self.outputs for name in names_in(text)}
+        for program in self.programs:
+            for code in codes_in(program):
+                if id(code) not in own and not isinstance(code, (Allocate, Nest)):
+                    found |= {access.name for access in own_accesses(code) if access.kind == "read"}
+        return found
 
 
 class NotLinear(Exception):
     """The reverse loop does something else than what is rewritten here."""
 
 
-class Pair:
-    """A loop and its reverse."""
+class Turns:
+    """The turns of a reverse loop."""
 
-    def __init__(self, owner: Preaccumulator, first: Repeat, second: Repeat, counter: str) -> None:
+    def __init__(self, owner: Preaccumulator, program: list[Code], loop: Repeat, counter: str) -> None:
         self.owner = owner
-        self.first = first
-        self.second = second
+        self.program = program
+        self.loop = loop
         self.counter = counter
-        self.taped = dict(self.tapes())
-        self.known: dict[str, Expression] = {}  # scalars of the reverse loop that are computed in the first
+        self.turn = owner.fresh("turn")
+        self.tapes: dict[str, None] = {}  # those that the loop reads
+        self.known: dict[str, Expression] = {}  # scalars of the loop that do not depend on what is carried
         self.forms: dict[str, Form] = {}
-        self.made: list[Code] = []  # what the first loop computes in addition
-
-    def tapes(self) -> Iterator[tuple[str, Taped]]:
-        allocations = {
-            code.name: code
-            for program in self.owner.programs
-            for code in program
-            if isinstance(code, Allocate) and code.dtype == "np.float64"
-        }
-        for code in self.first.body:
-            if not isinstance(code, Store) or code.index != (Affine.of(self.counter),):
-                continue
-            if code.array in allocations and len(allocations[code.array].extents) == 1:
-                yield code.array, Taped(code, allocations[code.array])
+        self.made: list[Code] = []  # what is computed for each turn
 
     def rewrite(self) -> None:
-        moves = moves_of(self.second)
+        moves = moves_of(self.loop)
         if not moves or not self.is_simple():
             return
         try:
             for name in moves:
                 self.forms[name] = {name: ONE}
-            for code in self.second.body:
+            for code in self.loop.body:
                 if isinstance(code, Define) and code.name != self.counter:
                     self.define(code)
             results = {name: self.form(Scalar(source)) for name, source in moves.items()}
         except NotLinear:
             return
-        if not all(results.values()):
+        if not all(results.values()) or not self.tapes:
             return
         columns = {each for name, form in results.items() for each in form if form != {name: ONE}} - {UNIT}
-        factors = [
-            (name, each) for name, form in results.items() for each, factor in form.items() if factor != ONE
-        ]
-        if len(columns) > CARRIED or not factors or len(factors) > len(self.taped) + 2:
-            return
-        if not self.is_known_before([factor for form in results.values() for factor in form.values()]):
-            return
-        self.write(results)
+        factors = sum(factor != ONE for form in results.values() for factor in form.values())
+        if len(columns) <= CARRIED and 0 < factors <= len(self.tapes) + 2:
+            self.write(results)
 
     def is_simple(self) -> bool:
-        """Whether both loops do nothing but compute scalars, and the tapes are read here only."""
-        first_kinds = (Comment, Define, Store, Line)
-        if not all(isinstance(code, first_kinds) for code in self.first.body):
+        """Whether the loop does nothing but take the last entries off tapes, and compute scalars."""
+        step = next((code for code in self.loop.body if not isinstance(code, Comment)), None)
+        if not isinstance(step, Define) or step.name != self.counter:
             return False
-        if not all(isinstance(code, (Comment, Define, Line)) for code in self.second.body):
+        if not all(isinstance(code, (Comment, Define, Line)) for code in self.loop.body):
             return False
-        if self.first.bounds is None or self.first.bounds != self.second.bounds or not self.taped:
-            return False
-        stores = [code for code in self.first.body if isinstance(code, Store)]
-        if len(stores) != len(self.taped):
-            return False
-        lines = [code for code in (*self.first.body, *self.second.body) if isinstance(code, Line)]
-        if not all(ALIAS.fullmatch(line.text) for line in lines):
-            return False
-        uses = [
-            access.name
-            for program in self.owner.programs
-            for code in codes_in(program)
-            if not isinstance(code, Allocate)
-            for access in own_accesses_of(code)
-        ]
-        outside = {name for text in self.owner.outputs for name in names_in(text)}
-        return all(uses.count(name) == 2 and name not in outside for name in self.taped)
+        return all(ALIAS.fullmatch(code.text) for code in self.loop.body if isinstance(code, Line))
 
     def define(self, code: Define) -> None:
-        """One scalar of the reverse loop: a linear form, or a number that the first loop can compute."""
+        """One scalar of the loop: a linear form, or a number that its turns need not wait for."""
         if code.operator != "=" or code.name in self.forms or code.name in self.known:
             raise NotLinear
         form = self.form(code.value)
         if not form:
             number = self.number(code.value)
             if not isinstance(number, Scalar):
-                name = self.owner.fresh(code.name)
-                self.made.append(Define(name, number))
-                number = Scalar(name)
+                self.made.append(Define(code.name, number))
+                number = Scalar(code.name)
             self.known[code.name] = number
             return
         named: Form = {}
@@ -185,15 +157,16 @@ class Pair:
         self.forms[code.name] = named
 
     def number(self, expression: Expression) -> Expression:
-        """What does not depend on what is carried, as the first loop knows it."""
+        """What does not depend on what is carried, for a turn."""
         if isinstance(expression, Load):
-            if expression.array in self.taped and expression.index == (Affine.of(self.counter),):
-                return self.taped[expression.array].store.value
+            if expression.index == (Affine.of(self.counter),):
+                return self.taped(expression.array)
             raise NotLinear
         if isinstance(expression, Scalar):
-            if "[" in expression.name:
-                return self.tape_read(expression)
-            if names_in(expression.name) & {self.counter, self.second.index}:
+            array = expression.name.partition("[")[0]
+            if expression.name == f"{array}[{self.counter}]":
+                return self.taped(array)
+            if names_in(expression.name) & {self.counter, self.loop.index}:
                 raise NotLinear
             return self.known.get(expression.name, expression)
         if isinstance(expression, Apply):
@@ -203,12 +176,12 @@ class Pair:
             return Apply(expression.form, parts, expression.precedence, expression.needs)
         raise NotLinear
 
-    def tape_read(self, expression: Scalar) -> Expression:
-        """`tape_x[count]`, which is written as one name."""
-        array = expression.name.partition("[")[0]
-        if array in self.taped and expression.name == f"{array}[{self.counter}]":
-            return self.taped[array].store.value
-        raise NotLinear
+    def taped(self, array: str) -> Expression:
+        """The entry of a tape."""
+        if array not in self.owner.tapes():
+            raise NotLinear
+        self.tapes[array] = None
+        return Load(array, (Affine.of(self.turn),))
 
     def form(self, expression: Expression) -> Form:
         """The linear form of an expression; empty where it does not depend on what is carried."""
@@ -245,78 +218,59 @@ class Pair:
             }
         raise NotLinear
 
-    def is_known_before(self, factors: list[Expression]) -> bool:
-        """Whether everything that is computed now is known in the first loop."""
-        own = {code.name for code in self.first.body if isinstance(code, Define)}
-        own |= {code.name for code in self.made if isinstance(code, Define)}
-        moved = set(moves_of(self.first))
-        later: set[str] = set()
-        behind = False
-        for program in self.owner.programs:
-            for code in program:
-                if behind:
-                    later |= {
-                        a.name for each in codes_in([code]) for a in own_accesses_of(each) if a.kind != "read"
-                    }
-                behind = behind or code is self.first
-        values = [*factors, *(code.value for code in self.made if isinstance(code, Define))]
-        read = {access.name for value in values for access in reads(value)}
-        return not (read - own - moved) & later
-
     def write(self, results: dict[str, Form]) -> None:
-        """Exchange the tapes, and the body of the reverse loop."""
-        place = next(
-            n
-            for n, code in enumerate(self.first.body)
-            if isinstance(code, Define) and code.name == self.counter
-        )
-        old = [taped.store for taped in self.taped.values()]
-        extents = next(iter(self.taped.values())).allocation.extents
+        """Put the loop over all turns in front, and exchange the body of the reverse loop."""
         count = (Affine.of(self.counter),)
+        memory = self.free_memory()
+        arrays: list[Code] = []
         stores: list[Code] = []
-        allocations: list[Code] = []
         products: dict[str, Expression] = {}
         for name, form in results.items():
             total: Expression | None = None
             for column, factor in sorted(form.items(), key=lambda item: item[0] != name):
                 term: Expression = Scalar(column)
                 if factor != ONE:
-                    tape = self.owner.fresh(f"tape_{label(name, column)}")
-                    allocations.append(Allocate(tape, extents, "np.float64"))
-                    stores.append(Store(tape, count, factor))
-                    term = Load(tape, count) if column == UNIT else multiplied(Load(tape, count), term)
+                    array = self.owner.fresh(label(name, column))
+                    arrays.append(named(array, memory.pop(0)) if memory else Allocate(array, count, FLOAT))
+                    stores.append(Store(array, (Affine.of(self.turn),), factor))
+                    term = Load(array, count) if column == UNIT else multiplied(Load(array, count), term)
                 total = term if total is None else added(total, term, "{0} + {1}")
             assert total is not None
             products[name] = total
-        comment = Comment("# the derivative of this turn, for the reverse sweep")
-        self.first.body[place:place] = [comment, *self.made, *stores]
-        self.first.body[:] = [code for code in self.first.body if not any(code is each for each in old)]
-        body = self.owner.body_of(self.first)
-        start = next(n for n, code in enumerate(body) if code is next(iter(self.taped.values())).allocation)
-        body[start:start] = allocations
-        gone = {id(taped.allocation) for taped in self.taped.values()}
-        body[:] = [code for code in body if id(code) not in gone]
-        self.rewrite_second(products)
+        comment = Comment("# the derivatives of all turns")
+        self.rewrite_loop(products)
+        place = next(n for n, code in enumerate(self.program) if code is self.loop)
+        nest = Nest([(self.turn, Affine.of(self.counter))], [*self.made, *stores])
+        check = Choice(Scalar(f"not np.isfinite({' + '.join(products)})"), [Line("raise Departure")])
+        self.program[place : place + 1] = [*arrays, comment, nest, self.loop, check]
 
-    def rewrite_second(self, products: dict[str, Expression]) -> None:
+    def free_memory(self) -> list[str]:
+        """The tapes that nothing reads any more when the derivatives are written."""
+        kept = self.owner.read_elsewhere(self.loop)
+        made = {code.name for code in self.program if isinstance(code, Allocate)}
+        return [name for name in self.tapes if name in made and name not in kept]
+
+    def rewrite_loop(self, products: dict[str, Expression]) -> None:
         changed = {name: value for name, value in products.items() if value != Scalar(name)}
         news = {name: self.owner.fresh(name) for name in changed}
-        step = next(code for code in self.second.body if isinstance(code, Define))
+        step = next(code for code in self.loop.body if isinstance(code, Define))
         defined: list[Code] = [Define(news[name], value) for name, value in changed.items()]
-        moves: list[Code] = [
-            Line(f"{name} = {new}", frozenset({new}), frozenset({name})) for name, new in news.items()
-        ]
-        self.second.body[:] = [step, *defined, *moves]
+        moves: list[Code] = [named(name, new) for name, new in news.items()]
+        self.loop.body[:] = [step, *defined, *moves]
 
 
-def counter_of(loop: Repeat, operator: str) -> str | None:
-    """The name that counts the entries of the tapes of a loop."""
+def counter_of(loop: Repeat) -> str | None:
+    """The name that counts the entries of the tapes that a reverse loop reads."""
     found = [
         code.name
         for code in loop.body
-        if isinstance(code, Define) and code.operator == operator and code.value == Scalar("1")
+        if isinstance(code, Define) and code.operator == "-=" and code.value == Scalar("1")
     ]
     return found[0] if len(found) == 1 else None
+
+
+def named(name: str, source: str) -> Line:
+    return Line(f"{name} = {source}", frozenset({source}), frozenset({name}))
 
 
 def moves_of(loop: Repeat) -> dict[str, str]:
@@ -332,10 +286,6 @@ def moves_of(loop: Repeat) -> dict[str, str]:
 def label(name: str, column: str) -> str:
     """A name for how one adjoint depends on another, or for what is added to it."""
     return f"{name}_added" if column == UNIT else f"{name}_per_{column}"
-
-
-def own_accesses_of(code: Code) -> Iterator[Access]:
-    return own_accesses(code) if not isinstance(code, Nest) else iter(())
 
 
 def negated(factor: Expression) -> Expression:

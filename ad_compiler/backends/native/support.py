@@ -28,6 +28,7 @@ from ad_compiler.backends.native.departure import Departure
 from ad_compiler.backends.native.elementary import vector_exp as vector_exp
 from ad_compiler.backends.native.elementary import vector_log as vector_log
 from ad_compiler.backends.native.elementary import vector_tanh as vector_tanh
+from ad_compiler.backends.native.opaque import at_run_time as at_run_time
 
 OPTIONS: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 inlined = njit(**OPTIONS)
