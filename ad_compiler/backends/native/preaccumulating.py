@@ -27,6 +27,7 @@ from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import ALIAS
 from ad_compiler.backends.native.frame import names_in
 from ad_compiler.backends.native.fusing import own_accesses
+from ad_compiler.backends.native.linear import ONE, added, divided, multiplied, negated, without_minus
 from ad_compiler.backends.native.nests import (
     Allocate,
     Apply,
@@ -45,12 +46,10 @@ from ad_compiler.backends.native.nests import (
 )
 
 CARRIED = 3  # adjoints that depend on the turns: the derivative has so many columns
-ADD, MULTIPLY, UNARY = 9, 11, 12
-ONE = Scalar("1.0")
 FLOAT = "np.float64"
 UNIT = "1.0"  # the column of what is added without a factor
 
-Form = dict[str, Expression]  # a linear form: the factor of each adjoint that is carried
+Form = dict[str, Expression]  # a linear form: the factor of each adjoint
 
 
 class Preaccumulator:
@@ -102,7 +101,7 @@ class Turns:
         self.turn = owner.fresh("turn")
         self.tapes: dict[str, None] = {}  # those that the loop reads
         self.known: dict[str, Expression] = {}  # scalars of the loop that do not depend on what is carried
-        self.forms: dict[str, Form] = {}
+        self.forms: dict[str, Form] = {}  # those that do, as forms of what is carried
         self.made: list[Code] = []  # what is computed for each turn
 
     def rewrite(self) -> None:
@@ -110,16 +109,15 @@ class Turns:
         if not moves or not self.is_simple():
             return
         try:
-            for name in moves:
-                self.forms[name] = {name: ONE}
+            self.forms = {name: {name: ONE} for name in moves}
             for code in self.loop.body:
                 if isinstance(code, Define) and code.name != self.counter:
                     self.define(code)
-            results = {name: self.form(Scalar(source)) for name, source in moves.items()}
         except NotLinear:
             return
-        if not all(results.values()) or not self.tapes:
+        if not set(moves.values()) <= self.forms.keys() or not self.tapes:
             return
+        results = {name: self.forms[source] for name, source in moves.items()}
         columns = {each for name, form in results.items() for each in form if form != {name: ONE}} - {UNIT}
         factors = sum(factor != ONE for form in results.values() for factor in form.values())
         if len(columns) <= CARRIED and 0 < factors <= len(self.tapes) + 2:
@@ -146,15 +144,26 @@ class Turns:
                 number = Scalar(code.name)
             self.known[code.name] = number
             return
-        named: Form = {}
-        for column, factor in form.items():
-            if isinstance(factor, Scalar):
-                named[column] = factor
-                continue
-            name = self.owner.fresh(label(code.name, column))
-            self.made.append(Define(name, factor))
-            named[column] = Scalar(name)
-        self.forms[code.name] = named
+        # What is multiplied with each column is computed once.
+        factors = {name: self.named(code.name, name, factor) for name, factor in form.items()}
+        columns: Form = {}
+        for name, factor in factors.items():
+            for column, inner in self.forms.get(name, {UNIT: ONE}).items():
+                columns[column] = added(columns.get(column), multiplied(factor, inner))
+        self.forms[code.name] = {
+            column: self.named(code.name, column, factor) for column, factor in columns.items()
+        }
+
+    def named(self, target: str, source: str, factor: Expression) -> Expression:
+        """A factor that may be read several times: a name or a number, or that with a minus."""
+        if isinstance(factor, Scalar):
+            return factor
+        inner = without_minus(factor)
+        if inner is not None:
+            return negated(self.named(target, source, inner))
+        name = self.owner.fresh(label(target, source))
+        self.made.append(Define(name, factor))
+        return Scalar(name)
 
     def number(self, expression: Expression) -> Expression:
         """What does not depend on what is carried, for a turn."""
@@ -184,11 +193,11 @@ class Turns:
         return Load(array, (Affine.of(self.turn),))
 
     def form(self, expression: Expression) -> Form:
-        """The linear form of an expression; empty where it does not depend on what is carried."""
+        """An expression as a form of scalars that depend on what is carried; empty where it does not."""
         if isinstance(expression, Scalar):
             if expression.name in self.forms:
-                return self.forms[expression.name]
-            if names_in(expression.name) & set(self.forms):
+                return {expression.name: ONE}
+            if names_in(expression.name) & self.forms.keys():
                 raise NotLinear
             return {}
         if not isinstance(expression, Apply):
@@ -198,25 +207,39 @@ class Turns:
             return {}
         first, second = expression.parts[0], expression.parts[-1]
         if expression.form == "-{0}":
-            return {column: negated(factor) for column, factor in parts[0].items()}
+            return {name: negated(factor) for name, factor in parts[0].items()}
         if expression.form in ("{0} + {1}", "{0} - {1}"):
-            parts = [
+            total, other = (
                 part or {UNIT: self.number(given)}
                 for part, given in zip(parts, expression.parts, strict=True)
-            ]
-            return {
-                column: added(parts[0].get(column), parts[1].get(column), expression.form)
-                for column in dict.fromkeys([*parts[0], *parts[1]])
-            }
+            )
+            for name, factor in other.items():
+                signed = factor if expression.form == "{0} + {1}" else negated(factor)
+                total[name] = added(total.get(name), signed)
+            return total
         if expression.form == "{0} * {1}" and not all(parts):
             inner, number = (parts[0], second) if parts[0] else (parts[1], first)
-            return {column: multiplied(factor, self.number(number)) for column, factor in inner.items()}
+            return {name: self.scaled(factor, self.number(number)) for name, factor in inner.items()}
         if expression.form == "{0} / {1}" and not parts[1]:
-            return {
-                column: Apply("{0} / {1}", (factor, self.number(second)), MULTIPLY, (MULTIPLY, UNARY))
-                for column, factor in parts[0].items()
-            }
+            return {name: divided(factor, self.number(second)) for name, factor in parts[0].items()}
         raise NotLinear
+
+    def scaled(self, factor: Expression, number: Expression) -> Expression:
+        """A product, in which what is the same in all turns comes first."""
+        if isinstance(factor, Apply) and factor.form == "{0} * {1}" and not self.varies(number):
+            first, second = factor.parts
+            if self.varies(second):
+                return multiplied(self.scaled(first, number), second)
+        if factor != ONE and self.varies(factor) and not self.varies(number):
+            return multiplied(number, factor)
+        return multiplied(factor, number)
+
+    def varies(self, expression: Expression) -> bool:
+        """Whether a number is another in every turn."""
+        if isinstance(expression, Apply):
+            return any(map(self.varies, expression.parts))
+        made = {code.name for code in self.made if isinstance(code, Define)}
+        return isinstance(expression, Load) or (isinstance(expression, Scalar) and expression.name in made)
 
     def write(self, results: dict[str, Form]) -> None:
         """Put the loop over all turns in front, and exchange the body of the reverse loop."""
@@ -231,10 +254,10 @@ class Turns:
                 term: Expression = Scalar(column)
                 if factor != ONE:
                     array = self.owner.fresh(label(name, column))
-                    arrays.append(named(array, memory.pop(0)) if memory else Allocate(array, count, FLOAT))
+                    arrays.append(alias(array, memory.pop(0)) if memory else Allocate(array, count, FLOAT))
                     stores.append(Store(array, (Affine.of(self.turn),), factor))
                     term = Load(array, count) if column == UNIT else multiplied(Load(array, count), term)
-                total = term if total is None else added(total, term, "{0} + {1}")
+                total = term if total is None else added(total, term)
             assert total is not None
             products[name] = total
         comment = Comment("# the derivatives of all turns")
@@ -255,7 +278,7 @@ class Turns:
         news = {name: self.owner.fresh(name) for name in changed}
         step = next(code for code in self.loop.body if isinstance(code, Define))
         defined: list[Code] = [Define(news[name], value) for name, value in changed.items()]
-        moves: list[Code] = [named(name, new) for name, new in news.items()]
+        moves: list[Code] = [alias(name, new) for name, new in news.items()]
         self.loop.body[:] = [step, *defined, *moves]
 
 
@@ -269,7 +292,7 @@ def counter_of(loop: Repeat) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def named(name: str, source: str) -> Line:
+def alias(name: str, source: str) -> Line:
     return Line(f"{name} = {source}", frozenset({source}), frozenset({name}))
 
 
@@ -277,31 +300,12 @@ def moves_of(loop: Repeat) -> dict[str, str]:
     """What a turn hands on, at its end: the names, and what they become."""
     found: dict[str, str] = {}
     for code in loop.body:
-        alias = ALIAS.fullmatch(code.text) if isinstance(code, Line) else None
-        if alias is not None:
-            found[alias[1]] = alias[2]
+        match = ALIAS.fullmatch(code.text) if isinstance(code, Line) else None
+        if match is not None:
+            found[match[1]] = match[2]
     return found
 
 
 def label(name: str, column: str) -> str:
     """A name for how one adjoint depends on another, or for what is added to it."""
     return f"{name}_added" if column == UNIT else f"{name}_per_{column}"
-
-
-def negated(factor: Expression) -> Expression:
-    return Apply("-{0}", (factor,), UNARY, (UNARY,))
-
-
-def multiplied(factor: Expression, number: Expression) -> Expression:
-    if factor == ONE:
-        return number
-    return Apply("{0} * {1}", (factor, number), MULTIPLY, (MULTIPLY, MULTIPLY + 1))
-
-
-def added(first: Expression | None, second: Expression | None, form: str) -> Expression:
-    if first is None:
-        assert second is not None
-        return second if form == "{0} + {1}" else negated(second)
-    if second is None:
-        return first
-    return Apply(form, (first, second), ADD, (ADD, ADD + 1))
