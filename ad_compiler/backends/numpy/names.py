@@ -274,7 +274,7 @@ class Names:
 
     def saved_on(self, tape: Value) -> list[Value]:
         """What one entry of a tape holds."""
-        while isinstance(tape.operation, Operation) and tape.operation.arguments:
+        while isinstance(tape.operation, Operation) and tape.operation.primitive.name == "tape_copy":
             tape = tape.operation.arguments[0]  # a copy
         return self.plan.entries[tape]
 
