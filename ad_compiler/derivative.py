@@ -115,7 +115,7 @@ class Specialisation:
         """What a call enters: the guarded function, or machine code that calls it where it must."""
         if self.convention is None:
             return self.guarded
-        from ad_compiler.backends.native.entry_code import entry
+        from ad_compiler.backends.native.entering import entry
 
         assert self.native is not None and self.native.entered is not None
         python = self.guarded, self.namespace["_ad_numpy"]
