@@ -233,7 +233,7 @@ class Derivative(functools.partial[Any]):
             self._enter(self._first_call)
 
     def _enter(self, function: Callable[..., Any]) -> None:
-        # The callable inside of a partial object can be exchanged only so.
+        # The callable inside of a partial object can be exchanged only so. The stubs of Python leave it out.
         self.__setstate__((function, (), {}, self.__dict__))  # type: ignore[attr-defined]
 
     def dispatch(self, *args: Any, **kwargs: Any) -> Any:
@@ -413,7 +413,7 @@ class Derivative(functools.partial[Any]):
 
     def inline_in(self, context: Any, node: Any, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Call it in a program that is being lowered."""
-        from ad_compiler.nested import NestedDerivative
+        from ad_compiler.callees import NestedDerivative
 
         mode, has_aux = self.request.mode, self.request.has_aux
         nested = NestedDerivative(self.primal, mode, self.argnums_given, has_aux, self.request.of_given)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ad_compiler import api
 from ad_compiler.analysis.types import ArrayType
+from ad_compiler.callees import NestedDerivative, holds_numbers, holds_reals, signature_of
 from ad_compiler.frontend.builtin_calls import BUILTINS
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.checkpointed import make_checkpointed
@@ -19,7 +20,6 @@ from ad_compiler.frontend.fitting import require_fit
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.gate import gate
 from ad_compiler.ir import Operand, Record, Value, map_values
-from ad_compiler.nested import NestedDerivative, holds_numbers, holds_reals, signature_of
 from ad_compiler.pipeline import Mode
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import type_of
@@ -80,6 +80,8 @@ class NestedPullback:
     pullback: Operand
     value: Operand
     chosen: tuple[bool, ...]
+
+    of_program: ClassVar[bool] = True
 
     def inline_in(
         self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
@@ -177,6 +179,8 @@ class NestedLinear:
 
     fun: Operand
     primals: list[Operand]
+
+    of_program: ClassVar[bool] = True
 
     def inline_in(
         self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]

@@ -14,6 +14,7 @@ from ad_compiler.backends.native import joining, library, lists, products, reduc
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import remove_aliases
 from ad_compiler.backends.native.arranging import arrange
+from ad_compiler.backends.native.blocking import block_loops
 from ad_compiler.backends.native.carrying import Carrier
 from ad_compiler.backends.native.clearing import clear
 from ad_compiler.backends.native.contracting import Contractor
@@ -157,9 +158,10 @@ class Lowering:
             fuse(sweeps, outputs)
             for sweep in sweeps:
                 clear(sweep)
-            hoist(sweeps, frame.made_in_loops, outputs)
+            apart = hoist(sweeps, frame.made_in_loops, outputs)
             for sweep in sweeps:
                 vectorise(sweep)
+            block_loops(sweeps, apart, frame.fresh)
             return lowered
         except Refusal as refusal:
             raise frame.refused(refusal) from None
@@ -249,7 +251,7 @@ class Lowering:
         if name in ("is_contiguous", "shares_memory"):
             self.asked(node)
             return
-        if name == "tape":
+        if name in ("tape", "checkpoints"):
             self.tapes.make(node)
             return
         if name == "tape_copy":
@@ -258,10 +260,11 @@ class Lowering:
         if name == "push":
             self.tapes.push(node)
             return
+        if name in ("kept", "turns_ahead"):
+            self.tapes.count(node)
+            return
         if node.primitive.guard:
             return  # what a library gives is compared where it is called
-        if name == "checkpoints":
-            raise Refusal("a loop under `checkpointed` has no native form", scalars.ADVICE)
         if name == "draw":
             library.call(frame, self.elements, node)
             return
@@ -433,7 +436,7 @@ class Lowering:
                 copied = ".copy()" if param in memory.copied_at_start else ""
                 frame.write(Line(f"{name} = {source}{copied}", frozenset({source}), frozenset({name})))
         head, index, turns, reads = self.head(node)
-        starts = self.tapes.starts() if not self.reverse else []
+        starts = self.tapes.starts()
         repeat = Repeat(head, reads=reads, index=index, bounds=self.bounds_of(node))
         self.tapes.turns.append(turns)
         frame.depth += 1
