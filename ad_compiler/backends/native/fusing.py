@@ -367,6 +367,8 @@ def own_reads(code: Code) -> Iterator[Access]:
         for _, extent in code.loops:
             yield from hidden((extent,))
     elif isinstance(code, Define):
+        if code.operator != "=" and may_depart(code.value):  # it stays, and so must what it starts from
+            yield Access(code.name, None, "read")
         yield from reads(code.value)
     elif isinstance(code, Allocate):
         yield from hidden(code.extents)

@@ -103,6 +103,7 @@ HELPERS = frozenset(
         "vector_exp",
         "vector_log",
         "vector_tanh",
+        "at_run_time",
     ]
 )
 

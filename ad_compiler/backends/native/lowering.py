@@ -14,6 +14,7 @@ from ad_compiler.backends.native import joining, library, lists, products, reduc
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import remove_aliases
 from ad_compiler.backends.native.arranging import arrange
+from ad_compiler.backends.native.blocking import block_loops
 from ad_compiler.backends.native.carrying import Carrier
 from ad_compiler.backends.native.clearing import clear
 from ad_compiler.backends.native.contracting import Contractor
@@ -162,9 +163,10 @@ class Lowering:
             fuse(sweeps, outputs)
             for sweep in sweeps:
                 clear(sweep)
-            hoist(sweeps, frame.made_in_loops, outputs)
+            apart = hoist(sweeps, frame.made_in_loops, outputs)
             for sweep in sweeps:
                 vectorise(sweep)
+            block_loops(sweeps, apart, frame.fresh)
             return lowered
         except Refusal as refusal:
             raise frame.refused(refusal) from None

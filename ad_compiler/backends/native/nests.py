@@ -166,6 +166,14 @@ def loads_in(expression: Expression) -> Iterator[Load]:
             yield from loads_in(part)
 
 
+def expressions_in(expression: Expression) -> Iterator[Expression]:
+    """The expression and all its parts."""
+    yield expression
+    if isinstance(expression, Apply):
+        for part in expression.parts:
+            yield from expressions_in(part)
+
+
 def size_of(expression: Expression) -> int:
     """How many operations an expression takes."""
     if isinstance(expression, Apply):

@@ -8,7 +8,6 @@ What would raise an exception departs instead (`departure.py`): NumPy code then 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import njit
@@ -17,23 +16,25 @@ from ad_compiler.backends.native.blas import (
     add_product_of_matrices as add_product_of_matrices,
 )
 from ad_compiler.backends.native.blas import (
-    multiply_vectors,
-    multiply_with_rows,
-    multiply_with_vector,
-)
-from ad_compiler.backends.native.blas import (
     product_of_matrices as product_of_matrices,
 )
 from ad_compiler.backends.native.departure import Departure
 from ad_compiler.backends.native.elementary import vector_exp as vector_exp
 from ad_compiler.backends.native.elementary import vector_log as vector_log
 from ad_compiler.backends.native.elementary import vector_tanh as vector_tanh
+from ad_compiler.backends.native.opaque import at_run_time as at_run_time
+from ad_compiler.backends.native.small_products import OPTIONS, in_any_order
+from ad_compiler.backends.native.small_products import (
+    product_of_vectors as product_of_vectors,
+)
+from ad_compiler.backends.native.small_products import (
+    product_with_rows as product_with_rows,
+)
+from ad_compiler.backends.native.small_products import (
+    product_with_vector as product_with_vector,
+)
 
-OPTIONS: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 inlined = njit(**OPTIONS)
-in_any_order = njit(
-    **OPTIONS, fastmath={"contract", "nsz", "reassoc"}
-)  # sums that have no order of their own
 
 
 @inlined
@@ -438,30 +439,6 @@ def turns_ahead(turns, free):
     return min(within, turns - within * free // (free + rounds))
 
 
-@in_any_order
-def product_with_vector(a, b, out):
-    """`out = a @ b` of a matrix and a vector."""
-    rows, inner = a.shape
-    if rows * inner > 2000:
-        multiply_with_vector(a, b, out)
-        return
-    for i in range(rows):
-        total = out.dtype.type(0)
-        for k in range(inner):
-            total += a[i, k] * b[k]
-        out[i] = total
-
-
-@in_any_order
-def product_of_vectors(a, b):
-    if a.size > 100:
-        return multiply_vectors(a, b)
-    total = a.dtype.type(0)
-    for i in range(a.size):
-        total += a[i] * b[i]
-    return total
-
-
 @inlined
 def real_floor_divide_checked(a, b):
     if b == 0:
@@ -474,21 +451,6 @@ def real_modulo_checked(a, b):
     if b == 0:
         raise Departure
     return real_modulo(a, b)
-
-
-@in_any_order
-def product_with_rows(a, b, out):
-    """`out = a.T @ b` of a matrix and a vector: the rows of the matrix are added up."""
-    inner, rows = a.shape
-    if rows * inner > 20000:
-        multiply_with_rows(a, b, out)
-        return
-    for i in range(rows):
-        out[i] = 0.0
-    for k in range(inner):
-        factor = b[k]
-        for i in range(rows):
-            out[i] += a[k, i] * factor
 
 
 @inlined
