@@ -30,7 +30,7 @@ def quadrature(x, a, b, depth):
 
 
 def transform(x):
-    """Sums of a fast Fourier transform of real numbers: arrays that halve, and loops with tapes of their own."""
+    """Sums as of a fast Fourier transform: arrays that halve, and loops with tapes of their own."""
     n = x.shape[0]
     if n == 1:
         return x * 1.0
