@@ -33,10 +33,6 @@ def multiplied(first: Expression, second: Expression) -> Expression:
     return Apply("{0} * {1}", (first, second), MULTIPLY, (MULTIPLY, MULTIPLY + 1))
 
 
-def divided(first: Expression, second: Expression) -> Expression:
-    return Apply("{0} / {1}", (first, second), MULTIPLY, (MULTIPLY, UNARY))
-
-
 def added(first: Expression | None, second: Expression) -> Expression:
     if first is None:
         return second
