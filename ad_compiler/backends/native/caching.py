@@ -30,7 +30,15 @@ from pathlib import Path
 from types import ModuleType
 
 # What native modules import.
-COMPILED_FILES = ("support.py", "departure.py", "elementary.py", "blas.py", "opaque.py", "small_products.py")
+COMPILED_FILES = (
+    "support.py",
+    "departure.py",
+    "elementary.py",
+    "blas.py",
+    "opaque.py",
+    "releasing.py",
+    "small_products.py",
+)
 TIME = 1_000_000_000  # when every file was written: Numba takes a newer file for a change
 
 

@@ -251,7 +251,7 @@ class Lowering:
         if name in ("is_contiguous", "shares_memory"):
             self.asked(node)
             return
-        if name == "tape":
+        if name in ("tape", "checkpoints"):
             self.tapes.make(node)
             return
         if name == "tape_copy":
@@ -260,10 +260,11 @@ class Lowering:
         if name == "push":
             self.tapes.push(node)
             return
+        if name in ("kept", "turns_ahead"):
+            self.tapes.count(node)
+            return
         if node.primitive.guard:
             return  # what a library gives is compared where it is called
-        if name == "checkpoints":
-            raise Refusal("a loop under `checkpointed` has no native form", scalars.ADVICE)
         if name == "draw":
             library.call(frame, self.elements, node)
             return
@@ -435,7 +436,7 @@ class Lowering:
                 copied = ".copy()" if param in memory.copied_at_start else ""
                 frame.write(Line(f"{name} = {source}{copied}", frozenset({source}), frozenset({name})))
         head, index, turns, reads = self.head(node)
-        starts = self.tapes.starts() if not self.reverse else []
+        starts = self.tapes.starts()
         repeat = Repeat(head, reads=reads, index=index, bounds=self.bounds_of(node))
         self.tapes.turns.append(turns)
         frame.depth += 1
