@@ -28,7 +28,17 @@ from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import ALIAS
 from ad_compiler.backends.native.frame import names_in
 from ad_compiler.backends.native.fusing import alias_roots, own_accesses
-from ad_compiler.backends.native.linear import ONE, added, multiplied, negated, without_minus
+from ad_compiler.backends.native.linear import (
+    ONE,
+    UNIT,
+    Form,
+    added,
+    label,
+    multiplied,
+    negated,
+    operations_of,
+    without_minus,
+)
 from ad_compiler.backends.native.nests import (
     Allocate,
     Apply,
@@ -53,9 +63,6 @@ SAVED = 2  # operations that wait for each other, and as many for each call: les
 INSTRUCTIONS = {*FUNCTIONS, "np.sqrt({0})", "np.float64({0})"}
 CARRIED = 3  # adjoints that turns wait for: the derivative has so many columns
 FLOAT = "np.float64"
-UNIT = "1.0"  # the column of what is added without a factor
-
-Form = dict[str, Expression]  # a linear form: the factor of each adjoint
 
 
 class Preaccumulator:
@@ -397,15 +404,5 @@ def moves_of(loop: Repeat) -> dict[str, str]:
     return found
 
 
-def label(name: str, column: str) -> str:
-    """A name for how one adjoint depends on another, or for what is added to it."""
-    return f"{name}_added" if column == UNIT else f"{name}_per_{column}"
-
-
 def is_downwards(loop: Repeat) -> bool:
     return loop.head.endswith(", -1):")
-
-
-def operations_of(form: Form) -> int:
-    """How many operations wait for what is carried, if a form is computed as it stands."""
-    return len(form) - 1 + any(factor != ONE for column, factor in form.items() if column != UNIT)
