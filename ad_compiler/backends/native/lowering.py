@@ -158,7 +158,7 @@ class Lowering:
             lowered.results, lowered.gradients = outputs[:count], outputs[count:]
             Contractor(sweeps, self.dtypes(sweeps), frame.fresh, frame.length_of).run()
             Gatherer(sweeps, outputs, frame.require_nonnegative).run()
-            Preaccumulator(sweeps, outputs, frame.fresh).run()
+            Preaccumulator(sweeps, self.dtypes(sweeps), outputs, frame.fresh).run()
             Carrier(sweeps, frame.fresh).run()
             fuse(sweeps, outputs)
             for sweep in sweeps:

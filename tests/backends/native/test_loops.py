@@ -228,7 +228,7 @@ def unlike_turns(x: Any, r: Any, steps: Any) -> Any:
         (pendulum, (0.5, 0.1, 1.3), True),
         (logistic_map, (0.3, 2.9), True),
         (largest_of_turns, (0.2, 2.1), False),
-        (unlike_turns, (0.2, 2.1), False),
+        (unlike_turns, (0.2, 2.1), True),
     ],
 )
 def test_the_derivative_of_a_turn(f: Function, args: tuple[float, ...], is_rewritten: bool) -> None:
