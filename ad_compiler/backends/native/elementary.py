@@ -24,6 +24,7 @@ OPTIONS: Any = {
     "fastmath": {"contract"},
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
+    "forceinline": True,  # LLVM leaves a call behind many departures alone: it takes it for a rare one
 }
 vectorised = njit(**OPTIONS)
 
