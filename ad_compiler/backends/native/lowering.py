@@ -14,7 +14,6 @@ from ad_compiler.backends.native import joining, library, lists, products, reduc
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import remove_aliases
 from ad_compiler.backends.native.arranging import arrange
-from ad_compiler.backends.native.carrying import Carrier
 from ad_compiler.backends.native.clearing import clear
 from ad_compiler.backends.native.contracting import Contractor
 from ad_compiler.backends.native.elements import Elements, affine, sum_of_names
@@ -24,6 +23,7 @@ from ad_compiler.backends.native.frame import Extents, Frame, is_placed
 from ad_compiler.backends.native.fusing import fuse, normalise
 from ad_compiler.backends.native.gathering import Gatherer
 from ad_compiler.backends.native.hoisting import hoist
+from ad_compiler.backends.native.jamming import Jammer
 from ad_compiler.backends.native.materialising import as_scalar, in_memory, materialise
 from ad_compiler.backends.native.nests import (
     Allocate,
@@ -44,6 +44,7 @@ from ad_compiler.backends.native.tapes import Tapes
 from ad_compiler.backends.native.tapes import names as names_of
 from ad_compiler.backends.native.updates import update
 from ad_compiler.backends.native.vectorising import vectorise
+from ad_compiler.backends.native.windows import Windower
 from ad_compiler.ir import (
     UNBOUND,
     Block,
@@ -153,7 +154,8 @@ class Lowering:
             Contractor(sweeps, self.dtypes(sweeps), frame.fresh, frame.length_of).run()
             Gatherer(sweeps, outputs, frame.require_nonnegative).run()
             Preaccumulator(sweeps, outputs, frame.fresh).run()
-            Carrier(sweeps, frame.fresh).run()
+            Jammer(sweeps, outputs, frame.fresh).run()
+            Windower(sweeps, self.dtypes(sweeps), frame.fresh).run()
             fuse(sweeps, outputs)
             for sweep in sweeps:
                 clear(sweep)
@@ -434,7 +436,7 @@ class Lowering:
                 frame.write(Line(f"{name} = {source}{copied}", frozenset({source}), frozenset({name})))
         head, index, turns, reads = self.head(node)
         starts = self.tapes.starts() if not self.reverse else []
-        repeat = Repeat(head, reads=reads, index=index, bounds=self.bounds_of(node))
+        repeat = Repeat(head, reads=reads, index=index, bounds=self.bounds_of(node), is_reverse=self.reverse)
         self.tapes.turns.append(turns)
         frame.depth += 1
         may_leave = node.condition is not None or node.leave != 0

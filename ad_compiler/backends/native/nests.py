@@ -123,7 +123,7 @@ class Repeat:
     """A loop of the user's own: its head as text, and its body.
 
     `bounds` are the first turn and the one behind the last, if it takes all of them in steps of 1 in either
-    direction.
+    direction. In the reverse sweep, the order of sums is ours.
     """
 
     head: str
@@ -131,6 +131,7 @@ class Repeat:
     reads: frozenset[str] = frozenset()
     index: str = ""
     bounds: tuple[Affine, Affine] | None = None
+    is_reverse: bool = False
 
 
 Code = Define | Store | Line | Allocate | Nest | Comment | Choice | Repeat
