@@ -229,6 +229,12 @@ class Derivative(functools.partial[Any]):
             self._enter(specialisation.guarded)
             return specialisation
 
+    @property
+    def current(self) -> Specialisation | None:
+        """The newest specialisation, if what it reads from outside is of the same kind still."""
+        newest = self._newest
+        return newest if newest is not None and newest.is_current() else None
+
     def _kinds(self, arguments: Mapping[str, Any]) -> Hashable:
         constants = self._constants
         return (constants, *[kind_of(value, name, constants) for name, value in arguments.items()])

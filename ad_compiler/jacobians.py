@@ -13,8 +13,8 @@ program, with the derivatives in it inlined. So a Jacobian has a source, and can
 
 Forward mode makes the columns, reverse mode the rows (Griewank and Walther, Evaluating Derivatives (2008),
 sections 3.1 and 3.2). What does not depend on the direction is computed in front of the loop
-(`transforms.hoist`), and the loop is done for all directions at once, or for a block of them
-(`transforms.batch_directions`); how many, the sizes in a call decide (`blocks`).
+(`transforms.hoist`, `transforms.coefficients`), and the loop is done for all directions at once, or for a
+block of them (`transforms.batch_directions`); how many, the sizes in a call decide (`blocks`).
 """
 
 from __future__ import annotations

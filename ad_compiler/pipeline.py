@@ -53,6 +53,7 @@ from ad_compiler.rules.shapes import describe, is_complex, type_of
 from ad_compiler.transforms.batch_directions import batch_directions
 from ad_compiler.transforms.bind_unbound import bind_unbound
 from ad_compiler.transforms.check_hooks import check_hooks
+from ad_compiler.transforms.coefficients import collect_coefficients
 from ad_compiler.transforms.cotangents import gradient_of
 from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.differentiate import ReverseSweep
@@ -170,9 +171,10 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
         share_sweeps(function)
     if request.mode == "value":
         hoist_from_directions(function.forward)
+        collect_coefficients(function.forward, lowered.context)
         if request.block != 1:
             lowered.batched = batch_directions(function, lowered.context, request.block)
-            remove_dead_code(function.blocks, function.result)
+        remove_dead_code(function.blocks, function.result)
         share(function, lowered.context)
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 from collections.abc import Callable, Hashable
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -23,12 +24,13 @@ import numpy as np
 from ad_compiler.blocks import block_size, shapes_in
 from ad_compiler.colouring import column_colours
 from ad_compiler.dependencies import NotFollowed, pattern_of
-from ad_compiler.derivative import Derivative
+from ad_compiler.derivative import Derivative, Specialisation
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.inputs import is_dataclass_instance, kind_of
 from ad_compiler.ir import Operand
 from ad_compiler.jacobians import INDENT, Derived, Text
 from ad_compiler.pipeline import NUMPY, Backend
+from ad_compiler.ready import kinds_of, remember
 
 SparseKind = Literal["jacfwd", "jacrev", "jacobian", "hessian"]
 DENSE = 2**26  # entries of a pattern that may be taken to be full
@@ -112,7 +114,12 @@ class Products(Derived):
 
     def run(self, given: dict[str, Any], directions: Any) -> Any:
         """One product in each row."""
-        self._newest = derivative = self.made_for(given, self.block(given, directions))
+        kinds = kinds_of((*given.values(), directions))
+        derivative = self._ready.get(kinds)
+        if derivative is None:
+            derivative = self.made_for(given, self.block(given, directions))
+            remember(self._ready, kinds, derivative)
+        self._newest = derivative
         return derivative(*given.values(), directions)
 
     def block(self, given: dict[str, Any], directions: Any) -> int | None:
@@ -133,12 +140,16 @@ class Plan:
 
     pattern: Any  # a CSR array of truth values
     by_rows: bool
-    places: Any = field(init=False)  # in the products, as one array
+    empty: Any = field(init=False)  # the matrix, without its arrays
+    places: Any = field(init=False)  # of its entries in the products, as one array
     seeds: Any = field(init=False)
     checked: bool = False
 
     def __post_init__(self) -> None:
+        from scipy.sparse import csr_array
+
         pattern = self.pattern
+        self.empty = csr_array(pattern.shape)
         matrix = pattern.T.tocsr() if self.by_rows else pattern
         colours, count = column_colours(matrix)
         rows = np.repeat(np.arange(pattern.shape[0]), np.diff(pattern.indptr))
@@ -149,11 +160,10 @@ class Plan:
 
     def entries(self, products: Any) -> Any:
         """The sparse matrix of which these are the products."""
-        from scipy.sparse import csr_array
-
-        data = np.ravel(products).take(self.places, mode="clip")  # all are inside: this copies no buffer
-        indices, indptr = self.pattern.indices.copy(), self.pattern.indptr.copy()
-        return csr_array((data, indices, indptr), shape=self.pattern.shape)
+        matrix = copy(self.empty)  # its arrays fit together: they are not checked again
+        matrix.data = np.ravel(products).take(self.places, mode="clip")  # all are inside: no buffer is copied
+        matrix.indices, matrix.indptr = self.pattern.indices.copy(), self.pattern.indptr.copy()
+        return matrix
 
 
 class SparseJacobian:
@@ -185,6 +195,7 @@ class SparseJacobian:
         self.chosen = self.by_columns.chosen[0]
         self.__name__, self.__signature__ = self.by_columns.__name__, self.by_columns.__signature__
         self._plans: dict[Hashable, Plan] = {}
+        self._followed: dict[Hashable, tuple[Derivative, Specialisation]] = {}
         self._newest = self.by_columns
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -247,12 +258,23 @@ class SparseJacobian:
 
     def structure_of(self, given: dict[str, Any]) -> Hashable:
         """What the pattern of a program may depend on: shapes and whole numbers, and what is read outside."""
-        derivative = self.following(given)
-        arguments = [*given.values(), self.moving(given)]
-        special = derivative.specialise(dict(zip(derivative.forwarding, arguments, strict=True)))
+        special = self.specialised(given)
         outside = tuple([whole(capture.read()) for capture in special.captures])
         inside = tuple([whole(each) for name, each in given.items() if name != self.chosen])
         return special, given[self.chosen].shape, inside, outside
+
+    def specialised(self, given: dict[str, Any]) -> Specialisation:
+        """The program of one direction, for arguments of these kinds, and for what is read outside now."""
+        kinds = kinds_of(tuple(given.values()))
+        if kinds in self._followed:
+            derivative, known = self._followed[kinds]
+            if derivative.current is known:
+                return known
+        derivative = self.following(given)
+        arguments = [*given.values(), self.moving(given)]
+        known = derivative.specialise(dict(zip(derivative.forwarding, arguments, strict=True)))
+        remember(self._followed, kinds, (derivative, known))
+        return known
 
     def following(self, given: dict[str, Any]) -> Derivative:
         """The program of one direction, which is followed for the pattern."""

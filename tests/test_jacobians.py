@@ -103,7 +103,8 @@ def test_text() -> None:
     x_part = x[::-1]
     cos = np.cos(x)
     directions = np.eye(x.shape[0])
-    total_dot = x_part * (cos * directions) + sin * directions[:, ::-1] + directions[:, 0][:, None]
+    coefficient = x_part * cos
+    total_dot = coefficient * directions + sin * directions[:, ::-1] + directions[:, 0][:, None]
     return total_dot.T
 '''
     ), text
@@ -342,9 +343,10 @@ def test_complex_result(f: Any) -> None:
     expected = np.diag(1j * np.exp(1j * x)) if np.ndim(f(x)) else 1j * np.exp(1j * x)
     for made in (jacfwd, jacobian):
         np.testing.assert_allclose(made(f)(x), expected, rtol=1e-14)
-    for made in (jacrev, elementwise_grad):
+    by_rows: tuple[Any, ...] = (jacrev, elementwise_grad)
+    for refused in by_rows:
         with pytest.raises(Unsupported, match="real part only") as caught:
-            made(f)(x)
+            refused(f)(x)
         assert caught.value.advice is not None and "jacfwd" in caught.value.advice
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import FunctionType, MethodType
 from typing import Any
 
+from ad_compiler.api.rules import CustomRule
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.inputs import is_named_tuple
 from ad_compiler.frontend.scope import locate
@@ -74,7 +75,7 @@ def call_object(
         ]
         return call_operand(context, node, parts[0], [*parts[1], *positional], {**parts[2], **keywords})
     method = inspect.getattr_static(cls, "__call__", None)
-    if isinstance(method, FunctionType) and not is_library(method) and method.__module__ != "ad_compiler.api":
+    if isinstance(method, FunctionType) and not is_library(method) and cls is not CustomRule:
         if isinstance(callee, type):
             return MISSING
         if is_definition(method):

@@ -15,7 +15,9 @@ import numba
 import pytest
 
 import ad_compiler.backends.native.dispatch as dispatch
-from ad_compiler import Unsupported, api
+from ad_compiler import Unsupported
+from ad_compiler.api import settings
+from ad_compiler.api.settings import NativeOptions
 from ad_compiler.pipeline import Backend, Program
 from tests.backends.native.argued import AS_PYTHON, DEPARTED, REFUSED
 
@@ -36,10 +38,10 @@ class Record:
 record = Record()
 refused: Counter[str] = Counter()
 
-_backend_of, _compile_native = api.backend_of, dispatch.compile_native
+_backend_of, _compile_native = settings.backend_of, dispatch.compile_native
 
 
-def backend_of(name: str, options: dict[str, bool]) -> Backend:
+def backend_of(name: str, options: NativeOptions) -> Backend:
     return _backend_of("numba", {"cache": False}) if name == "numpy" else _backend_of(name, options)
 
 
@@ -55,7 +57,7 @@ def compile_native(program: Program, forwarding: list[str]) -> dispatch.Native:
 
 
 def pytest_configure() -> None:
-    api.backend_of, dispatch.compile_native = backend_of, compile_native
+    settings.backend_of, dispatch.compile_native = backend_of, compile_native
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

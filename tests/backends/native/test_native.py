@@ -236,7 +236,7 @@ def test_options() -> None:
     assert "fastmath" not in native_source_of(grad(loss, backend="numba", cache=False))
     assert "reassoc" in native_source_of(grad(loss, backend="numba", cache=False, fastmath=True))
     with pytest.raises(TypeError, match="no option 'speed'"):
-        grad(loss, backend="numba", speed=True)
+        grad(loss, backend="numba", speed=True)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="no option 'fastmath'"):
         grad(loss, fastmath=True)
     with pytest.raises(ValueError, match="there is no backend 'jax'"):
