@@ -65,9 +65,9 @@ def accesses(code: Code) -> Iterator[Access]:
         yield from hidden(code.extents)
     elif isinstance(code, Line):
         for name in code.writes:
-            yield Access(name, None, "write")
+            yield Access(name, code.parts.get(name), "write")
         for name in names_in(code.text):
-            yield Access(name, None, "read")
+            yield Access(name, code.parts.get(name), "read")
     elif isinstance(code, Nest):
         for _, extent in code.loops:
             yield from hidden((extent,))
@@ -108,6 +108,9 @@ def hidden(index: tuple[Affine, ...]) -> Iterator[Access]:
                 yield Access(name, None, "read")
 
 
+FARTHEST = 8  # nests that may stand between two that are fused
+
+
 class Fuser:
     """Fuses the nests of one program."""
 
@@ -138,28 +141,45 @@ class Fuser:
                 self.fuse(code.otherwise)
 
     def place(self, result: list[Code], nest: Nest) -> None:
-        """Append a nest, or fuse it with the last one."""
-        spot = len(result) - 1
-        while spot >= 0 and not isinstance(result[spot], (Nest, Repeat, Choice)):
-            spot -= 1
-        last = result[spot] if spot >= 0 else None
-        if not isinstance(last, Nest):
-            result.append(nest)
-            return
-        between = result[spot + 1 :]
-        comments = [code for code in between if isinstance(code, Comment)]
-        moved = [code for code in between if not isinstance(code, Comment)]
-        depth = self.common(last, nest)
-        if depth == 0 or any(self.conflict([last], [code], []) for code in moved):
-            result.append(nest)
-            return
-        fused = Nest(
-            last.loops[:depth],
-            [*inner(last, depth), *comments, *inner(nest, depth)],
-        )
-        result[spot:] = []
-        result += moved
-        result.append(fused)
+        """Append a nest, or fuse it with an earlier one."""
+        passed = 0
+        for spot in range(len(result) - 1, -1, -1):
+            earlier = result[spot]
+            if isinstance(earlier, (Repeat, Choice)) or passed == FARTHEST:
+                break
+            if isinstance(earlier, Nest):
+                if self.joined(result, spot, nest):
+                    return
+                passed += 1
+        result.append(nest)
+
+    def joined(self, result: list[Code], spot: int, nest: Nest) -> bool:
+        """Whether a nest is fused with the one at a spot.
+
+        What it needs of what stands between moves in front, and so do checks that lengths fit.
+        """
+        earlier = result[spot]
+        assert isinstance(earlier, Nest)
+        depth = self.common(earlier, nest)
+        if depth == 0:
+            return False
+        before: list[Code] = []
+        behind: list[Code] = []
+        for code in reversed(result[spot + 1 :]):
+            is_needed = is_check(code) or any(self.conflict([code], [each], []) for each in (nest, *before))
+            (before if is_needed and not isinstance(code, Comment) else behind).insert(0, code)
+        comments: list[Code] = []
+        comments += [code for code in behind if isinstance(code, Comment)][-1:]
+        if any(self.conflict([earlier], [code], []) for code in before):
+            return False
+        first = inner(earlier, depth)
+        if last_comment(first) == last_comment(comments):
+            comments = []
+        body: list[Code] = [*first, *comments, *inner(nest, depth)]
+        result[spot:] = before
+        self.place(result, Nest(earlier.loops[:depth], body))
+        result += behind if any(not isinstance(code, Comment) for code in behind) else []
+        return True
 
     def common(self, first: Nest, second: Nest) -> int:
         """How many of the outer loops can be one."""
@@ -171,7 +191,7 @@ class Fuser:
         ):
             depth += 1
         while depth > 0:
-            if depth < max(len(first.loops), len(second.loops)) and not worthwhile(first, second, depth):
+            if not worthwhile(first, second, depth):
                 return 0
             if not self.conflict([first], [second], [name for name, _ in first.loops[:depth]]):
                 return depth
@@ -221,9 +241,23 @@ def alias_roots(programs: list[list[Code]]) -> Callable[[str], str]:
 
 
 def worthwhile(first: Nest, second: Nest, depth: int) -> bool:
-    """Whether nests are fused of which only the outer loops are the same: they pass rows to each other."""
-    made = {code.array for code in codes_in(first.body) if isinstance(code, Store)}
-    return any(access.name in made for access in accesses(second))
+    """Whether nests touch the same arrays; those of which only the outer loops are the same pass rows on."""
+    is_whole = depth == len(first.loops) == len(second.loops)
+    touched = {
+        access.name
+        for access in accesses(first)
+        if access.index is not None and (is_whole or access.kind != "read")
+    }
+    return any(access.name in touched for access in accesses(second))
+
+
+def is_check(code: Code) -> bool:
+    """Whether a line departs for lengths that do not fit."""
+    return isinstance(code, Line) and code.text.endswith("raise Departure") and not code.writes
+
+
+def last_comment(body: list[Code]) -> str:
+    return next((code.text for code in reversed(list(codes_in(body))) if isinstance(code, Comment)), "")
 
 
 def inner(nest: Nest, depth: int) -> list[Code]:

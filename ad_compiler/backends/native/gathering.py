@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.frame import names_in
-from ad_compiler.backends.native.fusing import accesses, alias_roots
+from ad_compiler.backends.native.fusing import accesses, alias_roots, is_check
 from ad_compiler.backends.native.nests import (
     Allocate,
     Apply,
@@ -28,7 +28,6 @@ from ad_compiler.backends.native.nests import (
     Code,
     Comment,
     Expression,
-    Line,
     Load,
     Nest,
     Repeat,
@@ -305,11 +304,6 @@ class Gatherer:
         if factor is not None:
             total = Apply("{0} * {1}", (factor, total), MULTIPLY, (MULTIPLY, MULTIPLY + 1))
         return Store(run.array, tuple(index), total, operator)
-
-
-def is_check(code: Code) -> bool:
-    """Whether a line departs for lengths that do not fit: it may stand in front of loops."""
-    return isinstance(code, Line) and code.text.endswith("raise Departure") and not code.writes
 
 
 def is_allocation(code: Code, array: str) -> bool:

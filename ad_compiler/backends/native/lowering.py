@@ -40,6 +40,7 @@ from ad_compiler.backends.native.nests import (
 )
 from ad_compiler.backends.native.planning import UPDATES, Writes, is_plain_reshape
 from ad_compiler.backends.native.preaccumulating import Preaccumulator
+from ad_compiler.backends.native.shrinking import shrink
 from ad_compiler.backends.native.tapes import Tapes
 from ad_compiler.backends.native.tapes import names as names_of
 from ad_compiler.backends.native.updates import update
@@ -157,6 +158,7 @@ class Lowering:
             Jammer(sweeps, outputs, frame.fresh).run()
             Windower(sweeps, self.dtypes(sweeps), frame.fresh).run()
             fuse(sweeps, outputs)
+            shrink(sweeps, outputs)
             for sweep in sweeps:
                 clear(sweep)
             hoist(sweeps, frame.made_in_loops, outputs)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from ad_compiler.backends.native.affine import Affine
 
 ATOM = 20
+WHOLE = Affine.of(":")  # the subscript of a whole axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +78,16 @@ class Store:
 
 @dataclass(eq=False, slots=True)
 class Line:
-    """A statement of another kind: what it reads and writes, by name."""
+    """A statement of another kind: what it reads and writes, by name.
+
+    Of the arrays in `parts` it touches what these subscripts say, and `name[i, j]` is how the text says it:
+    the `WHOLE` axes at the end are left out.
+    """
 
     text: str
     reads: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
+    parts: dict[str, tuple[Affine, ...]] = field(default_factory=dict)
 
 
 @dataclass(eq=False, slots=True)
@@ -157,6 +163,16 @@ def written(expression: Expression) -> tuple[str, int]:
     needs = expression.needs or (0,) * len(expression.parts)
     parts = [text_of(part, least) for part, least in zip(expression.parts, needs, strict=True)]
     return expression.form.format(*parts), expression.precedence
+
+
+def part_text(array: str, index: tuple[Affine, ...]) -> str:
+    """A part of an array, as the text of a line says it.
+
+    >>> part_text("a", (Affine.of("i"), WHOLE))
+    'a[i]'
+    """
+    leading = [str(number) for number in index if number != WHOLE]
+    return f"{array}[{', '.join(leading)}]" if leading else array
 
 
 def loads_in(expression: Expression) -> Iterator[Load]:
