@@ -40,6 +40,7 @@ from ad_compiler.backends.native.nests import (
 )
 from ad_compiler.backends.native.planning import UPDATES, Writes, is_plain_reshape
 from ad_compiler.backends.native.preaccumulating import Preaccumulator
+from ad_compiler.backends.native.recomputing import recompute
 from ad_compiler.backends.native.shrinking import shrink
 from ad_compiler.backends.native.tapes import Tapes
 from ad_compiler.backends.native.tapes import names as names_of
@@ -145,6 +146,8 @@ class Lowering:
             for sweep in (lowered.forward, lowered.reverse):
                 normalise(sweep, frame.facts)
             if not separate:  # one sweep goes over into the other
+                outputs = [*lowered.results, *lowered.gradients]
+                recompute(lowered.forward, lowered.reverse, outputs, frame.fresh)
                 lowered.forward, lowered.reverse = [*lowered.forward, *lowered.reverse], []
             outputs = [*lowered.results, *lowered.gradients]
             sweeps = [lowered.forward, lowered.reverse]
