@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType, Type, same_shape, unifying, unifying_for_now
+from ad_compiler.analysis.types import (
+    ArrayType,
+    Type,
+    same_shape,
+    unifying,
+    unifying_for_now,
+    unifying_if_done,
+)
 from ad_compiler.ir import Block, Node, Operand, Operation, Record, Statement, Value, values_in
 
 if TYPE_CHECKING:
@@ -190,6 +197,18 @@ class Builder:
             yield
         finally:
             self.block, self._known = outer, known
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Take back what is written if an exception leaves this."""
+        before, known = len(self.block.operations), [dict(table) for table in self._known]
+        try:
+            with unifying_if_done():
+                yield
+        except Exception:
+            del self.block.operations[before:]
+            self._known = known
+            raise
 
     @contextmanager
     def generating(self) -> Iterator[None]:

@@ -50,16 +50,20 @@ def close(
             shortcuts[result] = Shortcut(result, inputs, shortcut.partials, given, shortcut.singular)
 
 
-def add_parameters(function: Function, values: list[Value], access: str | None = None) -> None:
-    """More parameters, under names of their own."""
-    names = {parameter.name for parameter in function.parameters}
-    for value in values:
+def add_parameters(
+    function: Function, values: list[Value], access: str | None = None, names: list[str] | None = None
+) -> None:
+    """More parameters, under names of their own; `names` says how they are to be called."""
+    taken = {parameter.name for parameter in function.parameters}
+    for place, value in enumerate(values):
         wanted = value.name or (access if access is not None and access.isidentifier() else "given")
+        if names is not None:
+            wanted = names[place]
         name, number = wanted, 0
-        while name in names:
+        while name in taken:
             number += 1
             name = f"{wanted}_{number}"
-        names.add(name)
+        taken.add(name)
         value.access = name
         function.parameters.append(Parameter(name, value, "positional"))
 

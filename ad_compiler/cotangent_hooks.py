@@ -142,7 +142,6 @@ class Hook:
     name: str
     bar: str | None
     names: dict[str, Operand]
-    is_done: bool = False  # the body stands in the reverse sweep, over which forward mode goes
 
     def __post_init__(self) -> None:
         self.values = values_closed(self.names)
@@ -165,14 +164,14 @@ class Hook:
             text="",
             kind="rule",
             infer=lambda value, *_: value.type,
-            rule=self,  # type: ignore[arg-type]
+            rule=self,
             parameters=("value", *(f"given_{place}" for place in range(len(self.values)))),
             needs=frozenset(["g"]),
             differentiable=("value",),
             view=True,
             cheap=True,
             fresh=True,
-            pushforward=Still(self),  # type: ignore[arg-type]
+            pushforward=Still(self),
         )
 
     def inline_in(
@@ -215,7 +214,7 @@ class Still:
     def inline_in(
         self, context: Context, node: ast.AST, arguments: list[Operand], needs: dict[str, Operand]
     ) -> Operand:
-        if self.hook.replaces and not self.hook.is_done:
+        if self.hook.replaces:
             raise Refusal(
                 "this hook replaces a cotangent, and in forward mode there are none",
                 "use reverse mode, or give the function a rule of its own: `custom_jvp`",

@@ -47,6 +47,8 @@ class CustomDerivative:
     """A function whose derivative the user gives. Called, it is the function."""
 
     kind: str
+    __name__: str
+    __qualname__: str
 
     def __init__(self, fun: Callable[..., Any], nondiff_argnums: Sequence[int] = ()) -> None:
         if not callable(fun):
@@ -74,7 +76,7 @@ class CustomDerivative:
         return self.fun(*args, **kwargs)
 
     def __reduce__(self) -> Any:
-        return self.__qualname__  # type: ignore[attr-defined]
+        return self.__qualname__
 
     def __repr__(self) -> str:
         return f"<{self.kind} {getattr(self.fun, '__qualname__', self.fun)}>"
@@ -89,7 +91,7 @@ class CustomDerivative:
             raise context.refuse(node, f"this call does not fit: {error}", "check the arguments") from None
         matched.apply_defaults()
         if matched.kwargs:
-            reason = f"`{self.__name__}` has a rule, and arguments by keyword only"  # type: ignore[attr-defined]
+            reason = f"`{self.__name__}` has a rule, and arguments by keyword only"
             raise context.refuse(node, reason, "let it take all its arguments by position")
         arguments = list(matched.args)
         fixed = [number % len(arguments) for number in self.nondiff_argnums]

@@ -69,7 +69,7 @@ class CustomRule:
             text=self.text,
             kind=self.kind,
             infer=no_inference,
-            rule=None if self.kind == "constant" else Pullback(self),  # type: ignore[arg-type]
+            rule=None if self.kind == "constant" else Pullback(self),
             parameters=parameters,
             defaults=defaults,
             needs=needs | {"y"},
@@ -123,7 +123,7 @@ class CustomRule:
             name=MARKER,
             text="",
             infer=lambda marked, *_: marked.type,
-            rule=Pullback(self, 1),  # type: ignore[arg-type]
+            rule=Pullback(self, 1),
             parameters=("value", *self.primitive.parameters),
             linear=None,
             view=True,

@@ -30,6 +30,7 @@ from ad_compiler.refusal import NeedsConstant
 from ad_compiler.transforms.tangent_names import tangent_name, vector_name
 
 if TYPE_CHECKING:
+    from ad_compiler.backends.native.conventions import Convention
     from ad_compiler.backends.native.dispatch import Native
 
 
@@ -75,6 +76,7 @@ class Specialisation:
         running = self.text if self.native is None else self.native.wrapper
         self.guarded = self.load(owner, guard, running)
         self.unguarded = self.load(owner, None, running)
+        self.convention = self.convention_for(arguments)
 
     def load(self, owner: Derivative, guard: str | None, text: str) -> FunctionType:
         function = load(
@@ -91,6 +93,32 @@ class Specialisation:
         function.__kwdefaults__ = primal.__kwdefaults__  # tangents have none: they must be given
         function.__module__ = primal.__module__
         return function
+
+    def convention_for(self, arguments: Mapping[str, Any]) -> tuple[Convention, list[Any]] | None:
+        """Which calls machine code answers without Python, if there are any."""
+        if self.native is None or self.native.entered is None:
+            return None
+        from ad_compiler.backends.native.conventions import Unsayable, convention_of
+
+        outside = [(capture.name, capture) for capture in [*self.captures, *self.fixed]]
+        defaults = self.guarded.__defaults__ or ()
+        parameters = self.program.function.parameters
+        try:
+            return convention_of(
+                self.native.entered, parameters, arguments, defaults, outside, self.constants
+            )
+        except Unsayable:
+            return None
+
+    @functools.cached_property
+    def entered(self) -> Callable[..., Any]:
+        """What a call enters: the guarded function, or machine code that calls it where it must."""
+        if self.convention is None:
+            return self.guarded
+        from ad_compiler.backends.native.entry_code import entry
+
+        assert self.native is not None and self.native.entered is not None
+        return entry(*self.convention, self.native.entered, self.guarded) or self.guarded
 
     def location(self, location: AnyLocation) -> str:
         """The expression that reads a global, a cell or an argument."""
@@ -204,7 +232,7 @@ class Derivative(functools.partial[Any]):
             self._enter(self._first_call)
 
     def _enter(self, function: Callable[..., Any]) -> None:
-        # The callable inside of a partial object can be exchanged only so.
+        # The callable inside of a partial object can be exchanged only so. The stubs of Python leave it out.
         self.__setstate__((function, (), {}, self.__dict__))  # type: ignore[attr-defined]
 
     def dispatch(self, *args: Any, **kwargs: Any) -> Any:
@@ -220,13 +248,17 @@ class Derivative(functools.partial[Any]):
         with self._lock:
             found = self._specialisations.setdefault(self._kinds(arguments), [])
             specialisation = next((known for known in found if known.is_current()), None)
+            is_known = specialisation is not None
             if specialisation is None:
                 program = self._compile(arguments)
                 specialisation = Specialisation(self, program, arguments, self._constants)
                 found = self._specialisations.setdefault(self._kinds(arguments), [])
                 found[:] = [specialisation, *found[:7]]
             self._newest = specialisation
-            self._enter(specialisation.guarded)
+            # Machine code that is entered takes a moment to make, and is made for the second call.
+            self._enter(
+                specialisation.entered if is_known or not specialisation.convention else self._first_call
+            )
             return specialisation
 
     @property
@@ -380,7 +412,7 @@ class Derivative(functools.partial[Any]):
 
     def inline_in(self, context: Any, node: Any, positional: list[Any], keywords: dict[str, Any]) -> Any:
         """Call it in a program that is being lowered."""
-        from ad_compiler.nested import NestedDerivative
+        from ad_compiler.callees import NestedDerivative
 
         mode, has_aux = self.request.mode, self.request.has_aux
         nested = NestedDerivative(self.primal, mode, self.argnums_given, has_aux, self.request.of_given)

@@ -162,7 +162,7 @@ class Implicit(CustomDerivative):
 
     def check(self, context: Context, node: ast.AST, value: Operand, moving: list[Operand]) -> None:
         """Refuse a solution that is no real number or array, or an equation of another shape."""
-        name = self.__name__  # type: ignore[attr-defined]
+        name = self.__name__
         if not isinstance(value, Value):
             found = "a constant" if isinstance(value, (int, float)) else f"a {type(value).__name__}"
             reason = f"`{name}` returns {found}, and a solution is one number or array that it computes"
@@ -243,7 +243,8 @@ def names_in_equation(solver: inspect.Signature, equation: inspect.Signature) ->
 def solver_named(given: Any, is_fixed_point: bool) -> Callable[..., Any] | None:
     """The function that solves linear systems; None where it is done by their matrix."""
     if callable(given):
-        return given  # type: ignore[no-any-return]
+        solver: Callable[..., Any] = given
+        return solver
     if given == "dense":
         return None
     if given not in SOLVERS:

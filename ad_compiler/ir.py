@@ -25,6 +25,7 @@ from ad_compiler.refusal import Refusal
 if TYPE_CHECKING:
     from ad_compiler.frontend.source import Source
     from ad_compiler.rules.notation import Primitive
+    from ad_compiler.transforms.derivative_functions import Derivatives
 
 Operand = Any
 
@@ -205,6 +206,13 @@ class PullbackCall:
 Node = Operation | Branch | Loop | Pop | Call | PullbackCall
 
 
+def function_of(call: PullbackCall) -> Function:
+    """The function of whose call this is the pullback."""
+    made = call.pullback.operation
+    assert isinstance(made, Call)
+    return made.function
+
+
 @dataclass(eq=False, slots=True)
 class Shortcut:
     """A value whose derivative is known as a whole: a gate.
@@ -238,6 +246,15 @@ class Function:
     mirrors: dict[Block, Block] = field(default_factory=dict)  # a forward block -> its reverse sweep
     indices: dict[Value, Operand] = field(default_factory=dict)  # a loop variable -> in the reverse sweep
     documentation: str | None = None
+    derivatives: Derivatives | None = (
+        None  # of a function that runs both its sweeps: how it is differentiated
+    )
+
+    @property
+    def returned(self) -> list[Operand]:
+        """What a call of it gives, one by one, but for its pullback."""
+        found: list[Operand] = self.result if self.derivatives is None else self.reverse_result
+        return found
 
     @property
     def blocks(self) -> list[Block]:
@@ -378,14 +395,19 @@ def turn_values(node: Node) -> list[Value]:
     return [*node.carried, *([] if node.index is None else [node.index])]
 
 
-def functions_called(function: Function) -> list[Function]:
-    """The functions that this one runs as calls, each after those that it calls itself."""
+def functions_called(function: Function, derivatives: bool = True) -> list[Function]:
+    """The functions that this one runs as calls, each after those that it calls itself.
+
+    Without `derivatives` and what these call: those that are differentiated with it.
+    """
     found: list[Function] = []
 
     def visit(caller: Function, entered: list[Function]) -> None:
         for block in caller.blocks:
             for node in nodes_in(block):
-                if isinstance(node, Call) and node.function not in (*entered, *found):
+                if not isinstance(node, Call) or node.function in (*entered, *found):
+                    continue
+                if derivatives or node.function.derivatives is None:
                     visit(node.function, [*entered, node.function])
                     found.append(node.function)
 

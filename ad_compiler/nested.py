@@ -18,35 +18,28 @@ it can read.
 from __future__ import annotations
 
 import ast
-import functools
 import inspect
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import FunctionType
 from typing import Any
 
-import numpy as np
-
 from ad_compiler import api
-from ad_compiler.analysis.elementwise import mixing_operation
 from ad_compiler.analysis.storage import storages_of
 from ad_compiler.analysis.types import ArrayType, Axis, Length, ListType, representative, type_of_number
 from ad_compiler.backends.loader import load, module_text
+from ad_compiler.callees import NestedDerivative, name_of, passed, signature_of
 from ad_compiler.closures import close, made_in, reads_in
-from ad_compiler.derivative import classes_made, with_tangents
-from ad_compiler.drivers import called_name
+from ad_compiler.derivative import classes_made
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.aliases import active_scopes, current
 from ad_compiler.frontend.calls import bind, call_operand, inline
 from ad_compiler.frontend.context import Context
-from ad_compiler.frontend.fitting import require_fit
 from ad_compiler.frontend.objects import MISSING
-from ad_compiler.frontend.operations import describe_any
 from ad_compiler.frontend.program import Lowered, as_reals, written_results
 from ad_compiler.frontend.recursion import UPDATES, changed
 from ad_compiler.frontend.scope import LocalFunction
-from ad_compiler.frontend.source import read_source
+from ad_compiler.frontend.session import session
+from ad_compiler.frontend.snapshots import Snapshot
 from ad_compiler.ir import (
     Block,
     Function,
@@ -61,111 +54,12 @@ from ad_compiler.ir import (
     nodes_in,
     values_in,
 )
-from ad_compiler.pipeline import SUFFIX, Mode, Request, differentiated, results_of_call, written
+from ad_compiler.nested_functions import NestedFunction
+from ad_compiler.pipeline import Request, differentiated, results_of_call, written
 from ad_compiler.refusal import NeedsConstant, Refusal
 from ad_compiler.rules.markers import marks_again
-from ad_compiler.rules.shapes import is_complex
 from ad_compiler.transforms.share import share
 from ad_compiler.transforms.tangent_names import tangent_name
-
-
-@dataclass(frozen=True, eq=False)
-class NestedDerivative:
-    """A derivative that a program makes or calls: of one of its own functions, or of one from outside."""
-
-    callee: Any
-    mode: Mode
-    argnums: Any = 0
-    has_aux: bool = False
-    of: str | tuple[str, ...] | None = None  # the arguments that receive the results
-
-    def inline_in(
-        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
-    ) -> Operand:
-        """Call it in a program that is being lowered."""
-        return NestedCall(context, node, self).run(positional, keywords)
-
-
-class Held:
-    """A function of the program that is lowered, as an object that the text of another one can name."""
-
-    def __init__(self, callee: Any) -> None:
-        self.callee = callee
-
-    def inline_in(
-        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
-    ) -> Operand:
-        """Call it in a program that is being lowered."""
-        return call_operand(context, node, self.callee, positional, keywords)
-
-
-class OneArray(Held):
-    """A function whose Jacobian is taken: it gives one number or array, and `aux` with `has_aux`."""
-
-    def __init__(self, callee: Any, has_aux: bool) -> None:
-        super().__init__(callee)
-        self.has_aux = has_aux
-
-    def inline_in(
-        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
-    ) -> Operand:
-        """Call it in a program that is being lowered; anything else is refused."""
-        found = super().inline_in(context, node, positional, keywords)
-        if self.has_aux and not (isinstance(found, tuple) and len(found) == 2):
-            self.refuse(
-                context, node, "with `has_aux` the function must return (value, aux)", "return a pair"
-            )
-        value = found[0] if self.has_aux else found
-        is_array = isinstance(value, Value) and isinstance(value.type, ArrayType)
-        if not is_array and not isinstance(value, (int, float, complex, np.generic)):
-            reason = (
-                f"the function returns {describe_any(value)}, and this derivative is of one number or array"
-            )
-            self.refuse(context, node, reason, "return one array, or use `vjp` or `jvp`")
-        return found
-
-    def refuse(self, context: Context, node: ast.AST, reason: str, advice: str) -> None:
-        """Point at the function, where it has a text."""
-        callee = self.callee.callee if isinstance(self.callee, Held) else self.callee
-        if isinstance(callee, LocalFunction):
-            raise callee.scope.source.refuse(callee.node, reason, advice)
-        if isinstance(callee, FunctionType):
-            source = read_source(callee)
-            raise source.refuse(source.node, reason, advice)
-        raise context.refuse(node, reason, advice)
-
-
-class ElementByElement(OneArray):
-    """A function of which every element of the result is made of one element of each argument in `places`."""
-
-    def __init__(self, callee: Any, has_aux: bool, places: tuple[int, ...]) -> None:
-        super().__init__(callee, has_aux)
-        self.places = places
-
-    def inline_in(
-        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
-    ) -> Operand:
-        """Call it in a program that is being lowered; one that mixes elements is refused."""
-        found = super().inline_in(context, node, positional, keywords)
-        value = current(context, found[0] if self.has_aux else found)
-        if isinstance(value, Value) and is_complex(value):
-            return found  # the derivative of a part of it would be half: refused where cotangents are made
-        arguments = [positional[place] for place in self.places]
-        mixing = mixing_operation(value, values_in(arguments))
-        advice = "use `jacobian`, and take its diagonal; or `vjp` for sums of its columns"
-        if mixing is not None:
-            reason = "this does not work element by element, and `elementwise_grad` is of what does"
-            source, place = mixing.place or (context.here.source, node)
-            raise source.refuse(place, reason, advice)
-        for argument in arguments:
-            if isinstance(value, Value) and isinstance(argument, Value):
-                try:
-                    require_fit(
-                        context, node, argument, value, f"the result of `{name_of(self.callee)}`", advice
-                    )
-                except Unsupported as error:
-                    self.refuse(context, node, error.reason, advice)
-        return found
 
 
 @dataclass(eq=False)
@@ -188,8 +82,20 @@ class NestedCall:
             keywords = {name: operand for name, operand in keywords.items() if name not in expected}
         given = self.bound(signature, positional, keywords)
         chosen = self.chosen(names, tangents)
-        function, closed = self.generated(signature, given, chosen)
-        return inline(self.context, self.node, function, [], {**given, **tangents, **closed})
+        snapshot = Snapshot(self.context)
+        function, closed, derivative = self.generated(signature, given, chosen)
+        if function is None:
+            return derivative.called(tangents)
+        try:
+            with self.context.builder.attempt():
+                result = inline(self.context, self.node, function, [], {**given, **tangents, **closed})
+        except Unsupported as refused:
+            snapshot.restore()
+            return instead_of(refused, lambda: derivative.called(tangents))
+        if mode == "vjp":
+            value, pullback = result
+            return value, EitherPullback(pullback, derivative)
+        return result
 
     def bound(
         self, signature: inspect.Signature, positional: list[Operand], keywords: dict[str, Operand]
@@ -233,8 +139,11 @@ class NestedCall:
 
     def generated(
         self, signature: inspect.Signature, given: dict[str, Operand], chosen: tuple[str, ...]
-    ) -> tuple[Any, dict[str, Operand]]:
-        """The function written for this call, and what it is passed of the program around it."""
+    ) -> tuple[Any, dict[str, Operand], NestedFunction]:
+        """The function written for this call, and what it is passed of the program around it.
+
+        None where what is written cannot be read: a recursion whose end is known at run time only.
+        """
         context, builder, derivative = self.context, self.context.builder, self.derivative
         name = name_of(derivative.callee)
         mode = derivative.mode
@@ -258,7 +167,7 @@ class NestedCall:
         block = Block()
         function = Function(name, [], block)
         differentiated_as: dict[str, Operand] = {}
-        with self.session(), builder.separately(block):
+        with session(context, block):
             operands: dict[str, Operand] = {}
             for parameter, operand in given.items():
                 structure = self.fresh(operand, parameter, parameter in chosen)
@@ -277,19 +186,16 @@ class NestedCall:
             function.result = current(context, result)
             block.operations[:0] = context.checks.operations
             self.check_effects(scopes, before, function)
-            if functions_called(function):
-                reason = (
-                    f"`{name}` calls itself to a depth known at run time, and a program calls its derivative"
-                )
-                raise context.refuse(self.node, reason, "rewrite the recursion as a loop")
             context.newer = {}  # from here on every value is what it was when it was computed
             share(function, context)
             lowered = Lowered(function, differentiated_as, context)
+            derivative_called = NestedFunction(
+                context, self.node, request, lowered, given, outside_of(function)
+            )
+            if functions_called(function):
+                return None, {}, derivative_called
             differentiated(request, context.here.source, lowered, whole=False)
-            own = list(values_in([parameter.structure for parameter in function.parameters]))
-            made = {value for each in function.blocks for value in made_in(each)}
-            made.update(values_in(function.seed))
-            outside = [v for v in dict.fromkeys(reads_in(function)) if v not in made and v not in own]
+            outside = outside_of(function)
             count = len(function.parameters)
             close(context.shortcuts, function, outside, [])
             text = written(request, name, lowered, whole=False)
@@ -303,36 +209,7 @@ class NestedCall:
             miss="",
             namespace={**made_classes, **marks_again(function), "_stop_gradient": api.stop_gradient},
         )
-        return loaded, closed
-
-    @contextmanager
-    def session(self) -> Iterator[None]:
-        """Lower a program of its own: what is noted about values meanwhile is forgotten afterwards."""
-        context, builder = self.context, self.context.builder
-        kept = (
-            "checks",
-            "newer",
-            "older",
-            "choices",
-            "shortcuts",
-            "written",
-            "wanted",
-            "in_rule",
-            "in_sweep",
-        )
-        state = {name: getattr(context, name) for name in kept}
-        statement, place, generated = builder.statement, builder.place, builder.generated
-        for name in ("newer", "older", "choices"):
-            setattr(context, name, dict(state[name]))
-        context.checks, context.shortcuts, context.written = Block(), {}, set()
-        context.wanted, context.in_rule, context.in_sweep = None, None, False
-        builder.generated = False
-        try:
-            yield
-        finally:
-            for name, value in state.items():
-                setattr(context, name, value)
-            builder.statement, builder.place, builder.generated = statement, place, generated
+        return loaded, closed, derivative_called
 
     def check_effects(self, scopes: Any, before: Any, function: Function) -> None:
         """Refuse what changes the program around it, which the derivative would do in a copy."""
@@ -403,84 +280,39 @@ class NestedCall:
         return self.context.refuse(self.node, reason, "write it as a constant")
 
 
-def passed(
-    signature: inspect.Signature, operands: dict[str, Operand]
-) -> tuple[list[Operand], dict[str, Operand]]:
-    """The parameters as the arguments of a call."""
-    positional: list[Operand] = []
-    keywords: dict[str, Operand] = {}
-    for name, parameter in signature.parameters.items():
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            positional += operands[name]
-        elif parameter.kind is parameter.VAR_KEYWORD:
-            keywords |= operands[name]
-        elif parameter.kind is parameter.KEYWORD_ONLY:
-            keywords[name] = operands[name]
-        else:
-            positional.append(operands[name])
-    return positional, keywords
+def outside_of(function: Function) -> list[Value]:
+    """What a function reads from the program around it."""
+    own = set(values_in([parameter.structure for parameter in function.parameters]))
+    own.update(value for block in function.blocks for value in made_in(block))
+    own.update(values_in(function.seed))
+    return [value for value in dict.fromkeys(reads_in(function)) if value not in own]
 
 
-def signature_of(callee: Any) -> inspect.Signature:
-    """The parameters of what is differentiated."""
-    if isinstance(callee, Held):
-        return signature_of(callee.callee)
-    if isinstance(callee, NestedDerivative):
-        signature = signature_of(callee.callee)
-        return with_tangents(signature, list(signature.parameters)) if callee.mode == "jvp" else signature
-    if isinstance(callee, Record):
-        return signature_of_record(callee)
-    if not isinstance(callee, LocalFunction):
-        return inspect.signature(callee)
-    arguments = callee.node.args
-    listed: list[tuple[list[ast.arg], Any]] = [
-        (arguments.posonlyargs, inspect.Parameter.POSITIONAL_ONLY),
-        (arguments.args, inspect.Parameter.POSITIONAL_OR_KEYWORD),
-        ([arguments.vararg] if arguments.vararg else [], inspect.Parameter.VAR_POSITIONAL),
-        (arguments.kwonlyargs, inspect.Parameter.KEYWORD_ONLY),
-        ([arguments.kwarg] if arguments.kwarg else [], inspect.Parameter.VAR_KEYWORD),
-    ]
-    return inspect.Signature([inspect.Parameter(each.arg, kind) for args, kind in listed for each in args])
+@dataclass(frozen=True, eq=False)
+class EitherPullback:
+    """The pullback of a text, and what to call where that cannot be read."""
+
+    text: Operand
+    derivative: NestedFunction
+
+    def inline_in(
+        self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
+    ) -> Operand:
+        """Call it in a program that is being lowered."""
+        snapshot = Snapshot(context)
+        try:
+            with context.builder.attempt():
+                return call_operand(context, node, self.text, positional, keywords)
+        except Unsupported as refused:
+            if len(positional) != 1 or keywords:
+                raise
+            snapshot.restore()
+            return instead_of(refused, lambda: self.derivative.pulled(node, positional[0]))
 
 
-def signature_of_record(callee: Record) -> inspect.Signature:
-    """The parameters of an object made in the program: a partial application, a callable instance."""
-    if callee.cls is functools.partial:
-        listed = list(signature_of(callee.fields["func"]).parameters.values())[len(callee.fields["args"]) :]
-        return inspect.Signature([each for each in listed if each.name not in callee.fields["keywords"]])
-    method = inspect.getattr_static(callee.cls, "__call__", None)
-    if not isinstance(method, FunctionType):
-        raise Refusal(f"a {callee.cls.__name__} is differentiated, and cannot be called", "pass a function")
-    return inspect.Signature(list(inspect.signature(method).parameters.values())[1:])
-
-
-def name_of(callee: Any) -> str:
-    """A name for what is generated from a callee."""
-    if isinstance(callee, Held):
-        return name_of(callee.callee)
-    if isinstance(callee, NestedDerivative):
-        return f"{name_of(callee.callee)}_{SUFFIX[callee.mode]}"
-    while isinstance(callee, Record) and callee.cls is functools.partial:
-        callee = callee.fields["func"]
-    if isinstance(callee, Record):
-        return callee.cls.__name__
-    name = called_name(callee)
-    return name if name != "lambda" else "function"
-
-
-def holds_reals(operand: Operand) -> bool:
-    """Whether there are real numbers in an operand."""
-    return holds_numbers(operand, "f")
-
-
-def holds_numbers(operand: Operand, kinds: str = "fiu") -> bool:
-    """Whether there are numbers of these kinds in an operand."""
-    if isinstance(operand, (tuple, list)):
-        return any(holds_numbers(item, kinds) for item in operand)
-    if isinstance(operand, dict):
-        return holds_numbers(list(operand.values()), kinds)
-    if isinstance(operand, Record):
-        return holds_numbers(operand.fields, kinds)
-    if isinstance(operand, Value):
-        return isinstance(operand.type, ArrayType) and operand.type.dtype.kind in kinds
-    return isinstance(operand, (int, float, np.generic)) and np.asarray(operand).dtype.kind in kinds
+def instead_of(refused: Unsupported, call: Callable[[], Operand]) -> Operand:
+    """What a call gives where a text was refused; the same refusal, if that cannot be done either."""
+    try:
+        return call()
+    except (Unsupported, Refusal):
+        raise refused from None

@@ -11,6 +11,7 @@ import numpy as np
 
 from ad_compiler import api
 from ad_compiler.analysis.types import ArrayType
+from ad_compiler.callees import NestedDerivative, holds_numbers, holds_reals, signature_of
 from ad_compiler.frontend.builtin_calls import BUILTINS
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.checkpointed import make_checkpointed
@@ -19,7 +20,6 @@ from ad_compiler.frontend.fitting import require_fit
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.gate import gate
 from ad_compiler.ir import Operand, Record, Value, map_values
-from ad_compiler.nested import NestedDerivative, holds_numbers, holds_reals, signature_of
 from ad_compiler.pipeline import Mode
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import type_of

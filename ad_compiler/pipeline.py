@@ -42,7 +42,6 @@ from ad_compiler.ir import (
     Operation,
     Value,
     functions_called,
-    map_values,
     modules_of,
     nodes_in,
     values_in,
@@ -62,8 +61,9 @@ from ad_compiler.transforms.forward_over_reverse import push_gradient_forward
 from ad_compiler.transforms.forward_program import push_forward
 from ad_compiler.transforms.gates import find_gates
 from ad_compiler.transforms.hoist import hoist_from_directions
-from ad_compiler.transforms.keep_checks import dead_checks, insert_checks, operations_in
+from ad_compiler.transforms.keep_checks import clean
 from ad_compiler.transforms.norms import find_norms
+from ad_compiler.transforms.outputs import one_like, owned
 from ad_compiler.transforms.protect import protect_views
 from ad_compiler.transforms.roots import find_roots
 from ad_compiler.transforms.share import share, share_sweeps
@@ -166,7 +166,7 @@ def differentiated(request: Request, source: Source, lowered: Lowered, whole: bo
     close_all(function)
     if whole:
         show("differentiate", function)
-    clean(lowered)
+    clean(function)
     if request.mode == "hvp":
         share_sweeps(function)
     if request.mode == "value":
@@ -221,14 +221,6 @@ def results_of_call(request: Request) -> Results | None:
     if not request.of:
         return None
     return Results(request.of, single=request.single_of, summed=request.mode not in ("vjp", "jvp"))
-
-
-def clean(lowered: Lowered) -> None:
-    """Remove dead code, but not the errors it would have raised."""
-    function = lowered.function
-    before = operations_in(function.forward)
-    remove_dead_code(function.blocks, (function.result, function.reverse_result))
-    insert_checks(function, dead_checks(before, function))
 
 
 def name_functions(function: Function) -> None:
@@ -323,6 +315,10 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
     found = tuple(gradient_of(context, cotangents, lowered.differentiated[name]) for name in request.argnums)
     gradients: Operand = found[0] if request.single else found
     if request.mode == "hvp":
+        function.reverse_result = gradients
+        for each in [function, *functions_called(function)]:
+            remove_markers(each, whole=False, shortcuts=context.shortcuts)
+        gradients = function.reverse_result
         gates = find_gates(
             lowered, inputs
         )  # without norms: the derivative of one is that of what it is made of
@@ -334,45 +330,6 @@ def differentiate(request: Request, source: Source, lowered: Lowered) -> None:
             function.reverse_result = (function.reverse_result, aux)
     elif request.has_aux:
         function.result = (output, aux)
-
-
-def owned(context: Any, gradients: Operand, function: Function) -> Operand:
-    """Gradients that share memory with nothing the caller holds, nor with each other."""
-    from ad_compiler.analysis.storage import is_fresh, storage_of
-    from ad_compiler.rules.notation import registry
-
-    seen: set[Value] = {storage_of(value) for value in values_in(function.result)}
-
-    def own(value: Value) -> Operand:
-        if not isinstance(value.type, ArrayType) or value.type.rank == 0:
-            return value
-        if is_owned(value) and storage_of(value) not in seen:
-            seen.add(storage_of(value))
-            return value
-        import numpy as np
-
-        with context.builder.generating():
-            copied = context.builder.call(registry[np.copy], (value,), method=True)
-        if copied in seen:
-            from ad_compiler.ir import Operation
-
-            fresh = Value(copied.type)
-            fresh.operation = Operation(registry[np.copy], (value,), fresh, None, None, True)
-            context.builder.block.operations.append(fresh.operation)
-            copied = fresh
-        seen.add(copied)
-        return copied
-
-    def is_owned(value: Value) -> bool:
-        return is_fresh(storage_of(value))
-
-    return map_values(own, gradients)
-
-
-def one_like(output: Value) -> Operand:
-    """The cotangent 1: a Python number, unless the result is more precise than that."""
-    dtype = type_of(output).dtype
-    return dtype.type(1) if dtype.kind == "f" and dtype.itemsize > 8 else 1.0
 
 
 def check_scalar(source: Source, output: Operand) -> None:
@@ -435,7 +392,7 @@ def show(step: str, function: Function) -> None:
         from ad_compiler.verify import verify
 
         for each in [*functions_called(function), function]:
-            verify(each, taped=step != "differentiate")
+            verify(each, taped=step == "tape" or each.reverse is None)
     if os.environ.get("AD_COMPILER_PRINT") == step:
         from ad_compiler.printer import program_text
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ad_compiler import Unsupported, checkpoint, custom_jvp, custom_vjp, grad, hessian, jvp, vjp
+from ad_compiler import Unsupported, checkpoint, custom_jvp, custom_vjp, grad, hessian, hvp, jvp, vjp
 from tests.helpers import function_from_source
 
 
@@ -68,6 +68,7 @@ def test_every_mode_and_order(mine: Any, plain: Any) -> None:
     along = jvp(mine, (x, y), (x, 1.0))
     np.testing.assert_allclose(along, jvp(plain, (x, y), (x, 1.0)), rtol=1e-12)
     np.testing.assert_allclose(hessian(mine)(x, y), hessian(plain)(x, y), rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(hvp(mine)(x, y, x), hvp(plain)(x, y, x), rtol=1e-11, atol=1e-12)
 
 
 def test_in_loops_and_branches() -> None:

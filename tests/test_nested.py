@@ -266,16 +266,6 @@ def test_effects_on_the_program_around_are_refused() -> None:
     assert caught.value.text is not None and "grad(inner)(x)" in caught.value.text
 
 
-def test_the_gradient_of_a_recursion_is_not_differentiated_again() -> None:
-    def halves(x: Any) -> Any:
-        return x * x if abs(x) < 1.0 else halves(x / 2.0) * x
-
-    along = function_from_source("def f(x):\n    return jvp(h, (x,), (1.0,))[1]\n", jvp=jvp, h=halves)
-    for f in (grad(halves), along):
-        with pytest.raises(Unsupported, match="depth known at run time"):
-            grad(f)(5.0)
-
-
 class Model:
     def __init__(self, weight: float) -> None:
         self.weight = weight

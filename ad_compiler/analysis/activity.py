@@ -9,7 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ad_compiler.ir import Block, Branch, Call, Function, Loop, Operand, Operation, Value, values_in
+from ad_compiler.ir import (
+    Block,
+    Branch,
+    Call,
+    Function,
+    Loop,
+    Operand,
+    Operation,
+    PullbackCall,
+    Value,
+    function_of,
+    values_in,
+)
 
 Entered = tuple[Function, ...]  # the functions around that are gone through just now
 
@@ -29,6 +41,8 @@ def _visit(block: Block, active: set[Value], blocked: frozenset[Value], entered:
             _visit_loop(node, active, blocked, entered)
         elif isinstance(node, Call):
             _visit_call(node, active, blocked, entered)
+        elif isinstance(node, PullbackCall):
+            _visit_pullback(node, active, blocked, entered)
         elif not isinstance(node, (Operation, Branch)):
             continue
         elif isinstance(node, Branch):
@@ -60,14 +74,37 @@ def _visit_loop(loop: Loop, active: set[Value], blocked: frozenset[Value], enter
 def _visit_call(call: Call, active: set[Value], blocked: frozenset[Value], entered: Entered) -> None:
     """The function that is called, for all of its calls: go round until nothing is added."""
     function = call.function
+    if function.derivatives is not None:
+        for result in call.results:
+            _join(result, call.arguments, active)
+        return
     for parameter, argument in zip(function.parameters, call.arguments, strict=True):
         _join(parameter.structure, (argument,), active)
+    _visit_until_settled(function, function.forward, active, blocked, entered)
+    for result, operand in zip(call.results, function.result, strict=False):
+        _join(result, (operand,), active)
+
+
+def _visit_pullback(
+    call: PullbackCall, active: set[Value], blocked: frozenset[Value], entered: Entered
+) -> None:
+    """The pullback of a function that has been gone through, for all of its calls."""
+    function = function_of(call)
+    assert function.reverse is not None
+    for seed, cotangent in zip(function.seed, call.cotangents, strict=True):
+        _join(seed, (cotangent,), active)
+    _visit_until_settled(function, function.reverse, active, blocked, entered)
+    for result, operand in zip(call.results, function.reverse_result, strict=True):
+        _join(result, (operand,), active)
+
+
+def _visit_until_settled(
+    function: Function, block: Block, active: set[Value], blocked: frozenset[Value], entered: Entered
+) -> None:
     before = -1
     while function not in entered and len(active) > before:
         before = len(active)
-        _visit(function.forward, active, blocked, (*entered, function))
-    for result, operand in zip(call.results, function.result, strict=False):
-        _join(result, (operand,), active)
+        _visit(block, active, blocked, (*entered, function))
 
 
 def _join(value: Value, sources: Iterable[Operand], active: set[Value]) -> None:

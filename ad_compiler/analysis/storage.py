@@ -73,7 +73,7 @@ def returned_by(call: Call | PullbackCall) -> list[Operand]:
     made = call if isinstance(call, Call) else call.pullback.operation
     returned = None
     if isinstance(made, Call):
-        returned = made.function.result if made is call else made.function.reverse_result
+        returned = made.function.returned if made is call else made.function.reverse_result
     if returned is None:
         return [None] * len(call.results)
     roots = [set(chosen_from(operand)) for operand in returned]

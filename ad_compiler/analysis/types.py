@@ -152,11 +152,26 @@ def unifying_for_now() -> Iterator[None]:
     try:
         yield
     finally:
-        while len(_trail.unions) > mark:
-            gone, adopting = _trail.unions.pop()
-            gone._parent = None
-            if isinstance(adopting, Length):
-                adopting.origin = None
+        _take_back(mark)
+
+
+@contextmanager
+def unifying_if_done() -> Iterator[None]:
+    """Take back what is unified inside if an exception leaves it."""
+    mark = len(_trail.unions)
+    try:
+        yield
+    except Exception:
+        _take_back(mark)
+        raise
+
+
+def _take_back(mark: int) -> None:
+    while len(_trail.unions) > mark:
+        gone, adopting = _trail.unions.pop()
+        gone._parent = None
+        if isinstance(adopting, Length):
+            adopting.origin = None
 
 
 def broadcast_axis(a: Axis, b: Axis) -> Axis:

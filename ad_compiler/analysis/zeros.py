@@ -1,7 +1,11 @@
 """Which cotangents may hold exact zeros because their element was not selected.
 
 `where`, `max`, masks and reads by index leave zeros behind; they travel through everything that works
-element by element, and end in sums and products of matrices.
+element by element, and end in sums and products of matrices. An array of other numbers, into which such are
+written, holds none:
+
+    a_bar = g * a; a_bar[0] += g_0           s_bar = (a_bar * a).sum()
+    a_bar[0] = 0.0                           s_bar = np.where(a_bar != 0.0, a_bar * a, 0.0).sum()
 """
 
 from __future__ import annotations
@@ -10,7 +14,8 @@ from ad_compiler.ir import Loop, Operand, Operation, Value, origins_of, values_i
 from ad_compiler.rules.shapes import type_of
 
 _CHOOSING = frozenset({"select", "where"})
-_SOURCES = _CHOOSING | {"index_add", "index_set", "zeros_like", "list_zeros"}
+_SOURCES = _CHOOSING | {"zeros", "zeros_like", "list_zeros"}
+_WRITES = frozenset({"index_add", "index_set"})
 _TRANSPARENT = frozenset(
     {
         "mul",
@@ -34,7 +39,7 @@ _TRANSPARENT = frozenset(
 
 def may_hold_zeros(operand: Operand) -> bool:
     """Whether a cotangent may hold zeros of elements that were not selected, or not read."""
-    return _may_hold(operand, _SOURCES, set())
+    return Search(_SOURCES).comes_from_one(operand)
 
 
 def may_hold_unselected(operand: Operand) -> bool:
@@ -43,38 +48,59 @@ def may_hold_unselected(operand: Operand) -> bool:
     This is what counts for a cotangent that a loop carries: that elements of an array are not read in
     every turn is the rule there, and the partial derivatives of those that are not are finite.
     """
-    return _may_hold(operand, _CHOOSING, set())
+    return Search(_CHOOSING).comes_from_one(operand)
 
 
-def _may_hold(operand: Operand, sources: frozenset[str], clear: set[Value]) -> bool:
-    """Whether it comes from one of the sources; `clear` are the values that were found not to."""
-    if not isinstance(operand, Value):
-        return sources is _SOURCES and isinstance(operand, (int, float)) and operand == 0
-    if operand in clear:
-        return False
-    found = _comes_from(operand, sources, clear)
-    if not found:
-        clear.add(operand)
-    return found
+class Search:
+    """Looks for the operations that a value comes from."""
 
+    def __init__(self, sources: frozenset[str], carried: bool = False) -> None:
+        self.sources = sources
+        self.carried = carried  # what counts for a value that a loop carries
+        self.clear: set[Value] = set()  # values that come from no source
 
-def _comes_from(value: Value, sources: frozenset[str], clear: set[Value]) -> bool:
-    if value.loop is not None or value.holds_zeros:
-        return value.holds_zeros
-    origins = origins_of(value)
-    if isinstance(value.operation, Loop):
-        return any(may_hold_unselected(origin) for origin in origins or ())
-    if origins is not None:
-        return any(_may_hold(origin, sources, clear) for origin in origins)
-    node = value.operation
-    if not isinstance(node, Operation):
-        return False
-    if node.primitive.name in sources:
-        return True
-    if node.primitive.name not in _TRANSPARENT:
-        return False
-    if node.primitive.name == "mul" and any(
-        isinstance(a, Value) and type_of(a).dtype.kind == "b" for a in node.arguments
-    ):
-        return True
-    return any(_may_hold(inner, sources, clear) for inner in values_in(node.arguments))
+    def comes_from_one(self, operand: Operand) -> bool:
+        """Whether an operand comes from one of the sources; a number 0 is one, where all of them count."""
+        if not isinstance(operand, Value):
+            return self.sources is _SOURCES and isinstance(operand, (int, float)) and operand == 0
+        if operand in self.clear:
+            return False
+        found = self.value(operand)
+        if not found:
+            self.clear.add(operand)
+        return found
+
+    def value(self, value: Value) -> bool:
+        if value.loop is not None or value.holds_zeros:
+            return value.holds_zeros or self.carried
+        origins = origins_of(value)
+        if isinstance(value.operation, Loop):
+            return self.carried or any(may_hold_unselected(origin) for origin in origins or ())
+        if origins is not None:
+            return any(map(self.comes_from_one, origins))
+        node = value.operation
+        return isinstance(node, Operation) and self.operation(node)
+
+    def operation(self, node: Operation) -> bool:
+        name = node.primitive.name
+        if name in self.sources:
+            return True
+        if name in _WRITES:
+            return self.sources is _SOURCES and self.write(node)
+        if name not in _TRANSPARENT:
+            return False
+        if name == "mul" and any(
+            isinstance(a, Value) and type_of(a).dtype.kind == "b" for a in node.arguments
+        ):
+            return True
+        return any(map(self.comes_from_one, values_in(node.arguments)))
+
+    def write(self, node: Operation) -> bool:
+        """Whether zeros may stand in an array after a write: some that stay, or some that are written."""
+        array, _, written, _ = node.arguments
+        inside = self if self.carried else Search(_SOURCES, carried=True)
+        if type_of(array).dtype.kind not in "fc" or inside.comes_from_one(array):
+            return True
+        return node.primitive.name == "index_set" and (
+            not isinstance(written, (Value, int, float)) or inside.comes_from_one(written)
+        )

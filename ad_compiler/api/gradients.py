@@ -185,7 +185,7 @@ def linearize(
     >>> value, derivative(1.0), derivative(10.0)
     (9.0, 6.0, 60.0)
     """
-    from ad_compiler.jacobians import Linearized
+    from ad_compiler.linearized import Linearized
 
     linearized = Linearized(fun, primals, settings.backend_of(backend, options))
     return linearized.value(), linearized

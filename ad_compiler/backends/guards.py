@@ -42,7 +42,10 @@ class GuardWriter:
         """Demand that what `access` reads is of the kind of `example` (as in `inputs.kind_of`)."""
         cls = type(example)
         if cls in (int, float, complex):
-            self.numbers.setdefault(cls, []).append(access)
+            if access.isidentifier():
+                self.numbers.setdefault(cls, []).append(access)
+            else:  # behind the condition on what it stands in
+                self.conditions.append(f"{access}.__class__ is {self.name(cls)}")
             if access in self.constants:
                 self.conditions.append(f"{access} == {example!r}")
         elif cls is np.ndarray:

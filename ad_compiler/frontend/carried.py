@@ -113,9 +113,9 @@ def changed_lists(node: ast.AST) -> set[str]:
     }
 
 
-def stored_names(node: ast.AST) -> set[str]:
-    """The names that a statement binds, inner functions and comprehensions left out."""
-    return set(stores(node))
+def stored_names(node: ast.AST) -> list[str]:
+    """The names that a statement binds, in order, inner functions and comprehensions left out."""
+    return list(dict.fromkeys(stores(node)))
 
 
 def stores(node: ast.AST) -> Iterator[str]:

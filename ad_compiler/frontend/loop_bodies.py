@@ -108,7 +108,7 @@ def expected(state: LoopState) -> set[Place]:
     here = state.context.here
     found: set[Place] = set()
     updated, bound = augmented_names(state.node), bound_names(state.node)
-    for name in state.stored | changed_lists(state.node):
+    for name in {*state.stored, *changed_lists(state.node)}:
         if not state.is_bound(here, name):
             continue
         operand = state.before.names_of(here)[name]
@@ -143,7 +143,7 @@ def other_places(state: LoopState, carried: set[Place]) -> set[Place]:
 
 def lift_changed(state: LoopState, carried: set[Place]) -> None:
     """Lists with items, whose methods the body calls, are expected to change their length."""
-    for place in carried:
+    for place in state.in_order(carried):
         operand = state.held(state.before, place)
         if isinstance(operand, list) and operand and place[1] in changed_lists(state.node):
             with suppress(Refusal):

@@ -145,7 +145,8 @@ def arrays_handed_on(
     """The arrays from outside that a place may hold after a turn because of what other places held, or
     a branch has chosen."""
     ends = state.roots_in(held)
-    chosen = {state.first(each) for root in ends for each in state.after.choices.get(root, ())}
+    choices = [state.first(each) for root in ends for each in state.after.choices.get(root, ())]
+    chosen = dict.fromkeys(choices)
     found = [root for root in chosen if root not in state.inside]
     for other, param in params.items():
         if other != place and set(values_in(param)) & {*ends, *chosen}:
@@ -157,7 +158,7 @@ def join(state: LoopState, carried: set[Place], params: dict[Place, Operand]) ->
     """Join the kinds after a turn to those before; whether they were that already."""
     state.different.clear()
     fits = True
-    for place in carried:
+    for place in state.in_order(carried):
         kinds = state.kinds[place]
         places = itertools.count()
         now = state.held(state.after, place)

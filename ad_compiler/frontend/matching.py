@@ -171,19 +171,19 @@ def sequence(context: Context, pattern: ast.MatchSequence, subject: Operand) -> 
     if not isinstance(subject, (tuple, list, range)):
         return NO
     parts, found = pattern.patterns, list(subject)
-    star = next((place for place, part in enumerate(parts) if isinstance(part, ast.MatchStar)), None)
-    if len(found) < len(parts) - 1 or (star is None and len(found) != len(parts)):
+    starred = next((part for part in parts if isinstance(part, ast.MatchStar)), None)
+    if len(found) < len(parts) - 1 or (starred is None and len(found) != len(parts)):
         return NO
-    if star is None:
+    if starred is None:
         return join(context, pattern, [matched(context, p, x) for p, x in zip(parts, found, strict=True)])
+    star = parts.index(starred)
     end = len(found) - (len(parts) - star - 1)
     together = [
         *zip(parts[:star], found[:star], strict=True),
         *zip(parts[star + 1 :], found[end:], strict=True),
     ]
     result = join(context, pattern, [matched(context, p, x) for p, x in together])
-    name = parts[star].name  # type: ignore[attr-defined]
-    return result if name is None else bind(result, name, found[star:end])
+    return result if starred.name is None else bind(result, starred.name, found[star:end])
 
 
 def mapping(context: Context, pattern: ast.MatchMapping, subject: Operand) -> Matched:

@@ -89,14 +89,16 @@ def construct(
 ) -> Operand:
     """An instance of a class."""
     if is_named_tuple(cls):
-        names: list[str] = list(cls._fields)  # type: ignore[attr-defined]
-        given = dict(cls._field_defaults)  # type: ignore[attr-defined]
+        named: Any = cls
+        names: list[str] = list(named._fields)
+        given = dict(named._field_defaults)
     elif is_made_by_dataclass(cls):
         return construct_dataclass(context, node, cls, positional, keywords)
     elif is_plain_class(cls):
         record = Record(cls, {})
-        if isinstance(cls.__init__, FunctionType):  # type: ignore[misc]
-            initialise(context, node, record, cls.__init__, positional, keywords)  # type: ignore[misc]
+        initialiser = inspect.getattr_static(cls, "__init__")
+        if isinstance(initialiser, FunctionType):
+            initialise(context, node, record, initialiser, positional, keywords)
         elif positional or keywords:
             raise context.refuse(node, f"`{cls.__name__}` takes no arguments", "give none")
         return record
@@ -169,10 +171,11 @@ def is_made_by_dataclass(cls: type) -> bool:
 
 def is_plain_class(cls: type) -> bool:
     """Whether making an instance is to run an `__init__` written in Python."""
+    initialiser = inspect.getattr_static(cls, "__init__")
     return (
         type(cls) is type
         and cls.__module__ != "builtins"
-        and (isinstance(cls.__init__, FunctionType) or cls.__init__ is object.__init__)  # type: ignore[misc]
+        and (isinstance(initialiser, FunctionType) or initialiser is vars(object)["__init__"])
         and all(
             inspect.getattr_static(cls, name) is vars(object)[name]
             for name in ("__new__", "__setattr__", "__getattribute__")

@@ -56,6 +56,7 @@ from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.rules.structure import shape_values
 
 Index = tuple[Operand, ...]
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _REAL_INTO_WHOLE = "a real number is written into an array of whole numbers"
 
 
@@ -423,14 +424,14 @@ def is_read_from(context: Context, node: ast.AST, name: str) -> bool:
 
     What comes later stands later, but in a loop; an inner function may be called any time.
     """
-    function: ast.AST = context.here.source.node
+    function: FunctionNode = context.here.source.node
     if not name.isidentifier() or not contains(function, node):
         return True
     inner = [each for each in functions_in(function) if contains(each, node)]
     function = inner[-1] if inner else function
     if isinstance(function, ast.Lambda) or any(reads(each, name) for each in functions_in(function)):
         return True
-    for statement in following(function.body, node):  # type: ignore[attr-defined]
+    for statement in following(function.body, node):
         if reads(statement, name):
             return True
         if isinstance(statement, ast.Assign) and any(is_name(target, name) for target in statement.targets):
@@ -454,9 +455,8 @@ def contains(outer: ast.AST, node: ast.AST) -> bool:
     return any(each is node for each in ast.walk(outer))
 
 
-def functions_in(function: ast.AST) -> list[ast.AST]:
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-    return [each for each in ast.walk(function) if isinstance(each, kinds) and each is not function]
+def functions_in(function: ast.AST) -> list[FunctionNode]:
+    return [each for each in ast.walk(function) if isinstance(each, FunctionNode) and each is not function]
 
 
 def reads(outer: ast.AST, name: str) -> bool:

@@ -7,12 +7,14 @@ before it (`cotangent_hooks`). Once the program is differentiated they are gone.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, TypeGuard
 
 from ad_compiler.ir import (
     Function,
     Operand,
     Operation,
+    Shortcut,
     Value,
     all_blocks,
     map_values,
@@ -74,8 +76,14 @@ def without_derivative(builder: Any, operand: Operand) -> Operand:
     return map_values(lambda value: builder.call(registry["stopped"], (value,)), operand)
 
 
-def remove_markers(function: Function, whole: bool = True) -> None:
-    """Let what is marked stand for itself; in a text that is not the `whole`, some markers stay."""
+def remove_markers(
+    function: Function, whole: bool = True, shortcuts: dict[Value, Shortcut] | None = None
+) -> None:
+    """Let what is marked stand for itself, in `shortcuts`, too.
+
+    In what is not the `whole`, but is differentiated once more, the markers stay that are for derivatives of
+    any order.
+    """
     known: dict[Value, Operand] = {}
 
     def is_removed(node: Any) -> bool:
@@ -100,3 +108,7 @@ def remove_markers(function: Function, whole: bool = True) -> None:
     function.result, function.reverse_result = map_values(
         lambda value: known.get(value, value), (function.result, function.reverse_result)
     )
+    for each in list((shortcuts or {}).values()):
+        inputs, given = map_values(lambda value: known.get(value, value), (each.inputs, each.given))
+        assert shortcuts is not None
+        shortcuts[each.result] = replace(each, inputs=inputs, given=given)

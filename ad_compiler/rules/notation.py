@@ -38,7 +38,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from ad_compiler.analysis.types import Type
 from ad_compiler.refusal import Refusal
@@ -46,6 +46,24 @@ from ad_compiler.refusal import Refusal
 Infer = Callable[..., Type]
 Kind = Literal["elementwise", "linear", "rule", "definition", "constant"]
 RuleFunction = Callable[..., Any]
+
+
+class LoweredRule(Protocol):
+    """A rule that lowers itself where it is needed: one that the user has written, in the names it knows."""
+
+    def inline_in(self, context: Any, node: Any, arguments: list[Any], needs: dict[str, Any], /) -> Any:
+        """What the rule gives for these arguments, and for what it needs beside them."""
+        ...
+
+
+@runtime_checkable
+class LoweredPushforward(LoweredRule, Protocol):
+    """Likewise for the tangent of the result."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What it asks for: `y`, and tangents."""
+        ...
 
 
 _TOTAL = frozenset(
@@ -70,7 +88,7 @@ class Primitive:
     text: str
     kind: Kind
     infer: Infer
-    rule: RuleFunction | None = None
+    rule: RuleFunction | LoweredRule | None = None
     parameters: tuple[str, ...] = ()
     defaults: dict[str, Any] = field(default_factory=dict)
     needs: frozenset[str] = frozenset()  # of `y` and `g`
@@ -86,7 +104,9 @@ class Primitive:
     positional: int | None = None  # how many parameters are in NumPy's own order; the others need names
     method: str | None = None  # its name as a method of arrays
     linear: Literal["together", "each"] | None = None  # in its differentiable parameters
-    pushforward: RuleFunction | None = None  # where the tangent does not follow from the rule
+    pushforward: RuleFunction | LoweredPushforward | None = (
+        None  # where the tangent does not follow from the rule
+    )
     guard: bool = False
     module: str | None = None
 
@@ -95,8 +115,9 @@ class Primitive:
         """What the pushforward asks for: `y`, and tangents."""
         if self.pushforward is None:
             return frozenset()
-        own: frozenset[str] | None = getattr(self.pushforward, "needs", None)
-        return signature_of(self.pushforward)[2] if own is None else own
+        if isinstance(self.pushforward, LoweredPushforward):
+            return self.pushforward.needs
+        return signature_of(self.pushforward)[2]
 
     @property
     def may_raise(self) -> bool:

@@ -128,7 +128,7 @@ def numpy_text(expression: sp.Expr) -> str:
     return ast.unparse(parse_expression(_NumPyText().doprint(expression.xreplace(written))))
 
 
-class _NumPyText(StrPrinter):  # type: ignore[misc]
+class _NumPyText(StrPrinter):  # type: ignore[misc]  # SymPy has no types
     """SymPy's own layout of sums and products, NumPy's names."""
 
     def _print_Function(self, expr: Any) -> str:

@@ -10,7 +10,8 @@ before the direction is, and so is what they make together: the partial derivati
 and Walther, Evaluating Derivatives (2008), section 10.2). It is the same operations, done on the number 1 in
 place of the direction: so what a direction of zeros and ones reads off changes by rounding at most. Where a
 coefficient is beyond the range of floats, though no factor is, zero times it is NaN; then the entry itself is
-infinite.
+infinite, but for zeros that `where`, `max` and their like have left: so what holds such is multiplied by one
+factor after the other.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from ad_compiler.analysis.types import ArrayType, same_shape
+from ad_compiler.analysis.zeros import may_hold_zeros
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import (
     Block,
@@ -144,6 +146,10 @@ class Coefficients:
             return None
         coefficients = {}
         for base in bases:
+            if may_hold_zeros(base) and any(
+                abs_is_not_one(form.coefficients.get(base, 1.0)) for form in forms
+            ):
+                return None  # zeros that `where` and others leave are strong: they meet no product of factors
             parts = iter([form.coefficients.get(base, 0.0) for form in forms])
             arguments = [
                 next(parts) if each in self.varying else self.in_front(each) for each in node.arguments
@@ -223,6 +229,10 @@ def fits(operand: Operand, result: ArrayType) -> bool:
     if not isinstance(kind, ArrayType) or kind.dtype.kind not in "fc":
         return False
     return kind.dtype == result.dtype or (kind.python and kind.dtype.kind == "f")
+
+
+def abs_is_not_one(coefficient: Operand) -> bool:
+    return isinstance(coefficient, Value) or abs(coefficient) != 1
 
 
 def may_raise(numerator: Operand, denominator: Operand) -> bool:

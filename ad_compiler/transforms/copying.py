@@ -6,10 +6,12 @@ messages are not repeated: the first run has made them.
 
 from __future__ import annotations
 
+from ad_compiler.analysis.types import Type
 from ad_compiler.ir import (
     Block,
     Branch,
     Call,
+    Function,
     Loop,
     Node,
     Operand,
@@ -37,17 +39,29 @@ class Copy:
 
     def value(self, value: Value) -> Value:
         """The copy of a value that the block makes, or that a turn of it starts with."""
-        copied = self.known[value] = Value(value.type, value.name)
+        copied = self.known[value] = Value(self.kind(value.type), value.name)
         for name in ("immutable", "contiguous", "cotangent_of", "tangent_of", "holds_zeros"):
             setattr(copied, name, getattr(value, name))
         if value.memory_of is not None:
             copied.memory_of = self.operand(value.memory_of)
         return copied
 
+    def kind(self, kind: Type) -> Type:
+        return kind
+
+    def is_repeated(self, node: Node) -> bool:
+        return not (isinstance(node, Operation) and node.primitive.effect)
+
+    def statement(self, statement: Statement) -> Statement:
+        return unsaid(statement)
+
+    def called(self, function: Function) -> Function:
+        return function
+
     def block(self, block: Block) -> Block:
         copied = self.blocks[block] = Block()
         for node in block.operations:
-            if not (isinstance(node, Operation) and node.primitive.effect):
+            if self.is_repeated(node):
                 copied.operations.append(self.node(node))
         copied.results = self.operand(block.results)
         for node in block.operations:
@@ -57,7 +71,7 @@ class Copy:
         return copied
 
     def node(self, node: Node) -> Node:
-        statement = None if node.statement is None else unsaid(node.statement)
+        statement = None if node.statement is None else self.statement(node.statement)
         if isinstance(node, Operation):
             arguments = self.operand(node.arguments)
             result = self.value(node.result)
@@ -74,7 +88,7 @@ class Copy:
             copied = self.loop(node, statement)
         else:
             assert isinstance(node, Call) and not isinstance(node, Pop), "a forward sweep has no tapes yet"
-            copied = Call(node.function, self.operand(node.arguments), [], statement, node.place)
+            copied = Call(self.called(node.function), self.operand(node.arguments), [], statement, node.place)
         for value in node.results:
             result = self.value(value)
             result.operation = copied

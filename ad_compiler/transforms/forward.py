@@ -37,6 +37,7 @@ from ad_compiler.ir import (
     Node,
     Operand,
     Operation,
+    PullbackCall,
     Shortcut,
     Value,
     inputs_of,
@@ -58,7 +59,8 @@ from ad_compiler.transforms.apply_rules import (
     positions,
 )
 from ad_compiler.transforms.cotangents import Tangents, is_zero, leaf_name, zero_like
-from ad_compiler.transforms.forward_control import push_branch, push_call, push_loop
+from ad_compiler.transforms.forward_calls import push_call, push_pullback
+from ad_compiler.transforms.forward_control import push_branch, push_loop
 from ad_compiler.transforms.transpose import Pairs, transpose
 
 
@@ -83,6 +85,8 @@ class ForwardSweep:
         self.tangents: Tangents = dict(tangents)
         self.numpy_scalars: set[Value] = set()  # numbers carried whose tangents are not Python's own
         self.entered: set[Function] = set()  # functions called that have their derivatives already
+        self.results: dict[Function, list[Operand]] = {}  # what they return, without tangents
+        self.gradients: dict[Function, list[Operand]] = {}  # and what their pullbacks return
         self.unread: set[Value] = set()  # parts of tuples that nobody reads
         self.read: tuple[Any, set[str]] = (None, set())  # a statement, and the names its derivative reads
 
@@ -110,6 +114,8 @@ class ForwardSweep:
             push_loop(self, node)
         elif isinstance(node, Call):
             push_call(self, node)
+        elif isinstance(node, PullbackCall):
+            push_pullback(self, node)
         else:
             assert isinstance(node, Operation)
             self.operation(node)

@@ -1,4 +1,4 @@
-"""Tangents through branches, loops and calls: they are yielded, carried and passed beside the values.
+"""Tangents through branches and loops: they are yielded and carried beside the values.
 
     for i in range(n):              for i in range(n):
         y = y * x[i]       ->           y_dot = y_dot * x[i] + y * x_dot[i]
@@ -14,16 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ad_compiler.analysis.types import ArrayType, Type
-from ad_compiler.closures import add_parameters
 from ad_compiler.ir import (
     UNBOUND,
-    Block,
     Branch,
     Call,
-    Function,
     Loop,
     Node,
     Operand,
+    PullbackCall,
     Value,
     all_blocks,
     nodes_in,
@@ -132,59 +130,13 @@ class Contents:
                 self.lists += [node.carried, node.initial]
             if isinstance(node, Call):
                 self.lists += [node.arguments, node.results]
+            if isinstance(node, PullbackCall):
+                self.lists += [node.cotangents, node.results]
         self.kept = [list(listed) for listed in self.lists]
+        self.called = [(node, node.function) for node in nodes if isinstance(node, Call)]
 
     def restore(self) -> None:
         for listed, kept in zip(self.lists, self.kept, strict=True):
             listed[:] = kept
-
-
-def push_call(sweep: ForwardSweep, call: Call) -> None:
-    """A function that is called takes the tangents of its arguments, and returns those of its results.
-
-    It is differentiated once, for all the arguments that are active in any of its calls.
-    """
-    function = call.function
-    if function not in sweep.entered:
-        sweep.entered.add(function)
-        push_function(sweep, function)
-    parameters = [parameter.structure for parameter in function.parameters]
-    active = [
-        argument
-        for parameter, argument in zip(parameters, call.arguments, strict=False)
-        if parameter in sweep.active
-    ]
-    call.arguments += [sweep.tangent_of(argument) for argument in active]
-    results = list(call.results)
-    for result in results:
-        if result in sweep.active:
-            tangent = Value(ArrayType(type_of(result).dtype, type_of(result).shape))
-            tangent.operation = call
-            call.results.append(tangent)
-            sweep.know(result, tangent)
-    sweep.builder.append(call)
-
-
-def push_function(sweep: ForwardSweep, function: Function) -> None:
-    """Give a function the tangents of its parameters, and let it return those of its results."""
-    builder = sweep.builder
-    statement = builder.statement
-    given: list[Value] = []
-    for parameter in function.parameters:
-        value = parameter.structure
-        if value in sweep.active:
-            tangent = Value(ArrayType(type_of(value).dtype, type_of(value).shape), f"{parameter.name}_dot")
-            tangent.immutable = value.immutable
-            sweep.tangents[value] = tangent
-            given.append(tangent)
-    add_parameters(function, given)
-    block: Block = function.forward
-    results: list[Operand] = []
-    with builder.separately(Block()), sweep.rewriting(block):
-        results = [
-            sweep.tangent_of(operand)
-            for operand in function.result
-            if isinstance(operand, Value) and operand in sweep.active
-        ]
-    function.result = [*function.result, *results]
-    builder.statement = statement
+        for call, function in self.called:
+            call.function = function

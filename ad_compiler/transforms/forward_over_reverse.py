@@ -13,20 +13,18 @@ from __future__ import annotations
 from functools import partial
 
 from ad_compiler.analysis.shift import shift_maxima
+from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.program import Lowered
 from ad_compiler.ir import (
     Block,
+    Function,
     Operand,
     Parameter,
     Shortcut,
     Value,
-    functions_called,
     map_values,
-    nodes_in,
     values_in,
 )
-from ad_compiler.refusal import Refusal
-from ad_compiler.rules.markers import is_hook
 from ad_compiler.transforms.apply_definitions import unread_parts
 from ad_compiler.transforms.forward import ForwardSweep
 from ad_compiler.transforms.forward_program import derivative_of_output, tangent_input
@@ -46,12 +44,6 @@ def push_gradient_forward(
     """
     function, context = lowered.function, lowered.context
     assert function.reverse is not None
-    if functions_called(function):
-        reason = "a recursion whose depth is known at run time has first derivatives only"
-        raise Refusal(reason, "rewrite the recursion as a loop")
-    for node in nodes_in(function.forward):
-        if is_hook(node):
-            node.primitive.rule.is_done = True  # the body stands in the reverse sweep
     name = vector_name([each.name for each in function.parameters])
     tangents: dict[Value, Operand] = {}
     parts = []
@@ -61,10 +53,29 @@ def push_gradient_forward(
         parts.append(map_values(partial(tangent_input, access), given.structure))
         differentiated = values_in(lowered.differentiated[argument])
         tangents.update(zip(differentiated, values_in(parts[-1]), strict=True))
-    both = Block([*function.forward.operations, *function.reverse.operations])
     blocked = frozenset(shift_maxima(function.forward, function.result))
+    product = push_sweeps(context, function, tangents, gradients, shortcuts, blocked)
+    positional = [each for each in function.parameters if each.kind.startswith("positional")]
+    for each in positional:
+        each.default = None  # one that follows has none
+    structure = parts[0] if single else tuple(parts)
+    function.parameters.insert(len(positional), Parameter(name, structure, "positional"))
+    return product
+
+
+def push_sweeps(
+    context: Context,
+    function: Function,
+    tangents: dict[Value, Operand],
+    outputs: Operand,
+    shortcuts: dict[Value, Shortcut],
+    blocked: frozenset[Value],
+) -> Operand:
+    """Differentiate both sweeps of a program in place, along `tangents`: the tangents of these outputs."""
+    assert function.reverse is not None
+    both = Block([*function.forward.operations, *function.reverse.operations])
     sweep = ForwardSweep(context, both, tangents, shortcuts, blocked)
-    sweep.unread = unread_parts(both, (function.result, gradients))
+    sweep.unread = unread_parts(both, (function.result, outputs))
     builder = context.builder
     with (
         builder.generating(),
@@ -73,11 +84,6 @@ def push_gradient_forward(
         sweep.rewriting(function.reverse),
     ):
         builder.statement = None
-        product = derivative_of_output(sweep, gradients)
+        product = derivative_of_output(sweep, outputs)
     builder.block = function.reverse
-    positional = [each for each in function.parameters if each.kind.startswith("positional")]
-    for each in positional:
-        each.default = None  # one that follows has none
-    structure = parts[0] if single else tuple(parts)
-    function.parameters.insert(len(positional), Parameter(name, structure, "positional"))
     return product

@@ -19,7 +19,7 @@ from ad_compiler.analysis.types import ArrayType
 from ad_compiler.frontend.program import Lowered
 from ad_compiler.ir import Block, Function, Operation, Shortcut, Value, blocks_of, inputs_of, values_in
 from ad_compiler.rules.gates import KnownGate, known
-from ad_compiler.rules.shapes import rank_of
+from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.transforms.chains import Chain, chains_to, may_contain, operands_of
 
 SHORTEST, LONGEST = 3, 8  # operations, for which it may be worth to ask SymPy
@@ -59,13 +59,15 @@ class Search:
     def block(self, block: Block, look: Callable[[list[Chain]], None], every_rank: bool) -> None:
         """Show `look` the chains that end in each value, and that may be gates."""
         places: dict[Value, int] = {}
+        telling = False  # whether any of them is more than arithmetic
         for place, node in enumerate(block.operations):
             if not isinstance(node, Operation):
                 for inner in blocks_of(node):
                     self.block(inner, look, every_rank)
             elif may_contain(node) and (every_rank or not rank_of(node.result)):
                 places[node.result] = place
-        if any(block.operations[place].primitive.name in _TELLING for place in places.values()):  # type: ignore[union-attr]
+                telling = telling or node.primitive.name in _TELLING
+        if telling:
             for value in reversed(places):
                 if value in self.active and value not in self.found and value not in self.inside:
                     look([chain for chain in chains_to(value, places, self.may_enter) if self.is_gate(chain)])
@@ -85,7 +87,7 @@ class Search:
             and isinstance(kind, ArrayType)
             and kind.dtype.kind == "f"
             and chain.start in self.active
-            and all(value.type.dtype == kind.dtype for value in (chain.result, *chain.inner))  # type: ignore[union-attr]
+            and all(type_of(value).dtype == kind.dtype for value in (chain.result, *chain.inner))
         )
 
     def known(self, chains: list[Chain]) -> None:

@@ -21,10 +21,18 @@ from ad_compiler.analysis.types import STRING, Equation, Origin
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Block, Function, Operation, nodes_in
 from ad_compiler.rules.notation import constant, registry
+from ad_compiler.transforms.dead_code import remove_dead_code
 
 
 @constant("require", infer=lambda *_: STRING, effect=True)
 def require(failed: Any, message: Any) -> None: ...
+
+
+def clean(function: Function) -> None:
+    """Remove dead code, but not the errors it would have raised."""
+    before = operations_in(function.forward)
+    remove_dead_code(function.blocks, (function.result, function.reverse_result))
+    insert_checks(function, dead_checks(before, function))
 
 
 def operations_in(block: Block) -> list[Operation]:

@@ -17,6 +17,7 @@ from ad_compiler.analysis.zeros import may_hold_unselected
 from ad_compiler.ir import Block, Call, Function, Operand, PullbackCall, Value, functions_called, values_in
 from ad_compiler.rules.shapes import type_of
 from ad_compiler.transforms.cotangents import Cotangents, finished, is_zero, name_cotangent
+from ad_compiler.transforms.derivative_calls import reverse_derivative
 
 if TYPE_CHECKING:
     from ad_compiler.transforms.differentiate import ReverseSweep
@@ -29,6 +30,9 @@ def reverse_call(sweep: ReverseSweep, call: Call, cotangents: Cotangents) -> Non
     function, builder = call.function, sweep.builder
     seeds = [cotangents.pop(result, None) for result in call.results]
     if all(seed is None or is_zero(seed) for seed in seeds):
+        return
+    if function.derivatives is not None:
+        reverse_derivative(sweep, call, seeds, cotangents)
         return
     given: list[Operand] = []
     for result, operand, seed in zip(call.results, function.result, seeds, strict=False):
@@ -89,7 +93,7 @@ def differentiate_function(sweep: ReverseSweep, function: Function) -> None:
         add_reverse(sweep, function, function.reverse)
         if len(sweep.reached) > reached:  # zeros may have stood for cotangents that were not known
             sweep.unselected.intersection_update(unselected)
-            for called in [function, *functions_called(function)]:
+            for called in [function, *functions_called(function, derivatives=False)]:
                 called.reverse = None
     sweep.entered.remove(function)
 

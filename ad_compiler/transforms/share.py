@@ -25,6 +25,7 @@ from ad_compiler.ir import (
     Node,
     Operand,
     Operation,
+    PullbackCall,
     Shortcut,
     Value,
     blocks_of,
@@ -38,6 +39,8 @@ Table = dict[Any, Operand]
 def share(function: Function, context: Context) -> None:
     """Share the equal operations of a lowered program."""
     for called in functions_called(function):
+        if called.reverse is not None:
+            continue  # a derivative that is called: it is shared already
         inside = Sharing()
         inside.block(called.forward)
         called.result = inside.replaced(called.result)
@@ -89,6 +92,8 @@ class Sharing:
             node.condition = self.replaced(node.condition)
         elif isinstance(node, Call):
             node.arguments = self.replaced(node.arguments)
+        elif isinstance(node, PullbackCall):
+            node.cotangents = self.replaced(node.cotangents)
         elif isinstance(node, Loop):
             node.bounds, node.initial = self.replaced(node.bounds), self.replaced(node.initial)
         for inner in blocks_of(node):

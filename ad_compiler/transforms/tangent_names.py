@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def tangent_name(name: str, taken: list[str]) -> str:
     """The parameter for the tangent of an argument, under a name that is no other parameter's.
@@ -13,12 +15,12 @@ def tangent_name(name: str, taken: list[str]) -> str:
 
 
 def free_name(wanted: str, taken: list[str]) -> str:
-    """The name itself, or with a number."""
+    """The name itself, or with a number; interned, as names of arguments in calls are."""
     found, number = wanted, 0
     while found in taken:
         number += 1
         found = f"{wanted}_{number}"
-    return found
+    return sys.intern(found)
 
 
 def vector_name(taken: list[str]) -> str:

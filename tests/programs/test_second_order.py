@@ -1,7 +1,6 @@
 """Programs of the corpus differentiated twice: forward over reverse in two ways, and reverse over reverse.
 
-What is differentiated again is generated source, some of which is refused: `REFUSED` lists it by reason, and
-nothing else may be. `hvp` reads no generated source, and refuses recursions only.
+None is refused: where the source of the first derivative cannot be inlined, it is called as a function.
 """
 
 from __future__ import annotations
@@ -13,49 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ad_compiler import Unsupported, hvp, jvp, vjp
+from ad_compiler import hvp, jvp, vjp
 from ad_compiler.testing import is_real, leaves, moved
 from tests.helpers import function_from_source
 from tests.programs.corpus import PROGRAMS, Example
 from tests.programs.test_corpus import name_of, weighted, weights
-
-RECURSION = "calls itself to a depth known at run time, and a program calls its derivative"
-REFUSED: dict[str, set[str]] = {
-    RECURSION: {
-        "functions.mutual_recursion",
-        "functions.recursion_returns_what_it_writes",
-        "functions.recursion_until_small",
-        "functions.recursion_writes",
-        "functions.recursion_writes_through_views",
-        "functions.recursive_horner",
-        "functions.recursive_power",
-        "functions.tree_sum_of_halves",
-        "functions.two_recursive_calls",
-    },
-    "the attribute `flags` of an array cannot be differentiated": {
-        "views.flattened_in_both_orders",
-        "views.planes_as_rows_of_a_matrix",
-        "views.ravel_of_a_transpose_is_a_copy",
-        "views.searched_through_the_flat_array",
-    },
-    "is decided when the program runs": {
-        "aliases.all_of_a_vector_under_another_name",
-        "loops_with_writes.gated_cells",
-        "solvers.newton_system",
-    },
-    "changes from turn to turn": {
-        "comprehensions.queue_from_the_front",
-        "integrators.lennard_jones_dynamics",
-        "linear_algebra.determinant",
-        "loops_with_writes.adam_steps",
-    },
-    "an array is put into a list here, and written in place in a later turn": {
-        "linear_algebra.gram_schmidt",
-        "linear_algebra.lanczos",
-    },
-    "a list is put into a list whose length is not known": {"sequences.stacked_lstm"},
-}
-"""Why a program of the corpus may be refused, and which are: a list to be made shorter."""
 
 REPRESENTATIVE = 3  # every so manieth program runs in every test run, the others only with -m slow
 
@@ -120,18 +81,6 @@ def test_second_derivatives(example: Example) -> None:
     gradients, moving, found = gradients_of(example)
     rng = np.random.default_rng(3)
     tangents = tuple(weights(g, rng) if place in moving else None for place, g in enumerate(found))
-    refused = next((reason for reason, names in REFUSED.items() if name_of(example) in names), None)
-    if refused is not None:
-        for differentiate in (lambda: jvp(gradients, args, tangents), lambda: vjp(gradients, *args)):
-            with pytest.raises(Unsupported) as caught:
-                differentiate()
-            assert refused in caught.value.reason
-        if refused == RECURSION:
-            with pytest.raises(Unsupported, match="has first derivatives only"):
-                product_of(example, args, moving, tangents)
-        else:
-            check_against_differences(product_of(example, args, moving, tangents), gradients, args, tangents)
-        return
     single = any(np.asarray(leaf).dtype == np.float32 for leaf in leaves((args, found)))
     text = inspect.getsource(example.function)
     single = single or "float32" in text or "SINGLE" in text
@@ -182,8 +131,3 @@ def product_of(
     value, _ = vjp(example.function, *copy.deepcopy(example.args), of=example.of)
     total = weighted_sum_of(example, value, weights(value, np.random.default_rng(7)))
     return hvp(total, moving)(*args, tuple(tangents[place] for place in moving))
-
-
-def test_the_refused_are_of_the_corpus() -> None:
-    names = {name_of(example) for example in PROGRAMS}
-    assert {name for each in REFUSED.values() for name in each} <= names

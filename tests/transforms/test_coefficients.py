@@ -136,6 +136,13 @@ def test_range() -> None:
     np.testing.assert_allclose(found, np.zeros((3, 3)), atol=1e-12)
 
 
+def test_strong_zeros() -> None:
+    """What is not selected gives zero, also where the coefficient of what is would be infinite."""
+    with np.errstate(all="ignore"):
+        found = hessian(lambda x: np.sum(np.log(np.maximum(x, 1e-300))))(np.array([0.0, 4.0]))
+    np.testing.assert_allclose(found, [[0.0, 0.0], [0.0, -1.0 / 16.0]], rtol=1e-12)
+
+
 def random_expression(rng: Any, depth: int) -> str:
     """An expression in `x` that has its shape."""
     if not depth:

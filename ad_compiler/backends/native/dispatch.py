@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import GENERATOR, ArrayType, Element, ListType, Type
+from ad_compiler.backends.native.conventions import Kernel
 from ad_compiler.backends.native.definitions import write_out
 from ad_compiler.backends.native.departure import Departure
 from ad_compiler.backends.native.frame import names_in
@@ -42,7 +43,7 @@ from ad_compiler.backends.native.nests import Allocate, codes_in
 from ad_compiler.backends.numpy.emit import header
 from ad_compiler.backends.numpy.expressions import Expressions
 from ad_compiler.errors import Unsupported
-from ad_compiler.ir import Operand, Value, values_in
+from ad_compiler.ir import Function, Operand, Value, values_in
 from ad_compiler.parsing import parse_module
 from ad_compiler.pipeline import Program
 from ad_compiler.rules.shapes import type_of
@@ -58,6 +59,7 @@ class Native:
     wrapper: str
     namespace: dict[str, Any]
     kernel: Any
+    entered: Kernel | None  # what machine code can enter without Python
 
 
 def compile_native(program: Program, forwarding: list[str]) -> Native:
@@ -90,7 +92,23 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
         text = pullback_wrapper(program, lowered, texts, saved, forwarding)
     else:
         text = wrapper(program, lowered, texts, forwarding)
-    return Native(plain, text, namespace, functions[0])
+    return Native(plain, text, namespace, functions[0], entered(program, lowered, texts, functions[0]))
+
+
+def entered(program: Program, lowered: Lowered, texts: list[str], function: Any) -> Kernel | None:
+    """The kernel as machine code may enter it: if it calls no library, which Python code would run in."""
+    if len(texts) > 1 or lowered.frame.library or is_disabled():
+        return None
+    (compiled,) = function.overloads.values()
+    value_named = {lowered.frame.names[value]: value for value in lowered.inputs}
+    accesses = [str(value_named[name].access) for name in parameters_of(texts[0])]
+    return Kernel(compiled, function.targetctx, accesses, parts_of(program.function))
+
+
+def parts_of(function: Function) -> list[tuple[Operand, bool]]:
+    """What a call gives, one thing or two, and whether it is the gradient."""
+    parts = [] if function.result is None and function.reverse is not None else [(function.result, False)]
+    return parts if function.reverse is None else [*parts, (function.reverse_result, True)]
 
 
 def compile_all(lowered: Lowered, texts: list[str], saved: list[str], functions: list[Any]) -> None:
@@ -220,18 +238,23 @@ def rebuilt(structure: Operand, names: dict[Value, str]) -> str:
     return text[1:-1] if isinstance(structure, tuple) and len(structure) > 1 else text
 
 
-def results_by_value(structure: Operand, prefix: str) -> tuple[list[str], dict[Value, str]]:
-    """Names for what compiled code returns, and how each value of the structure is made from them."""
+def results_by_value(parts: list[tuple[Operand, bool]], prefix: str) -> tuple[list[str], dict[Value, str]]:
+    """Names for what compiled code returns, and how each value of the parts is made from them.
+
+    Derivatives by numbers of type float64 are Python's floats, the numbers of compiled code.
+    """
     names, texts = [], {}
-    for place, value in enumerate(values_in(structure)):
+    found = [(value, is_gradient) for part, is_gradient in parts for value in values_in(part)]
+    for place, (value, is_gradient) in enumerate(found):
         name = f"_ad_{prefix}{place}"
         names.append(name)
         kind = value.type
-        if not isinstance(kind, ArrayType):
+        if not isinstance(kind, ArrayType) or kind.rank or kind.python:
             texts[value] = name
-            continue
-        scalar = kind.rank == 0 and not kind.python
-        texts[value] = f"_ad_{kind.dtype.name}({name})" if scalar else name
+        elif is_gradient and kind.dtype == np.float64:
+            texts[value] = f"float({name})"
+        else:
+            texts[value] = f"_ad_{kind.dtype.name}({name})"
     return names, texts
 
 
@@ -270,9 +293,9 @@ def taken_apart(names: list[str], returned: str) -> str:
 def wrapper(program: Program, lowered: Lowered, texts: list[str], forwarding: list[str]) -> str:
     """The Python function around one kernel."""
     fn = program.function
-    parts = [fn.result] if fn.reverse is None else [fn.result, fn.reverse_result]
-    structure = parts[-1] if fn.result is None or len(parts) == 1 else tuple(parts)
-    names, by_value = results_by_value(structure, "r")
+    parts = parts_of(fn)
+    names, by_value = results_by_value(parts, "r")
+    structure = parts[0][0] if len(parts) == 1 else tuple([part for part, _ in parts])
     given = ", ".join(argument(lowered, name) for name in parameters_of(texts[0]))
     lines = [header(fn), f'{INDENT}"""{fn.documentation}"""']
     fallback = f"_ad_numpy({', '.join(forwarding)})"
@@ -290,8 +313,8 @@ def pullback_wrapper(
 ) -> str:
     """The Python function around both sweeps."""
     fn = program.function
-    names, by_value = results_by_value(fn.result, "r")
-    gradients, gradient_by_value = results_by_value(fn.reverse_result, "g")
+    names, by_value = results_by_value([(fn.result, False)], "r")
+    gradients, gradient_by_value = results_by_value([(fn.reverse_result, True)], "g")
     kept = {name: f"_ad_saved_{name}" for name in saved}
     given = ", ".join(argument(lowered, name) for name in parameters_of(texts[0]))
     numpy_call = f"_ad_numpy({', '.join(forwarding)})"

@@ -112,7 +112,12 @@ def writer_for(function: Function, taken: list[str], separate_sections: bool) ->
 
 
 def emit_called(function: Function, taken: list[str], schedule: str | None) -> list[str]:
-    """The lines of a function that is called: what it returns, and, if it is differentiated, its pullback."""
+    """The lines of a function that is called: what it returns, and, if it is differentiated, its pullback.
+
+    One that is a derivative as a whole returns what both of its sweeps have computed.
+    """
+    if function.derivatives is not None:
+        return emit_derivative(function, taken, schedule)
     seeds = [str(seed.access) for seed in function.seed or ()]
     writer = writer_for(function, [*taken, *seeds, "pullback"], separate_sections=True)
     writer.printer.schedule = schedule
@@ -124,6 +129,16 @@ def emit_called(function: Function, taken: list[str], schedule: str | None) -> l
         lines += [f"{INDENT * 2}return {', '.join(map(text, function.reverse_result))}", ""]
         results.append("pullback")
     return [*lines, f"{INDENT}return {', '.join(results)}"]
+
+
+def emit_derivative(function: Function, taken: list[str], schedule: str | None) -> list[str]:
+    writer = writer_for(function, taken, separate_sections=False)
+    writer.printer.schedule = schedule
+    plan = writer.names.plan
+    forward, reverse = writer.steps(plan.forward, 1), writer.steps(plan.reverse, 1)
+    lines = [header(function), f'{INDENT}"""{function.documentation}"""', *forward]
+    results = ", ".join(map(writer.printer.text, function.returned))
+    return [*lines, *([""] if forward and reverse else []), *reverse, f"{INDENT}return {results}"]
 
 
 def returned(function: Function, writer: Writer) -> str:
@@ -225,8 +240,8 @@ class Writer:
             called, given = self.printer.text(node.pullback), node.cotangents
         else:
             called, given = node.function.name, node.arguments
-            returns = len(node.function.result) + (node.function.reverse is not None)
-            names += ["_"] * (returns - len(names))
+            gives_pullback = node.function.reverse is not None and node.function.derivatives is None
+            names += ["_"] * (len(node.function.returned) + gives_pullback - len(names))
         return f"{', '.join(names)} = {called}({', '.join(map(self.printer.text, given))})"
 
     def comments(self, step: Step, statement: Statement) -> list[str]:

@@ -145,9 +145,8 @@ def matmul_sum(builder: Builder, matrices: Operation, axis: Any, keepdims: Any) 
         summed = call(builder, operator.matmul, total_over(builder, a, rank_of(a) - 2, True), b)
     if keepdims:
         return summed
-    index = [slice(None)] * rank
-    index[axis] = 0  # type: ignore[call-overload]
-    return call(builder, "getitem", summed, tuple(index))
+    index = tuple([0 if place == axis else slice(None) for place in range(rank)])
+    return call(builder, "getitem", summed, index)
 
 
 def product_sum(builder: Builder, product: Operation, axis: Any, keepdims: Any) -> Operand:
