@@ -28,10 +28,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import combinations_with_replacement
 
+from ad_compiler.backends.native.accessing import Access, accesses, alias_roots
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import sides
 from ad_compiler.backends.native.frame import names_in
-from ad_compiler.backends.native.fusing import Access, accesses, alias_roots
 from ad_compiler.backends.native.nests import Code, Comment, Define, Repeat
 from ad_compiler.backends.native.straight_loops import (
     direction_of,

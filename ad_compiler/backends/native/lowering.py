@@ -41,6 +41,7 @@ from ad_compiler.backends.native.nests import (
 from ad_compiler.backends.native.planning import UPDATES, Writes, is_plain_reshape
 from ad_compiler.backends.native.preaccumulating import Preaccumulator
 from ad_compiler.backends.native.recomputing import recompute
+from ad_compiler.backends.native.scalarising import scalarise
 from ad_compiler.backends.native.shrinking import shrink
 from ad_compiler.backends.native.tapes import Tapes
 from ad_compiler.backends.native.tapes import names as names_of
@@ -160,7 +161,8 @@ class Lowering:
             Preaccumulator(sweeps, outputs, frame.fresh).run()
             Jammer(sweeps, outputs, frame.fresh).run()
             Windower(sweeps, self.dtypes(sweeps), frame.fresh).run()
-            fuse(sweeps, outputs)
+            fuse(sweeps)
+            scalarise(sweeps, outputs)
             shrink(sweeps, outputs)
             for sweep in sweeps:
                 clear(sweep)

@@ -183,6 +183,28 @@ def loads_in(expression: Expression) -> Iterator[Load]:
             yield from loads_in(part)
 
 
+def texts_in(expression: Expression) -> Iterator[str]:
+    """What an expression consists of beside elements and sums of subscripts."""
+    if isinstance(expression, Scalar):
+        yield expression.name
+    elif isinstance(expression, Apply):
+        yield expression.form
+        for part in expression.parts:
+            yield from texts_in(part)
+
+
+def moved(expression: Expression, turns: dict[str, Affine]) -> Expression:
+    """The expression in another turn of the loops."""
+    if isinstance(expression, Load):
+        return Load(expression.array, tuple(number.substitute(turns) for number in expression.index))
+    if isinstance(expression, Whole):
+        return Whole(expression.number.substitute(turns))
+    if isinstance(expression, Apply):
+        parts = tuple(moved(part, turns) for part in expression.parts)
+        return Apply(expression.form, parts, expression.precedence, expression.needs)
+    return expression
+
+
 def size_of(expression: Expression) -> int:
     """How many operations an expression takes."""
     if isinstance(expression, Apply):

@@ -23,10 +23,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from ad_compiler.backends.native.accessing import Access, own_accesses, reads
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import ALIAS
 from ad_compiler.backends.native.frame import names_in
-from ad_compiler.backends.native.fusing import Access, own_accesses, reads
 from ad_compiler.backends.native.nests import (
     Allocate,
     Apply,

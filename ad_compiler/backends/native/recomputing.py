@@ -21,11 +21,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ad_compiler.backends.native.accessing import Access, accesses, alias_roots
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import rename
 from ad_compiler.backends.native.frame import names_in
-from ad_compiler.backends.native.fusing import Access, accesses, alias_roots
-from ad_compiler.backends.native.gathering import texts_in
 from ad_compiler.backends.native.nests import (
     Allocate,
     Code,
@@ -33,6 +32,7 @@ from ad_compiler.backends.native.nests import (
     Store,
     loads_in,
     size_of,
+    texts_in,
 )
 
 CHEAP = 2  # operations

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ad_compiler.backends.native.accessing import accesses, alias_roots
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import sides
 from ad_compiler.backends.native.frame import names_in
-from ad_compiler.backends.native.fusing import accesses, alias_roots
 from ad_compiler.backends.native.nests import (
     Allocate,
     Apply,

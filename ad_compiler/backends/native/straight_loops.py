@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ad_compiler.backends.native.accessing import Access, accesses
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.frame import names_in
-from ad_compiler.backends.native.fusing import Access, accesses
-from ad_compiler.backends.native.gathering import moved, texts_in
 from ad_compiler.backends.native.nests import (
     Apply,
     Code,
@@ -23,6 +22,8 @@ from ad_compiler.backends.native.nests import (
     Repeat,
     Scalar,
     Store,
+    moved,
+    texts_in,
 )
 
 Index = tuple[Affine, ...]

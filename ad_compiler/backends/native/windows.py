@@ -25,9 +25,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ad_compiler.backends.native.accessing import Access, alias_roots
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import sides
-from ad_compiler.backends.native.fusing import Access, alias_roots
 from ad_compiler.backends.native.nests import (
     Apply,
     Choice,
