@@ -111,7 +111,10 @@ class Fuser:
         return 0
 
     def conflict(self, first: list[Code], second: list[Code], shared: list[str]) -> bool:
-        """Whether the order of two groups of statements matters, turns of `shared` loops taken one by one."""
+        """Whether the order of two groups of statements matters, turns of `shared` loops taken one by one.
+
+        Where whole groups change places (no loop is shared), additions keep their order, too.
+        """
         a = [access for code in first for access in accesses(code)]
         b = [access for code in second for access in accesses(code)]
         loops = {name for code in [*first, *second] if isinstance(code, Nest) for name, _ in loops_in(code)}
@@ -126,7 +129,7 @@ class Fuser:
             kinds = {access.kind for access in (*ours, *theirs)}
             if kinds == {"read"}:
                 continue
-            if kinds == {"add"} and all(access.index is not None for access in (*ours, *theirs)):
+            if shared and kinds == {"add"} and all(access.index is not None for access in (*ours, *theirs)):
                 continue
             if not shared or not is_pointwise([*ours, *theirs], shared):
                 return True

@@ -14,6 +14,7 @@ of the loop, and not of zeros: so what a turn reads, it has written.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from ad_compiler.backends.native.accessing import accesses, alias_roots
@@ -104,5 +105,6 @@ def without_axis(code: Code, name: str, axis: int) -> None:
         code.condition = expression(code.condition)
     elif isinstance(code, Line) and name in code.parts:
         index = code.parts[name]
-        code.text = code.text.replace(part_text(name, index), part_text(name, rest(index)))
+        old = rf"(?<![\w.]){re.escape(part_text(name, index))}"
+        code.text = re.sub(old, part_text(name, rest(index)), code.text)
         code.parts[name] = rest(index)

@@ -120,7 +120,32 @@ def chosen(x: Any, y: Any) -> Any:
     return np.sum(b * a)
 
 
-PROGRAMS = [overwritten, read_by_columns, two_products, running_turns, chosen]
+def names_within_names(x: Any, y: Any) -> Any:
+    aa = np.stack([np.outer(x, y), np.outer(y, x)])
+    a = np.tanh(aa - x)
+    b = a @ aa
+    return np.sum(b * b) + np.sum(aa)
+
+
+def sums_in_order(x: Any, y: Any) -> Any:
+    """The large numbers cancel before the small ones are added."""
+    a = np.outer(x, y)
+    b = a.copy()
+    b += 1e17
+    b -= 1e17
+    b += np.outer(y, x)
+    return np.sum(b * a)
+
+
+PROGRAMS = [
+    names_within_names,
+    sums_in_order,
+    overwritten,
+    read_by_columns,
+    two_products,
+    running_turns,
+    chosen,
+]
 
 
 @pytest.mark.slow
