@@ -65,6 +65,8 @@ class Scalars:
         for program in self.programs:
             for code in codes_in(program):
                 read.update(access.name for access in own_reads(code))
+                if isinstance(code, Define) and code.operator != "=" and may_depart(code.value):
+                    read[code.name] += 1  # it stays, and reads what it adds to
         return sum(self.without(program, read) for program in self.programs) > 0
 
     def without(self, body: list[Code], read: Counter[str]) -> bool:
