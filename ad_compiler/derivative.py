@@ -118,7 +118,8 @@ class Specialisation:
         from ad_compiler.backends.native.entry_code import entry
 
         assert self.native is not None and self.native.entered is not None
-        return entry(*self.convention, self.native.entered, self.guarded) or self.guarded
+        python = self.guarded, self.namespace["_ad_numpy"]
+        return entry(*self.convention, self.native.entered, *python) or self.guarded
 
     def location(self, location: AnyLocation) -> str:
         """The expression that reads a global, a cell or an argument."""

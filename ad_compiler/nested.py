@@ -21,7 +21,7 @@ import ast
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from ad_compiler import api
 from ad_compiler.analysis.storage import storages_of
@@ -38,8 +38,7 @@ from ad_compiler.frontend.objects import MISSING
 from ad_compiler.frontend.program import Lowered, as_reals, written_results
 from ad_compiler.frontend.recursion import UPDATES, changed
 from ad_compiler.frontend.scope import LocalFunction
-from ad_compiler.frontend.session import session
-from ad_compiler.frontend.snapshots import Snapshot
+from ad_compiler.frontend.session import attempt, session
 from ad_compiler.ir import (
     Block,
     Function,
@@ -82,15 +81,13 @@ class NestedCall:
             keywords = {name: operand for name, operand in keywords.items() if name not in expected}
         given = self.bound(signature, positional, keywords)
         chosen = self.chosen(names, tangents)
-        snapshot = Snapshot(self.context)
         function, closed, derivative = self.generated(signature, given, chosen)
         if function is None:
             return derivative.called(tangents)
         try:
-            with self.context.builder.attempt():
+            with attempt(self.context):
                 result = inline(self.context, self.node, function, [], {**given, **tangents, **closed})
         except Unsupported as refused:
-            snapshot.restore()
             return instead_of(refused, lambda: derivative.called(tangents))
         if mode == "vjp":
             value, pullback = result
@@ -295,18 +292,18 @@ class EitherPullback:
     text: Operand
     derivative: NestedFunction
 
+    of_program: ClassVar[bool] = True
+
     def inline_in(
         self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
     ) -> Operand:
         """Call it in a program that is being lowered."""
-        snapshot = Snapshot(context)
         try:
-            with context.builder.attempt():
+            with attempt(context):
                 return call_operand(context, node, self.text, positional, keywords)
         except Unsupported as refused:
             if len(positional) != 1 or keywords:
                 raise
-            snapshot.restore()
             return instead_of(refused, lambda: self.derivative.pulled(node, positional[0]))
 
 

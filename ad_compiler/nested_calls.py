@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -80,6 +80,8 @@ class NestedPullback:
     pullback: Operand
     value: Operand
     chosen: tuple[bool, ...]
+
+    of_program: ClassVar[bool] = True
 
     def inline_in(
         self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]
@@ -177,6 +179,8 @@ class NestedLinear:
 
     fun: Operand
     primals: list[Operand]
+
+    of_program: ClassVar[bool] = True
 
     def inline_in(
         self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]

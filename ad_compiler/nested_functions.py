@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -163,7 +164,7 @@ class NestedFunction:
                 self.chosen,
                 dict.fromkeys(cotangents, True),
                 (),
-                checks=True,
+                checks=False,  # the value has made them
             )
         arguments = [*self.arguments, *cotangents.values()]
         return self.gradients(iter(self.call(self.pullback.function, arguments)))
@@ -204,6 +205,8 @@ class FunctionPullback:
     """The pullback of a call, as another call."""
 
     derivative: NestedFunction
+
+    of_program: ClassVar[bool] = True
 
     def inline_in(
         self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]

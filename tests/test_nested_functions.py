@@ -370,3 +370,30 @@ def test_text() -> None:
     assert "import" not in text.replace("import numpy as np", "")
     assert 'def power_grad(x, n):\n        """Gradient of power with respect to x."""' in text
     assert 'def power_grad_vjp(x, n, x_dot):\n        """Pullback of power_grad."""' in text
+
+
+@pytest.mark.parametrize("n", [2, TWO], ids=["of a text", "of a function"])
+def test_a_pullback_that_a_rule_saves(n: int) -> None:
+    @custom_vjp
+    def f(x: Any) -> Any:
+        return power(x, n)
+
+    def forward(x: Any) -> Any:
+        return vjp(lambda t: power(t, n), x)
+
+    f.defvjp(forward, lambda pullback, g: pullback(g))
+    with pytest.raises(Unsupported, match="is used in a reverse sweep"):
+        grad(f)(1.5)
+
+
+def test_messages_and_checks_are_made_once(capsys: pytest.CaptureFixture[str]) -> None:
+    def told(x: Any, n: int) -> Any:
+        print("power", n)
+        return power(x, n)
+
+    def f(x: Any, n: int) -> Any:
+        value, pullback = vjp(told, x, n)
+        return value * pullback(1.0)[0] * grad(told)(x, n)
+
+    assert grad(f)(1.0, 3) == pytest.approx(9 * 7)
+    assert capsys.readouterr().out == "power 3\n" * 2

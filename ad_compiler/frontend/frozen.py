@@ -61,8 +61,9 @@ class _Closing:
             return type(operand)([self.operand(item) for item in operand])
         if isinstance(operand, dict):
             return {key: self.operand(item) for key, item in operand.items()}
-        held = [getattr(operand, name, None) for name in ("primal", "callee", "pullback")]
-        if hasattr(type(operand), "inline_in") and any(isinstance(each, LocalFunction) for each in held):
+        held = [getattr(operand, name, None) for name in ("primal", "callee")]
+        of_local = hasattr(type(operand), "inline_in") and any(isinstance(e, LocalFunction) for e in held)
+        if of_local or getattr(type(operand), "of_program", False):
             reason = "the derivative of a function of the program itself is used in a reverse sweep"
             raise Refusal(reason, "define the function outside, and pass what it reads as an argument")
         return map_values(self.of_value, operand)

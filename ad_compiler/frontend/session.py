@@ -1,11 +1,13 @@
-"""A program of its own, lowered or differentiated in the midst of another one."""
+"""A program of its own, in the midst of another one that is lowered; and a part that may be taken back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.snapshots import Snapshot
 from ad_compiler.ir import Block
 
 KEPT = ("checks", "newer", "older", "choices", "shortcuts", "written", "wanted", "in_rule", "in_sweep")
@@ -29,3 +31,17 @@ def session(context: Context, block: Block) -> Iterator[None]:
         for name, value in state.items():
             setattr(context, name, value)
         builder.statement, builder.place, builder.generated = statement, place, generated
+
+
+@contextmanager
+def attempt(context: Context) -> Iterator[None]:
+    """Lower a part of a program; if it is refused, all is as it was before."""
+    snapshot = Snapshot(context)
+    checks, written, older = list(context.checks.operations), set(context.written), dict(context.older)
+    try:
+        with context.builder.attempt():
+            yield
+    except Unsupported:
+        snapshot.restore()
+        context.checks.operations[:], context.written, context.older = checks, written, older
+        raise

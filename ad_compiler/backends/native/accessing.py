@@ -22,6 +22,7 @@ from ad_compiler.backends.native.nests import (
     Store,
     Whole,
     codes_in,
+    text_of,
 )
 
 
@@ -110,11 +111,22 @@ def own_reads(code: Code) -> Iterator[Access]:
         for _, extent in code.loops:
             yield from hidden((extent,))
     elif isinstance(code, Define):
+        if code.operator != "=" and may_depart(code.value):  # it stays, and so must what it starts from
+            yield Access(code.name, None, "read")
         yield from reads(code.value)
     elif isinstance(code, Allocate):
         yield from hidden(code.extents)
     else:
         yield from own_accesses(code)
+
+
+PURE = frozenset({"np", "math", "abs", "min", "max", "maximum", "minimum", "shape"})
+
+
+def may_depart(expression: Expression) -> bool:
+    """Whether an expression calls a helper, which may leave the case to NumPy code."""
+    called = re.findall(r"([\w.]+)\(", text_of(expression))
+    return any(name.split(".")[0] not in PURE for name in called)
 
 
 def alias_roots(programs: list[list[Code]]) -> Callable[[str], str]:

@@ -4,7 +4,7 @@
       w is a float                                       else: the Python function in its place
       X is an ndarray of float64, C-contiguous, rank 2,  else: likewise
         without axes of length 1
-      kernel(w, X)                                       departed: likewise
+      kernel(w, X)                                       departed: the NumPy code
       a tuple of a float and a fresh array
 
 Numba's own entry into compiled code knows less than a derivative is made for (a float64 of NumPy is a float
@@ -15,11 +15,11 @@ long as the call lasts, and small results are copied into arrays that NumPy make
 The code is a C function (`METH_FASTCALL | METH_KEYWORDS`, PEP 590), written with llvmlite. It knows nothing
 of one derivative: what is special to it lies in a tuple, the first argument of the C function:
 
-    (otherwise, address of the kernel, constants ..., what is kept alive)
+    (otherwise, the NumPy code, address of the kernel, constants ..., what is kept alive)
 
 So derivatives of the same convention share it, and it is kept for the life of the process. It is left by a
-jump to `otherwise`: whatever that call does, no code is freed that it returns to. No other Python code runs
-between the first look at an argument and the last one (the kernel calls no library).
+jump to one of the Python functions: whatever that does, no code is freed that it returns to. No other
+Python code runs between the first look at an argument and the last one (the kernel calls no library).
 
 Of Numba, the calling convention and the models of data are used through its target context.
 """
@@ -74,20 +74,25 @@ from ad_compiler.backends.native.layouts import (
     is_known_here,
 )
 
-COPIED = 1 << 14
+COPIED = 1 << 12
 """Results up to so many bytes are copied into arrays of NumPy; larger ones keep the memory they are in."""
 
-FIRST_CONSTANT = 2
-NAME = "derivative"
+OTHERWISE, DEPARTED, ADDRESS, FIRST_CONSTANT = range(4)
 
 _lock = threading.Lock()
-_definitions: dict[Convention, tuple[MethodDefinition, Any]] = {}
+_definitions: dict[Convention, MethodDefinition] = {}
 
 
 def entry(
-    convention: Convention, constants: list[Any], kernel: Kernel, otherwise: Callable[..., Any]
+    convention: Convention,
+    constants: list[Any],
+    kernel: Kernel,
+    otherwise: Callable[..., Any],
+    numpy_code: Callable[..., Any],
 ) -> Callable[..., Any] | None:
-    """The C function over a compiled kernel, which has `otherwise` answer what is not of the convention.
+    """The C function over a compiled kernel.
+
+    It has `otherwise` answer what is not of the convention, and `numpy_code` where the kernel departs.
 
     `None` where that is impossible: with another Python, or another version of Numba than those known.
     """
@@ -99,7 +104,7 @@ def entry(
         definition = definition_of(convention, kernel.context)
     except Exception:
         return None
-    own = (otherwise, struct.pack("P", address), *constants, compiled)
+    own = (otherwise, numpy_code, struct.pack("P", address), *constants, compiled)
     made: Callable[..., Any] = c_function(definition, own)
     return made
 
@@ -108,38 +113,47 @@ def definition_of(convention: Convention, context: Any) -> int:
     """The address of the definition of a C function for a convention, made once."""
     with _lock:
         if convention not in _definitions:
-            engine, address = compiled_text(str(module_for(convention, context)))
-            definition = MethodDefinition(NAME.encode(), address, FASTCALL_WITH_KEYWORDS, None)
-            _definitions[convention] = definition, engine
-        return ctypes.addressof(_definitions[convention][0])
+            name = f"derivative_{len(_definitions)}"
+            address = machine_code(str(module_for(convention, context, name)), name)
+            _definitions[convention] = MethodDefinition(b"derivative", address, FASTCALL_WITH_KEYWORDS, None)
+        return ctypes.addressof(_definitions[convention])
 
 
-def compiled_text(text: str) -> tuple[Any, int]:
-    """A module of LLVM as machine code: the engine that holds it, and the address of its function."""
+def machine_code(text: str, name: str) -> int:
+    """A module in LLVM's language as machine code; the address of its function."""
     from llvmlite import binding
     from numba.core.compiler_lock import global_compiler_lock
 
     with global_compiler_lock:
+        machine, engine = compiler()
         module = binding.parse_assembly(text)
         module.verify()
-        machine = binding.Target.from_triple(binding.get_process_triple()).create_target_machine(opt=1)
-        builder = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(speed_level=1))
-        builder.getModulePassManager().run(module, builder)
-        engine = binding.create_mcjit_compiler(module, machine)
+        engine.add_object_file(binding.ObjectFileRef.from_data(machine.emit_object(module)))
         engine.finalize_object()
-        return engine, engine.get_function_address(NAME)
+        address: int = engine.get_function_address(name)
+        return address
 
 
-def module_for(convention: Convention, context: Any) -> Any:
-    """The module in LLVM's language."""
+@functools.cache
+def compiler() -> tuple[Any, Any]:
+    """What makes the code, without optimisation (that would find nothing), and what holds it."""
+    from llvmlite import binding
+
+    target = binding.Target.from_triple(binding.get_process_triple())
+    machine, same = (target.create_target_machine(opt=0) for _ in range(2))
+    return machine, binding.create_mcjit_compiler(binding.parse_assembly(""), same)
+
+
+def module_for(convention: Convention, context: Any, name: str) -> Any:
+    """A module with the C function of a convention, under this name."""
     from llvmlite import binding, ir
 
-    module = ir.Module(NAME)
+    module = ir.Module(name)
     module.triple = binding.get_process_triple()
     module.data_layout = str(context.codegen().target_data)
     pointer = ir.IntType(8).as_pointer()
     kind = ir.FunctionType(pointer, [pointer, pointer, ir.IntType(64), pointer])
-    Writer(convention, context, ir.Function(module, kind, NAME)).write()
+    Writer(convention, context, ir.Function(module, kind, name)).write()
     return module
 
 
@@ -161,6 +175,7 @@ class Writer:
         self.addresses = {**addresses(), "NRT_decref": released}
         self.builder = ir.IRBuilder(function.append_basic_block("entry"))
         self.otherwise = function.append_basic_block("otherwise")
+        self.departed = function.append_basic_block("departed")
         self.flag = ir.IntType(1)
         self.half, self.word, self.nothing = ir.IntType(32), ir.IntType(64), ir.VoidType()
         self.pointer = ir.IntType(8).as_pointer()
@@ -191,7 +206,11 @@ class Writer:
 
     def constant(self, place: int) -> Any:
         """One of the constants of the derivative."""
-        return self.load(self.own, ITEMS_OF_TUPLE + POINTER * (FIRST_CONSTANT + place))
+        return self.item(FIRST_CONSTANT + place)
+
+    def item(self, place: int) -> Any:
+        """An item of the tuple that is special to the derivative."""
+        return self.load(self.own, ITEMS_OF_TUPLE + POINTER * place)
 
     def call(self, name: str, result: Any, *arguments: Any, **options: Any) -> Any:
         from llvmlite import ir
@@ -203,10 +222,10 @@ class Writer:
     def is_same(self, one: Any, other: Any) -> Any:
         return self.builder.icmp_unsigned("==", one, other)
 
-    def demand(self, condition: Any) -> None:
-        """Leave the call to `otherwise` unless a condition holds."""
+    def demand(self, condition: Any, or_else: Any = None) -> None:
+        """Leave the call to a Python function unless a condition holds."""
         further = self.function.append_basic_block()
-        self.builder.cbranch(condition, further, self.otherwise)
+        self.builder.cbranch(condition, further, or_else or self.otherwise)
         self.builder.position_at_end(further)
 
     def demand_same(self, one: Any, other: Any) -> None:
@@ -219,11 +238,11 @@ class Writer:
         for source, kind in zip(self.convention.sources, self.convention.kinds, strict=True):
             self.unbox(self.object(source), kind)
         self.builder.ret(self.box(self.returned()))
-        self.builder.position_at_end(self.otherwise)
-        self.call("PyErr_Clear", self.nothing)
-        instead = self.load(self.own, ITEMS_OF_TUPLE)
-        given = (instead, self.arguments, self.count, self.names)
-        self.builder.ret(self.call("PyObject_Vectorcall", self.pointer, *given, tail="musttail"))
+        for block, place in ((self.otherwise, OTHERWISE), (self.departed, DEPARTED)):
+            self.builder.position_at_end(block)
+            self.call("PyErr_Clear", self.nothing)
+            given = (self.item(place), self.arguments, self.count, self.names)
+            self.builder.ret(self.call("PyObject_Vectorcall", self.pointer, *given, tail="musttail"))
 
     # Arguments
 
@@ -352,16 +371,16 @@ class Writer:
     # The kernel
 
     def returned(self) -> Any:
-        """What the kernel returns; where it departs, the call is left to `otherwise`."""
+        """What the kernel returns."""
         convention, calling = self.convention, self.context.call_conv
         given = [self.found[place] for place in convention.given]
-        address = self.load(self.load(self.own, ITEMS_OF_TUPLE + POINTER), BYTES)
+        address = self.load(self.item(ADDRESS), BYTES)
         kind = calling.get_function_type(convention.returned, convention.types)
         kernel = self.builder.bitcast(address, kind.as_pointer())
         status, value = calling.call_function(
             self.builder, kernel, convention.returned, convention.types, given
         )
-        self.demand_same(status.code, self.half(0))
+        self.demand(self.is_same(status.code, self.half(0)), self.departed)
         return value
 
     # Results

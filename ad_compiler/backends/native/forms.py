@@ -26,7 +26,7 @@ ELEMENTWISE_CONSTANTS = names(
     and_ bitwise_and bitwise_or bitwise_xor ceil eq equal fix floor floor_divide floordiv ge greater
     greater_equal gt invert isclose isfinite isinf isnan le left_shift less less_equal logical_and
     logical_not logical_or logical_xor lshift lt ne not not_equal or_ right_shift rint rshift sign
-    signbit trunc xor around round int bool rounded
+    signbit trunc xor around round int bool rounded bit_length
     """
 )
 """Elementwise operations that have no derivative."""

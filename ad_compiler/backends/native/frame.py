@@ -30,7 +30,8 @@ from ad_compiler.rules.shapes import type_of
 
 Extents = tuple[Affine, ...]
 RESERVED = frozenset(
-    [*keyword.kwlist, "np", "math", "time", "scipy", "njit", "objmode", "Departure", "of_kind"]
+    [*keyword.kwlist, "np", "math", "time", "scipy", "njit", "objmode"]
+    + ["Departure", "of_kind", "array_of", "Releasing"]
     + ["abs", "min", "max", "range", "int", "complex"]
 )
 SUBSCRIPTS = "ijklpqrs"

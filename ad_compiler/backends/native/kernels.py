@@ -24,10 +24,12 @@ from ad_compiler.backends.native.nests import (
 )
 
 INDENT = "    "
+RELEASING = "pipeline_class=Releasing"
 HELPERS = frozenset(
     [
         "at",
         "bound",
+        "bit_length",
         "slice_start",
         "slice_length",
         "turns",
@@ -79,6 +81,11 @@ HELPERS = frozenset(
         "math_fmod",
         "math_hypot",
         "grown",
+        "turns_ahead",
+        "with_number",
+        "with_numbers",
+        "with_arrays",
+        "with_shapes",
         "filled",
         "filled_rows",
         "stacked_arrays",
@@ -96,6 +103,7 @@ HELPERS = frozenset(
         "vector_exp",
         "vector_log",
         "vector_tanh",
+        "at_run_time",
     ]
 )
 
@@ -218,17 +226,18 @@ def module(functions: list[str], options: str, library: dict[str, str], modules:
     lines += [f"import {module}" for module in (["time"] if re.search(r"\btime\.\w+\(\)", text) else [])]
     lines.append("import numpy as np")
     lines += [f"import {module}" for module in sorted(modules)]
-    lines.append(f"from numba import njit{', objmode' if calls else ''}")
-    departing = [name for name in ("Departure", "of_kind") if re.search(rf"\b{name}\b", text)]
+    lines += [f"from numba import njit{', objmode' if calls else ''}", ""]
+    departing = [name for name in ("Departure", "of_kind", "array_of") if re.search(rf"\b{name}\b", text)]
     if departing:
-        lines += ["", f"from ad_compiler.backends.native.departure import {', '.join(departing)}"]
+        lines.append(f"from ad_compiler.backends.native.departure import {', '.join(departing)}")
+    lines.append("from ad_compiler.backends.native.releasing import Releasing")
     if helpers:
         listed = ", ".join(helpers)
         head = "from ad_compiler.backends.native.support import "
-        lines += [*([] if departing else [""]), f"{head}{listed}"]
+        lines.append(f"{head}{listed}")
         if len(head) + len(listed) > 110:
             lines[-1] = head + "(\n" + "".join(f"    {each},\n" for each in helpers) + ")"
-    heads = [*(["@njit"] * len(calls)), *([f"@njit({options})"] * len(functions))]
+    heads = [f"@njit({RELEASING})"] * len(calls) + [f"@njit({options}, {RELEASING})"] * len(functions)
     pairs = zip(heads, [*calls, *functions], strict=True)
     decorated = "\n\n".join(f"\n{head}\n{each}".rstrip("\n") for head, each in pairs)
     return "\n".join(lines) + "\n\n" + decorated + "\n"

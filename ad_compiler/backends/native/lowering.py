@@ -14,6 +14,7 @@ from ad_compiler.backends.native import joining, library, lists, products, reduc
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import remove_aliases
 from ad_compiler.backends.native.arranging import arrange
+from ad_compiler.backends.native.blocking import block_loops
 from ad_compiler.backends.native.clearing import clear
 from ad_compiler.backends.native.contracting import Contractor
 from ad_compiler.backends.native.elements import Elements, affine, sum_of_names
@@ -166,9 +167,10 @@ class Lowering:
             shrink(sweeps, outputs)
             for sweep in sweeps:
                 clear(sweep)
-            hoist(sweeps, frame.made_in_loops, outputs)
+            apart = hoist(sweeps, frame.made_in_loops, outputs)
             for sweep in sweeps:
                 vectorise(sweep)
+            block_loops(sweeps, apart, frame.fresh)
             return lowered
         except Refusal as refusal:
             raise frame.refused(refusal) from None
@@ -258,7 +260,7 @@ class Lowering:
         if name in ("is_contiguous", "shares_memory"):
             self.asked(node)
             return
-        if name == "tape":
+        if name in ("tape", "checkpoints"):
             self.tapes.make(node)
             return
         if name == "tape_copy":
@@ -267,10 +269,11 @@ class Lowering:
         if name == "push":
             self.tapes.push(node)
             return
+        if name in ("kept", "turns_ahead"):
+            self.tapes.count(node)
+            return
         if node.primitive.guard:
             return  # what a library gives is compared where it is called
-        if name == "checkpoints":
-            raise Refusal("a loop under `checkpointed` has no native form", scalars.ADVICE)
         if name == "draw":
             library.call(frame, self.elements, node)
             return
@@ -442,7 +445,7 @@ class Lowering:
                 copied = ".copy()" if param in memory.copied_at_start else ""
                 frame.write(Line(f"{name} = {source}{copied}", frozenset({source}), frozenset({name})))
         head, index, turns, reads = self.head(node)
-        starts = self.tapes.starts() if not self.reverse else []
+        starts = self.tapes.starts()
         repeat = Repeat(head, reads=reads, index=index, bounds=self.bounds_of(node), is_reverse=self.reverse)
         self.tapes.turns.append(turns)
         frame.depth += 1

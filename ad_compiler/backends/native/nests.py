@@ -205,6 +205,14 @@ def moved(expression: Expression, turns: dict[str, Affine]) -> Expression:
     return expression
 
 
+def expressions_in(expression: Expression) -> Iterator[Expression]:
+    """The expression and all its parts."""
+    yield expression
+    if isinstance(expression, Apply):
+        for part in expression.parts:
+            yield from expressions_in(part)
+
+
 def size_of(expression: Expression) -> int:
     """How many operations an expression takes."""
     if isinstance(expression, Apply):

@@ -9,10 +9,9 @@ Scalars that nobody reads are left out.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 
-from ad_compiler.backends.native.accessing import accesses, hidden, own_accesses, own_reads
+from ad_compiler.backends.native.accessing import accesses, hidden, may_depart, own_accesses, own_reads
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.frame import names_in
 from ad_compiler.backends.native.nests import (
@@ -29,7 +28,6 @@ from ad_compiler.backends.native.nests import (
     Scalar,
     Store,
     codes_in,
-    text_of,
 )
 
 
@@ -65,8 +63,6 @@ class Scalars:
         for program in self.programs:
             for code in codes_in(program):
                 read.update(access.name for access in own_reads(code))
-                if isinstance(code, Define) and code.operator != "=" and may_depart(code.value):
-                    read[code.name] += 1  # it stays, and reads what it adds to
         return sum(self.without(program, read) for program in self.programs) > 0
 
     def without(self, body: list[Code], read: Counter[str]) -> bool:
@@ -124,15 +120,6 @@ class Scalars:
 
 def is_empty(body: list[Code]) -> bool:
     return all(isinstance(code, Comment) for code in body)
-
-
-PURE = frozenset({"np", "math", "abs", "min", "max", "maximum", "minimum", "shape"})
-
-
-def may_depart(expression: Expression) -> bool:
-    """Whether an expression calls a helper, which may leave the case to NumPy code."""
-    called = re.findall(r"([\w.]+)\(", text_of(expression))
-    return any(name.split(".")[0] not in PURE for name in called)
 
 
 def replaced(code: Code, name: str, index: tuple[Affine, ...]) -> Code:

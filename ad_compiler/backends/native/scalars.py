@@ -490,6 +490,14 @@ def _int(
     return cast(parts[0], types[0].dtype, np.dtype(np.int64))
 
 
+def _bit_length(
+    dtype: np.dtype[Any], parts: Sequence[Expression], types: Sequence[ArrayType], python: bool
+) -> Expression:
+    if types[0].dtype == np.uint64:
+        raise Refusal("numbers of uint64 have no native form here", ADVICE)
+    return call("bit_length", cast(parts[0], types[0].dtype, np.dtype(np.int64)))
+
+
 def _cast(
     dtype: np.dtype[Any], parts: Sequence[Expression], types: Sequence[ArrayType], python: bool
 ) -> Expression:
@@ -524,6 +532,7 @@ def _rounded(
 
 
 SPECIAL: dict[str, Special] = {
+    "bit_length": _bit_length,
     "pow": _power,
     "power": _power,
     "square": _square,

@@ -2,7 +2,6 @@
 
 REFUSED: dict[str, tuple[int, str]] = {
     "a function that calls itself has no native form": (12, "its tapes would be those of a tree of calls"),
-    "a list is saved for the reverse sweep": (8, "Numba takes no lists of lists from Python"),
     "a number that becomes an array has no native form": (1, "a variable of compiled code has one type"),
     "a float16": (11, "Numba has no arithmetic of this type on processors"),
     "a float128": (1, "Numba has no such type"),

@@ -42,6 +42,18 @@ def settle(derivative: Any, *args: Any, **kwargs: Any) -> None:
     assert type(derivative.func) is BuiltinFunctionType
 
 
+def answers_alone(derivative: Any, *args: Any, **kwargs: Any) -> bool:
+    """Whether machine code answers a call without any of the Python functions in its place."""
+    newest, left = derivative._newest, object()
+
+    def python(*args: Any, **kwargs: Any) -> Any:
+        return left
+
+    entered = entry_code.entry(*newest.convention, newest.native.entered, python, python)
+    assert entered is not None
+    return entered(*args, **kwargs) is not left
+
+
 def outcome(derivative: Any, *args: Any, **kwargs: Any) -> Any:
     """What a call gives, or the exception that it raises."""
     try:
@@ -165,6 +177,7 @@ def test_all_that_a_result_is_made_of() -> None:
         settle(mine, x, z, k)
         found, other = mine(x, z, k), expected(x, z, k)
         assert_same(found, other)
+        assert answers_alone(mine, x, z, k)
         assert found[0][1]["parts"][0] is x and other[0][1]["parts"][0] is x
 
 
@@ -261,6 +274,15 @@ def test_lengths_that_do_not_fit() -> None:
     assert outcome(derivative, x, other)[0] is ValueError
 
 
+def test_read_only_arrays_are_read_where_they_are() -> None:
+    derivative = native(lambda x, y: np.sum(x * y), (0, 1))
+    x = RNG.normal(size=3)
+    settle(derivative, x, x)
+    for each, alone in ((read_only(x), True), (x[::-1], False), (misaligned(x), False), (x.view(Own), False)):
+        assert answers_alone(derivative, each, x) is alone
+    assert not answers_alone(derivative, x, x[:2])  # departed
+
+
 def test_one_array_passed_twice() -> None:
     derivative, expected = native(of_arrays, (0, 1)), grad(of_arrays, (0, 1))
     x = RNG.normal(size=(3, 4))
@@ -342,6 +364,7 @@ def test_a_default_is_not_passed() -> None:
     settle(derivative, 1.0)
     for args in ((1.0,), (1.0, 3.0), (1.0, 3.0, 2), (1.0,)):
         assert_same(derivative(*args), expected(*args))
+        assert answers_alone(derivative, *args)
 
 
 def test_directions_are_keywords() -> None:
@@ -353,6 +376,8 @@ def test_directions_are_keywords() -> None:
         assert_same(mine((0.5, 2.0), tangents), expected((0.5, 2.0), tangents))
     derivative, other = mine._newest, expected._newest
     assert type(derivative.func) is BuiltinFunctionType
+    assert answers_alone(derivative, 0.5, 2.0, x_dot=1.0, y_dot=3.0)
+    assert not answers_alone(derivative, 0.5, 2.0, x_dot=1.0)
     for directions in ({"x_dot": 1.0, "y_dot": 3.0}, {"y_dot": 3.0, "x_dot": 1.0}, {"x_dot": 1.0}, {}):
         assert_same(outcome(derivative, 0.5, 2.0, **directions), outcome(other, 0.5, 2.0, **directions))
         assert_same(outcome(derivative, 0.5, **directions), outcome(other, 0.5, **directions))
@@ -396,6 +421,7 @@ def test_globals(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(globals(), "POWER", power)
         for _ in range(3):
             assert_same(derivative(x), expected(x))
+        assert answers_alone(derivative, x)
     monkeypatch.delitem(globals(), "SCALE")
     assert_same(outcome(derivative, x), outcome(expected, x))
     monkeypatch.setitem(globals(), "SCALE", 2.0)
@@ -425,6 +451,7 @@ def test_cells() -> None:
         n, weights = each
         for _ in range(3):
             assert_same(derivative(x), expected(x))
+        assert answers_alone(derivative, x)
 
 
 def slope(x):
@@ -481,6 +508,8 @@ def test_containers() -> None:
         for place in (one, one, other):
             assert_same(outcome(derivative, given[place], x), answers[place])
     settle(derivative, given[0], x)
+    assert answers_alone(derivative, given[0], x)
+    assert not any(answers_alone(derivative, each, x) for each in given[1:])
     first, second = derivative(given[0], x), derivative(given[0], x)
     assert first is not second and type(first) is dict and type(first["b"]) is tuple
     assert not np.shares_memory(first["w"], second["w"])
