@@ -77,7 +77,6 @@ class Derivatives:
         function.name, function.documentation = self.name, self.documentation
         with primal.differentiating():
             outputs = self.differentiated(primal)
-            self.kinds = [type_of(each) for each in outputs]
             function.result, function.reverse_result = [], outputs
             function.derivatives = self
             for each in [function, *functions_called(function)]:
