@@ -244,6 +244,8 @@ class Pullback:
         moving = tuple(sorted({part.place for part in self.directions}))
         self.parts = [Part("input", place) for place in inputs]
         self.parts += [Part("direction", place) for place in moving]
+        if not moving and not self.of.pushes:
+            return primal
         primal = primal.pushed(moving)
         present = {*self.of.parts, *self.directions}
         for push in range(len(self.of.pushes)):
