@@ -32,13 +32,15 @@ turn needs, its reverse sweep or the next turns.
 from __future__ import annotations
 
 import operator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import INT, ObjectType
+from ad_compiler.analysis.types import INT, ArrayType, Axis, Length, ObjectType, may_be_one, same_length
 from ad_compiler.builder import Builder
 from ad_compiler.ir import (
+    UNBOUND,
     Block,
     Branch,
     Function,
@@ -56,7 +58,7 @@ from ad_compiler.ir import (
 )
 from ad_compiler.rules.lists import is_list
 from ad_compiler.rules.notation import constant, registry
-from ad_compiler.rules.shapes import rank_of
+from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.transforms.copying import UNSAID, Copy
 from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.templates import use_templates
@@ -65,8 +67,8 @@ CHECKPOINTS = ObjectType("list")
 NOTE = "forward again to this turn, from the last state that was kept"
 
 
-@constant("checkpoints", infer=lambda: CHECKPOINTS, fresh=True)
-def checkpoints() -> None: ...
+@constant("checkpoints", infer=lambda _: CHECKPOINTS, fresh=True)
+def checkpoints(slots: Any) -> None: ...
 
 
 @constant("kept", infer=lambda _: INT)
@@ -116,12 +118,13 @@ class Repetition:
         self.keeps_forwards = once and loop.bounds is not None and loop.leave == 0
         self.repeated = repeated
         self.places: list[int] = []  # of the carried values that are the state
+        self.changing = changing_lengths(loop)
         self.builder = Builder(Block())
         self.builder.generated = True
 
     def run(self) -> None:
         """Put a turn in front of its reverse, and have the state that it starts with."""
-        due = [like(param) for param in self.loop.carried]
+        due = [self.like(param) for param in self.loop.carried]
         turn = self.turn(due)
         self.places = self.needed(due, [turn, self.mirror.body])
         self.mirror.body.operations[:0] = turn.operations
@@ -170,12 +173,25 @@ class Repetition:
         read = {value for block in blocks for value in reads_in(block)}
         places = [place for place, value in enumerate(due) if value in read]
         while True:
-            start = [like(param) for param in self.loop.carried]
+            start = [self.like(param) for param in self.loop.carried]
             read = set(reads_in(self.step(Value(INT), start, places)))
             more = [place for place, value in enumerate(start) if place in places or value in read]
             if more == places:
                 return places
             places = more
+
+    def like(self, value: Value) -> Value:
+        """Another value of the same kind and name; lengths that change from turn to turn are its own."""
+        kind = value.type
+        if isinstance(kind, ArrayType) and self.changing.intersection(kind.shape):
+            shape = tuple(
+                Length("changing", may_be_one(axis)) if axis in self.changing else axis for axis in kind.shape
+            )
+            self.changing.update(own for own, axis in zip(shape, kind.shape, strict=True) if own is not axis)
+            kind = replace(kind, shape=shape)
+        found = Value(kind, value.name)
+        found.immutable = value.immutable
+        return found
 
     def of_state(self, listed: list[Any]) -> list[Any]:
         return [listed[place] for place in self.places]
@@ -186,12 +202,12 @@ class Repetition:
         assert mirror.bounds is not None and mirror.index is not None and loop.checkpoints is not None
         first, last, _ = mirror.bounds
         builder.statement = loop.statement
-        stack = self.call("checkpoints", name="checkpoints")
         slots: Operand = loop.checkpoints.slots
         if slots is None:
             turns = self.call(operator.sub, last, first)
             digits = turns.bit_length() if isinstance(turns, int) else self.call("bit_length", turns)
             slots = self.call(operator.mul, 2, digits, name="slots")
+        stack = self.call("checkpoints", slots, name="checkpoints")
         taken = stack
         if self.keeps_forwards:
             around = next(block for block in all_blocks(self.function.forward) if loop in block.operations)
@@ -205,7 +221,7 @@ class Repetition:
         if not self.keeps_forwards or self.repeated:
             insert_before(mirror, self.around, builder.block.operations)
         builder.statement = None
-        pop = Pop(taken, [Value(INT, "at"), *map(like, due)], self.said(NOTE))
+        pop = Pop(taken, [Value(INT, "at"), *map(self.like, due)], self.said(NOTE))
         for value in pop.results:
             value.operation = pop
         advance = self.advance(pop.results, mirror.index, slots, taken)
@@ -234,7 +250,7 @@ class Repetition:
         """Forwards from an entry to the turn that is due, keeping states on the way."""
         builder = self.builder
         loop = Loop(Block(), condition=Block(), statement=self.said(NOTE), place=self.loop.place)
-        at, *state = params = list(map(like, entry))
+        at, *state = params = list(map(self.like, entry))
         assert loop.condition is not None
         with builder.inside(loop.condition):
             builder.statement = loop.statement  # written in its line
@@ -246,19 +262,19 @@ class Repetition:
             run = self.run_to(at, stop, state)
             builder.append(run)
         for param, initial, end in zip(params, entry, [stop, *run.results], strict=True):
-            loop.carry(param, initial, end, like(param))
+            loop.carry(param, initial, end, self.like(param))
         return loop
 
     def run_to(self, at: Value, stop: Operand, state: list[Value]) -> Loop:
         """The loop over the turns from `at` to `stop`."""
         index = Value(INT, None if self.loop.index is None else self.loop.index.name)
-        start = [like(param) for param in self.loop.carried]
+        start = [self.like(param) for param in self.loop.carried]
         body = self.step(index, start, self.places)
         loop = Loop(body, (at, stop, 1), index, statement=self.said(UNSAID), place=self.loop.place)
         index.loop = loop
         ends, body.results = body.results, []
         for place, initial, end in zip(self.places, state, ends, strict=True):
-            loop.carry(start[place], initial, end, like(start[place]))
+            loop.carry(start[place], initial, end, self.like(start[place]))
         return loop
 
     def next_kept(self, at: Value, due: Operand, slots: Operand, stack: Value, name: str) -> Operand:
@@ -292,10 +308,18 @@ def insert_before(node: Loop, block: Block, operations: list[Any]) -> None:
     block.operations[where:where] = operations
 
 
-def like(value: Value) -> Value:
-    """Another value of the same kind and name."""
-    found = Value(value.type, value.name)
-    found.immutable = value.immutable
+def changing_lengths(loop: Loop) -> set[Axis]:
+    """The lengths of what a loop carries that differ from turn to turn."""
+    found: set[Axis] = set()
+    for param, initial in zip(loop.carried, loop.initial, strict=True):
+        if isinstance(param.type, ArrayType):
+            own = (None,) * param.type.rank if initial is UNBOUND else type_of(initial).shape
+            pairs = zip(own, param.type.shape, strict=True)
+            found |= {
+                axis
+                for first, axis in pairs
+                if isinstance(axis, Length) and (first is None or not same_length(first, axis))
+            }
     return found
 
 

@@ -12,8 +12,8 @@ def reaction_and_diffusion_value_and_grad(u, source, dt, steps):
             rounds += 1
         return min(math.comb(free + rounds, free), turns - math.comb(free + rounds - 1, free - 1))
 
-    checkpoints = []
     slots = 2 * steps.bit_length()
+    checkpoints = []
     cost, u, keep = 0.0, u.copy(), 0
     for t in range(steps):
         if t == keep:

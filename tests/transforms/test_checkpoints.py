@@ -817,14 +817,6 @@ def test_refusals_of_what_a_turn_does(expression: str) -> None:
     assert caught.value.lineno in (2, 5)
 
 
-def test_no_native_form() -> None:
-    pytest.importorskip("numba")
-    with pytest.raises(Unsupported, match="`checkpointed` has no native form") as caught:
-        grad(decay, backend="numba")(1.0, 10)
-    assert 'backend="numpy"' in caught.value.advice
-    assert caught.value.text is not None and "checkpointed" in caught.value.text
-
-
 def test_messages_are_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
     program = function_from_source(
         """

@@ -167,3 +167,32 @@ def test_the_users_own_signs_are_kept():
         X,
     )
     assert "v = x[0] + (-2.0 * x[1] - x[2])" in source
+
+
+def test_what_is_written_into_is_called_like_what_it_becomes():
+    source = emitted(
+        """
+        def f(x):
+            total = 0.0
+            for i in range(len(x)):
+                total += x[i] * x[i]
+            return total * x[1]
+        """,
+        X,
+    )
+    assert "x_bar[1] = total" in source
+    assert "return x_bar\n" in source
+    assert "zeros" not in source.replace("np.zeros_like", "")
+
+
+def test_the_cotangent_of_a_part_is_called_after_it():
+    source = emitted(
+        """
+        def f(x):
+            y = x * x
+            part = y[1:]
+            return part[0] * part[1] * y[0]
+        """,
+        X,
+    )
+    assert "part_bar = np.zeros_like(" in source

@@ -89,23 +89,26 @@ def data_read(function: Function) -> Iterator[Value]:
     yield from values_in((function.result, function.reverse_result))
 
 
+def tapes_read(function: Function) -> dict[Value, Pop]:
+    """What takes the entries of each tape off it."""
+    nodes = [node for block in function.blocks for node in nodes_in(block)]
+    copies = {
+        node.result: node.arguments[0]
+        for node in nodes
+        if isinstance(node, Operation) and node.primitive.name == "tape_copy"
+    }
+    return {copies.get(node.tape, node.tape): node for node in nodes if isinstance(node, Pop)}
+
+
 def pushed_for_shape(function: Function) -> set[tuple[Operation, int]]:
     """The entries of pushes whose elements nobody takes off."""
     unread = shape_only(function)
-    copies: dict[Value, Value] = {}
-    pops: dict[Value, Pop] = {}
-    pushes: list[Operation] = []
-    for block in function.blocks:
-        for node in nodes_in(block):
-            if isinstance(node, Pop):
-                pops[copies.get(node.tape, node.tape)] = node
-            elif isinstance(node, Operation) and node.primitive.name == "tape_copy":
-                copies[node.result] = node.arguments[0]
-            elif isinstance(node, Operation) and node.primitive.name == "push":
-                pushes.append(node)
+    pops = tapes_read(function)
     return {
-        (push, place)
-        for push in pushes
-        for place, value in enumerate(pops[push.arguments[0]].results)
+        (node, place)
+        for block in function.blocks
+        for node in nodes_in(block)
+        if isinstance(node, Operation) and node.primitive.name == "push" and node.arguments[0] in pops
+        for place, value in enumerate(pops[node.arguments[0]].results)
         if value in unread
     }

@@ -29,6 +29,16 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
+# What native modules import.
+COMPILED_FILES = (
+    "support.py",
+    "departure.py",
+    "elementary.py",
+    "blas.py",
+    "opaque.py",
+    "releasing.py",
+    "small_products.py",
+)
 TIME = 1_000_000_000  # when every file was written: Numba takes a newer file for a change
 
 
@@ -58,8 +68,7 @@ def fingerprint() -> str:
     from ad_compiler.backends.native.blas import IS_FOUND
 
     here = Path(__file__).parent
-    files = ("support.py", "departure.py", "elementary.py", "blas.py")
-    helpers = [(here / name).read_text(encoding="utf-8") for name in files]
+    helpers = [(here / name).read_text(encoding="utf-8") for name in COMPILED_FILES]
     try:
         own = importlib.metadata.version("ad-compiler")
     except importlib.metadata.PackageNotFoundError:

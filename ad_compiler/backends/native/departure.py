@@ -26,3 +26,14 @@ def of_kind(result: Any, dtype: Any, rank: int) -> Any:
     if not isinstance(result, np.ndarray) or result.ndim != rank or result.dtype != dtype:
         raise Departure
     return np.array(result, order="C")
+
+
+def array_of(result: Any, dtype: Any) -> Any:
+    """What a function of a library gives, as a contiguous array; `Departure` where a cast would change it.
+
+    Of a real matrix a root or the eigenvalues may be complex.
+    """
+    result = np.asarray(result)
+    if not np.can_cast(result.dtype, dtype, "same_kind"):
+        raise Departure
+    return np.ascontiguousarray(result, dtype)

@@ -22,6 +22,7 @@ from numba import njit
 OPTIONS: Any = {
     "error_model": "numpy",
     "fastmath": {"contract"},
+    "forceinline": True,  # LLVM leaves a call behind many departures alone: it takes it for a rare one
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
 }

@@ -21,32 +21,40 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from ad_compiler.backends.native.accessing import accesses, is_alias
 from ad_compiler.backends.native.aliasing import ALIAS, names_given, sides
 from ad_compiler.backends.native.frame import names_in
-from ad_compiler.backends.native.fusing import accesses, is_alias
 from ad_compiler.backends.native.nests import Allocate, Choice, Code, Line, Repeat, codes_in
 
 
-def hoist(programs: list[list[Code]], made_in_loops: set[str], outputs: list[str]) -> None:
-    """Move allocations of the sweeps in front of loops, in place."""
+def hoist(programs: list[list[Code]], made_in_loops: set[str], outputs: list[str]) -> set[frozenset[str]]:
+    """Move allocations of the sweeps in front of loops, in place; the pairs of arrays that turns exchange."""
     touched: Counter[str] = Counter()
     for program in programs:
         touched += touches(program)
+    exchanged: set[frozenset[str]] = set()
     for program in programs:
-        hoist_in(program, touched, made_in_loops, outputs)
+        exchanged |= hoist_in(program, touched, made_in_loops, outputs)
+    return exchanged
 
 
-def hoist_in(program: list[Code], touched: Counter[str], made_in_loops: set[str], outputs: list[str]) -> None:
-    rotate(program, touched, made_in_loops, outputs)
+def hoist_in(
+    program: list[Code], touched: Counter[str], made_in_loops: set[str], outputs: list[str]
+) -> set[frozenset[str]]:
+    exchanged = rotate(program, touched, made_in_loops, outputs)
     kept = {name for text in outputs for name in names_in(text)}
     for code in codes_in(program):
         if isinstance(code, Line) and is_alias(code):
             kept |= names_in(code.text)
     Hoister(kept, made_in_loops).body(program)
+    return exchanged
 
 
-def rotate(program: list[Code], touched: Counter[str], made_in_loops: set[str], outputs: list[str]) -> None:
-    """Let the arrays that turns hand on be two, in place."""
+def rotate(
+    program: list[Code], touched: Counter[str], made_in_loops: set[str], outputs: list[str]
+) -> set[frozenset[str]]:
+    """Let the arrays that turns hand on be two, in place; the names of each two."""
+    exchanged: set[frozenset[str]] = set()
     given: Counter[str] = Counter()
     shared: Counter[str] = Counter(name for text in outputs for name in names_in(text))
     for code in codes_in(program):
@@ -57,7 +65,13 @@ def rotate(program: list[Code], touched: Counter[str], made_in_loops: set[str], 
         for place, code in enumerate(list(body)):
             if isinstance(code, Repeat):
                 place = body.index(code)
-                body[place:place] = rotated(body[:place], code, touched, made_in_loops, given, shared)
+                new = rotated(body[:place], code, touched, made_in_loops, given, shared)
+                body[place:place] = new
+                own = {each.name for each in new if isinstance(each, Allocate)}
+                for line in code.body:
+                    if isinstance(line, Line) and line.writes == line.reads and line.writes & own:
+                        exchanged.add(line.writes)
+    return exchanged
 
 
 def rotated(

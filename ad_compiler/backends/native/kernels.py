@@ -24,10 +24,12 @@ from ad_compiler.backends.native.nests import (
 )
 
 INDENT = "    "
+RELEASING = "pipeline_class=Releasing"
 HELPERS = frozenset(
     [
         "at",
         "bound",
+        "bit_length",
         "slice_start",
         "slice_length",
         "turns",
@@ -79,6 +81,11 @@ HELPERS = frozenset(
         "math_fmod",
         "math_hypot",
         "grown",
+        "turns_ahead",
+        "with_number",
+        "with_numbers",
+        "with_arrays",
+        "with_shapes",
         "filled",
         "filled_rows",
         "stacked_arrays",
@@ -96,6 +103,7 @@ HELPERS = frozenset(
         "vector_exp",
         "vector_log",
         "vector_tanh",
+        "at_run_time",
     ]
 )
 
@@ -179,17 +187,6 @@ def names_defined(code: Code) -> frozenset[str]:
     return frozenset({code.index}) if isinstance(code, Repeat) and code.index else frozenset()
 
 
-def kernel(lowered: Lowered, name: str) -> str:
-    """One function: both sweeps."""
-    body = [*lines_of(lowered.frame.checks, 1), *lines_of(lowered.forward, 1)]
-    reverse = lines_of(lowered.reverse, 1)
-    if body and reverse:
-        body.append("")
-    body += reverse
-    body.append(f"{INDENT}return {tuple_text([*lowered.results, *lowered.gradients])}")
-    return function(lowered, name, body, [lowered.frame.names[value] for value in lowered.inputs])
-
-
 def tuple_text(items: list[str]) -> str:
     return items[0] if len(items) == 1 else f"({', '.join(items)})"
 
@@ -206,10 +203,15 @@ def code_only(lines: list[str]) -> str:
     return "\n".join(line for line in lines if not line.lstrip().startswith("#"))
 
 
-def module(functions: list[str], options: str, library: dict[str, str], modules: set[str]) -> str:
-    """The whole module: imports, the functions that call a library, and those with Numba's `options`."""
+def module(
+    functions: list[str], options: str, library: dict[str, str], modules: set[str], called: list[str]
+) -> str:
+    """The whole module: imports, functions that call a library, those `called`, and those to be called.
+
+    The last two have Numba's `options`.
+    """
     calls = [f"def {name}{text}" for text, name in library.items()]
-    text = "\n".join([*calls, *functions])
+    text = "\n".join([*calls, *called, *functions])
     helpers = sorted(HELPERS & names_in(code_only(text.split("\n"))))
     lines = []
     if re.search(r"\bmath\.", text):
@@ -218,18 +220,21 @@ def module(functions: list[str], options: str, library: dict[str, str], modules:
     lines += [f"import {module}" for module in (["time"] if re.search(r"\btime\.\w+\(\)", text) else [])]
     lines.append("import numpy as np")
     lines += [f"import {module}" for module in sorted(modules)]
-    lines.append(f"from numba import njit{', objmode' if calls else ''}")
-    departing = [name for name in ("Departure", "of_kind") if re.search(rf"\b{name}\b", text)]
+    lines += [f"from numba import njit{', objmode' if calls else ''}", ""]
+    departing = [name for name in ("Departure", "of_kind", "array_of") if re.search(rf"\b{name}\b", text)]
     if departing:
-        lines += ["", f"from ad_compiler.backends.native.departure import {', '.join(departing)}"]
+        lines.append(f"from ad_compiler.backends.native.departure import {', '.join(departing)}")
+    lines.append("from ad_compiler.backends.native.releasing import Releasing")
     if helpers:
         listed = ", ".join(helpers)
         head = "from ad_compiler.backends.native.support import "
-        lines += [*([] if departing else [""]), f"{head}{listed}"]
+        lines.append(f"{head}{listed}")
         if len(head) + len(listed) > 110:
             lines[-1] = head + "(\n" + "".join(f"    {each},\n" for each in helpers) + ")"
-    heads = [*(["@njit"] * len(calls)), *([f"@njit({options})"] * len(functions))]
-    pairs = zip(heads, [*calls, *functions], strict=True)
+    within = options.removesuffix(", cache=True")
+    heads = [f"@njit({RELEASING})"] * len(calls) + [f"@njit({within}, {RELEASING})"] * len(called)
+    heads += [f"@njit({options}, {RELEASING})"] * len(functions)
+    pairs = zip(heads, [*calls, *called, *functions], strict=True)
     decorated = "\n\n".join(f"\n{head}\n{each}".rstrip("\n") for head, each in pairs)
     return "\n".join(lines) + "\n\n" + decorated + "\n"
 

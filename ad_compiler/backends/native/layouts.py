@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib
+import platform
 import struct
 import sys
 from types import CellType
@@ -54,6 +55,8 @@ def is_known_here() -> bool:
     """Whether objects lie in memory as this file says, and the functions are there."""
     if sys.implementation.name != "cpython" or POINTER != 8 or sys.byteorder != "little":
         return False
+    if platform.machine().lower() not in ("x86_64", "amd64", "aarch64", "arm64"):
+        return False  # a call in the place of a return (LLVM's `musttail`) is not to be had everywhere
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
         return False
     try:

@@ -18,6 +18,8 @@ first of them always runs.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from ad_compiler.analysis.types import GENERATOR, ArrayType, Axis, TupleType, representative, same_length
@@ -101,10 +103,10 @@ def function_body(text: str, kinds: tuple[ArrayType, ...], several: bool) -> str
     if several:
         lines.append(f"        {', '.join(names)} = {text}")
         for name, kind in zip(names, kinds, strict=True):
-            if converted(name, kind) != name:
-                lines.append(f"        {name} = {converted(name, kind)}")
+            if converted(name, kind, text) != name:
+                lines.append(f"        {name} = {converted(name, kind, text)}")
     else:
-        lines.append(f"        result = {converted(text, kinds[0])}")
+        lines.append(f"        result = {converted(text, kinds[0], text)}")
     return "\n".join([*lines, f"    return {', '.join(names)}", ""])
 
 
@@ -113,7 +115,7 @@ def foreign_body(text: str, kind: ArrayType) -> str:
     made = f"of_kind({text}, {scalars.dtype_text(kind.dtype)}, {kind.rank})"
     return (
         f'    with objmode(result="{type_text(kind)}"):\n'
-        f"        result = {made if kind.rank else converted(made, kind)}\n"
+        f"        result = {made if kind.rank else converted(made, kind, text)}\n"
         "    return result\n"
     )
 
@@ -132,10 +134,17 @@ def type_text(kind: ArrayType) -> str:
     return dtype if kind.rank == 0 else f"{dtype}[{':, ' * (kind.rank - 1)}::1]"
 
 
-def converted(text: str, kind: ArrayType) -> str:
+def converted(text: str, kind: ArrayType, call: str) -> str:
+    """What a call gives, or a part of it, with the type that is known of it."""
     if kind.rank:
-        return f"np.ascontiguousarray({text}, {scalars.dtype_text(kind.dtype)})"
+        function = "array_of" if may_be_complex(call) else "np.ascontiguousarray"
+        return f"{function}({text}, {scalars.dtype_text(kind.dtype)})"
     return f"{scalars.dtype_text(kind.dtype)}({text})" if kind.dtype.kind in "bc" else text
+
+
+def may_be_complex(call: str) -> bool:
+    """Whether the numbers given may decide the dtype of a result, not their dtypes alone."""
+    return re.search(r"\b(linalg|scipy)\.", call) is not None
 
 
 def operand_name(frame: Frame, elements: Elements, value: Value) -> str:

@@ -29,6 +29,8 @@ def load_text(text: str, name: str) -> ModuleType:
     module = ModuleType(f"ad_compiler.generated.native.{name}")
     module.__file__ = filename
     keep_text(filename, text)
+    # Its functions are of no module: Numba would look for one by its name, and not find what they read.
+    module.__dict__["__name__"] = None
     exec(compile(text, filename, "exec"), module.__dict__)
     return module
 

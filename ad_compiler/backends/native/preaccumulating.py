@@ -1,35 +1,48 @@
-"""The derivative of a turn of a loop over scalars is computed in the first sweep, beside the turn itself.
+"""The derivatives of the turns of a loop over scalars are computed in a loop of their own, for all turns.
 
-    for _ in range(n):                          for _ in range(n):
-        y = x + h * x * x                           y = x + h * x * x
-        tape_x[count] = x              ->           slope = 1.0 + h * (2.0 * x)
-        count += 1                                  tape_slope[count] = slope
-        x = y                                       count += 1
-    for _ in range(n):                              x = y
-        count -= 1                              for _ in range(n):
-        x = tape_x[count]                           count -= 1
-        y_bar = x_bar * h                           x_bar = tape_slope[count] * x_bar
+                                            for j in range(count):
+                                                slope[j] = 1.0 + h * (2.0 * tape_x[j])
+    for _ in range(n):                      for _ in range(n):
+        count -= 1                              count -= 1
+        x = tape_x[count]            ->         x_bar = slope[count] * x_bar
+        y_bar = x_bar * h
         x_bar = x_bar + 2.0 * (y_bar * x)
 
-A loop that carries few scalars takes the time of one chain of operations that wait for each other, and so
-does its reverse sweep. The derivative of a turn (its Jacobian, a number for each pair of what is carried)
-waits for nothing but the turn: a processor computes it meanwhile, and the reverse sweep is left with products
-of it. That is preaccumulation (Griewank and Walther, Evaluating Derivatives, section 10.2). The body of the
-reverse loop must be linear in what it carries: sums, and products with what the first sweep knows.
+The reverse sweep of a loop that carries few scalars takes the time of one chain of operations that wait for
+each other. The derivative of a turn (its Jacobian, a number for each pair of what is carried) waits for
+nothing but arrays that are there before: the derivatives of all turns are one loop, which is vectorised, and
+what is left of the chain are products. That is preaccumulation (Griewank and Walther, Evaluating Derivatives,
+section 10.2). The body of the reverse loop must be linear in what it carries: sums, and products with numbers
+of tapes and of other arrays that it does not write. What it adds to an element of another array in each turn
+is such a sum, too.
+
+Where a derivative overflows, a cotangent that is 0 would become nan. So a result that is not finite leaves
+the case to NumPy code. (What is lost to underflow is less than the smallest normal number times a cotangent.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
+from ad_compiler.backends.native.accessing import alias_roots, own_accesses
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import ALIAS
 from ad_compiler.backends.native.frame import names_in
-from ad_compiler.backends.native.fusing import Access, own_accesses, reads
+from ad_compiler.backends.native.linear import (
+    ONE,
+    UNIT,
+    Form,
+    added,
+    label,
+    multiplied,
+    negated,
+    operations_of,
+    without_minus,
+)
 from ad_compiler.backends.native.nests import (
     Allocate,
     Apply,
+    Choice,
     Code,
     Comment,
     Define,
@@ -40,182 +53,233 @@ from ad_compiler.backends.native.nests import (
     Repeat,
     Scalar,
     Store,
+    Whole,
     codes_in,
+    expressions_in,
 )
+from ad_compiler.backends.native.vectorising import FUNCTIONS
 
-CARRIED = 3  # adjoints that depend on the turns: the derivative has so many columns
-ADD, MULTIPLY, UNARY = 9, 11, 12
-ONE = Scalar("1.0")
-UNIT = "1.0"  # the column of what is added without a factor
-
-Form = dict[str, Expression]  # a linear form: the factor of each adjoint that is carried
-
-
-@dataclass(eq=False, slots=True)
-class Taped:
-    """A scalar that a turn puts on a tape."""
-
-    store: Store
-    allocation: Allocate
+SAVED = 2  # operations that wait for each other, and as many for each call: less is not worth the loop
+INSTRUCTIONS = {*FUNCTIONS, "np.sqrt({0})", "np.float64({0})"}
+CARRIED = 3  # adjoints that turns wait for: the derivative has so many columns
+FLOAT = "np.float64"
 
 
 class Preaccumulator:
-    """Finds pairs of such loops in the sweeps of a program, and rewrites them."""
+    """Finds such loops in the sweeps of a program, and rewrites them."""
 
-    def __init__(self, programs: list[list[Code]], outputs: list[str], fresh: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        programs: list[list[Code]],
+        dtypes: Mapping[str, str],
+        outputs: list[str],
+        fresh: Callable[[str], str],
+    ) -> None:
         self.programs = programs
+        self.dtypes = dtypes
         self.outputs = outputs
         self.fresh = fresh
+        self.root = alias_roots(programs)
 
     def run(self) -> None:
-        loops = [code for program in self.programs for code in program if isinstance(code, Repeat)]
-        for first in loops:
-            counter = counter_of(first, "+=")
-            if counter is None:
-                continue
-            seconds = [loop for loop in loops if counter_of(loop, "-=") == counter]
-            if len(seconds) == 1:
-                Pair(self, first, seconds[0], counter).rewrite()
+        for program in self.programs:
+            for code in list(program):
+                if isinstance(code, Repeat) and (counter := counter_of(code)) is not None:
+                    Turns(self, program, code, counter).rewrite()
 
-    def body_of(self, loop: Repeat) -> list[Code]:
-        return next(program for program in self.programs if any(code is loop for code in program))
+    def read_elsewhere(self, loop: Repeat) -> set[str]:
+        """What is read outside of a loop, or given another name."""
+        own = set(map(id, loop.body))
+        found = {name for text in self.outputs for name in names_in(text)}
+        for program in self.programs:
+            for code in codes_in(program):
+                if id(code) not in own and not isinstance(code, (Allocate, Nest)):
+                    found |= {access.name for access in own_accesses(code) if access.kind == "read"}
+        return found
 
 
 class NotLinear(Exception):
     """The reverse loop does something else than what is rewritten here."""
 
 
-class Pair:
-    """A loop and its reverse."""
+class Turns:
+    """The turns of a reverse loop."""
 
-    def __init__(self, owner: Preaccumulator, first: Repeat, second: Repeat, counter: str) -> None:
+    def __init__(self, owner: Preaccumulator, program: list[Code], loop: Repeat, counter: str) -> None:
         self.owner = owner
-        self.first = first
-        self.second = second
+        self.program = program
+        self.loop = loop
         self.counter = counter
-        self.taped = dict(self.tapes())
-        self.known: dict[str, Expression] = {}  # scalars of the reverse loop that are computed in the first
-        self.forms: dict[str, Form] = {}
-        self.made: list[Code] = []  # what the first loop computes in addition
-
-    def tapes(self) -> Iterator[tuple[str, Taped]]:
-        allocations = {
-            code.name: code
-            for program in self.owner.programs
-            for code in program
-            if isinstance(code, Allocate) and code.dtype == "np.float64"
-        }
-        for code in self.first.body:
-            if not isinstance(code, Store) or code.index != (Affine.of(self.counter),):
-                continue
-            if code.array in allocations and len(allocations[code.array].extents) == 1:
-                yield code.array, Taped(code, allocations[code.array])
+        self.turn = owner.fresh("turn")
+        self.tapes: dict[str, None] = {}  # arrays of which a turn reads the entry it has come to
+        self.arrays: set[str] = set()  # others that it reads
+        self.known: dict[str, Expression] = {}  # scalars of the loop that do not depend on what is carried
+        self.forms: dict[str, Form] = {}  # those that do, as forms of what is carried
+        self.depths: dict[str, int] = {}  # and how many operations of the turn they wait for
+        self.sums: list[tuple[Store, Form]] = []  # what is written into arrays
+        self.made: list[Code] = []  # what is computed for each turn
 
     def rewrite(self) -> None:
-        moves = moves_of(self.second)
+        moves = moves_of(self.loop)
         if not moves or not self.is_simple():
             return
         try:
-            for name in moves:
-                self.forms[name] = {name: ONE}
-            for code in self.second.body:
+            self.forms = {name: {name: ONE} for name in moves}
+            self.depths = dict.fromkeys(moves, 0)
+            for code in self.loop.body:
                 if isinstance(code, Define) and code.name != self.counter:
                     self.define(code)
-            results = {name: self.form(Scalar(source)) for name, source in moves.items()}
+                elif isinstance(code, Store):
+                    self.store(code)
         except NotLinear:
             return
-        if not all(results.values()):
+        if not set(moves.values()) <= self.forms.keys() or not self.is_apart():
             return
-        columns = {each for name, form in results.items() for each in form if form != {name: ONE}} - {UNIT}
-        factors = [
-            (name, each) for name, form in results.items() for each, factor in form.items() if factor != ONE
-        ]
-        if len(columns) > CARRIED or not factors or len(factors) > len(self.taped) + 2:
+        results = {name: self.forms[source] for name, source in moves.items()}
+        waiting = {  # what is not only added to: turns wait for it
+            column
+            for name, form in results.items()
+            for column, factor in form.items()
+            if column != UNIT and (column != name or factor != ONE)
+        }
+        forms = [*results.values(), *(form for _, form in self.sums)]
+        factors = sum(self.varies(factor) for form in forms for factor in form.values())
+        if not 0 < len(waiting) <= CARRIED or not 0 < factors <= len(self.tapes) + len(self.arrays) + 2:
             return
-        if not self.is_known_before([factor for form in results.values() for factor in form.values()]):
-            return
-        self.write(results)
+        chain = max(self.depths[moves[name]] for name in waiting)
+        saved = chain - max(operations_of(results[name]) for name in waiting)
+        if saved >= SAVED * (1 + self.calls()):
+            self.write(results)
 
     def is_simple(self) -> bool:
-        """Whether both loops do nothing but compute scalars, and the tapes are read here only."""
-        first_kinds = (Comment, Define, Store, Line)
-        if not all(isinstance(code, first_kinds) for code in self.first.body):
+        """Whether the loop does nothing but take the last entries off tapes, compute and add."""
+        step = next((code for code in self.loop.body if not isinstance(code, Comment)), None)
+        if not isinstance(step, Define) or step.name != self.counter:
             return False
-        if not all(isinstance(code, (Comment, Define, Line)) for code in self.second.body):
+        if not all(isinstance(code, (Comment, Define, Line, Store)) for code in self.loop.body):
             return False
-        if self.first.bounds is None or self.first.bounds != self.second.bounds or not self.taped:
-            return False
-        stores = [code for code in self.first.body if isinstance(code, Store)]
-        if len(stores) != len(self.taped):
-            return False
-        lines = [code for code in (*self.first.body, *self.second.body) if isinstance(code, Line)]
-        if not all(ALIAS.fullmatch(line.text) for line in lines):
-            return False
-        uses = [
-            access.name
-            for program in self.owner.programs
-            for code in codes_in(program)
-            if not isinstance(code, Allocate)
-            for access in own_accesses_of(code)
-        ]
-        outside = {name for text in self.owner.outputs for name in names_in(text)}
-        return all(uses.count(name) == 2 and name not in outside for name in self.taped)
+        return all(ALIAS.fullmatch(code.text) for code in self.loop.body if isinstance(code, Line))
+
+    def calls(self) -> int:
+        """How many functions are called that no vector instructions compute."""
+        return sum(
+            part.form.startswith(("np.", "math.")) and part.form not in INSTRUCTIONS
+            for code in self.made
+            if isinstance(code, Define)
+            for part in expressions_in(code.value)
+            if isinstance(part, Apply)
+        )
+
+    def is_apart(self) -> bool:
+        """Whether the loop reads nothing that it writes."""
+        root = self.owner.root
+        return not {root(code.array) for code, _ in self.sums} & {
+            root(name) for name in (*self.tapes, *self.arrays)
+        }
 
     def define(self, code: Define) -> None:
-        """One scalar of the reverse loop: a linear form, or a number that the first loop can compute."""
+        """One scalar of the loop: a linear form, or a number that its turns need not wait for."""
         if code.operator != "=" or code.name in self.forms or code.name in self.known:
             raise NotLinear
         form = self.form(code.value)
         if not form:
             number = self.number(code.value)
             if not isinstance(number, Scalar):
-                name = self.owner.fresh(code.name)
-                self.made.append(Define(name, number))
-                number = Scalar(name)
+                self.made.append(Define(code.name, number))
+                number = Scalar(code.name)
             self.known[code.name] = number
             return
-        named: Form = {}
-        for column, factor in form.items():
-            if isinstance(factor, Scalar):
-                named[column] = factor
-                continue
-            name = self.owner.fresh(label(code.name, column))
-            self.made.append(Define(name, factor))
-            named[column] = Scalar(name)
-        self.forms[code.name] = named
+        self.forms[code.name] = self.in_columns(code.name, form)
+        self.depths[code.name] = self.depth(code.value)
+
+    def depth(self, expression: Expression) -> int:
+        """How many operations of the turn wait for each other before this is known."""
+        if isinstance(expression, Scalar):
+            return self.depths.get(expression.name, 0)
+        if not isinstance(expression, Apply) or not self.form(expression):
+            return 0
+        return 1 + max(map(self.depth, expression.parts))
+
+    def store(self, code: Store) -> None:
+        """What is written into an element, which may be no sooner known than what is carried."""
+        own = {self.counter, self.loop.index}
+        for number in code.index:
+            for text, _ in number.terms:
+                if text not in own and names_in(text) & {*own, *self.forms, *self.known}:
+                    raise NotLinear
+        form = self.form(code.value) or {UNIT: self.number(code.value)}
+        self.sums.append((code, self.in_columns(code.array, form)))
+
+    def in_columns(self, target: str, form: Form) -> Form:
+        """A form of scalars of this turn as one of what is carried."""
+        # What is multiplied with each column is computed once.
+        factors = {name: self.named(target, name, factor) for name, factor in form.items()}
+        columns: Form = {}
+        for name, factor in factors.items():
+            for column, inner in self.forms.get(name, {UNIT: ONE}).items():
+                columns[column] = added(columns.get(column), multiplied(factor, inner))
+        return {column: self.named(target, column, factor) for column, factor in columns.items()}
+
+    def named(self, target: str, source: str, factor: Expression) -> Expression:
+        """A factor that may be read several times: a name or a number, or that with a minus."""
+        if isinstance(factor, Scalar):
+            return factor
+        inner = without_minus(factor)
+        if inner is not None:
+            return negated(self.named(target, source, inner))
+        name = self.owner.fresh(label(target, source))
+        self.made.append(Define(name, factor))
+        return Scalar(name)
 
     def number(self, expression: Expression) -> Expression:
-        """What does not depend on what is carried, as the first loop knows it."""
+        """What does not depend on what is carried, for a turn."""
         if isinstance(expression, Load):
-            if expression.array in self.taped and expression.index == (Affine.of(self.counter),):
-                return self.taped[expression.array].store.value
-            raise NotLinear
+            return self.element(expression)
         if isinstance(expression, Scalar):
-            if "[" in expression.name:
-                return self.tape_read(expression)
-            if names_in(expression.name) & {self.counter, self.second.index}:
+            array = expression.name.partition("[")[0]
+            if expression.name == f"{array}[{self.counter}]":
+                return self.element(Load(array, (Affine.of(self.counter),)))
+            if expression.name in (self.counter, self.loop.index):
+                return Whole(self.at_turn(Affine.of(expression.name)))
+            if names_in(expression.name) & {self.counter, self.loop.index}:
                 raise NotLinear
             return self.known.get(expression.name, expression)
-        if isinstance(expression, Apply):
-            if any(name in self.forms or name in self.known for name in names_in(expression.form)):
-                raise NotLinear
-            parts = tuple(map(self.number, expression.parts))
-            return Apply(expression.form, parts, expression.precedence, expression.needs)
-        raise NotLinear
+        if isinstance(expression, Whole):
+            return Whole(self.at_turn(expression.number))
+        if any(name in self.forms or name in self.known for name in names_in(expression.form)):
+            raise NotLinear
+        parts = tuple(map(self.number, expression.parts))
+        return Apply(expression.form, parts, expression.precedence, expression.needs)
 
-    def tape_read(self, expression: Scalar) -> Expression:
-        """`tape_x[count]`, which is written as one name."""
-        array = expression.name.partition("[")[0]
-        if array in self.taped and expression.name == f"{array}[{self.counter}]":
-            return self.taped[array].store.value
-        raise NotLinear
+    def element(self, load: Load) -> Expression:
+        """An element of an array, for a turn."""
+        if self.owner.dtypes.get(load.array) != FLOAT:
+            raise NotLinear
+        if load.index == (Affine.of(self.counter),):
+            self.tapes[load.array] = None
+        else:
+            self.arrays.add(load.array)
+        return Load(load.array, tuple(map(self.at_turn, load.index)))
+
+    def at_turn(self, number: Affine) -> Affine:
+        """A whole number as the loop over all turns knows it."""
+        turn = Affine.of(self.turn)
+        known = {self.counter: turn}
+        if self.loop.bounds is not None:  # the turns are as many as the entries of the tapes
+            start, stop = self.loop.bounds
+            known[self.loop.index] = start + turn if is_downwards(self.loop) else stop - 1 - turn
+        for text, _ in number.terms:
+            own = {self.counter, self.loop.index, *self.forms, *self.known}
+            if text not in known and names_in(text) & own:
+                raise NotLinear
+        return number.substitute(known)
 
     def form(self, expression: Expression) -> Form:
-        """The linear form of an expression; empty where it does not depend on what is carried."""
+        """An expression as a form of scalars that depend on what is carried; empty where it does not."""
         if isinstance(expression, Scalar):
             if expression.name in self.forms:
-                return self.forms[expression.name]
-            if names_in(expression.name) & set(self.forms):
+                return {expression.name: ONE}
+            if names_in(expression.name) & self.forms.keys():
                 raise NotLinear
             return {}
         if not isinstance(expression, Apply):
@@ -225,133 +289,120 @@ class Pair:
             return {}
         first, second = expression.parts[0], expression.parts[-1]
         if expression.form == "-{0}":
-            return {column: negated(factor) for column, factor in parts[0].items()}
+            return {name: negated(factor) for name, factor in parts[0].items()}
         if expression.form in ("{0} + {1}", "{0} - {1}"):
-            parts = [
+            total, other = (
                 part or {UNIT: self.number(given)}
                 for part, given in zip(parts, expression.parts, strict=True)
-            ]
-            return {
-                column: added(parts[0].get(column), parts[1].get(column), expression.form)
-                for column in dict.fromkeys([*parts[0], *parts[1]])
-            }
+            )
+            for name, factor in other.items():
+                signed = factor if expression.form == "{0} + {1}" else negated(factor)
+                total[name] = added(total.get(name), signed)
+            return total
         if expression.form == "{0} * {1}" and not all(parts):
             inner, number = (parts[0], second) if parts[0] else (parts[1], first)
-            return {column: multiplied(factor, self.number(number)) for column, factor in inner.items()}
-        if expression.form == "{0} / {1}" and not parts[1]:
+            return {name: self.scaled(factor, self.number(number)) for name, factor in inner.items()}
+        if expression.form in ("{0} / {1}", "divide({0}, {1})") and not parts[1]:
+            by = self.number(second)
             return {
-                column: Apply("{0} / {1}", (factor, self.number(second)), MULTIPLY, (MULTIPLY, UNARY))
-                for column, factor in parts[0].items()
+                name: Apply(expression.form, (factor, by), expression.precedence, expression.needs)
+                for name, factor in parts[0].items()
             }
         raise NotLinear
 
-    def is_known_before(self, factors: list[Expression]) -> bool:
-        """Whether everything that is computed now is known in the first loop."""
-        own = {code.name for code in self.first.body if isinstance(code, Define)}
-        own |= {code.name for code in self.made if isinstance(code, Define)}
-        moved = set(moves_of(self.first))
-        later: set[str] = set()
-        behind = False
-        for program in self.owner.programs:
-            for code in program:
-                if behind:
-                    later |= {
-                        a.name for each in codes_in([code]) for a in own_accesses_of(each) if a.kind != "read"
-                    }
-                behind = behind or code is self.first
-        values = [*factors, *(code.value for code in self.made if isinstance(code, Define))]
-        read = {access.name for value in values for access in reads(value)}
-        return not (read - own - moved) & later
+    def scaled(self, factor: Expression, number: Expression) -> Expression:
+        """A product, in which what is the same in all turns comes first."""
+        if isinstance(factor, Apply) and factor.form == "{0} * {1}" and not self.varies(number):
+            first, second = factor.parts
+            if self.varies(second):
+                return multiplied(self.scaled(first, number), second)
+        if factor != ONE and self.varies(factor) and not self.varies(number):
+            return multiplied(number, factor)
+        return multiplied(factor, number)
+
+    def varies(self, expression: Expression) -> bool:
+        """Whether a number is another in every turn."""
+        if isinstance(expression, Apply):
+            return any(map(self.varies, expression.parts))
+        made = {code.name for code in self.made if isinstance(code, Define)}
+        return isinstance(expression, Load) or (isinstance(expression, Scalar) and expression.name in made)
 
     def write(self, results: dict[str, Form]) -> None:
-        """Exchange the tapes, and the body of the reverse loop."""
-        place = next(
-            n
-            for n, code in enumerate(self.first.body)
-            if isinstance(code, Define) and code.name == self.counter
-        )
-        old = [taped.store for taped in self.taped.values()]
-        extents = next(iter(self.taped.values())).allocation.extents
-        count = (Affine.of(self.counter),)
+        """Put the loop over all turns in front, and exchange the body of the reverse loop."""
+        memory = self.free_memory()
+        arrays: list[Code] = []
         stores: list[Code] = []
-        allocations: list[Code] = []
-        products: dict[str, Expression] = {}
-        for name, form in results.items():
-            total: Expression | None = None
-            for column, factor in sorted(form.items(), key=lambda item: item[0] != name):
-                term: Expression = Scalar(column)
-                if factor != ONE:
-                    tape = self.owner.fresh(f"tape_{label(name, column)}")
-                    allocations.append(Allocate(tape, extents, "np.float64"))
-                    stores.append(Store(tape, count, factor))
-                    term = Load(tape, count) if column == UNIT else multiplied(Load(tape, count), term)
-                total = term if total is None else added(total, term, "{0} + {1}")
-            assert total is not None
-            products[name] = total
-        comment = Comment("# the derivative of this turn, for the reverse sweep")
-        self.first.body[place:place] = [comment, *self.made, *stores]
-        self.first.body[:] = [code for code in self.first.body if not any(code is each for each in old)]
-        body = self.owner.body_of(self.first)
-        start = next(n for n, code in enumerate(body) if code is next(iter(self.taped.values())).allocation)
-        body[start:start] = allocations
-        gone = {id(taped.allocation) for taped in self.taped.values()}
-        body[:] = [code for code in body if id(code) not in gone]
-        self.rewrite_second(products)
 
-    def rewrite_second(self, products: dict[str, Expression]) -> None:
-        changed = {name: value for name, value in products.items() if value != Scalar(name)}
-        news = {name: self.owner.fresh(name) for name in changed}
-        step = next(code for code in self.second.body if isinstance(code, Define))
-        defined: list[Code] = [Define(news[name], value) for name, value in changed.items()]
-        moves: list[Code] = [
-            Line(f"{name} = {new}", frozenset({new}), frozenset({name})) for name, new in news.items()
-        ]
-        self.second.body[:] = [step, *defined, *moves]
+        def product(target: str, column: str, factor: Expression) -> Expression:
+            if self.varies(factor):
+                array = self.owner.fresh(label(target, column))
+                extents = (Affine.of(self.counter),)
+                arrays.append(alias(array, memory.pop(0)) if memory else Allocate(array, extents, FLOAT))
+                stores.append(Store(array, (Affine.of(self.turn),), factor))
+                factor = Load(array, extents)
+            return factor if column == UNIT else multiplied(factor, Scalar(column))
+
+        def total(target: str, form: Form) -> Expression:
+            result: Expression | None = None
+            for column, factor in sorted(form.items(), key=lambda item: item[0] != target):
+                result = added(result, product(target, column, factor))
+            assert result is not None
+            return result
+
+        carried = {name: total(name, form) for name, form in results.items() if form != {name: ONE}}
+        checked = list(results)
+        step = next(code for code in self.loop.body if isinstance(code, Define))
+        body: list[Code] = [step]
+        before: list[Code] = []
+        for code, form in self.sums:
+            value = total(code.array, form)
+            if any(column != UNIT for column in form):
+                name, every = self.owner.fresh("term"), self.owner.fresh("terms")
+                before.append(Define(every, Scalar("0.0")))
+                body += [Define(name, value), Define(every, Scalar(name), "+=")]
+                checked.append(every)
+                value = Scalar(name)
+            body.append(Store(code.array, code.index, value, code.operator))
+        news = {name: self.owner.fresh(name) for name in carried}
+        body += [Define(news[name], value) for name, value in carried.items()]
+        body += [alias(name, new) for name, new in news.items()]
+        self.loop.body[:] = body
+        place = next(n for n, code in enumerate(self.program) if code is self.loop)
+        comment = Comment("# the derivatives of all turns")
+        nest = Nest([(self.turn, Affine.of(self.counter))], [*self.made, *stores])
+        check = Choice(Scalar(f"not np.isfinite({' + '.join(checked)})"), [Line("raise Departure")])
+        self.program[place : place + 1] = [*arrays, comment, nest, *before, self.loop, check]
+
+    def free_memory(self) -> list[str]:
+        """The tapes that nothing reads any more when the derivatives are written."""
+        kept = self.owner.read_elsewhere(self.loop)
+        made = {code.name for code in self.program if isinstance(code, Allocate)}
+        return [name for name in self.tapes if name in made and name not in kept]
 
 
-def counter_of(loop: Repeat, operator: str) -> str | None:
-    """The name that counts the entries of the tapes of a loop."""
+def counter_of(loop: Repeat) -> str | None:
+    """The name that counts the entries of the tapes that a reverse loop reads."""
     found = [
         code.name
         for code in loop.body
-        if isinstance(code, Define) and code.operator == operator and code.value == Scalar("1")
+        if isinstance(code, Define) and code.operator == "-=" and code.value == Scalar("1")
     ]
     return found[0] if len(found) == 1 else None
+
+
+def alias(name: str, source: str) -> Line:
+    return Line(f"{name} = {source}", frozenset({source}), frozenset({name}))
 
 
 def moves_of(loop: Repeat) -> dict[str, str]:
     """What a turn hands on, at its end: the names, and what they become."""
     found: dict[str, str] = {}
     for code in loop.body:
-        alias = ALIAS.fullmatch(code.text) if isinstance(code, Line) else None
-        if alias is not None:
-            found[alias[1]] = alias[2]
+        match = ALIAS.fullmatch(code.text) if isinstance(code, Line) else None
+        if match is not None:
+            found[match[1]] = match[2]
     return found
 
 
-def label(name: str, column: str) -> str:
-    """A name for how one adjoint depends on another, or for what is added to it."""
-    return f"{name}_added" if column == UNIT else f"{name}_per_{column}"
-
-
-def own_accesses_of(code: Code) -> Iterator[Access]:
-    return own_accesses(code) if not isinstance(code, Nest) else iter(())
-
-
-def negated(factor: Expression) -> Expression:
-    return Apply("-{0}", (factor,), UNARY, (UNARY,))
-
-
-def multiplied(factor: Expression, number: Expression) -> Expression:
-    if factor == ONE:
-        return number
-    return Apply("{0} * {1}", (factor, number), MULTIPLY, (MULTIPLY, MULTIPLY + 1))
-
-
-def added(first: Expression | None, second: Expression | None, form: str) -> Expression:
-    if first is None:
-        assert second is not None
-        return second if form == "{0} + {1}" else negated(second)
-    if second is None:
-        return first
-    return Apply(form, (first, second), ADD, (ADD, ADD + 1))
+def is_downwards(loop: Repeat) -> bool:
+    return loop.head.endswith(", -1):")

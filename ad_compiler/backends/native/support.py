@@ -8,7 +8,6 @@ What would raise an exception departs instead (`departure.py`): NumPy code then 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import njit
@@ -17,23 +16,25 @@ from ad_compiler.backends.native.blas import (
     add_product_of_matrices as add_product_of_matrices,
 )
 from ad_compiler.backends.native.blas import (
-    multiply_vectors,
-    multiply_with_rows,
-    multiply_with_vector,
-)
-from ad_compiler.backends.native.blas import (
     product_of_matrices as product_of_matrices,
 )
 from ad_compiler.backends.native.departure import Departure
 from ad_compiler.backends.native.elementary import vector_exp as vector_exp
 from ad_compiler.backends.native.elementary import vector_log as vector_log
 from ad_compiler.backends.native.elementary import vector_tanh as vector_tanh
+from ad_compiler.backends.native.opaque import at_run_time as at_run_time
+from ad_compiler.backends.native.small_products import OPTIONS, in_any_order
+from ad_compiler.backends.native.small_products import (
+    product_of_vectors as product_of_vectors,
+)
+from ad_compiler.backends.native.small_products import (
+    product_with_rows as product_with_rows,
+)
+from ad_compiler.backends.native.small_products import (
+    product_with_vector as product_with_vector,
+)
 
-OPTIONS: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 inlined = njit(**OPTIONS)
-in_any_order = njit(
-    **OPTIONS, fastmath={"contract", "nsz", "reassoc"}
-)  # sums that have no order of their own
 
 
 @inlined
@@ -52,6 +53,16 @@ def bound(i, n):
     if i < 0:
         i += n
     return min(max(i, 0), n)
+
+
+@njit
+def bit_length(n):
+    """How many binary digits a whole number has."""
+    digits = 0
+    while n != 0:  # towards 0, for the least number too, which has no positive one
+        n = n // 2 if n > 0 else -(n // -2) if n != -1 else 0
+        digits += 1
+    return digits
 
 
 @inlined
@@ -367,28 +378,65 @@ def grown(tape, size):
     return longer
 
 
-@in_any_order
-def product_with_vector(a, b, out):
-    """`out = a @ b` of a matrix and a vector."""
-    rows, inner = a.shape
-    if rows * inner > 2000:
-        multiply_with_vector(a, b, out)
-        return
-    for i in range(rows):
-        total = out.dtype.type(0)
-        for k in range(inner):
-            total += a[i, k] * b[k]
-        out[i] = total
+@njit
+def with_number(tape, place, number):
+    """The tape with a number in this place, which is the first free one."""
+    if place >= tape.shape[0]:
+        tape = grown(tape, place + 1)
+    tape[place] = number
+    return tape
 
 
-@in_any_order
-def product_of_vectors(a, b):
-    if a.size > 100:
-        return multiply_vectors(a, b)
-    total = a.dtype.type(0)
-    for i in range(a.size):
-        total += a[i] * b[i]
-    return total
+@njit
+def with_numbers(tape, place, numbers):
+    """The tape with the numbers of a list from this place on."""
+    if place + len(numbers) > tape.shape[0]:
+        tape = grown(tape, place + len(numbers))
+    for n in range(len(numbers)):
+        tape[place + n] = numbers[n]
+    return tape
+
+
+@njit
+def with_arrays(tape, shapes, place, arrays):
+    """The tape with the elements of the arrays of a list, behind those of the arrays before `place`."""
+    start = shapes[place - 1, 0] if place else 0
+    for array in arrays:
+        if start + array.size > tape.shape[0]:
+            tape = grown(tape, start + array.size)
+        for element in array.flat:
+            tape[start] = element
+            start += 1
+    return tape
+
+
+@njit
+def with_shapes(shapes, place, arrays):
+    """Where the arrays of a list end on their tape, and their lengths, from this place on."""
+    if place + len(arrays) > shapes.shape[0]:
+        shapes = grown(shapes, place + len(arrays))
+    start = shapes[place - 1, 0] if place else 0
+    for n in range(len(arrays)):
+        array = arrays[n]
+        start += array.size
+        shapes[place + n, 0] = start
+        for axis in range(array.ndim):
+            shapes[place + n, axis + 1] = array.shape[axis]
+    return shapes
+
+
+@njit
+def turns_ahead(turns, free):
+    """How far to go before the next state is kept (binomial schedule: Griewank and Walther, 2000)."""
+    rounds, within = 0, 1  # binomial(free + rounds, free) turns are taken back in so many rounds
+    while True:
+        if within > 2**61 // free:  # more than any loop has
+            break
+        more = within + within * free // (rounds + 1)
+        if more >= turns:
+            break
+        rounds, within = rounds + 1, more
+    return min(within, turns - within * free // (free + rounds))
 
 
 @inlined
@@ -403,21 +451,6 @@ def real_modulo_checked(a, b):
     if b == 0:
         raise Departure
     return real_modulo(a, b)
-
-
-@in_any_order
-def product_with_rows(a, b, out):
-    """`out = a.T @ b` of a matrix and a vector: the rows of the matrix are added up."""
-    inner, rows = a.shape
-    if rows * inner > 20000:
-        multiply_with_rows(a, b, out)
-        return
-    for i in range(rows):
-        out[i] = 0.0
-    for k in range(inner):
-        factor = b[k]
-        for i in range(rows):
-            out[i] += a[k, i] * factor
 
 
 @inlined

@@ -137,13 +137,19 @@ class Names:
                         initial, Value
                     ):
                         self.becomes[initial] = result
+                        self.call_after(initial, result.name or param.name, param)
             if isinstance(node, Operation) and node.result in self.in_place:
                 base = node.arguments[0]
-                name = node.result.name or self.wish.get(node.result)
                 self.becomes[base] = node.result
                 self.yielded.setdefault(base, []).append(node.result)
-                if name is not None and base.name is None:
-                    self.wish[base] = name
+                self.call_after(base, node.result.name or self.wish.get(node.result), node.result)
+
+    def call_after(self, base: Value, name: str | None, becoming: Value) -> None:
+        """Call a value that is written into like what it becomes, which may have a name."""
+        if base.name is None and name is not None:
+            self.wish[base] = name
+        elif base.name is None and base.cotangent_of is None:
+            base.cotangent_of = becoming.cotangent_of
 
     def find_reuse(self, node: Operation, step: Step, elsewhere: tuple[tuple[int, int], ...]) -> None:
         """An operand of the result's own shape that is read here for the last time."""
@@ -267,7 +273,7 @@ class Names:
 
     def saved_on(self, tape: Value) -> list[Value]:
         """What one entry of a tape holds."""
-        while isinstance(tape.operation, Operation) and tape.operation.arguments:
+        while isinstance(tape.operation, Operation) and tape.operation.primitive.name == "tape_copy":
             tape = tape.operation.arguments[0]  # a copy
         return self.plan.entries[tape]
 
@@ -316,14 +322,14 @@ class Names:
         value = node.result
         if value in self.in_place:
             return self.names[node.arguments[0]]
-        return value.name or self.derived(value) or self.noun(node)
+        known = value.name or self.derived(value) or self.noun_derived(value) or self.wish.get(value)
+        return known or noun(node, self.names.get)
 
-    def noun(self, node: Operation) -> str:
-        """A name for what neither the user has named nor a value that they have: `product`."""
-        value = node.result
+    def noun_derived(self, value: Value) -> str | None:
+        """What the cotangent of a value is called that has no name at all: `product_bar`."""
         of = value.cotangent_of if self.plan.section[value] else None
         primal = noun_of(of, self.names.get) if of is not None and same_rank(value, of) else None
-        return f"{primal}_bar" if primal is not None else noun(node, self.names.get)
+        return None if primal is None else f"{primal}_bar"
 
     def derived(self, value: Value) -> str | None:
         """What the derivative of a value is called that the user gave no name."""

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+
+from ad_compiler import grad
+from ad_compiler.backends.native import caching
+from tests.helpers import function_from_source
 
 pytest.importorskip("numba")
 
@@ -82,6 +90,67 @@ def test_no_cache(program: Path, tmp_path: Path) -> None:
     assert run(program, str(blocked)) == "0 1"
 
 
+BASE = """
+def helper(x):
+    return np.sin(x) * FACTOR
+def outer(shift):
+    def f(x, power={default}):
+        return np.sum(helper(x + shift) ** power) + len(NAMES)
+    return f
+"""
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "as it was": (BASE, {}),
+    "another global": (BASE, {"FACTOR": 3.0}),
+    "another constant": (BASE, {"NAMES": ("a",)}),
+    "another helper": (BASE.replace("np.sin", "np.cos"), {}),
+    "another closure": (BASE, {"shift": 0.5}),
+    "another default": (BASE, {"default": 3}),
+    "a kind of its own": (BASE, {"FACTOR": np.float32(2.0)}),
+}
+
+
+def test_what_has_changed_is_compiled_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key is the text that is compiled: whatever of the program is in it decides, and nothing else."""
+    monkeypatch.setenv("AD_COMPILER_CACHE_DIR", str(tmp_path))
+    x = np.array([0.3, -0.8, 1.1])
+    entries = set()
+    for name, (text, changes) in VARIANTS.items():
+        known = {"FACTOR": 2.0, "NAMES": ("a", "b"), "shift": 0.25, "default": 2} | changes
+        shift, source = known.pop("shift"), text.format(default=known.pop("default"))
+        f = function_from_source(source, **known)(shift)
+        derivative = grad(f, backend="numba")
+        np.testing.assert_allclose(derivative(x), grad(f)(x), rtol=1e-6, err_msg=name)
+        hits = sum(derivative.native.stats.cache_hits.values())
+        entry = Path(derivative.native.py_func.__code__.co_filename).parent.name
+        assert hits == (entry in entries), name
+        entries.add(entry)
+    assert len(entries) >= 3
+
+
+def test_another_version_compiles_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AD_COMPILER_CACHE_DIR", str(tmp_path))
+    for version, hits in (("one", 0), ("one", 1), ("two", 0)):
+        monkeypatch.setattr(caching, "fingerprint", lambda version=version: version)
+        derivative = grad(function_from_source("def f(x):\n    return x * x"), backend="numba")
+        assert derivative(3.0) == 6.0
+        assert sum(derivative.native.stats.cache_hits.values()) == hits
+
+
+def test_the_key_holds_every_file_that_compiled_code_calls() -> None:
+    """Helper functions are compiled into what calls them; the files that define them are part of the key."""
+    here = Path(caching.__file__).parent
+    found, waiting = set(), ["support", "departure", "releasing"]
+    while waiting:
+        name = waiting.pop()
+        found.add(f"{name}.py")
+        for node in ast.walk(ast.parse((here / f"{name}.py").read_text())):
+            module = node.module if isinstance(node, ast.ImportFrom) else None
+            if module is not None and module.startswith("ad_compiler"):
+                assert module.startswith("ad_compiler.backends.native.")
+                waiting.append(module.rpartition(".")[2])
+    assert found == set(caching.COMPILED_FILES)
+
+
 @pytest.mark.slow
 def test_eight_processes_at_once_one_of_them_killed(program: Path, tmp_path: Path) -> None:
     cache = str(tmp_path / "cache")
@@ -96,3 +165,18 @@ def test_eight_processes_at_once_one_of_them_killed(program: Path, tmp_path: Pat
     assert run(program, cache) == "1 0"
     entries = [path.name for path in (tmp_path / "cache" / "native").iterdir()]
     assert len([name for name in entries if not name.startswith(".new_")]) == 1
+
+
+def test_all_that_is_compiled_decides_on_the_cache() -> None:
+    """The fingerprint covers what `support.py` imports of this package, and what that imports."""
+    from ad_compiler.backends import native
+    from ad_compiler.backends.native.caching import COMPILED_FILES
+
+    here = Path(native.__file__).parent
+    reached, waiting = set(), ["support.py"]
+    while waiting:
+        name = waiting.pop()
+        reached.add(name)
+        found = re.findall(r"from ad_compiler\.backends\.native\.(\w+) import", (here / name).read_text())
+        waiting += [f"{each}.py" for each in found if f"{each}.py" not in reached]
+    assert reached <= set(COMPILED_FILES)

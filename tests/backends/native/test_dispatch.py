@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 from ad_compiler import Unsupported, grad, jvp, value_and_grad
-from ad_compiler.backends.native import entry_code
+from ad_compiler.backends.native import entering
 from ad_compiler.making import _derivative_of
 from ad_compiler.pipeline import Backend
 
@@ -40,6 +40,19 @@ def settle(derivative: Any, *args: Any, **kwargs: Any) -> None:
     for _ in range(3):
         derivative(*args, **kwargs)
     assert type(derivative.func) is BuiltinFunctionType
+
+
+def answers_alone(derivative: Any, *args: Any, **kwargs: Any) -> bool:
+    """Whether machine code answers a call without any of the Python functions in its place."""
+    newest, left = derivative._newest, object()
+
+    def python(*args: Any, **kwargs: Any) -> Any:
+        return left
+
+    convention, constants = newest.convention
+    entered = entering.entry(convention, constants, newest.native.entered, python, python)
+    assert entered is not None
+    return entered(*args, **kwargs) is not left
 
 
 def outcome(derivative: Any, *args: Any, **kwargs: Any) -> Any:
@@ -165,6 +178,7 @@ def test_all_that_a_result_is_made_of() -> None:
         settle(mine, x, z, k)
         found, other = mine(x, z, k), expected(x, z, k)
         assert_same(found, other)
+        assert answers_alone(mine, x, z, k)
         assert found[0][1]["parts"][0] is x and other[0][1]["parts"][0] is x
 
 
@@ -261,6 +275,15 @@ def test_lengths_that_do_not_fit() -> None:
     assert outcome(derivative, x, other)[0] is ValueError
 
 
+def test_read_only_arrays_are_read_where_they_are() -> None:
+    derivative = native(lambda x, y: np.sum(x * y), (0, 1))
+    x = RNG.normal(size=3)
+    settle(derivative, x, x)
+    for each, alone in ((read_only(x), True), (x[::-1], False), (misaligned(x), False), (x.view(Own), False)):
+        assert answers_alone(derivative, each, x) is alone
+    assert not answers_alone(derivative, x, x[:2])  # departed
+
+
 def test_one_array_passed_twice() -> None:
     derivative, expected = native(of_arrays, (0, 1)), grad(of_arrays, (0, 1))
     x = RNG.normal(size=(3, 4))
@@ -342,6 +365,7 @@ def test_a_default_is_not_passed() -> None:
     settle(derivative, 1.0)
     for args in ((1.0,), (1.0, 3.0), (1.0, 3.0, 2), (1.0,)):
         assert_same(derivative(*args), expected(*args))
+        assert answers_alone(derivative, *args)
 
 
 def test_directions_are_keywords() -> None:
@@ -353,6 +377,8 @@ def test_directions_are_keywords() -> None:
         assert_same(mine((0.5, 2.0), tangents), expected((0.5, 2.0), tangents))
     derivative, other = mine._newest, expected._newest
     assert type(derivative.func) is BuiltinFunctionType
+    assert answers_alone(derivative, 0.5, 2.0, x_dot=1.0, y_dot=3.0)
+    assert not answers_alone(derivative, 0.5, 2.0, x_dot=1.0)
     for directions in ({"x_dot": 1.0, "y_dot": 3.0}, {"y_dot": 3.0, "x_dot": 1.0}, {"x_dot": 1.0}, {}):
         assert_same(outcome(derivative, 0.5, 2.0, **directions), outcome(other, 0.5, 2.0, **directions))
         assert_same(outcome(derivative, 0.5, **directions), outcome(other, 0.5, **directions))
@@ -396,6 +422,7 @@ def test_globals(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(globals(), "POWER", power)
         for _ in range(3):
             assert_same(derivative(x), expected(x))
+        assert answers_alone(derivative, x)
     monkeypatch.delitem(globals(), "SCALE")
     assert_same(outcome(derivative, x), outcome(expected, x))
     monkeypatch.setitem(globals(), "SCALE", 2.0)
@@ -425,6 +452,7 @@ def test_cells() -> None:
         n, weights = each
         for _ in range(3):
             assert_same(derivative(x), expected(x))
+        assert answers_alone(derivative, x)
 
 
 def slope(x):
@@ -481,6 +509,8 @@ def test_containers() -> None:
         for place in (one, one, other):
             assert_same(outcome(derivative, given[place], x), answers[place])
     settle(derivative, given[0], x)
+    assert answers_alone(derivative, given[0], x)
+    assert not any(answers_alone(derivative, each, x) for each in given[1:])
     first, second = derivative(given[0], x), derivative(given[0], x)
     assert first is not second and type(first) is dict and type(first["b"]) is tuple
     assert not np.shares_memory(first["w"], second["w"])
@@ -597,7 +627,7 @@ def test_rules_that_change_between_calls() -> None:
 
 def test_without_machine_code_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another Python or another Numba: the guarded function is entered."""
-    monkeypatch.setattr(entry_code, "is_known_here", lambda: False)
+    monkeypatch.setattr(entering, "is_known_here", lambda: False)
     derivative = native(lambda x: np.sum(x * x))
     x = RNG.normal(size=(3, 4))
     for _ in range(3):

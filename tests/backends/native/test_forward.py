@@ -139,10 +139,11 @@ def test_text() -> None:
 from numba import njit
 
 from ad_compiler.backends.native.departure import Departure
+from ad_compiler.backends.native.releasing import Releasing
 from ad_compiler.backends.native.support import plus, vector_tanh
 
 
-@njit(error_model="numpy", no_cfunc_wrapper=True)
+@njit(error_model="numpy", no_cfunc_wrapper=True, pipeline_class=Releasing)
 def scalar_jvp(x, x_dot):
     x_0 = x.shape[0]
     x_dot_0 = x_dot.shape[0]

@@ -264,7 +264,8 @@ def test_the_whole_corpus_as_python_loops() -> None:
     """The loops of every program of the corpus, run by Python: compiling them all takes too long."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "slow or not slow"]
     here = os.path.dirname(__file__)
-    paths = [os.path.join(here, name) for name in ("test_programs.py", "test_expressions.py")]
+    files = ("test_programs.py", "test_expressions.py", "test_recurrences.py", "test_nests.py")
+    paths = [os.path.join(here, name) for name in files]
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     run = subprocess.run([*command, *paths], env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout[-3000:]
@@ -283,7 +284,21 @@ def test_an_exception_of_a_library_is_that_of_numpy_code() -> None:
         derivative(singular, b)
     with pytest.raises(ValueError, match="mismatch"):
         derivative(good, b[:2])
-    assert "result = np.ascontiguousarray(np.linalg.solve(a, b), np.float64)" in derivative.native_source
+    assert "result = array_of(np.linalg.solve(a, b), np.float64)" in derivative.native_source
+    for mine, expected in zip(derivative.native(good, b), derivative(good, b), strict=True):
+        np.testing.assert_array_equal(mine, expected)  # compiled code has answered, which calls the library
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_complex_result_of_a_library_is_no_real_one() -> None:
+    linalg = pytest.importorskip("scipy.linalg")
+    f = function_from_source("def f(x):\n    return np.sum(linalg.sqrtm(x))", linalg=linalg)
+    derivative = native(f)
+    good = np.array([[2.0, 0.5], [0.5, 1.0]])
+    np.testing.assert_allclose(derivative(good), grad(f)(good), rtol=1e-10)
+    np.testing.assert_array_equal(derivative.native(good), derivative(good))
+    with pytest.raises(AssertionError, match="convert the matrix"):
+        derivative(-good)
 
 
 def running(x, n):
@@ -318,6 +333,55 @@ def test_lists(f: Any, good: int, bad: int) -> None:
     with pytest.raises(IndexError) as expected:
         grad(f)(x, bad)
     assert str(mine.value) == str(expected.value)
+
+
+def made_anew(x, n):
+    total = 0.0
+    for k in range(n):
+        xs = [x[0] * k, x[1]]
+        for j in range(k):
+            xs.append(np.sin(xs[-1]) * x[j % 3])
+        total += sum(xs) * xs[-1]
+    return total
+
+
+def made_of_arrays(x, n):
+    total = 0.0
+    for k in range(n):
+        xs = [(x[: k % 3 + 1] * x[0], x[1])]
+        for j in range(k):
+            part, number = xs[-1]
+            xs.append((np.outer(part, part)[0, : j % 3 + 1] * number, number * x[2]))
+        for part, number in xs:
+            total += np.sum(part**3) * number
+    return total
+
+
+def carried_along(x, n):
+    xs = [x[0]]
+    total = 0.0
+    for k in range(n):
+        xs.append(x[k % 3] * xs[-1])
+        ys = xs[k // 2 :]
+        total += sum(ys) * ys[0]
+    return total * np.sin(sum(xs))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [carried_along, *(pytest.param(f, marks=pytest.mark.slow) for f in (made_anew, made_of_arrays))],
+)
+def test_lists_are_saved_for_the_reverse_sweep(f: Any) -> None:
+    x = RNG.normal(size=3)
+    derivative = native(f)
+    for n in (4, 0, 30):
+        np.testing.assert_allclose(derivative(x, n), grad(f)(x, n), rtol=1e-11, atol=1e-300)
+        np.testing.assert_array_equal(derivative.native(x, n), derivative(x, n))
+    value, pullback = vjp(f, x, 5, argnums=0, backend="numba", cache=False)
+    expected_value, expected = vjp(f, x, 5, argnums=0)
+    np.testing.assert_allclose(value, expected_value, rtol=1e-12)
+    for seed in (1.0, 2.0):
+        np.testing.assert_allclose(pullback(seed), expected(seed), rtol=1e-11)
 
 
 def test_lists_are_returned_and_pulled_back() -> None:
