@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable
 
 from ad_compiler.analysis.types import ArrayType, TupleType
-from ad_compiler.backends.native import scalars
+from ad_compiler.backends.native import arithmetic
 from ad_compiler.backends.native.nests import Scalar
 from ad_compiler.ir import Operand, Operation, values_in
 from ad_compiler.refusal import Refusal
@@ -87,7 +87,7 @@ def has_scalar_form(node: Operation, arguments: tuple[Operand, ...]) -> bool:
         return False
     parts = [Scalar(f"part{n}") for n in range(len(operands))]
     try:
-        scalars.elementwise(node, operands, parts, [type_of(operand) for operand in operands])
+        arithmetic.elementwise(node, operands, parts, [type_of(operand) for operand in operands])
     except Refusal:
         return False
     return True
@@ -96,8 +96,8 @@ def has_scalar_form(node: Operation, arguments: tuple[Operand, ...]) -> bool:
 @functools.cache
 def names_with_loops() -> tuple[frozenset[str], frozenset[str]]:
     """The names of what is read element by element, and of what has loops of its own."""
-    from ad_compiler.backends.native.elements import PULLS
     from ad_compiler.backends.native.lowering import NESTED
+    from ad_compiler.backends.native.pulls import PULLS
 
     return frozenset(PULLS), frozenset(NESTED) | {"reshape", "flatten", "index_add", "index_set"}
 

@@ -1,4 +1,4 @@
-"""Products and sums of the factors of linear forms, as expressions: minus signs are taken outwards.
+"""Linear forms, and products and sums of their factors, as expressions: minus signs are taken outwards.
 
 (-a) * b  ->  -(a * b)        a + -(b * c)  ->  a - b * c        1.0 * a  ->  a
 """
@@ -9,6 +9,9 @@ from ad_compiler.backends.native.nests import Apply, Expression, Scalar
 
 ADD, MULTIPLY, UNARY = 9, 11, 12
 ONE = Scalar("1.0")
+UNIT = "1.0"  # the column of what is added without a factor
+
+Form = dict[str, Expression]  # a linear form: the factor of each adjoint
 
 
 def without_minus(factor: Expression) -> Expression | None:
@@ -33,10 +36,6 @@ def multiplied(first: Expression, second: Expression) -> Expression:
     return Apply("{0} * {1}", (first, second), MULTIPLY, (MULTIPLY, MULTIPLY + 1))
 
 
-def divided(first: Expression, second: Expression) -> Expression:
-    return Apply("{0} / {1}", (first, second), MULTIPLY, (MULTIPLY, UNARY))
-
-
 def added(first: Expression | None, second: Expression) -> Expression:
     if first is None:
         return second
@@ -46,3 +45,13 @@ def added(first: Expression | None, second: Expression) -> Expression:
     if without_minus(first) is not None:
         return added(second, first)
     return Apply("{0} + {1}", (first, second), ADD, (ADD, ADD + 1))
+
+
+def label(name: str, column: str) -> str:
+    """A name for how one adjoint depends on another, or for what is added to it."""
+    return f"{name}_added" if column == UNIT else f"{name}_per_{column}"
+
+
+def operations_of(form: Form) -> int:
+    """How many operations wait for what is carried, if a form is computed as it stands."""
+    return len(form) - 1 + any(factor != ONE for column, factor in form.items() if column != UNIT)

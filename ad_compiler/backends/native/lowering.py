@@ -15,7 +15,6 @@ from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import remove_aliases
 from ad_compiler.backends.native.arranging import arrange
 from ad_compiler.backends.native.blocking import block_loops
-from ad_compiler.backends.native.carrying import Carrier
 from ad_compiler.backends.native.clearing import clear
 from ad_compiler.backends.native.contracting import Contractor
 from ad_compiler.backends.native.elements import Elements, affine, sum_of_names
@@ -25,6 +24,7 @@ from ad_compiler.backends.native.frame import Extents, Frame, is_placed, names_i
 from ad_compiler.backends.native.fusing import fuse, normalise
 from ad_compiler.backends.native.gathering import Gatherer
 from ad_compiler.backends.native.hoisting import hoist
+from ad_compiler.backends.native.jamming import Jammer
 from ad_compiler.backends.native.materialising import as_scalar, in_memory, materialise
 from ad_compiler.backends.native.nests import (
     Allocate,
@@ -41,11 +41,15 @@ from ad_compiler.backends.native.nests import (
 )
 from ad_compiler.backends.native.planning import UPDATES, Writes, is_plain_reshape
 from ad_compiler.backends.native.preaccumulating import Preaccumulator
+from ad_compiler.backends.native.recomputing import recompute
 from ad_compiler.backends.native.recursion import Callees, function_of
+from ad_compiler.backends.native.scalarising import scalarise
+from ad_compiler.backends.native.shrinking import shrink
 from ad_compiler.backends.native.tapes import Tapes
 from ad_compiler.backends.native.tapes import names as names_of
 from ad_compiler.backends.native.updates import update
 from ad_compiler.backends.native.vectorising import vectorise
+from ad_compiler.backends.native.windows import Windower
 from ad_compiler.ir import (
     UNBOUND,
     Block,
@@ -149,6 +153,8 @@ class Lowering:
             for sweep in (lowered.forward, lowered.reverse):
                 normalise(sweep, frame.facts)
             if not separate:  # one sweep goes over into the other
+                outputs = [*lowered.results, *lowered.gradients]
+                recompute(lowered.forward, lowered.reverse, outputs, frame.fresh)
                 lowered.forward, lowered.reverse = [*lowered.forward, *lowered.reverse], []
             outputs = [*lowered.results, *lowered.gradients]
             sweeps = [lowered.forward, lowered.reverse]
@@ -158,9 +164,12 @@ class Lowering:
             lowered.results, lowered.gradients = outputs[:count], outputs[count:]
             Contractor(sweeps, self.dtypes(sweeps), frame.fresh, frame.length_of).run()
             Gatherer(sweeps, outputs, frame.require_nonnegative).run()
-            Preaccumulator(sweeps, outputs, frame.fresh).run()
-            Carrier(sweeps, frame.fresh).run()
-            fuse(sweeps, outputs)
+            Preaccumulator(sweeps, self.dtypes(sweeps), outputs, frame.fresh).run()
+            Jammer(sweeps, outputs, frame.fresh).run()
+            Windower(sweeps, self.dtypes(sweeps), frame.fresh).run()
+            fuse(sweeps)
+            scalarise(sweeps, outputs)
+            shrink(sweeps, outputs)
             for sweep in sweeps:
                 clear(sweep)
             apart = hoist(sweeps, frame.made_in_loops, outputs)
@@ -499,7 +508,7 @@ class Lowering:
                 frame.write(Line(f"{name} = {source}{copied}", frozenset({source}), frozenset({name})))
         head, index, turns, reads = self.head(node)
         starts = self.tapes.starts()
-        repeat = Repeat(head, reads=reads, index=index, bounds=self.bounds_of(node))
+        repeat = Repeat(head, reads=reads, index=index, bounds=self.bounds_of(node), is_reverse=self.reverse)
         self.tapes.turns.append(turns)
         frame.depth += 1
         may_leave = node.condition is not None or node.leave != 0

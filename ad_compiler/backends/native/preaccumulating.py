@@ -10,10 +10,11 @@
 
 The reverse sweep of a loop that carries few scalars takes the time of one chain of operations that wait for
 each other. The derivative of a turn (its Jacobian, a number for each pair of what is carried) waits for
-nothing but what the first sweep has put on tapes: the derivatives of all turns are one loop, which is
-vectorised, and what is left of the chain are products. That is preaccumulation (Griewank and Walther,
-Evaluating Derivatives, section 10.2). The body of the reverse loop must be linear in what it carries: sums,
-and products with what the first sweep knows.
+nothing but arrays that are there before: the derivatives of all turns are one loop, which is vectorised, and
+what is left of the chain are products. That is preaccumulation (Griewank and Walther, Evaluating Derivatives,
+section 10.2). The body of the reverse loop must be linear in what it carries: sums, and products with numbers
+of tapes and of other arrays that it does not write. What it adds to an element of another array in each turn
+is such a sum, too.
 
 Where a derivative overflows, a cotangent that is 0 would become nan. So a result that is not finite leaves
 the case to NumPy code. (What is lost to underflow is less than the smallest normal number times a cotangent.)
@@ -21,13 +22,23 @@ the case to NumPy code. (What is lost to underflow is less than the smallest nor
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from ad_compiler.backends.native.accessing import alias_roots, own_accesses
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import ALIAS
 from ad_compiler.backends.native.frame import names_in
-from ad_compiler.backends.native.fusing import own_accesses
-from ad_compiler.backends.native.linear import ONE, added, divided, multiplied, negated, without_minus
+from ad_compiler.backends.native.linear import (
+    ONE,
+    UNIT,
+    Form,
+    added,
+    label,
+    multiplied,
+    negated,
+    operations_of,
+    without_minus,
+)
 from ad_compiler.backends.native.nests import (
     Allocate,
     Apply,
@@ -42,38 +53,39 @@ from ad_compiler.backends.native.nests import (
     Repeat,
     Scalar,
     Store,
+    Whole,
     codes_in,
+    expressions_in,
 )
+from ad_compiler.backends.native.vectorising import FUNCTIONS
 
-CARRIED = 3  # adjoints that depend on the turns: the derivative has so many columns
+SAVED = 2  # operations that wait for each other, and as many for each call: less is not worth the loop
+INSTRUCTIONS = {*FUNCTIONS, "np.sqrt({0})", "np.float64({0})"}
+CARRIED = 3  # adjoints that turns wait for: the derivative has so many columns
 FLOAT = "np.float64"
-UNIT = "1.0"  # the column of what is added without a factor
-
-Form = dict[str, Expression]  # a linear form: the factor of each adjoint
 
 
 class Preaccumulator:
     """Finds such loops in the sweeps of a program, and rewrites them."""
 
-    def __init__(self, programs: list[list[Code]], outputs: list[str], fresh: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        programs: list[list[Code]],
+        dtypes: Mapping[str, str],
+        outputs: list[str],
+        fresh: Callable[[str], str],
+    ) -> None:
         self.programs = programs
+        self.dtypes = dtypes
         self.outputs = outputs
         self.fresh = fresh
+        self.root = alias_roots(programs)
 
     def run(self) -> None:
         for program in self.programs:
             for code in list(program):
                 if isinstance(code, Repeat) and (counter := counter_of(code)) is not None:
                     Turns(self, program, code, counter).rewrite()
-
-    def tapes(self) -> frozenset[str]:
-        """The arrays that may be tapes of real numbers."""
-        return frozenset(
-            code.name
-            for program in self.programs
-            for code in program
-            if isinstance(code, Allocate) and code.dtype == FLOAT and len(code.extents) == 1
-        )
 
     def read_elsewhere(self, loop: Repeat) -> set[str]:
         """What is read outside of a loop, or given another name."""
@@ -99,9 +111,12 @@ class Turns:
         self.loop = loop
         self.counter = counter
         self.turn = owner.fresh("turn")
-        self.tapes: dict[str, None] = {}  # those that the loop reads
+        self.tapes: dict[str, None] = {}  # arrays of which a turn reads the entry it has come to
+        self.arrays: set[str] = set()  # others that it reads
         self.known: dict[str, Expression] = {}  # scalars of the loop that do not depend on what is carried
         self.forms: dict[str, Form] = {}  # those that do, as forms of what is carried
+        self.depths: dict[str, int] = {}  # and how many operations of the turn they wait for
+        self.sums: list[tuple[Store, Form]] = []  # what is written into arrays
         self.made: list[Code] = []  # what is computed for each turn
 
     def rewrite(self) -> None:
@@ -110,27 +125,57 @@ class Turns:
             return
         try:
             self.forms = {name: {name: ONE} for name in moves}
+            self.depths = dict.fromkeys(moves, 0)
             for code in self.loop.body:
                 if isinstance(code, Define) and code.name != self.counter:
                     self.define(code)
+                elif isinstance(code, Store):
+                    self.store(code)
         except NotLinear:
             return
-        if not set(moves.values()) <= self.forms.keys() or not self.tapes:
+        if not set(moves.values()) <= self.forms.keys() or not self.is_apart():
             return
         results = {name: self.forms[source] for name, source in moves.items()}
-        columns = {each for name, form in results.items() for each in form if form != {name: ONE}} - {UNIT}
-        factors = sum(factor != ONE for form in results.values() for factor in form.values())
-        if len(columns) <= CARRIED and 0 < factors <= len(self.tapes) + 2:
+        waiting = {  # what is not only added to: turns wait for it
+            column
+            for name, form in results.items()
+            for column, factor in form.items()
+            if column != UNIT and (column != name or factor != ONE)
+        }
+        forms = [*results.values(), *(form for _, form in self.sums)]
+        factors = sum(self.varies(factor) for form in forms for factor in form.values())
+        if not 0 < len(waiting) <= CARRIED or not 0 < factors <= len(self.tapes) + len(self.arrays) + 2:
+            return
+        chain = max(self.depths[moves[name]] for name in waiting)
+        saved = chain - max(operations_of(results[name]) for name in waiting)
+        if saved >= SAVED * (1 + self.calls()):
             self.write(results)
 
     def is_simple(self) -> bool:
-        """Whether the loop does nothing but take the last entries off tapes, and compute scalars."""
+        """Whether the loop does nothing but take the last entries off tapes, compute and add."""
         step = next((code for code in self.loop.body if not isinstance(code, Comment)), None)
         if not isinstance(step, Define) or step.name != self.counter:
             return False
-        if not all(isinstance(code, (Comment, Define, Line)) for code in self.loop.body):
+        if not all(isinstance(code, (Comment, Define, Line, Store)) for code in self.loop.body):
             return False
         return all(ALIAS.fullmatch(code.text) for code in self.loop.body if isinstance(code, Line))
+
+    def calls(self) -> int:
+        """How many functions are called that no vector instructions compute."""
+        return sum(
+            part.form.startswith(("np.", "math.")) and part.form not in INSTRUCTIONS
+            for code in self.made
+            if isinstance(code, Define)
+            for part in expressions_in(code.value)
+            if isinstance(part, Apply)
+        )
+
+    def is_apart(self) -> bool:
+        """Whether the loop reads nothing that it writes."""
+        root = self.owner.root
+        return not {root(code.array) for code, _ in self.sums} & {
+            root(name) for name in (*self.tapes, *self.arrays)
+        }
 
     def define(self, code: Define) -> None:
         """One scalar of the loop: a linear form, or a number that its turns need not wait for."""
@@ -144,15 +189,36 @@ class Turns:
                 number = Scalar(code.name)
             self.known[code.name] = number
             return
+        self.forms[code.name] = self.in_columns(code.name, form)
+        self.depths[code.name] = self.depth(code.value)
+
+    def depth(self, expression: Expression) -> int:
+        """How many operations of the turn wait for each other before this is known."""
+        if isinstance(expression, Scalar):
+            return self.depths.get(expression.name, 0)
+        if not isinstance(expression, Apply) or not self.form(expression):
+            return 0
+        return 1 + max(map(self.depth, expression.parts))
+
+    def store(self, code: Store) -> None:
+        """What is written into an element, which may be no sooner known than what is carried."""
+        own = {self.counter, self.loop.index}
+        for number in code.index:
+            for text, _ in number.terms:
+                if text not in own and names_in(text) & {*own, *self.forms, *self.known}:
+                    raise NotLinear
+        form = self.form(code.value) or {UNIT: self.number(code.value)}
+        self.sums.append((code, self.in_columns(code.array, form)))
+
+    def in_columns(self, target: str, form: Form) -> Form:
+        """A form of scalars of this turn as one of what is carried."""
         # What is multiplied with each column is computed once.
-        factors = {name: self.named(code.name, name, factor) for name, factor in form.items()}
+        factors = {name: self.named(target, name, factor) for name, factor in form.items()}
         columns: Form = {}
         for name, factor in factors.items():
             for column, inner in self.forms.get(name, {UNIT: ONE}).items():
                 columns[column] = added(columns.get(column), multiplied(factor, inner))
-        self.forms[code.name] = {
-            column: self.named(code.name, column, factor) for column, factor in columns.items()
-        }
+        return {column: self.named(target, column, factor) for column, factor in columns.items()}
 
     def named(self, target: str, source: str, factor: Expression) -> Expression:
         """A factor that may be read several times: a name or a number, or that with a minus."""
@@ -168,29 +234,45 @@ class Turns:
     def number(self, expression: Expression) -> Expression:
         """What does not depend on what is carried, for a turn."""
         if isinstance(expression, Load):
-            if expression.index == (Affine.of(self.counter),):
-                return self.taped(expression.array)
-            raise NotLinear
+            return self.element(expression)
         if isinstance(expression, Scalar):
             array = expression.name.partition("[")[0]
             if expression.name == f"{array}[{self.counter}]":
-                return self.taped(array)
+                return self.element(Load(array, (Affine.of(self.counter),)))
+            if expression.name in (self.counter, self.loop.index):
+                return Whole(self.at_turn(Affine.of(expression.name)))
             if names_in(expression.name) & {self.counter, self.loop.index}:
                 raise NotLinear
             return self.known.get(expression.name, expression)
-        if isinstance(expression, Apply):
-            if any(name in self.forms or name in self.known for name in names_in(expression.form)):
-                raise NotLinear
-            parts = tuple(map(self.number, expression.parts))
-            return Apply(expression.form, parts, expression.precedence, expression.needs)
-        raise NotLinear
-
-    def taped(self, array: str) -> Expression:
-        """The entry of a tape."""
-        if array not in self.owner.tapes():
+        if isinstance(expression, Whole):
+            return Whole(self.at_turn(expression.number))
+        if any(name in self.forms or name in self.known for name in names_in(expression.form)):
             raise NotLinear
-        self.tapes[array] = None
-        return Load(array, (Affine.of(self.turn),))
+        parts = tuple(map(self.number, expression.parts))
+        return Apply(expression.form, parts, expression.precedence, expression.needs)
+
+    def element(self, load: Load) -> Expression:
+        """An element of an array, for a turn."""
+        if self.owner.dtypes.get(load.array) != FLOAT:
+            raise NotLinear
+        if load.index == (Affine.of(self.counter),):
+            self.tapes[load.array] = None
+        else:
+            self.arrays.add(load.array)
+        return Load(load.array, tuple(map(self.at_turn, load.index)))
+
+    def at_turn(self, number: Affine) -> Affine:
+        """A whole number as the loop over all turns knows it."""
+        turn = Affine.of(self.turn)
+        known = {self.counter: turn}
+        if self.loop.bounds is not None:  # the turns are as many as the entries of the tapes
+            start, stop = self.loop.bounds
+            known[self.loop.index] = start + turn if is_downwards(self.loop) else stop - 1 - turn
+        for text, _ in number.terms:
+            own = {self.counter, self.loop.index, *self.forms, *self.known}
+            if text not in known and names_in(text) & own:
+                raise NotLinear
+        return number.substitute(known)
 
     def form(self, expression: Expression) -> Form:
         """An expression as a form of scalars that depend on what is carried; empty where it does not."""
@@ -220,8 +302,12 @@ class Turns:
         if expression.form == "{0} * {1}" and not all(parts):
             inner, number = (parts[0], second) if parts[0] else (parts[1], first)
             return {name: self.scaled(factor, self.number(number)) for name, factor in inner.items()}
-        if expression.form == "{0} / {1}" and not parts[1]:
-            return {name: divided(factor, self.number(second)) for name, factor in parts[0].items()}
+        if expression.form in ("{0} / {1}", "divide({0}, {1})") and not parts[1]:
+            by = self.number(second)
+            return {
+                name: Apply(expression.form, (factor, by), expression.precedence, expression.needs)
+                for name, factor in parts[0].items()
+            }
         raise NotLinear
 
     def scaled(self, factor: Expression, number: Expression) -> Expression:
@@ -243,43 +329,55 @@ class Turns:
 
     def write(self, results: dict[str, Form]) -> None:
         """Put the loop over all turns in front, and exchange the body of the reverse loop."""
-        count = (Affine.of(self.counter),)
         memory = self.free_memory()
         arrays: list[Code] = []
         stores: list[Code] = []
-        products: dict[str, Expression] = {}
-        for name, form in results.items():
-            total: Expression | None = None
-            for column, factor in sorted(form.items(), key=lambda item: item[0] != name):
-                term: Expression = Scalar(column)
-                if factor != ONE:
-                    array = self.owner.fresh(label(name, column))
-                    arrays.append(alias(array, memory.pop(0)) if memory else Allocate(array, count, FLOAT))
-                    stores.append(Store(array, (Affine.of(self.turn),), factor))
-                    term = Load(array, count) if column == UNIT else multiplied(Load(array, count), term)
-                total = term if total is None else added(total, term)
-            assert total is not None
-            products[name] = total
-        comment = Comment("# the derivatives of all turns")
-        self.rewrite_loop(products)
+
+        def product(target: str, column: str, factor: Expression) -> Expression:
+            if self.varies(factor):
+                array = self.owner.fresh(label(target, column))
+                extents = (Affine.of(self.counter),)
+                arrays.append(alias(array, memory.pop(0)) if memory else Allocate(array, extents, FLOAT))
+                stores.append(Store(array, (Affine.of(self.turn),), factor))
+                factor = Load(array, extents)
+            return factor if column == UNIT else multiplied(factor, Scalar(column))
+
+        def total(target: str, form: Form) -> Expression:
+            result: Expression | None = None
+            for column, factor in sorted(form.items(), key=lambda item: item[0] != target):
+                result = added(result, product(target, column, factor))
+            assert result is not None
+            return result
+
+        carried = {name: total(name, form) for name, form in results.items() if form != {name: ONE}}
+        checked = list(results)
+        step = next(code for code in self.loop.body if isinstance(code, Define))
+        body: list[Code] = [step]
+        before: list[Code] = []
+        for code, form in self.sums:
+            value = total(code.array, form)
+            if any(column != UNIT for column in form):
+                name, every = self.owner.fresh("term"), self.owner.fresh("terms")
+                before.append(Define(every, Scalar("0.0")))
+                body += [Define(name, value), Define(every, Scalar(name), "+=")]
+                checked.append(every)
+                value = Scalar(name)
+            body.append(Store(code.array, code.index, value, code.operator))
+        news = {name: self.owner.fresh(name) for name in carried}
+        body += [Define(news[name], value) for name, value in carried.items()]
+        body += [alias(name, new) for name, new in news.items()]
+        self.loop.body[:] = body
         place = next(n for n, code in enumerate(self.program) if code is self.loop)
+        comment = Comment("# the derivatives of all turns")
         nest = Nest([(self.turn, Affine.of(self.counter))], [*self.made, *stores])
-        check = Choice(Scalar(f"not np.isfinite({' + '.join(products)})"), [Line("raise Departure")])
-        self.program[place : place + 1] = [*arrays, comment, nest, self.loop, check]
+        check = Choice(Scalar(f"not np.isfinite({' + '.join(checked)})"), [Line("raise Departure")])
+        self.program[place : place + 1] = [*arrays, comment, nest, *before, self.loop, check]
 
     def free_memory(self) -> list[str]:
         """The tapes that nothing reads any more when the derivatives are written."""
         kept = self.owner.read_elsewhere(self.loop)
         made = {code.name for code in self.program if isinstance(code, Allocate)}
         return [name for name in self.tapes if name in made and name not in kept]
-
-    def rewrite_loop(self, products: dict[str, Expression]) -> None:
-        changed = {name: value for name, value in products.items() if value != Scalar(name)}
-        news = {name: self.owner.fresh(name) for name in changed}
-        step = next(code for code in self.loop.body if isinstance(code, Define))
-        defined: list[Code] = [Define(news[name], value) for name, value in changed.items()]
-        moves: list[Code] = [alias(name, new) for name, new in news.items()]
-        self.loop.body[:] = [step, *defined, *moves]
 
 
 def counter_of(loop: Repeat) -> str | None:
@@ -306,6 +404,5 @@ def moves_of(loop: Repeat) -> dict[str, str]:
     return found
 
 
-def label(name: str, column: str) -> str:
-    """A name for how one adjoint depends on another, or for what is added to it."""
-    return f"{name}_added" if column == UNIT else f"{name}_per_{column}"
+def is_downwards(loop: Repeat) -> bool:
+    return loop.head.endswith(", -1):")
