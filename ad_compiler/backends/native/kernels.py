@@ -24,7 +24,6 @@ from ad_compiler.backends.native.nests import (
 )
 
 INDENT = "    "
-RELEASING = "pipeline_class=Releasing"
 HELPERS = frozenset(
     [
         "at",
@@ -220,11 +219,15 @@ def module(
     lines += [f"import {module}" for module in (["time"] if re.search(r"\btime\.\w+\(\)", text) else [])]
     lines.append("import numpy as np")
     lines += [f"import {module}" for module in sorted(modules)]
-    lines += [f"from numba import njit{', objmode' if calls else ''}", ""]
+    lines.append(f"from numba import njit{', objmode' if calls else ''}")
     departing = [name for name in ("Departure", "of_kind", "array_of") if re.search(rf"\b{name}\b", text)]
+    raises = bool(departing or helpers or calls)  # and would leave arrays behind
+    if raises:
+        lines.append("")
     if departing:
         lines.append(f"from ad_compiler.backends.native.departure import {', '.join(departing)}")
-    lines.append("from ad_compiler.backends.native.releasing import Releasing")
+    if raises:
+        lines.append("from ad_compiler.backends.native.releasing import Releasing")
     if helpers:
         listed = ", ".join(helpers)
         head = "from ad_compiler.backends.native.support import "
@@ -232,8 +235,9 @@ def module(
         if len(head) + len(listed) > 110:
             lines[-1] = head + "(\n" + "".join(f"    {each},\n" for each in helpers) + ")"
     within = options.removesuffix(", cache=True")
-    heads = [f"@njit({RELEASING})"] * len(calls) + [f"@njit({within}, {RELEASING})"] * len(called)
-    heads += [f"@njit({options}, {RELEASING})"] * len(functions)
+    releasing = ["pipeline_class=Releasing"] if raises else []
+    given: list[list[str]] = [[]] * len(calls) + [[within]] * len(called) + [[options]] * len(functions)
+    heads = [f"@njit({', '.join([*each, *releasing])})".replace("()", "") for each in given]
     pairs = zip(heads, [*calls, *called, *functions], strict=True)
     decorated = "\n\n".join(f"\n{head}\n{each}".rstrip("\n") for head, each in pairs)
     return "\n".join(lines) + "\n\n" + decorated + "\n"
