@@ -2,7 +2,8 @@
 
 A derivative is built when it is first called with arguments of a new kind (dtypes, ranks, axes of
 length 1, structure), and kept. The newest specialisation is entered directly: its own code checks the
-kinds. Only when they differ is the table of specialisations searched.
+kinds. When they differ, the specialisations used before it are tried in the same way; only then is the
+table of all of them searched.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Specialisation:
     def __init__(
         self, owner: Derivative, program: Program, arguments: Mapping[str, Any], constants: frozenset[str]
     ) -> None:
+        self.request = owner.request
         self.program = program
         self.text = module_text(program.source, modules_of(program.function))
         context = program.lowered.context
@@ -48,7 +50,7 @@ class Specialisation:
             if parameter.name in arguments:
                 guards.add(parameter.name, arguments[parameter.name])
         made = classes_made((program.function.result, program.function.reverse_result))
-        self.namespace: dict[str, Any] = {"_ad_miss": owner.dispatch, **made}
+        self.namespace: dict[str, Any] = {"_ad_miss": owner.dispatch, "_ad_missed": MISSED, **made}
         self.reads: dict[str, str] = {}
         self.captures = list(context.captures.values())
         for capture in self.captures:
@@ -59,7 +61,7 @@ class Specialisation:
         ]
         for constant in self.fixed:
             guards.add(f"{self.location(constant.location)}{constant.path}", constant.example)
-        guard = guards.text()
+        self.guard = guards.text()
         self.namespace.update(guards.objects)
         self.kinds = [
             kind_of(capture.example, capture.name, constants) for capture in [*self.captures, *self.fixed]
@@ -70,29 +72,36 @@ class Specialisation:
         if owner.request.backend.name == "numba":
             from ad_compiler.backends.native.dispatch import compile_native
 
-            self.namespace["_ad_numpy"] = self.load(owner, None, self.text)
+            self.namespace["_ad_numpy"] = self.load(self.text, None)
             self.native = compile_native(program, owner.forwarding)
             self.namespace.update(self.native.namespace)
-        running = self.text if self.native is None else self.native.wrapper
-        self.guarded = self.load(owner, guard, running)
-        self.unguarded = self.load(owner, None, running)
+        self.running = self.text if self.native is None else self.native.wrapper
+        self.guarded = self.load(self.running, self.guard)
+        self.unguarded = self.load(self.running, None)
         self.convention = self.convention_for(arguments)
 
-    def load(self, owner: Derivative, guard: str | None, text: str) -> FunctionType:
+    def load(
+        self, text: str, guard: str | None, miss: str | None = None, objects: bool = False
+    ) -> FunctionType:
         function = load(
             text,
             self.program.name,
             reads=self.reads,
             guard=guard,
-            miss=self.miss,
+            miss=miss or self.miss,
             namespace=self.namespace,
-            objects=any(read.path for read in [*self.captures, *self.fixed]),
+            objects=objects or any(read.path for read in [*self.captures, *self.fixed]),
         )
-        primal: Any = inspect.unwrap(owner.request.primal)
-        function.__defaults__ = None if owner.request.mode == "hvp" else primal.__defaults__
+        primal: Any = inspect.unwrap(self.request.primal)
+        function.__defaults__ = None if self.request.mode == "hvp" else primal.__defaults__
         function.__kwdefaults__ = primal.__kwdefaults__  # tangents have none: they must be given
         function.__module__ = primal.__module__
         return function
+
+    @functools.cached_property
+    def attempted(self) -> FunctionType:
+        """The function that answers `MISSED` where its guard does not hold."""
+        return self.load(self.running, self.guard, "_ad_missed", objects=True)
 
     def convention_for(self, arguments: Mapping[str, Any]) -> tuple[Convention, list[Any]] | None:
         """Which calls machine code answers without Python, if there are any."""
@@ -115,7 +124,7 @@ class Specialisation:
         """What a call enters: the guarded function, or machine code that calls it where it must."""
         if self.convention is None:
             return self.guarded
-        from ad_compiler.backends.native.entry_code import entry
+        from ad_compiler.backends.native.entering import entry
 
         assert self.native is not None and self.native.entered is not None
         python = self.guarded, self.namespace["_ad_numpy"]
@@ -142,6 +151,10 @@ class Specialisation:
             )
         except (KeyError, ValueError, AttributeError, IndexError, TypeError):
             return False
+
+
+MISSED = object()
+MOST_ATTEMPTS = 4  # of the newest specialisations, before the table is searched
 
 
 def unmapped(value: Any) -> Any:
@@ -191,6 +204,7 @@ class Derivative(functools.partial[Any]):
     needs_whole_numbers: dict[Hashable, bool]  # kinds of arguments whose ints `vjp` must leave alone
     _specialisations: dict[Hashable, list[Specialisation]]
     _newest: Specialisation | None
+    _recent: tuple[Specialisation, ...]  # the newest first
     _constants: frozenset[str]
     _lock: threading.RLock
     _first_call: Callable[..., Any]
@@ -215,6 +229,7 @@ class Derivative(functools.partial[Any]):
         self.needs_whole_numbers = {}
         self._specialisations = {}
         self._newest = None
+        self._recent = ()
         self._constants = frozenset()
         self._lock = threading.RLock()
         self._bound = {}
@@ -230,6 +245,7 @@ class Derivative(functools.partial[Any]):
         with self._lock:
             self._specialisations.clear()
             self._newest = None
+            self._recent = ()
             self._enter(self._first_call)
 
     def _enter(self, function: Callable[..., Any]) -> None:
@@ -240,6 +256,13 @@ class Derivative(functools.partial[Any]):
         """Find or build the specialisation for these arguments, and run it."""
         args = tuple(map(unmapped, args))
         kwargs = {name: unmapped(value) for name, value in kwargs.items()}
+        for known in self._recent[1:]:  # the first one has been entered
+            answer = known.attempted(*args, **kwargs)
+            if answer is not MISSED:
+                with self._lock:
+                    if known in self._recent:  # not forgotten meanwhile
+                        self._use(known, known.entered)
+                return answer
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         return self.specialise(bound.arguments).unguarded(*args, **kwargs)
@@ -255,12 +278,17 @@ class Derivative(functools.partial[Any]):
                 specialisation = Specialisation(self, program, arguments, self._constants)
                 found = self._specialisations.setdefault(self._kinds(arguments), [])
                 found[:] = [specialisation, *found[:7]]
-            self._newest = specialisation
             # Machine code that is entered takes a moment to make, and is made for the second call.
-            self._enter(
-                specialisation.entered if is_known or not specialisation.convention else self._first_call
-            )
+            is_ready = is_known or specialisation.convention is None
+            self._use(specialisation, specialisation.entered if is_ready else self._first_call)
             return specialisation
+
+    def _use(self, specialisation: Specialisation, entered: Callable[..., Any]) -> None:
+        """Have the next call enter this one; the lock is held."""
+        self._newest = specialisation
+        others = [known for known in self._recent if known is not specialisation]
+        self._recent = (specialisation, *others[: MOST_ATTEMPTS - 1])
+        self._enter(entered)
 
     @property
     def current(self) -> Specialisation | None:

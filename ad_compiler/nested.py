@@ -11,8 +11,8 @@ generated is inlined where the call stands, as if the user had written it:
 
 What the inner function reads from around it is passed on, so every derivative is with respect to its own
 variable only, whatever other derivatives are taken around it (no perturbation confusion: Siskind and
-Pearlmutter, Nesting forward-mode AD in a functional framework, 2008). To any order: what the compiler writes
-it can read.
+Pearlmutter, Nesting forward-mode AD in a functional framework, 2008). To any order: most of what the compiler
+writes it can read. Where it cannot, the derivative is called as a function (`nested_functions`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import ast
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any, ClassVar
 
 from ad_compiler import api
@@ -71,6 +72,7 @@ class NestedCall:
     lengths: dict[Axis, Length] = field(default_factory=dict)  # of the call -> of the generated function
 
     def run(self, positional: list[Operand], keywords: dict[str, Operand]) -> Operand:
+        """The result of the call: of its text, or of a function where that cannot be inlined."""
         callee, mode = self.derivative.callee, self.derivative.mode
         signature = signature_of(callee)
         names = list(signature.parameters)
@@ -81,8 +83,15 @@ class NestedCall:
             keywords = {name: operand for name, operand in keywords.items() if name not in expected}
         given = self.bound(signature, positional, keywords)
         chosen = self.chosen(names, tangents)
-        function, closed, derivative = self.generated(signature, given, chosen)
-        if function is None:
+        with session(self.context, Block()) as block:
+            lowered, request = self.lowered(block, signature, given, chosen)
+            outside = outside_of(lowered.function)
+            derivative = NestedFunction(self.context, self.node, request, lowered, given, outside)
+            called = bool(functions_called(lowered.function))
+            if not called:
+                function, closed = self.generated(lowered, request)
+        derivative.check_separate()
+        if called:  # the pullbacks of functions that call themselves are functions that they return
             return derivative.called(tangents)
         try:
             with attempt(self.context):
@@ -134,68 +143,55 @@ class NestedCall:
             raise self.context.refuse(self.node, reason, f"it has {', '.join(names)}")
         return tuple(found)
 
-    def generated(
-        self, signature: inspect.Signature, given: dict[str, Operand], chosen: tuple[str, ...]
-    ) -> tuple[Any, dict[str, Operand], NestedFunction]:
-        """The function written for this call, and what it is passed of the program around it.
-
-        None where what is written cannot be read: a recursion whose end is known at run time only.
-        """
-        context, builder, derivative = self.context, self.context.builder, self.derivative
-        name = name_of(derivative.callee)
-        mode = derivative.mode
+    def lowered(
+        self, block: Block, signature: inspect.Signature, given: dict[str, Operand], chosen: tuple[str, ...]
+    ) -> tuple[Lowered, Request]:
+        """What is differentiated, called on values of its own, in a block; and how it is differentiated."""
+        context, derivative = self.context, self.derivative
+        name, mode = name_of(derivative.callee), derivative.mode
         single = not isinstance(derivative.argnums, (tuple, list)) and mode in ("grad", "value_and_grad")
         of = (derivative.of,) if isinstance(derivative.of, str) else derivative.of or ()
-        request = Request(
-            context.here.function,
-            mode,
-            chosen,
-            single,
-            derivative.has_aux,
-            of,
-            isinstance(derivative.of, str),
-        )
+        single_of = isinstance(derivative.of, str)
+        request = Request(context.here.function, mode, chosen, single, derivative.has_aux, of, single_of)
         if unknown := [each for each in of if each not in given]:
             reason = f"`of` names {unknown[0]!r}, which is no argument of `{name}`"
             raise context.refuse(self.node, reason, f"it has {', '.join(given)}")
         results = results_of_call(request)
         scopes = active_scopes(context)
         before = [dict(scope.names) for scope in scopes]
-        block = Block()
         function = Function(name, [], block)
         differentiated_as: dict[str, Operand] = {}
-        with session(context, block):
-            operands: dict[str, Operand] = {}
-            for parameter, operand in given.items():
-                structure = self.fresh(operand, parameter, parameter in chosen)
-                function.parameters.append(Parameter(parameter, structure, "positional"))
-                if parameter in chosen:
-                    structure = as_reals(builder, structure, parameter)
-                    differentiated_as[parameter] = structure
-                operands[parameter] = map_values(lambda value: value, structure)
-            try:
-                result = call_operand(context, self.node, derivative.callee, *passed(signature, operands))
-            except NeedsConstant as needed:
-                raise self.constant_of(given, needed) from None
-            if results is not None:
-                after = {name: current(context, operands[name]) for name in results.names}
-                result = written_results(context, self.node, after, results)
-            function.result = current(context, result)
-            block.operations[:0] = context.checks.operations
-            self.check_effects(scopes, before, function)
-            context.newer = {}  # from here on every value is what it was when it was computed
-            share(function, context)
-            lowered = Lowered(function, differentiated_as, context)
-            derivative_called = NestedFunction(
-                context, self.node, request, lowered, given, outside_of(function)
-            )
-            if functions_called(function):
-                return None, {}, derivative_called
-            differentiated(request, context.here.source, lowered, whole=False)
-            outside = outside_of(function)
-            count = len(function.parameters)
-            close(context.shortcuts, function, outside, [])
-            text = written(request, name, lowered, whole=False)
+        operands: dict[str, Operand] = {}
+        for parameter, operand in given.items():
+            structure = self.fresh(operand, parameter, parameter in chosen)
+            function.parameters.append(Parameter(parameter, structure, "positional"))
+            if parameter in chosen:
+                structure = as_reals(context.builder, structure, parameter)
+                differentiated_as[parameter] = structure
+            operands[parameter] = map_values(lambda value: value, structure)
+        try:
+            result = call_operand(context, self.node, derivative.callee, *passed(signature, operands))
+        except NeedsConstant as needed:
+            raise self.constant_of(given, needed) from None
+        if results is not None:
+            after = {name: current(context, operands[name]) for name in results.names}
+            result = written_results(context, self.node, after, results)
+        function.result = current(context, result)
+        block.operations[:0] = context.checks.operations
+        self.check_effects(scopes, before, function)
+        context.newer = {}  # from here on every value is what it was when it was computed
+        share(function, context)
+        return Lowered(function, differentiated_as, context), request
+
+    def generated(self, lowered: Lowered, request: Request) -> tuple[FunctionType, dict[str, Operand]]:
+        """The function written for this call, and what it is passed of the program around it."""
+        context, function = self.context, lowered.function
+        name = function.name
+        differentiated(request, context.here.source, lowered, whole=False)
+        outside = outside_of(function)
+        count = len(function.parameters)
+        close(context.shortcuts, function, outside, [])
+        text = written(request, name, lowered, whole=False)
         closed = dict(zip([each.name for each in function.parameters[count:]], outside, strict=True))
         made_classes = classes_made((function.result, function.reverse_result))
         loaded = load(
@@ -206,7 +202,7 @@ class NestedCall:
             miss="",
             namespace={**made_classes, **marks_again(function), "_stop_gradient": api.stop_gradient},
         )
-        return loaded, closed, derivative_called
+        return loaded, closed
 
     def check_effects(self, scopes: Any, before: Any, function: Function) -> None:
         """Refuse what changes the program around it, which the derivative would do in a copy."""

@@ -11,6 +11,7 @@ Its derivatives are such functions, too (`transforms.derivative_functions`).
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,7 +20,7 @@ import numpy as np
 
 from ad_compiler.analysis.layout import is_array
 from ad_compiler.analysis.types import ArrayType
-from ad_compiler.frontend.aliases import COPY_ADVICE, current
+from ad_compiler.frontend.aliases import COPY_ADVICE, current, possible_roots, root_of
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.program import Lowered
 from ad_compiler.ir import Call, Function, Operand, Record, Value, map_values, values_in
@@ -28,7 +29,8 @@ from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import type_of
 from ad_compiler.transforms.cotangents import converted
 from ad_compiler.transforms.derivative_calls import results_of_call
-from ad_compiler.transforms.derivative_functions import Derivatives, Primal, unrepeatable
+from ad_compiler.transforms.derivative_functions import Derivatives
+from ad_compiler.transforms.primal import Primal, unrepeatable
 from ad_compiler.transforms.tangent_names import tangent_name
 
 
@@ -51,10 +53,12 @@ class NestedFunction:
         self.places: dict[str, list[int]] = {}  # of the numbers and arrays of each argument
         self.structures: dict[str, Operand] = {}
         self.arguments: list[Operand] = []
+        self.written: list[bool] = []  # which of them the program writes into: into a copy
         for parameter in lowered.function.parameters:
             operands = list(beside(parameter.structure, given[parameter.name]))
             self.places[parameter.name] = [len(self.arguments) + n for n in range(len(operands))]
             self.structures[parameter.name] = parameter.structure
+            self.written += [each in context.written for each in values_in(parameter.structure)]
             self.arguments += operands
         self.arguments += outside
         self.pullback: Derivatives | None = None
@@ -178,6 +182,21 @@ class NestedFunction:
             if type_of(given).dtype != kind.dtype:
                 return builder.call(registry[np.ndarray.astype], (given, kind.dtype), method=True)
             return given
+
+    def check_separate(self) -> None:
+        """Refuse an array that is written into and read under another name, too."""
+        if not any(self.written):
+            return
+        roots = {place: root_of(each) for place, each in enumerate(self.arguments) if is_array(each)}
+        possible = {
+            place: {current(self.context, each) for each in (root, *possible_roots(self.context, root))}
+            for place, root in roots.items()
+        }
+        for place, other in itertools.permutations(roots, 2):
+            if place < len(self.written) and self.written[place] and possible[place] & possible[other]:
+                raise self.context.refuse(
+                    self.node, f"`{self.name}` writes into an array, and may be given it twice", COPY_ADVICE
+                )
 
     def check_unwritten(self) -> None:
         """Refuse arguments that were written into since: a pullback that is run reads some of them then."""

@@ -373,6 +373,56 @@ def aux(x):
     return x * x, "aux"
 
 
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_kinds_that_alternate(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Specialisations used before are tried first; one that reads what is gone is left out."""
+    if backend == "numba":
+        pytest.importorskip("numba")
+
+    def f(x, by_table=None):
+        return np.sum(x * x) if by_table is None else with_table(x)
+
+    derivative = grad(f, backend=backend)
+    vector, row, single = np.ones(3), np.ones(1), np.ones(3, np.float32)
+    for _ in range(3):
+        for x in (vector, row, single, 2.0, np.float64(2.0), [1.0]):
+            found, expected = outcome(derivative, x), outcome(grad(f), x)
+            assert found == expected if type(x) is list else np.array_equal(found, expected)
+            assert getattr(found, "dtype", float) == getattr(expected, "dtype", float)
+            assert type(x) is list or derivative.source == derivative.source_for(x)
+        np.testing.assert_array_equal(derivative(vector, True), table)
+    derivative(vector)
+    with monkeypatch.context() as patched:
+        patched.delitem(globals(), "table")
+        for x in (row, vector, row):
+            np.testing.assert_array_equal(derivative(x), 2 * x)
+    np.testing.assert_array_equal(derivative(vector, True), table)
+
+
+def outcome(derivative: Any, *args: Any) -> Any:
+    try:
+        return derivative(*args)
+    except Exception as error:
+        return type(error), str(error)
+
+
+def test_structures_that_alternate() -> None:
+    """A guard looks into a container only behind the condition that it is of the length known."""
+
+    def f(layers, x):
+        for weight, (bias, _) in layers:
+            x = x * weight + bias
+        return x
+
+    derivative = grad(f)
+    for number in (2, 1, 3, 1):
+        layers = [(1.5, (float(n), None)) for n in range(number)]
+        found = derivative(layers, 2.0)
+        assert [type(layer) for layer in found] == [tuple] * number
+    assert outcome(derivative, [(1.5, None)], 2.0)[0] is not IndexError
+    assert derivative([(1.5, (0.0, None))], 2.0)[0][0] == 2.0
+
+
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_pickles(protocol: int) -> None:
     def again(obj: Any) -> Any:

@@ -39,7 +39,7 @@ _TRANSPARENT = frozenset(
 
 def may_hold_zeros(operand: Operand) -> bool:
     """Whether a cotangent may hold zeros of elements that were not selected, or not read."""
-    return Search(_SOURCES).comes_from_one(operand)
+    return Search(_SOURCES).finds_one(operand)
 
 
 def may_hold_unselected(operand: Operand) -> bool:
@@ -48,59 +48,66 @@ def may_hold_unselected(operand: Operand) -> bool:
     This is what counts for a cotangent that a loop carries: that elements of an array are not read in
     every turn is the rule there, and the partial derivatives of those that are not are finite.
     """
-    return Search(_CHOOSING).comes_from_one(operand)
+    return Search(_CHOOSING).finds_one(operand)
+
+
+Place = tuple[Operand, bool]  # an operand, and whether it counts as holding zeros if a loop carries it
 
 
 class Search:
     """Looks for the operations that a value comes from."""
 
-    def __init__(self, sources: frozenset[str], carried: bool = False) -> None:
+    def __init__(self, sources: frozenset[str]) -> None:
         self.sources = sources
-        self.carried = carried  # what counts for a value that a loop carries
-        self.clear: set[Value] = set()  # values that come from no source
 
-    def comes_from_one(self, operand: Operand) -> bool:
+    def finds_one(self, operand: Operand) -> bool:
         """Whether an operand comes from one of the sources; a number 0 is one, where all of them count."""
-        if not isinstance(operand, Value):
-            return self.sources is _SOURCES and isinstance(operand, (int, float)) and operand == 0
-        if operand in self.clear:
-            return False
-        found = self.value(operand)
-        if not found:
-            self.clear.add(operand)
-        return found
+        waiting: list[Place] = [(operand, False)]
+        seen: set[Place] = set()
+        while waiting:
+            place = waiting.pop()
+            if not isinstance(place[0], Value):
+                if self.sources is _SOURCES and isinstance(place[0], (int, float)) and place[0] == 0:
+                    return True
+            elif place not in seen:
+                seen.add(place)
+                before = self.before(*place)
+                if before is None:
+                    return True
+                waiting += before
+        return False
 
-    def value(self, value: Value) -> bool:
+    def before(self, value: Value, carried: bool) -> list[Place] | None:
+        """What a value comes from; None where it is a source itself."""
         if value.loop is not None or value.holds_zeros:
-            return value.holds_zeros or self.carried
+            return None if value.holds_zeros or carried else []
         origins = origins_of(value)
         if isinstance(value.operation, Loop):
-            return self.carried or any(may_hold_unselected(origin) for origin in origins or ())
+            return None if carried or any(map(may_hold_unselected, origins or ())) else []
         if origins is not None:
-            return any(map(self.comes_from_one, origins))
+            return [(origin, carried) for origin in origins]
         node = value.operation
-        return isinstance(node, Operation) and self.operation(node)
+        return self.operands(node, carried) if isinstance(node, Operation) else []
 
-    def operation(self, node: Operation) -> bool:
+    def operands(self, node: Operation, carried: bool) -> list[Place] | None:
+        """The operands of an operation whose zeros it leaves; None where it makes zeros."""
         name = node.primitive.name
         if name in self.sources:
-            return True
+            return None
         if name in _WRITES:
-            return self.sources is _SOURCES and self.write(node)
+            return self.written(node) if self.sources is _SOURCES else []
         if name not in _TRANSPARENT:
-            return False
-        if name == "mul" and any(
-            isinstance(a, Value) and type_of(a).dtype.kind == "b" for a in node.arguments
-        ):
-            return True
-        return any(map(self.comes_from_one, values_in(node.arguments)))
+            return []
+        masked = (isinstance(a, Value) and type_of(a).dtype.kind == "b" for a in node.arguments)
+        if name == "mul" and any(masked):
+            return None
+        return [(inner, carried) for inner in values_in(node.arguments)]
 
-    def write(self, node: Operation) -> bool:
-        """Whether zeros may stand in an array after a write: some that stay, or some that are written."""
+    def written(self, node: Operation) -> list[Place] | None:
+        """After a write, zeros may stand in an array: some that stay, or some that are written."""
         array, _, written, _ = node.arguments
-        inside = self if self.carried else Search(_SOURCES, carried=True)
-        if type_of(array).dtype.kind not in "fc" or inside.comes_from_one(array):
-            return True
-        return node.primitive.name == "index_set" and (
-            not isinstance(written, (Value, int, float)) or inside.comes_from_one(written)
-        )
+        if type_of(array).dtype.kind not in "fc":
+            return None
+        if node.primitive.name == "index_add":
+            return [(array, True)]
+        return [(array, True), (written, True)] if isinstance(written, (Value, int, float)) else None

@@ -17,7 +17,7 @@ import numpy as np
 from ad_compiler.analysis.joins import Different, joined_axis, joined_element, same_element, settled
 from ad_compiler.analysis.types import ArrayType, ListType, Type, python_type, same_length
 from ad_compiler.builder import key_of
-from ad_compiler.frontend.branches import named_rank
+from ad_compiler.frontend.merging import named_rank
 from ad_compiler.ir import Operand, Record, Value
 from ad_compiler.rules.shapes import type_of
 

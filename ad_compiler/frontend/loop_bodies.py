@@ -17,7 +17,6 @@ from ad_compiler.frontend.aliases import (
     COPY_ADVICE,
     current,
 )
-from ad_compiler.frontend.branches import is_any_list, items_of
 from ad_compiler.frontend.carried import (
     changed_lists,
     is_leaf,
@@ -29,6 +28,7 @@ from ad_compiler.frontend.lists import truth_of
 from ad_compiler.frontend.loop_changes import changed, join, writes
 from ad_compiler.frontend.loop_results import finish
 from ad_compiler.frontend.loop_state import LoopState, Place, taking_over
+from ad_compiler.frontend.merging import is_any_list, items_of
 from ad_compiler.frontend.outcomes import END, Outcome, tags_of
 from ad_compiler.frontend.scope import Scope, Undecided
 from ad_compiler.frontend.snapshots import Snapshot

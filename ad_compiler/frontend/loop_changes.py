@@ -18,7 +18,6 @@ from ad_compiler.frontend.aliases import (
     reference_of,
     root_of,
 )
-from ad_compiler.frontend.branches import is_any_list, items_of
 from ad_compiler.frontend.carried import (
     joined,
     map_leaves,
@@ -26,6 +25,7 @@ from ad_compiler.frontend.carried import (
 )
 from ad_compiler.frontend.lists import joined_list
 from ad_compiler.frontend.loop_state import MISSING, UNKNOWN, LoopState, Place
+from ad_compiler.frontend.merging import is_any_list, items_of
 from ad_compiler.frontend.scope import Scope, Undecided
 from ad_compiler.ir import (
     Iteration,

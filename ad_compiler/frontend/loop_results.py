@@ -13,13 +13,13 @@ from ad_compiler.frontend.aliases import (
     root_of,
     supersede,
 )
-from ad_compiler.frontend.branches import is_any_list
 from ad_compiler.frontend.carried import (
     as_result,
     kind_of,
     map_leaves,
 )
-from ad_compiler.frontend.lists import check_items, lifted, lists_in
+from ad_compiler.frontend.list_checks import check_items, lists_in
+from ad_compiler.frontend.lists import lifted
 from ad_compiler.frontend.loop_state import (
     MISSING,
     UNKNOWN,
@@ -28,6 +28,7 @@ from ad_compiler.frontend.loop_state import (
     leaf_name,
     taking_over,
 )
+from ad_compiler.frontend.merging import is_any_list
 from ad_compiler.frontend.outcomes import END, Outcome, tags_of
 from ad_compiler.frontend.scope import Undecided
 from ad_compiler.ir import (

@@ -28,7 +28,7 @@ from ad_compiler.frontend.checkpointed import checkpointed_course
 from ad_compiler.frontend.context import Context, controls, lower
 from ad_compiler.frontend.courses import Course, course_of
 from ad_compiler.frontend.iteration import CheckpointedTurns, Enumerated, Paired, is_known, items
-from ad_compiler.frontend.lists import check_iterated
+from ad_compiler.frontend.list_checks import check_iterated
 from ad_compiler.frontend.loop_bodies import in_body, lower_loop
 from ad_compiler.frontend.loop_state import UNKNOWN
 from ad_compiler.frontend.operations import describe_any, operation

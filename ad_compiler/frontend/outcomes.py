@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from ad_compiler.frontend.branches import find_undecided, merge
 from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.merging import find_undecided, merge
 from ad_compiler.ir import UNBOUND, Branch, Operand, Value, map_values, origins_of
 
 END, BREAK, RETURN = 0, 1, 2

@@ -14,7 +14,7 @@ KEPT = ("checks", "newer", "older", "choices", "shortcuts", "written", "wanted",
 
 
 @contextmanager
-def session(context: Context, block: Block) -> Iterator[None]:
+def session(context: Context, block: Block) -> Iterator[Block]:
     """Write into `block`; what is noted about values meanwhile is forgotten afterwards."""
     builder = context.builder
     state = {name: getattr(context, name) for name in KEPT}
@@ -26,7 +26,7 @@ def session(context: Context, block: Block) -> Iterator[None]:
     builder.generated = False
     try:
         with builder.separately(block):
-            yield
+            yield block
     finally:
         for name, value in state.items():
             setattr(context, name, value)

@@ -6,38 +6,36 @@ lambdas on a line apart and catches a file that was edited after it was imported
 """
 
 from __future__ import annotations
-import __future__
 
 import ast
 import functools
 import io
 import linecache
 import sys
-import threading
 import tokenize
 import types
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from dis import opmap
 from inspect import (
     CO_ASYNC_GENERATOR,
     CO_COROUTINE,
     CO_GENERATOR,
-    CO_VARARGS,
-    CO_VARKEYWORDS,
 )
 from typing import Any, cast
 
 from ad_compiler.errors import Unsupported
+from ad_compiler.frontend.code_of_text import (
+    AnyFunction,
+    Definition,
+    code_objects,
+    compiled_from,
+    definitions_in,
+    quietly,
+    same_but_for_layout,
+)
 from ad_compiler.generated import kept_lines
-from ad_compiler.parsing import parse_module
 
 __all__ = ["Source", "read_source"]
-
-_AnyFunction = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-_LEAVES = (ast.Name, ast.Constant, ast.expr_context, ast.operator)
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,16 +229,16 @@ class _Module:
     read: list[str]
     """The very list that linecache holds."""
     lines: tuple[str, ...]
-    functions: dict[tuple[int, str], list[_Definition]]
+    functions: dict[tuple[int, str], list[Definition]]
     """Line and name, as code objects have them -> functions, an outer one before its inner ones."""
-    found: dict[types.CodeType, _AnyFunction] = field(default_factory=dict)
+    found: dict[types.CodeType, AnyFunction] = field(default_factory=dict)
 
-    def find(self, code: types.CodeType) -> _AnyFunction | None:
+    def find(self, code: types.CodeType) -> AnyFunction | None:
         """The syntax tree that `code` was compiled from."""
         node = self.found.get(code)
         if node is None:
             definitions = self.functions.get((code.co_firstlineno, code.co_name), [])
-            node = _compiled_from(definitions, code)
+            node = compiled_from(definitions, code)
             if node is None and len(definitions) == 1 and self._compiles_to(code):
                 node = definitions[0].node
             if node is not None:
@@ -250,20 +248,12 @@ class _Module:
     def _compiles_to(self, code: types.CodeType) -> bool:
         """Whether the whole file, compiled, holds `code`: slower than to compile one function, but
         exact where the rest of the file matters (the full names of local classes, `super`)."""
-        compiled = _code_objects("".join(self.read))
-        return any(_same_but_for_layout(inner, code) for inner in compiled)
+        compiled = code_objects("".join(self.read))
+        return any(same_but_for_layout(inner, code) for inner in compiled)
 
 
 _modules: dict[str, _Module] = {}
 _MODULES_KEPT = 64
-_quiet = threading.Lock()  # `warnings.catch_warnings` is not safe in two threads at once
-
-
-def _quietly(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """What a call returns, without the warnings that were shown when the file was imported."""
-    with _quiet, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return call(*arguments, **options)
 
 
 def _module_of(filename: str, lines: list[str]) -> _Module:
@@ -271,167 +261,17 @@ def _module_of(filename: str, lines: list[str]) -> _Module:
     module = _modules.get(filename)
     if module is None or (module.read is not lines and module.read != lines):
         try:
-            tree = _quietly(ast.parse, "".join(lines), filename)
+            tree = quietly(ast.parse, "".join(lines), filename)
         except (SyntaxError, ValueError):
             tree = ast.Module(body=[], type_ignores=[])
-        functions: dict[tuple[int, str], list[_Definition]] = {}
-        for definition in _definitions(tree):
+        functions: dict[tuple[int, str], list[Definition]] = {}
+        for definition in definitions_in(tree):
             functions.setdefault(definition.key, []).append(definition)
         module = _Module(lines, tuple(line.rstrip("\r\n") for line in lines), functions)
         if len(_modules) >= _MODULES_KEPT:
             _modules.pop(next(iter(tuple(_modules))), None)
         _modules[filename] = module
     return module
-
-
-@dataclass(frozen=True, eq=False)
-class _Definition:
-    """A function in a file, and what outside of it decides how it is compiled."""
-
-    node: _AnyFunction
-    class_name: str
-    """The class around it ("_" if none), which private names (`__x`) depend on."""
-    imported: frozenset[str]
-    """Modules and more that the file imports: Python 3.12 compiles calls such as `np.sin(x)` so."""
-
-    @property
-    def key(self) -> tuple[int, str]:
-        if isinstance(self.node, ast.Lambda):
-            return self.node.lineno, "<lambda>"
-        first = self.node.decorator_list[0] if self.node.decorator_list else self.node
-        return first.lineno, self.node.name
-
-
-def _definitions(tree: ast.Module) -> Iterator[_Definition]:
-    """All functions in a file, each before the functions inside it."""
-    imported = frozenset(_imported(tree))
-    waiting: list[tuple[ast.AST, str]] = [(tree, "_")]
-    while waiting:
-        node, class_name = waiting.pop()
-        if isinstance(node, _FUNCTIONS):
-            yield _Definition(node, class_name, imported)
-        elif isinstance(node, ast.ClassDef):
-            class_name = node.name
-        for value in vars(node).values():  # `ast.iter_child_nodes` takes twice the time
-            for child in value if isinstance(value, list) else (value,):
-                if isinstance(child, ast.AST) and not isinstance(child, _LEAVES):
-                    waiting.append((child, class_name))
-
-
-def _imported(scope: ast.AST) -> Iterator[str]:
-    """The global names that import statements of a file bind."""
-    for node in ast.iter_child_nodes(scope):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            names = ((alias.asname or alias.name).partition(".")[0] for alias in node.names)
-            yield from (name for name in names if name != "*")
-        elif not isinstance(node, (ast.expr, ast.ClassDef, *_FUNCTIONS)):
-            yield from _imported(node)
-
-
-# --- is this text that code? ---
-
-
-def _compiled_from(definitions: list[_Definition], code: types.CodeType) -> _AnyFunction | None:
-    """The one of `definitions` that `code` was compiled from.
-
-    Inner functions come first: what is found in the code compiled from a function is then that
-    function itself.
-    """
-    for resembles in (_same, _same_but_for_layout):
-        for definition in reversed(definitions):
-            if any(resembles(compiled, code) for compiled in _compile(definition, code)):
-                return definition.node
-    facts = _facts(code)
-    if ("name", "@pytest_ar") not in facts:  # the text of `assert`s is not compiled as it stands
-        return None
-    for definition in reversed(definitions):
-        without_asserts = _compile(definition, code, optimize=1)
-        if any(_facts(compiled) <= facts for compiled in without_asserts):
-            return definition.node
-    return None
-
-
-def _compile(definition: _Definition, code: types.CodeType, optimize: int = -1) -> Iterator[types.CodeType]:
-    """Code objects made from a function that have the name of `code`, its scope imitated.
-
-    Compiling the whole file would cost more. What `code` takes from around it becomes a variable of
-    a function around the definition.
-    """
-    node, name = definition.node, definition.class_name
-    free = [name for name in code.co_freevars if name.isidentifier() and name != "__class__"]
-    lines = [f"import {name}" for name in definition.imported]
-    lines += [f"def _({', '.join(free)}):"]
-    lines += [f" global {name}"] if name not in free else []
-    lines += [f" class {name}: pass"]
-    tree = parse_module("\n".join(lines))
-    enclosing = cast(ast.ClassDef, cast(ast.FunctionDef, tree.body[-1]).body[-1])
-    if isinstance(node, ast.Lambda):
-        enclosing.body = [ast.copy_location(ast.Expr(node), node)]
-    else:
-        enclosing.body = [node]
-    future = code.co_flags & __future__.annotations.compiler_flag
-    compiled = _code_objects(tree, flags=future, optimize=optimize)
-    return (inner for inner in compiled if inner.co_name == code.co_name)
-
-
-def _code_objects(file: str | ast.Module, **options: int) -> Iterator[types.CodeType]:
-    """All functions and classes of a file, compiled; nothing where it is no longer Python."""
-    try:
-        code = _quietly(compile, file, "", "exec", dont_inherit=True, **options)
-    except SyntaxError:
-        return
-    yield from _nested(code)
-
-
-def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
-    """All code objects inside `code`."""
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield constant
-            yield from _nested(constant)
-
-
-def _same(compiled: types.CodeType, code: types.CodeType) -> bool:
-    """Equal to the column of every instruction."""
-    return _with_flags_of(code, compiled) == code
-
-
-def _same_but_for_layout(compiled: types.CodeType, code: types.CodeType) -> bool:
-    """Equal, apart from lines and columns: Python may run with or without columns."""
-    return _without_layout(_with_flags_of(code, compiled)) == _without_layout(code)
-
-
-def _without_layout(code: types.CodeType) -> types.CodeType:
-    constants = (
-        _without_layout(constant) if isinstance(constant, types.CodeType) else constant
-        for constant in code.co_consts
-    )
-    return code.replace(co_firstlineno=1, co_linetable=b"", co_consts=tuple(constants))
-
-
-def _with_flags_of(code: types.CodeType, compiled: types.CodeType) -> types.CodeType:
-    """`compiled` with the flags of `code` that tell of the scope around it, not of the function."""
-    own = CO_VARARGS | CO_VARKEYWORDS | CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
-    return compiled.replace(co_flags=compiled.co_flags & own | code.co_flags & ~own)
-
-
-def _facts(code: types.CodeType) -> set[object]:
-    """Names, constants and placed operators: what is left where pytest has rewritten `assert`s."""
-    facts: set[object] = {("name", name) for name in (*code.co_names, *code.co_varnames)}
-    facts |= {("scope", code.co_freevars), ("arguments", code.co_argcount, code.co_kwonlyargcount)}
-    instructions = zip(code.co_code[::2], code.co_code[1::2], code.co_positions(), strict=True)
-    for operation, argument, position in instructions:
-        if operation in _OPERATORS:
-            facts.add((operation, argument, position))
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            facts |= _facts(constant)
-        else:
-            facts.add((type(constant), repr(constant)))
-    return facts
-
-
-_OPERATORS = frozenset(opmap[name] for name in ("BINARY_OP", "UNARY_NEGATIVE", "UNARY_INVERT"))
 
 
 def _characters(line: str, column: int) -> int:

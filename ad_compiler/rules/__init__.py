@@ -103,6 +103,7 @@ OF_SCIPY = (
     "scipy_fft",
     "scipy_integrate",
     "scipy_interpolate",
+    "scipy_interpolate_linear",
     "scipy_stats",
     "scipy_stats_half_line",
     "scipy_stats_intervals",

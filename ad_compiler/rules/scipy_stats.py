@@ -3,13 +3,14 @@
 A call such as `norm.logpdf(x, loc, scale)` becomes the formula itself, in double precision at least, as in
 SciPy. Outside of its support a density is 0 and its logarithm minus infinity, and neither has a slope there;
 what is not a number is on neither side, and stays so. A scale that is not positive gives NaN, as do other
-parameters outside of their range. Here stand the distributions on the whole line. Source: the definitions in
-SciPy's documentation; Johnson, Kotz and Balakrishnan, Continuous univariate distributions (1994).
+parameters outside of their range. What is the exponential or the logarithm of another method, and nothing
+better, stands in the tables at the end. Here are the distributions on the whole line. Source: the definitions
+in SciPy's documentation; Johnson, Kotz and Balakrishnan, Continuous univariate distributions (1994).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,30 @@ HALF_LOG_TWO_PI = 0.9189385332046727
 def method(distribution: Any, name: str) -> Callable[[RuleFunction], RuleFunction]:
     """What a method of a distribution is written out as."""
     return written_out(getattr(distribution, name))
+
+
+def follow(form: Callable[[RuleFunction], RuleFunction], table: Mapping[Any, RuleFunction]) -> None:
+    """Methods that are one function of another method of their distribution."""
+    for found, of in table.items():
+        written_out(found)(form(of))
+
+
+def exponential(density: RuleFunction) -> RuleFunction:
+    """A density or probability, of its logarithm."""
+
+    def of_logarithm(x: Any, *parameters: Any, **named: Any) -> Any:
+        return np.exp(density(x, *parameters, **named))
+
+    return of_logarithm
+
+
+def logarithm(probability: RuleFunction) -> RuleFunction:
+    """The logarithm of a probability that has no form of its own."""
+
+    def of_probability(x: Any, *parameters: Any, **named: Any) -> Any:
+        return np.log(probability(x, *parameters, **named))
+
+    return of_probability
 
 
 def outside(condition: Any, there: Any, value: Any) -> Any:
@@ -103,11 +128,6 @@ def multivariate_normal_logpdf(x: Any, mean: Any, cov: Any) -> Any:
     return result[0] if np.ndim(deviation) == 1 else result
 
 
-@method(stats.multivariate_normal, "pdf")
-def multivariate_normal_pdf(x: Any, mean: Any, cov: Any) -> Any:
-    return np.exp(multivariate_normal_logpdf(x, mean, cov))
-
-
 # --- distributions on the whole line ---
 
 
@@ -120,11 +140,6 @@ def t_logpdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return normalizer - np.log(scale) - 0.5 * (df + 1) * np.log1p(z * z / df)
 
 
-@method(stats.t, "pdf")
-def t_pdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(t_logpdf(x, df, loc, scale))
-
-
 @method(stats.t, "cdf")
 def t_cdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return special.stdtr(df, standard(x, loc, scale))
@@ -133,16 +148,6 @@ def t_cdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
 @method(stats.t, "sf")
 def t_sf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return special.stdtr(df, -standard(x, loc, scale))
-
-
-@method(stats.t, "logcdf")
-def t_logcdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.log(t_cdf(x, df, loc, scale))
-
-
-@method(stats.t, "logsf")
-def t_logsf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.log(t_sf(x, df, loc, scale))
 
 
 @method(stats.t, "ppf")
@@ -170,16 +175,6 @@ def cauchy_cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
 @method(stats.cauchy, "sf")
 def cauchy_sf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return np.arctan2(1, standard(x, loc, scale)) / np.pi
-
-
-@method(stats.cauchy, "logcdf")
-def cauchy_logcdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.log(cauchy_cdf(x, loc, scale))
-
-
-@method(stats.cauchy, "logsf")
-def cauchy_logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.log(cauchy_sf(x, loc, scale))
 
 
 @method(stats.cauchy, "ppf")
@@ -262,11 +257,6 @@ def gumbel_r_logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return -z - np.exp(-z) - np.log(scale)
 
 
-@method(stats.gumbel_r, "pdf")
-def gumbel_r_pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(gumbel_r_logpdf(x, loc, scale))
-
-
 @method(stats.gumbel_r, "cdf")
 def gumbel_r_cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return np.exp(-np.exp(-standard(x, loc, scale)))
@@ -333,11 +323,6 @@ def gennorm_logpdf(x: Any, beta: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return np.log(0.5 * beta) - special.gammaln(1 / beta) - z**beta - np.log(scale)
 
 
-@method(stats.gennorm, "pdf")
-def gennorm_pdf(x: Any, beta: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(gennorm_logpdf(x, beta, loc, scale))
-
-
 @method(stats.gennorm, "cdf")
 def gennorm_cdf(x: Any, beta: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
@@ -351,6 +336,24 @@ def skewnorm_logpdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return 0.6931471805599453 + norm_logpdf(z) + special.log_ndtr(a * z) - np.log(scale)
 
 
-@method(stats.skewnorm, "pdf")
-def skewnorm_pdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(skewnorm_logpdf(x, a, loc, scale))
+# --- what follows from these ---
+
+follow(
+    exponential,
+    {
+        stats.multivariate_normal.pdf: multivariate_normal_logpdf,
+        stats.t.pdf: t_logpdf,
+        stats.gumbel_r.pdf: gumbel_r_logpdf,
+        stats.gennorm.pdf: gennorm_logpdf,
+        stats.skewnorm.pdf: skewnorm_logpdf,
+    },
+)
+follow(
+    logarithm,
+    {
+        stats.t.logcdf: t_cdf,
+        stats.t.logsf: t_sf,
+        stats.cauchy.logcdf: cauchy_cdf,
+        stats.cauchy.logsf: cauchy_sf,
+    },
+)

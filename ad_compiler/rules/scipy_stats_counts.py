@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special, stats
 
 from ad_compiler.rules.scipy_precision import double
-from ad_compiler.rules.scipy_stats import method, outside, positive, probability
+from ad_compiler.rules.scipy_stats import exponential, follow, method, outside, positive, probability
 
 
 def broken(k: Any) -> Any:
@@ -24,11 +24,6 @@ def broken(k: Any) -> Any:
 def poisson_logpmf(k: Any, mu: Any, loc: Any = 0) -> Any:
     n, mu = k - loc, double(mu)
     return outside((n < 0) | broken(n), -np.inf, special.xlogy(n, mu) - mu - special.gammaln(n + 1))
-
-
-@method(stats.poisson, "pmf")
-def poisson_pmf(k: Any, mu: Any, loc: Any = 0) -> Any:
-    return np.exp(poisson_logpmf(k, mu, loc))
 
 
 @method(stats.poisson, "cdf")
@@ -49,11 +44,6 @@ def bernoulli_logpmf(k: Any, p: Any, loc: Any = 0) -> Any:
     return outside((n != 0) & (n != 1), -np.inf, special.xlogy(n, p) + special.xlog1py(1 - n, -p))
 
 
-@method(stats.bernoulli, "pmf")
-def bernoulli_pmf(k: Any, p: Any, loc: Any = 0) -> Any:
-    return np.exp(bernoulli_logpmf(k, p, loc))
-
-
 @method(stats.bernoulli, "cdf")
 def bernoulli_cdf(k: Any, p: Any, loc: Any = 0) -> Any:
     n, p = k - loc, probability(double(p))
@@ -67,11 +57,6 @@ def binom_logpmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
     return outside(
         (m < 0) | (m > n) | broken(m), -np.inf, ways + special.xlogy(m, p) + special.xlog1py(n - m, -p)
     )
-
-
-@method(stats.binom, "pmf")
-def binom_pmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
-    return np.exp(binom_logpmf(k, n, p, loc))
 
 
 @method(stats.binom, "cdf")
@@ -89,20 +74,10 @@ def betabinom_logpmf(k: Any, n: Any, a: Any, b: Any, loc: Any = 0) -> Any:
     return outside((m < 0) | (m > n) | broken(m), -np.inf, density)
 
 
-@method(stats.betabinom, "pmf")
-def betabinom_pmf(k: Any, n: Any, a: Any, b: Any, loc: Any = 0) -> Any:
-    return np.exp(betabinom_logpmf(k, n, a, b, loc))
-
-
 @method(stats.geom, "logpmf")
 def geom_logpmf(k: Any, p: Any, loc: Any = 0) -> Any:
     m, p = k - loc, probability(double(p))
     return outside((m < 1) | broken(m), -np.inf, special.xlog1py(m - 1, -p) + np.log(positive(p)))
-
-
-@method(stats.geom, "pmf")
-def geom_pmf(k: Any, p: Any, loc: Any = 0) -> Any:
-    return np.exp(geom_logpmf(k, p, loc))
 
 
 @method(stats.geom, "cdf")
@@ -116,11 +91,6 @@ def nbinom_logpmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
     m, p = k - loc, probability(double(p))
     ways = special.gammaln(n + m) - special.gammaln(m + 1) - special.gammaln(positive(n))
     return outside((m < 0) | broken(m), -np.inf, ways + n * np.log(positive(p)) + special.xlog1py(m, -p))
-
-
-@method(stats.nbinom, "pmf")
-def nbinom_pmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Any:
-    return np.exp(nbinom_logpmf(k, n, p, loc))
 
 
 @method(stats.nbinom, "cdf")
@@ -139,6 +109,17 @@ def multinomial_logpmf(x: Any, n: Any, p: Any) -> Any:
     return outside(np.abs(1 - np.sum(p, axis=-1)) > 2.3e-15, np.nan, possible)
 
 
-@method(stats.multinomial, "pmf")
-def multinomial_pmf(x: Any, n: Any, p: Any) -> Any:
-    return np.exp(multinomial_logpmf(x, n, p))
+# --- what follows from these ---
+
+follow(
+    exponential,
+    {
+        stats.poisson.pmf: poisson_logpmf,
+        stats.bernoulli.pmf: bernoulli_logpmf,
+        stats.binom.pmf: binom_logpmf,
+        stats.betabinom.pmf: betabinom_logpmf,
+        stats.geom.pmf: geom_logpmf,
+        stats.nbinom.pmf: nbinom_logpmf,
+        stats.multinomial.pmf: multinomial_logpmf,
+    },
+)

@@ -12,7 +12,16 @@ import numpy as np
 from scipy import special, stats
 
 from ad_compiler.rules.scipy_precision import double
-from ad_compiler.rules.scipy_stats import HALF_LOG_TWO_PI, method, outside, positive, standard
+from ad_compiler.rules.scipy_stats import (
+    HALF_LOG_TWO_PI,
+    exponential,
+    follow,
+    logarithm,
+    method,
+    outside,
+    positive,
+    standard,
+)
 
 
 @method(stats.expon, "logpdf")
@@ -45,11 +54,6 @@ def expon_logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return outside(z < 0, 0.0, -z)
 
 
-@method(stats.expon, "logcdf")
-def expon_logcdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.log(expon_cdf(x, loc, scale))
-
-
 @method(stats.expon, "ppf")
 def expon_ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return loc - positive(scale) * np.log1p(-double(q))
@@ -66,11 +70,6 @@ def gamma_logpdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return outside(z < 0, -np.inf, special.xlogy(a - 1, z) - z - special.gammaln(positive(a)) - np.log(scale))
 
 
-@method(stats.gamma, "pdf")
-def gamma_pdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(gamma_logpdf(x, a, loc, scale))
-
-
 @method(stats.gamma, "cdf")
 def gamma_cdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
@@ -81,16 +80,6 @@ def gamma_cdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
 def gamma_sf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
     return outside(z < 0, 1.0, special.gammaincc(a, z))
-
-
-@method(stats.gamma, "logcdf")
-def gamma_logcdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.log(gamma_cdf(x, a, loc, scale))
-
-
-@method(stats.gamma, "logsf")
-def gamma_logsf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.log(gamma_sf(x, a, loc, scale))
 
 
 @method(stats.gamma, "ppf")
@@ -118,16 +107,6 @@ def chi2_sf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return gamma_sf(x, 0.5 * df, loc, 2 * scale)
 
 
-@method(stats.chi2, "logcdf")
-def chi2_logcdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.log(chi2_cdf(x, df, loc, scale))
-
-
-@method(stats.chi2, "logsf")
-def chi2_logsf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.log(chi2_sf(x, df, loc, scale))
-
-
 @method(stats.chi2, "ppf")
 def chi2_ppf(q: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return gamma_ppf(q, 0.5 * df, loc, 2 * scale)
@@ -141,11 +120,6 @@ def invgamma_logpdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
     )
 
 
-@method(stats.invgamma, "pdf")
-def invgamma_pdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(invgamma_logpdf(x, a, loc, scale))
-
-
 @method(stats.invgamma, "cdf")
 def invgamma_cdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
@@ -157,11 +131,6 @@ def lognorm_logpdf(x: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
     log = np.log(z)
     return outside(z <= 0, -np.inf, -0.5 * (log / s) ** 2 - log - np.log(s * scale) - HALF_LOG_TWO_PI)
-
-
-@method(stats.lognorm, "pdf")
-def lognorm_pdf(x: Any, s: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(lognorm_logpdf(x, s, loc, scale))
 
 
 @method(stats.lognorm, "cdf")
@@ -199,11 +168,6 @@ def pareto_logpdf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return outside(z < 1, -np.inf, np.log(positive(b)) - (b + 1) * np.log(z) - np.log(scale))
 
 
-@method(stats.pareto, "pdf")
-def pareto_pdf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(pareto_logpdf(x, b, loc, scale))
-
-
 @method(stats.pareto, "cdf")
 def pareto_cdf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
@@ -222,11 +186,6 @@ def pareto_logsf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return outside(z < 1, 0.0, -b * np.log(z))
 
 
-@method(stats.pareto, "logcdf")
-def pareto_logcdf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.log(pareto_cdf(x, b, loc, scale))
-
-
 @method(stats.pareto, "ppf")
 def pareto_ppf(q: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return loc + positive(scale) * np.exp(-np.log1p(-double(q)) / b)
@@ -236,11 +195,6 @@ def pareto_ppf(q: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
 def weibull_min_logpdf(x: Any, c: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
     return outside(z < 0, -np.inf, np.log(positive(c)) + special.xlogy(c - 1, z) - z**c - np.log(scale))
-
-
-@method(stats.weibull_min, "pdf")
-def weibull_min_pdf(x: Any, c: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(weibull_min_logpdf(x, c, loc, scale))
 
 
 @method(stats.weibull_min, "cdf")
@@ -272,11 +226,6 @@ def halfnorm_logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return outside(z < 0, -np.inf, -0.5 * z * z - 0.22579135264472744 - np.log(scale))  # log(pi / 2) / 2
 
 
-@method(stats.halfnorm, "pdf")
-def halfnorm_pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(halfnorm_logpdf(x, loc, scale))
-
-
 @method(stats.halfnorm, "cdf")
 def halfnorm_cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
@@ -289,20 +238,10 @@ def halfcauchy_logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return outside(z < 0, -np.inf, -0.4515827052894549 - np.log1p(z * z) - np.log(scale))  # log(pi / 2)
 
 
-@method(stats.halfcauchy, "pdf")
-def halfcauchy_pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(halfcauchy_logpdf(x, loc, scale))
-
-
 @method(stats.rayleigh, "logpdf")
 def rayleigh_logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
     return outside(z < 0, -np.inf, np.log(z) - 0.5 * z * z - np.log(scale))
-
-
-@method(stats.rayleigh, "pdf")
-def rayleigh_pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(rayleigh_logpdf(x, loc, scale))
 
 
 @method(stats.rayleigh, "cdf")
@@ -325,6 +264,30 @@ def f_logpdf(x: Any, dfn: Any, dfd: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return outside(z < 0, -np.inf, ways + spread - np.log(scale))
 
 
-@method(stats.f, "pdf")
-def f_pdf(x: Any, dfn: Any, dfd: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(f_logpdf(x, dfn, dfd, loc, scale))
+# --- what follows from these ---
+
+follow(
+    exponential,
+    {
+        stats.gamma.pdf: gamma_logpdf,
+        stats.invgamma.pdf: invgamma_logpdf,
+        stats.lognorm.pdf: lognorm_logpdf,
+        stats.pareto.pdf: pareto_logpdf,
+        stats.weibull_min.pdf: weibull_min_logpdf,
+        stats.halfnorm.pdf: halfnorm_logpdf,
+        stats.halfcauchy.pdf: halfcauchy_logpdf,
+        stats.rayleigh.pdf: rayleigh_logpdf,
+        stats.f.pdf: f_logpdf,
+    },
+)
+follow(
+    logarithm,
+    {
+        stats.expon.logcdf: expon_cdf,
+        stats.gamma.logcdf: gamma_cdf,
+        stats.gamma.logsf: gamma_sf,
+        stats.chi2.logcdf: chi2_cdf,
+        stats.chi2.logsf: chi2_sf,
+        stats.pareto.logcdf: pareto_cdf,
+    },
+)

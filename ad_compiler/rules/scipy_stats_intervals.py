@@ -12,7 +12,16 @@ import numpy as np
 from scipy import special, stats
 
 from ad_compiler.rules.scipy_precision import double
-from ad_compiler.rules.scipy_stats import HALF_LOG_TWO_PI, method, outside, positive, standard
+from ad_compiler.rules.scipy_stats import (
+    HALF_LOG_TWO_PI,
+    exponential,
+    follow,
+    logarithm,
+    method,
+    outside,
+    positive,
+    standard,
+)
 
 
 @method(stats.beta, "logpdf")
@@ -27,11 +36,6 @@ def beta_logpdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return outside((z < 0) | (z > 1), -np.inf, density)
 
 
-@method(stats.beta, "pdf")
-def beta_pdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(beta_logpdf(x, a, b, loc, scale))
-
-
 @method(stats.beta, "cdf")
 def beta_cdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return special.betainc(a, b, np.clip(standard(x, loc, scale), 0.0, 1.0))
@@ -40,16 +44,6 @@ def beta_cdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
 @method(stats.beta, "sf")
 def beta_sf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return special.betaincc(a, b, np.clip(standard(x, loc, scale), 0.0, 1.0))
-
-
-@method(stats.beta, "logcdf")
-def beta_logcdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.log(beta_cdf(x, a, b, loc, scale))
-
-
-@method(stats.beta, "logsf")
-def beta_logsf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.log(beta_sf(x, a, b, loc, scale))
 
 
 @method(stats.beta, "ppf")
@@ -103,21 +97,11 @@ def truncnorm_logpdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> An
     return outside((z < a) | (z > b), -np.inf, density)
 
 
-@method(stats.truncnorm, "pdf")
-def truncnorm_pdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(truncnorm_logpdf(x, a, b, loc, scale))
-
-
 @method(stats.truncnorm, "logcdf")
 def truncnorm_logcdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
     lower = outside(z <= a, -np.inf, log_mass(a, np.where(z <= a, b, z)) - log_mass(a, b))
     return outside(z >= b, 0.0, lower)
-
-
-@method(stats.truncnorm, "cdf")
-def truncnorm_cdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(truncnorm_logcdf(x, a, b, loc, scale))
 
 
 @method(stats.truncnorm, "logsf")
@@ -127,20 +111,10 @@ def truncnorm_logsf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any
     return outside(z <= a, 0.0, upper)
 
 
-@method(stats.truncnorm, "sf")
-def truncnorm_sf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(truncnorm_logsf(x, a, b, loc, scale))
-
-
 @method(stats.vonmises, "logpdf")
 def vonmises_logpdf(x: Any, kappa: Any, loc: Any = 0, scale: Any = 1) -> Any:
     z = standard(x, loc, scale)
     return kappa * special.cosm1(z) - 2 * HALF_LOG_TWO_PI - np.log(special.i0e(kappa)) - np.log(scale)
-
-
-@method(stats.vonmises, "pdf")
-def vonmises_pdf(x: Any, kappa: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.exp(vonmises_logpdf(x, kappa, loc, scale))
 
 
 @method(stats.wrapcauchy, "pdf")
@@ -150,17 +124,30 @@ def wrapcauchy_pdf(x: Any, c: Any, loc: Any = 0, scale: Any = 1) -> Any:
     return outside((z < 0) | (z > 2 * np.pi), 0.0, density)
 
 
-@method(stats.wrapcauchy, "logpdf")
-def wrapcauchy_logpdf(x: Any, c: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    return np.log(wrapcauchy_pdf(x, c, loc, scale))
-
-
 @method(stats.dirichlet, "logpdf")
 def dirichlet_logpdf(x: Any, alpha: Any) -> Any:
     normalizer = special.gammaln(np.sum(alpha)) - np.sum(special.gammaln(alpha))
     return normalizer + np.sum(special.xlogy(np.asarray(alpha) - 1, x))
 
 
-@method(stats.dirichlet, "pdf")
-def dirichlet_pdf(x: Any, alpha: Any) -> Any:
-    return np.exp(dirichlet_logpdf(x, alpha))
+# --- what follows from these ---
+
+follow(
+    exponential,
+    {
+        stats.beta.pdf: beta_logpdf,
+        stats.truncnorm.pdf: truncnorm_logpdf,
+        stats.truncnorm.cdf: truncnorm_logcdf,
+        stats.truncnorm.sf: truncnorm_logsf,
+        stats.vonmises.pdf: vonmises_logpdf,
+        stats.dirichlet.pdf: dirichlet_logpdf,
+    },
+)
+follow(
+    logarithm,
+    {
+        stats.beta.logcdf: beta_cdf,
+        stats.beta.logsf: beta_sf,
+        stats.wrapcauchy.logpdf: wrapcauchy_pdf,
+    },
+)

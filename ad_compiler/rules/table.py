@@ -37,6 +37,7 @@ differentiated here, constant, and refused with a reason. For `scipy.stats` meth
 | module | here | constant | autograd | JAX | of these: here | constant | refused |
 |---|---|---|---|---|---|---|---|
 """
+METHODS = ("logpdf", "pdf", "logpmf", "pmf", "cdf", "sf", "logcdf", "logsf", "ppf", "isf", "entropy")
 HEAD = """\
 # Operations
 
@@ -166,7 +167,7 @@ def distribution_methods() -> dict[str, list[str]]:
         if owner is not None and type(owner).__module__.startswith("scipy.stats"):
             name = getattr(owner, "name", None) or type(owner).__name__.removesuffix("_gen")
             found.setdefault(name, []).append(function.__name__)
-    return found
+    return {name: sorted(methods, key=METHODS.index) for name, methods in found.items()}
 
 
 def distributions() -> Iterator[str]:

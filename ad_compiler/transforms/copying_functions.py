@@ -69,7 +69,8 @@ class Lengths:
             return axis
         known = self.axes.get(axis)
         if known is None:
-            known = self.axes[axis] = Length(self.key(axis.key), axis.may_be_one)
+            known = self.axes[axis] = Length(None, axis.may_be_one)
+            known.key = self.key(axis.key)  # which may lead to lengths that were found equal to this one
             known.origin = self.origin(axis.origin)
         return known
 

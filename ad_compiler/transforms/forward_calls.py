@@ -77,6 +77,7 @@ def push_function(sweep: ForwardSweep, function: Function) -> None:
     builder = sweep.builder
     statement = builder.statement
     sweep.results[function] = list(function.result)
+    sweep.gradients[function] = list(function.reverse_result or ())
     tangents = [
         tangent_parameter(sweep, parameter.structure, f"{parameter.name}_dot")
         for parameter in function.parameters
@@ -93,7 +94,6 @@ def push_function(sweep: ForwardSweep, function: Function) -> None:
 
 def push_reverse(sweep: ForwardSweep, function: Function, reverse: Block) -> None:
     """Differentiate the pullback of a function, whose forward sweep has tangents by now."""
-    sweep.gradients[function] = list(function.reverse_result)
     taken = {seed.access for seed in function.seed}
     for seed in list(function.seed):
         if seed in sweep.active:

@@ -140,6 +140,7 @@ def rename(body: list[Code], names: dict[str, str]) -> None:
             code.reads, code.writes = (
                 frozenset(names.get(each, each) for each in group) for group in (code.reads, code.writes)
             )
+            code.parts = {names.get(each, each): numbers(index) for each, index in code.parts.items()}
         elif isinstance(code, Allocate):
             code.name, code.extents = names.get(code.name, code.name), numbers(code.extents)
         elif isinstance(code, Nest):

@@ -17,10 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from ad_compiler.backends.native.accessing import Access, accesses, alias_roots
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import sides
 from ad_compiler.backends.native.frame import names_in
-from ad_compiler.backends.native.fusing import Access, accesses, alias_roots
 from ad_compiler.backends.native.nests import (
     Apply,
     Code,

@@ -10,9 +10,9 @@ Inside of loops they stay as they are: there the memory is allocated once, in fr
 
 from __future__ import annotations
 
+from ad_compiler.backends.native.accessing import accesses
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.frame import names_in
-from ad_compiler.backends.native.fusing import accesses
 from ad_compiler.backends.native.nests import Allocate, Code, Nest, Scalar, Store
 
 ZEROS = ("0.0", "0", "np.float32(0.0)", "False")

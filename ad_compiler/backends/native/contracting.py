@@ -24,10 +24,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ad_compiler.backends.native.accessing import alias_roots
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import sides
-from ad_compiler.backends.native.fusing import alias_roots
-from ad_compiler.backends.native.gathering import moved
 from ad_compiler.backends.native.nests import (
     Allocate,
     Apply,
@@ -41,6 +40,7 @@ from ad_compiler.backends.native.nests import (
     Repeat,
     Scalar,
     Store,
+    moved,
 )
 
 KEPT = 2  # how many loops of each kind become an axis of a matrix

@@ -5,7 +5,7 @@
 
 As the guard of NumPy code does, a convention says of each object given, and of each read from a global or a
 cell, of which kind it must be: that of the object the derivative was built for. Where all of it can be
-said, `entry_code` writes the code that looks at the objects; other derivatives are entered in Python.
+said, `entering` writes the code that looks at the objects; other derivatives are entered in Python.
 """
 
 from __future__ import annotations

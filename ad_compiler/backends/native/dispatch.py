@@ -23,28 +23,22 @@ from ad_compiler.analysis.types import GENERATOR, ArrayType, Element, ListType, 
 from ad_compiler.backends.native.conventions import Kernel
 from ad_compiler.backends.native.definitions import write_out
 from ad_compiler.backends.native.departure import Departure
-from ad_compiler.backends.native.frame import names_in
+from ad_compiler.backends.native.frame import RESERVED
 from ad_compiler.backends.native.generators import replayed, restore, states
 from ad_compiler.backends.native.kernels import (
     HELPERS,
     INDENT,
-    code_only,
-    conditional_names,
-    function,
-    kernel,
-    lines_of,
     module,
     parameters_of,
-    tuple_text,
 )
 from ad_compiler.backends.native.loading import announced, compile_for, is_disabled, load_functions
-from ad_compiler.backends.native.lowering import Lowered, lower, nothing
-from ad_compiler.backends.native.nests import Allocate, codes_in
+from ad_compiler.backends.native.lowering import Lowered, lower
+from ad_compiler.backends.native.recursion import callees_of
+from ad_compiler.backends.native.sweeps import kernel, lower_callee, sweeps
 from ad_compiler.backends.numpy.emit import header
 from ad_compiler.backends.numpy.expressions import Expressions
 from ad_compiler.errors import Unsupported
 from ad_compiler.ir import Function, Operand, Value, values_in
-from ad_compiler.parsing import parse_module
 from ad_compiler.pipeline import Program
 from ad_compiler.rules.shapes import type_of
 
@@ -65,14 +59,21 @@ class Native:
 def compile_native(program: Program, forwarding: list[str]) -> Native:
     """Lower and compile a program; raises `Unsupported` for what has no native form."""
     separate = program.request.mode == "vjp"
-    write_out(program.function, program.lowered.context)
-    lowered = lower(program.function, separate, HELPERS)
+    callees = callees_of(program.function, HELPERS | RESERVED)
+    for each in [program.function, *callees.known]:
+        write_out(each, program.lowered.context)
+    for callee in callees:
+        lower_callee(callee, callees)
+    lowered = lower(program.function, separate, HELPERS, callees)
     texts, saved = sweeps(lowered, program.name) if separate else ([kernel(lowered, program.name)], [])
     options = 'error_model="numpy", no_cfunc_wrapper=True'
     if program.request.backend.fastmath:
         options += f", fastmath={FASTMATH}"
     library, modules = lowered.frame.library, lowered.frame.modules
-    plain, cached = (module(texts, each, library, modules) for each in (options, f"{options}, cache=True"))
+    called = [text for callee in callees for text in callee.texts]
+    plain, cached = (
+        module(texts, each, library, modules, called) for each in (options, f"{options}, cache=True")
+    )
     names = [text[len("def ") : text.index("(")] for text in texts]
     try:
         with announced(program.name):
@@ -160,52 +161,6 @@ def numba_type(kind: Type | Element) -> Any:
     assert isinstance(kind, ArrayType)
     scalar = numba.from_dtype(kind.dtype)
     return scalar if kind.rank == 0 else numba.types.Array(scalar, kind.rank, "C")
-
-
-def sweeps(lowered: Lowered, name: str) -> tuple[list[str], list[str]]:
-    """Two functions, the forward and the reverse sweep, and what the first one returns for the second."""
-    frame = lowered.frame
-    inputs = [frame.names[value] for value in lowered.inputs]
-    seeds = [frame.names[value] for value in lowered.seeds]
-    reverse = [*lines_of(lowered.reverse, 1), f"{INDENT}return {tuple_text(lowered.gradients)}"]
-    forward = [*lines_of(frame.checks, 1), *lines_of(lowered.forward, 1)]
-    used = names_in(code_only(reverse))
-    known = {*inputs, *seeds, *frame.subscripts}
-    made = [each for each in defined_in(forward) if each in used and each not in known]
-    conditional = conditional_names(lowered.forward)
-    unset = [unset_line(lowered, each) for each in made if each in conditional]
-    forward = [*unset, *forward, f"{INDENT}return {tuple_text([*lowered.results, *made])}"]
-    first = function(lowered, name, forward, inputs)
-    second = function(lowered, f"{name}_pullback", reverse, [*inputs, *made, *seeds])
-    return [first, second], made
-
-
-def unset_line(lowered: Lowered, name: str) -> str:
-    """What stands for a name that only one side of a branch makes, and only the same side reads."""
-    value = lowered.frame.value_of.get(name)
-    if value is not None:
-        assert isinstance(value.type, (ArrayType, ListType))
-        (code,) = nothing(name, value.type)
-        return "\n".join(lines_of([code], 1))
-    for code in codes_in(lowered.forward):
-        if isinstance(code, Allocate) and code.name == name:
-            return f"{INDENT}{name} = np.empty(({'0, ' * len(code.extents)}), {code.dtype})"
-    return f"{INDENT}{name} = 0"
-
-
-def defined_in(lines: list[str]) -> list[str]:
-    """The names that a text assigns, in order."""
-    import ast
-    import textwrap
-
-    found: dict[str, None] = {}
-    tree = parse_module(textwrap.dedent(code_only(lines)))
-    targets = [node.target for node in ast.walk(tree) if isinstance(node, ast.comprehension)]
-    inner = {node for target in targets for node in ast.walk(target)}
-    for node in ast.walk(tree):
-        if node not in inner and isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found[node.id] = None
-    return list(found)
 
 
 def argument(lowered: Lowered, name: str) -> str:

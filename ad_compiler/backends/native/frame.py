@@ -54,6 +54,7 @@ class Frame:
         self.equal: dict[str, Affine] = {}
         self.facts: dict[str, Affine] = {}  # what equals what from the start on
         self.checks: list[Code] = []  # that it does
+        self.whole: set[str] = set()  # variables that are whole numbers, and no value of the program
         self.modules: set[str] = set()  # of other libraries, for calls of functions as they are
         self.library: dict[str, str] = {}  # functions that call a library: their text, and the name of each
         self.least_checked: dict[Terms, Affine] = {}  # what is checked not to be negative, by its names
@@ -156,6 +157,7 @@ class Frame:
         key = ("number", text)
         if key not in self.known:
             name = self.fresh(wanted)
+            self.whole.add(name)
             if is_length and self.is_settled(text):  # computed once, in front of everything
                 self.prologue.append(Define(name, Scalar(text, 0)))
                 self.made_in_loops.discard(name)

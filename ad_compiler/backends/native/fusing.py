@@ -1,125 +1,40 @@
-"""Fuses loop nests, and keeps in scalars what lives inside of one.
+"""Fuses loop nests: what one makes, the other reads while it is at hand.
 
     for i in range(n):                     for i in range(n):
-        t[i] = np.exp(x[i])                    t = np.exp(x[i])
-    for i in range(n):               ->        y[i] = t * t
+        t[i] = np.exp(x[i])                    t[i] = np.exp(x[i])
+    for i in range(n):               ->        y[i] = t[i] * t[i]
         y[i] = t[i] * t[i]
 
-Two nests that follow each other are fused as far as their outer loops are the same, and no turn of the one
-needs what another turn of the other makes: an array that one writes and both touch is touched, in turn i,
-only where one of its subscripts is i. Additions into one array commute. What stands between the nests moves
-in front. An array whose every element is made and read in one turn becomes a scalar.
+Legal: two nests are fused as far as their outer loops are the same, and no turn of the one needs what another
+turn of the other makes: an array that one writes and both touch is touched, in turn i, only where one of its
+subscripts is i. Additions into one array commute. A nest may move up past others that it has nothing to do
+with; those between the two that it needs move in front of both, as checks of lengths do.
+
+Profitable: where both touch the same array; where only outer loops are the same, where one makes rows that
+the other reads. Products of matrices in a loop take part: they say which rows they touch.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
+from ad_compiler.backends.native.accessing import Access, accesses, alias_roots, is_check
 from ad_compiler.backends.native.affine import Affine
-from ad_compiler.backends.native.frame import names_in
-from ad_compiler.backends.native.nests import (
-    Allocate,
-    Apply,
-    Choice,
-    Code,
-    Comment,
-    Define,
-    Expression,
-    Line,
-    Load,
-    Nest,
-    Repeat,
-    Scalar,
-    Store,
-    Whole,
-    codes_in,
-    text_of,
-)
+from ad_compiler.backends.native.nests import Allocate, Choice, Code, Comment, Nest, Repeat, codes_in
 
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How a statement touches an array or a scalar: `index` is None where it is not known."""
-
-    name: str
-    index: tuple[Affine, ...] | None
-    kind: str  # "read", "write" or "add"
-
-
-def accesses(code: Code) -> Iterator[Access]:
-    """Everything a statement touches, what is inside of it included."""
-    if isinstance(code, Define):
-        kind = "write" if code.operator == "=" else "add"
-        yield Access(code.name, None, kind)
-        yield from reads(code.value)
-    elif isinstance(code, Store):
-        kind = "write" if code.operator == "=" else "add"
-        yield Access(code.array, code.index, kind)
-        yield from hidden(code.index)
-        yield from reads(code.value)
-    elif isinstance(code, Allocate):
-        yield Access(code.name, None, "write")
-        yield from hidden(code.extents)
-    elif isinstance(code, Line):
-        for name in code.writes:
-            yield Access(name, None, "write")
-        for name in names_in(code.text):
-            yield Access(name, None, "read")
-    elif isinstance(code, Nest):
-        for _, extent in code.loops:
-            yield from hidden((extent,))
-        for inner in code.body:
-            yield from accesses(inner)
-    elif isinstance(code, Choice):
-        yield from reads(code.condition)
-        for inner in [*code.then, *code.otherwise]:
-            yield from accesses(inner)
-    elif isinstance(code, Repeat):
-        for name in names_in(code.head):
-            yield Access(name, None, "read")
-        for inner in code.body:
-            yield from accesses(inner)
-
-
-def reads(expression: Expression) -> Iterator[Access]:
-    if isinstance(expression, Load):
-        yield Access(expression.array, expression.index, "read")
-        yield from hidden(expression.index)
-    elif isinstance(expression, Apply):
-        for name in names_in(expression.form):
-            yield Access(name, None, "read")
-        for part in expression.parts:
-            yield from reads(part)
-    elif isinstance(expression, Whole):
-        yield from hidden((expression.number,))
-    else:
-        for name in names_in(expression.name):
-            yield Access(name, None, "read")
-
-
-def hidden(index: tuple[Affine, ...]) -> Iterator[Access]:
-    """What subscripts read: names, and arrays inside of them at places that are not known."""
-    for number in index:
-        for text, _ in number.terms:
-            for name in names_in(text):
-                yield Access(name, None, "read")
+FARTHEST = 8  # nests that may stand between two that are fused
 
 
 class Fuser:
     """Fuses the nests of one program."""
 
-    def __init__(self, programs: list[list[Code]], outputs: list[str]) -> None:
+    def __init__(self, programs: list[list[Code]]) -> None:
         self.programs = programs
-        self.outputs = Counter(name for text in outputs for name in names_in(text))
         self.root = alias_roots(programs)
 
     def run(self) -> None:
         for program in self.programs:
             self.fuse(program)
-        Scalars(self.programs, self.outputs).run()
 
     def fuse(self, body: list[Code]) -> None:
         """Fuse the nests of one list of statements, then those inside of them."""
@@ -138,28 +53,45 @@ class Fuser:
                 self.fuse(code.otherwise)
 
     def place(self, result: list[Code], nest: Nest) -> None:
-        """Append a nest, or fuse it with the last one."""
-        spot = len(result) - 1
-        while spot >= 0 and not isinstance(result[spot], (Nest, Repeat, Choice)):
-            spot -= 1
-        last = result[spot] if spot >= 0 else None
-        if not isinstance(last, Nest):
-            result.append(nest)
-            return
-        between = result[spot + 1 :]
-        comments = [code for code in between if isinstance(code, Comment)]
-        moved = [code for code in between if not isinstance(code, Comment)]
-        depth = self.common(last, nest)
-        if depth == 0 or any(self.conflict([last], [code], []) for code in moved):
-            result.append(nest)
-            return
-        fused = Nest(
-            last.loops[:depth],
-            [*inner(last, depth), *comments, *inner(nest, depth)],
-        )
-        result[spot:] = []
-        result += moved
-        result.append(fused)
+        """Append a nest, or fuse it with an earlier one."""
+        passed = 0
+        for spot in range(len(result) - 1, -1, -1):
+            earlier = result[spot]
+            if isinstance(earlier, (Repeat, Choice)) or passed == FARTHEST:
+                break
+            if isinstance(earlier, Nest):
+                if self.joined(result, spot, nest):
+                    return
+                passed += 1
+        result.append(nest)
+
+    def joined(self, result: list[Code], spot: int, nest: Nest) -> bool:
+        """Whether a nest is fused with the one at a spot.
+
+        What it needs of what stands between moves in front, and so do checks that lengths fit.
+        """
+        earlier = result[spot]
+        assert isinstance(earlier, Nest)
+        depth = self.common(earlier, nest)
+        if depth == 0:
+            return False
+        before: list[Code] = []
+        behind: list[Code] = []
+        for code in reversed(result[spot + 1 :]):
+            is_needed = is_check(code) or any(self.conflict([code], [each], []) for each in (nest, *before))
+            (before if is_needed and not isinstance(code, Comment) else behind).insert(0, code)
+        comments: list[Code] = []
+        comments += [code for code in behind if isinstance(code, Comment)][-1:]
+        if any(self.conflict([earlier], [code], []) for code in before):
+            return False
+        first = inner(earlier, depth)
+        if last_comment(first) == last_comment(comments):
+            comments = []
+        body: list[Code] = [*first, *comments, *inner(nest, depth)]
+        result[spot:] = before
+        self.place(result, Nest(earlier.loops[:depth], body))
+        result += behind if any(not isinstance(code, Comment) for code in behind) else []
+        return True
 
     def common(self, first: Nest, second: Nest) -> int:
         """How many of the outer loops can be one."""
@@ -171,7 +103,7 @@ class Fuser:
         ):
             depth += 1
         while depth > 0:
-            if depth < max(len(first.loops), len(second.loops)) and not worthwhile(first, second, depth):
+            if not worthwhile(first, second, depth):
                 return 0
             if not self.conflict([first], [second], [name for name, _ in first.loops[:depth]]):
                 return depth
@@ -179,7 +111,10 @@ class Fuser:
         return 0
 
     def conflict(self, first: list[Code], second: list[Code], shared: list[str]) -> bool:
-        """Whether the order of two groups of statements matters, turns of `shared` loops taken one by one."""
+        """Whether the order of two groups of statements matters, turns of `shared` loops taken one by one.
+
+        Where whole groups change places (no loop is shared), additions keep their order, too.
+        """
         a = [access for code in first for access in accesses(code)]
         b = [access for code in second for access in accesses(code)]
         loops = {name for code in [*first, *second] if isinstance(code, Nest) for name, _ in loops_in(code)}
@@ -194,36 +129,26 @@ class Fuser:
             kinds = {access.kind for access in (*ours, *theirs)}
             if kinds == {"read"}:
                 continue
-            if kinds == {"add"} and all(access.index is not None for access in (*ours, *theirs)):
+            if shared and kinds == {"add"} and all(access.index is not None for access in (*ours, *theirs)):
                 continue
             if not shared or not is_pointwise([*ours, *theirs], shared):
                 return True
         return False
 
 
-def alias_roots(programs: list[list[Code]]) -> Callable[[str], str]:
-    """Names that may stand for one array have one root."""
-    aliases: dict[str, str] = {}
-
-    def root(name: str) -> str:
-        while name in aliases:
-            name = aliases[name]
-        return name
-
-    for program in programs:
-        for code in codes_in(program):
-            if isinstance(code, Line) and is_alias(code):
-                for name, source in renamed(code):
-                    a, b = root(name), root(source)
-                    if a != b:
-                        aliases[a] = b
-    return root
-
-
 def worthwhile(first: Nest, second: Nest, depth: int) -> bool:
-    """Whether nests are fused of which only the outer loops are the same: they pass rows to each other."""
-    made = {code.array for code in codes_in(first.body) if isinstance(code, Store)}
-    return any(access.name in made for access in accesses(second))
+    """Whether nests touch the same arrays; those of which only the outer loops are the same pass rows on."""
+    is_whole = depth == len(first.loops) == len(second.loops)
+    touched = {
+        access.name
+        for access in accesses(first)
+        if access.index is not None and (is_whole or access.kind != "read")
+    }
+    return any(access.name in touched for access in accesses(second))
+
+
+def last_comment(body: list[Code]) -> str:
+    return next((code.text for code in reversed(list(codes_in(body))) if isinstance(code, Comment)), "")
 
 
 def inner(nest: Nest, depth: int) -> list[Code]:
@@ -250,180 +175,6 @@ def is_pointwise(found: list[Access], shared: list[str]) -> bool:
     )
 
 
-def is_alias(code: Line) -> bool:
-    """Whether a line gives another name to the memory of an array."""
-    text = code.text
-    if "\n" in text or " = " not in text or text.startswith(("if ", "raise")):
-        return False
-    value = text.split(" = ", 1)[1]
-    return not re.search(r"^\w+\(|\.copy\(\)|np\.", value)
-
-
-def renamed(code: Line) -> list[tuple[str, str]]:
-    """The names that a line gives, each with the array (or number) it is given to."""
-    left, right = code.text.split(" = ", 1)
-    targets = left.split(", ")
-    sources = right.split(", ") if len(targets) > 1 else [right]
-    found = [
-        (name, re.match(r"[A-Za-z_]\w*", source)) for name, source in zip(targets, sources, strict=False)
-    ]
-    return [(name, match.group()) for name, match in found if match is not None]
-
-
-class Scalars:
-    """Arrays that live inside of one turn become scalars."""
-
-    def __init__(self, programs: list[list[Code]], outputs: Counter[str]) -> None:
-        self.programs = programs
-        self.outputs = outputs
-        self.uses: Counter[str] = Counter(outputs)
-        self.allocated: set[str] = set()
-        for program in programs:
-            for code in codes_in(program):
-                if isinstance(code, Nest):
-                    continue
-                if isinstance(code, Allocate):
-                    self.allocated.add(code.name)
-                    self.uses.update(access.name for access in hidden(code.extents))
-                else:
-                    for access in own_accesses(code):
-                        self.uses[access.name] += 1
-
-    def run(self) -> None:
-        for program in self.programs:
-            self.inside(program)
-            self.drop(program)
-        while self.remove_unread():
-            pass
-
-    def remove_unread(self) -> bool:
-        """Remove scalars that nobody reads; whether there were any."""
-        read = Counter(self.outputs)
-        for program in self.programs:
-            for code in codes_in(program):
-                read.update(access.name for access in own_reads(code))
-        return sum(self.without(program, read) for program in self.programs) > 0
-
-    def without(self, body: list[Code], read: Counter[str]) -> bool:
-        kept = [
-            code
-            for code in body
-            if not (isinstance(code, Define) and not read[code.name] and not may_depart(code.value))
-        ]
-        found = len(kept) < len(body)
-        body[:] = kept
-        for code in body:
-            inside = [code.body] if isinstance(code, (Nest, Repeat)) else []
-            inside += [code.then, code.otherwise] if isinstance(code, Choice) else []
-            for each in inside:
-                found = self.without(each, read) or found
-        body[:] = [code for code in body if not (isinstance(code, Nest) and is_empty(code.body))]
-        return found
-
-    def inside(self, body: list[Code]) -> None:
-        """Look into every nest, the outer ones first."""
-        for code in list(body):
-            if isinstance(code, Nest):
-                self.nest(code.body)
-                self.inside(code.body)
-            elif isinstance(code, Repeat):
-                self.inside(code.body)
-            elif isinstance(code, Choice):
-                self.inside(code.then)
-                self.inside(code.otherwise)
-
-    def nest(self, body: list[Code]) -> None:
-        for place, code in enumerate(body):
-            if not isinstance(code, Store) or code.operator != "=" or code.array not in self.allocated:
-                continue
-            name, index = code.array, code.index
-            if any("[" in text or "(" in text for number in index for text, _ in number.terms):
-                continue
-            rest = body[place:]
-            found = [access for each in rest for access in accesses(each) if access.name == name]
-            if len(found) != self.uses[name] or any(access.index != index for access in found):
-                continue
-            self.allocated.discard(name)
-            self.uses[name] = -1
-            body[place:] = [replaced(each, name, index) for each in rest]
-
-    def drop(self, body: list[Code]) -> None:
-        body[:] = [code for code in body if not (isinstance(code, Allocate) and self.uses[code.name] == -1)]
-        for code in body:
-            if isinstance(code, (Nest, Repeat)):
-                self.drop(code.body)
-            elif isinstance(code, Choice):
-                self.drop(code.then)
-                self.drop(code.otherwise)
-
-
-def is_empty(body: list[Code]) -> bool:
-    return all(isinstance(code, Comment) for code in body)
-
-
-def own_reads(code: Code) -> Iterator[Access]:
-    """What a statement reads itself."""
-    if isinstance(code, Nest):
-        for _, extent in code.loops:
-            yield from hidden((extent,))
-    elif isinstance(code, Define):
-        if code.operator != "=" and may_depart(code.value):  # it stays, and so must what it starts from
-            yield Access(code.name, None, "read")
-        yield from reads(code.value)
-    elif isinstance(code, Allocate):
-        yield from hidden(code.extents)
-    else:
-        yield from own_accesses(code)
-
-
-PURE = frozenset({"np", "math", "abs", "min", "max", "maximum", "minimum", "shape"})
-
-
-def may_depart(expression: Expression) -> bool:
-    """Whether an expression calls a helper, which may leave the case to NumPy code."""
-    called = re.findall(r"([\w.]+)\(", text_of(expression))
-    return any(name.split(".")[0] not in PURE for name in called)
-
-
-def own_accesses(code: Code) -> Iterator[Access]:
-    """What a statement touches itself."""
-    if isinstance(code, Choice):
-        yield from reads(code.condition)
-    elif isinstance(code, Repeat):
-        for name in names_in(code.head):
-            yield Access(name, None, "read")
-    else:
-        yield from accesses(code)
-
-
-def replaced(code: Code, name: str, index: tuple[Affine, ...]) -> Code:
-    """The statement with the element of an array as a scalar."""
-    if isinstance(code, Define):
-        return Define(code.name, in_expression(code.value, name, index), code.operator)
-    if isinstance(code, Store):
-        value = in_expression(code.value, name, index)
-        if code.array == name:
-            return Define(name, value, code.operator)
-        return Store(code.array, code.index, value, code.operator)
-    if isinstance(code, Nest):
-        return Nest(code.loops, [replaced(each, name, index) for each in code.body])
-    if isinstance(code, Choice):
-        then, otherwise = (
-            [replaced(each, name, index) for each in side] for side in (code.then, code.otherwise)
-        )
-        return Choice(in_expression(code.condition, name, index), then, otherwise)
-    return code
-
-
-def in_expression(expression: Expression, name: str, index: tuple[Affine, ...]) -> Expression:
-    if isinstance(expression, Load) and expression.array == name:
-        return Scalar(name)
-    if isinstance(expression, Apply):
-        parts = tuple(in_expression(part, name, index) for part in expression.parts)
-        return Apply(expression.form, parts, expression.precedence, expression.needs)
-    return expression
-
-
 def normalise(body: list[Code], known: dict[str, Affine]) -> None:
     """Write equal lengths alike, in place."""
 
@@ -442,6 +193,6 @@ def normalise(body: list[Code], known: dict[str, Affine]) -> None:
             code.extents = tuple(map(normal, code.extents))
 
 
-def fuse(programs: list[list[Code]], outputs: list[str]) -> None:
+def fuse(programs: list[list[Code]]) -> None:
     """Fuse the nests of the sweeps of a program, in place."""
-    Fuser(programs, outputs).run()
+    Fuser(programs).run()

@@ -15,12 +15,12 @@ distance between the farthest neighbours, which is checked in front of everythin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from ad_compiler.backends.native.accessing import accesses, alias_roots, is_check
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.frame import names_in
-from ad_compiler.backends.native.fusing import accesses, alias_roots
 from ad_compiler.backends.native.nests import (
     Allocate,
     Apply,
@@ -28,16 +28,16 @@ from ad_compiler.backends.native.nests import (
     Code,
     Comment,
     Expression,
-    Line,
     Load,
     Nest,
     Repeat,
     Scalar,
     Store,
-    Whole,
     codes_in,
     loads_in,
+    moved,
     size_of,
+    texts_in,
 )
 
 CHEAP = 2  # operations of an expression that is computed again for each neighbour
@@ -307,11 +307,6 @@ class Gatherer:
         return Store(run.array, tuple(index), total, operator)
 
 
-def is_check(code: Code) -> bool:
-    """Whether a line departs for lengths that do not fit: it may stand in front of loops."""
-    return isinstance(code, Line) and code.text.endswith("raise Departure") and not code.writes
-
-
 def is_allocation(code: Code, array: str) -> bool:
     return isinstance(code, Allocate) and code.name == array
 
@@ -331,28 +326,6 @@ def common_factor(values: list[Expression]) -> Expression | None:
     ):
         return first.parts[0]
     return None
-
-
-def texts_in(expression: Expression) -> Iterator[str]:
-    """What an expression consists of beside elements and sums of subscripts."""
-    if isinstance(expression, Scalar):
-        yield expression.name
-    elif isinstance(expression, Apply):
-        yield expression.form
-        for part in expression.parts:
-            yield from texts_in(part)
-
-
-def moved(expression: Expression, turns: dict[str, Affine]) -> Expression:
-    """The expression in another turn of the loops."""
-    if isinstance(expression, Load):
-        return Load(expression.array, tuple(number.substitute(turns) for number in expression.index))
-    if isinstance(expression, Whole):
-        return Whole(expression.number.substitute(turns))
-    if isinstance(expression, Apply):
-        parts = tuple(moved(part, turns) for part in expression.parts)
-        return Apply(expression.form, parts, expression.precedence, expression.needs)
-    return expression
 
 
 def inlined(expression: Expression, store: Store, names: list[str]) -> Expression:

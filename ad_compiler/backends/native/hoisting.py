@@ -21,9 +21,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from ad_compiler.backends.native.accessing import accesses, is_alias
 from ad_compiler.backends.native.aliasing import ALIAS, names_given, sides
 from ad_compiler.backends.native.frame import names_in
-from ad_compiler.backends.native.fusing import accesses, is_alias
 from ad_compiler.backends.native.nests import Allocate, Choice, Code, Line, Repeat, codes_in
 
 

@@ -187,17 +187,6 @@ def names_defined(code: Code) -> frozenset[str]:
     return frozenset({code.index}) if isinstance(code, Repeat) and code.index else frozenset()
 
 
-def kernel(lowered: Lowered, name: str) -> str:
-    """One function: both sweeps."""
-    body = [*lines_of(lowered.frame.checks, 1), *lines_of(lowered.forward, 1)]
-    reverse = lines_of(lowered.reverse, 1)
-    if body and reverse:
-        body.append("")
-    body += reverse
-    body.append(f"{INDENT}return {tuple_text([*lowered.results, *lowered.gradients])}")
-    return function(lowered, name, body, [lowered.frame.names[value] for value in lowered.inputs])
-
-
 def tuple_text(items: list[str]) -> str:
     return items[0] if len(items) == 1 else f"({', '.join(items)})"
 
@@ -214,10 +203,15 @@ def code_only(lines: list[str]) -> str:
     return "\n".join(line for line in lines if not line.lstrip().startswith("#"))
 
 
-def module(functions: list[str], options: str, library: dict[str, str], modules: set[str]) -> str:
-    """The whole module: imports, the functions that call a library, and those with Numba's `options`."""
+def module(
+    functions: list[str], options: str, library: dict[str, str], modules: set[str], called: list[str]
+) -> str:
+    """The whole module: imports, functions that call a library, those `called`, and those to be called.
+
+    The last two have Numba's `options`.
+    """
     calls = [f"def {name}{text}" for text, name in library.items()]
-    text = "\n".join([*calls, *functions])
+    text = "\n".join([*calls, *called, *functions])
     helpers = sorted(HELPERS & names_in(code_only(text.split("\n"))))
     lines = []
     if re.search(r"\bmath\.", text):
@@ -237,8 +231,10 @@ def module(functions: list[str], options: str, library: dict[str, str], modules:
         lines.append(f"{head}{listed}")
         if len(head) + len(listed) > 110:
             lines[-1] = head + "(\n" + "".join(f"    {each},\n" for each in helpers) + ")"
-    heads = [f"@njit({RELEASING})"] * len(calls) + [f"@njit({options}, {RELEASING})"] * len(functions)
-    pairs = zip(heads, [*calls, *functions], strict=True)
+    within = options.removesuffix(", cache=True")
+    heads = [f"@njit({RELEASING})"] * len(calls) + [f"@njit({within}, {RELEASING})"] * len(called)
+    heads += [f"@njit({options}, {RELEASING})"] * len(functions)
+    pairs = zip(heads, [*calls, *called, *functions], strict=True)
     decorated = "\n\n".join(f"\n{head}\n{each}".rstrip("\n") for head, each in pairs)
     return "\n".join(lines) + "\n\n" + decorated + "\n"
 

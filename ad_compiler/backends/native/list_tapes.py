@@ -65,6 +65,7 @@ def make(frame: Frame, kind: ListType, wanted: str, rows: str) -> tuple[ListEntr
     check_element(kind.element)
     name = frame.fresh(f"tape_{wanted}")
     entry = ListEntry(kind, frame.fresh(f"{name}_starts"), frame.fresh(f"{name}_items"), [])
+    frame.whole.add(entry.items)
     codes: list[Code] = [Allocate(entry.starts, (Affine.of(rows),), WHOLE), Define(entry.items, Scalar("0"))]
     for path, leaf in leaves_of(kind.element):
         own = Leaf(frame.fresh("_".join(map(str, (name, *path)))) if path else name, leaf, subscripts(path))

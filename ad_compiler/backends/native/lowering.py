@@ -15,16 +15,16 @@ from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import remove_aliases
 from ad_compiler.backends.native.arranging import arrange
 from ad_compiler.backends.native.blocking import block_loops
-from ad_compiler.backends.native.carrying import Carrier
 from ad_compiler.backends.native.clearing import clear
 from ad_compiler.backends.native.contracting import Contractor
 from ad_compiler.backends.native.elements import Elements, affine, sum_of_names
 from ad_compiler.backends.native.extents import find_extents
 from ad_compiler.backends.native.forms import has_loops
-from ad_compiler.backends.native.frame import Extents, Frame, is_placed
+from ad_compiler.backends.native.frame import Extents, Frame, is_placed, names_in
 from ad_compiler.backends.native.fusing import fuse, normalise
 from ad_compiler.backends.native.gathering import Gatherer
 from ad_compiler.backends.native.hoisting import hoist
+from ad_compiler.backends.native.jamming import Jammer
 from ad_compiler.backends.native.materialising import as_scalar, in_memory, materialise
 from ad_compiler.backends.native.nests import (
     Allocate,
@@ -41,10 +41,15 @@ from ad_compiler.backends.native.nests import (
 )
 from ad_compiler.backends.native.planning import UPDATES, Writes, is_plain_reshape
 from ad_compiler.backends.native.preaccumulating import Preaccumulator
+from ad_compiler.backends.native.recomputing import recompute
+from ad_compiler.backends.native.recursion import Callees, function_of
+from ad_compiler.backends.native.scalarising import scalarise
+from ad_compiler.backends.native.shrinking import shrink
 from ad_compiler.backends.native.tapes import Tapes
 from ad_compiler.backends.native.tapes import names as names_of
 from ad_compiler.backends.native.updates import update
 from ad_compiler.backends.native.vectorising import vectorise
+from ad_compiler.backends.native.windows import Windower
 from ad_compiler.ir import (
     UNBOUND,
     Block,
@@ -88,6 +93,7 @@ class Lowered:
     """The iteration-space program of a function."""
 
     frame: Frame
+    callees: Callees
     inputs: list[Value]
     forward: list[Code] = field(default_factory=list)
     reverse: list[Code] = field(default_factory=list)
@@ -96,19 +102,22 @@ class Lowered:
     seeds: list[Value] = field(default_factory=list)
 
 
-def lower(function: Function, separate: bool, reserved: frozenset[str]) -> Lowered:
-    """Lower a whole program; raises `Unsupported` for what has no native form."""
+def lower(function: Function, separate: bool, reserved: frozenset[str], callees: Callees) -> Lowered:
+    """Lower a program, or a function that it calls; raises `Unsupported` for what has no native form."""
     arrange(function)
     modules = modules_of(function)
     reserved |= {module.split(".")[0] for module in modules}
+    reserved |= callees.names | set(callees.library.values())
     frame = Frame(function, Writes(function, separate), reserved)
-    frame.modules = modules - {"numpy"}
-    return Lowering(frame).run(separate)
+    frame.library, frame.modules = callees.library, callees.modules
+    frame.modules |= modules - {"numpy"}
+    return Lowering(frame, callees).run(separate)
 
 
 class Lowering:
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, frame: Frame, callees: Callees) -> None:
         self.frame = frame
+        self.callees = callees
         self.elements = Elements(frame)
         self.tapes = Tapes(frame, self.elements)
         self.statement: Statement | None = None
@@ -122,7 +131,7 @@ class Lowering:
             for value in inputs:
                 self.input(value)
             self.inputs = inputs
-            lowered = Lowered(frame, inputs)
+            lowered = Lowered(frame, self.callees, inputs)
             with frame.into(lowered.forward):
                 self.block(function.forward)
                 frame.node = None
@@ -144,6 +153,8 @@ class Lowering:
             for sweep in (lowered.forward, lowered.reverse):
                 normalise(sweep, frame.facts)
             if not separate:  # one sweep goes over into the other
+                outputs = [*lowered.results, *lowered.gradients]
+                recompute(lowered.forward, lowered.reverse, outputs, frame.fresh)
                 lowered.forward, lowered.reverse = [*lowered.forward, *lowered.reverse], []
             outputs = [*lowered.results, *lowered.gradients]
             sweeps = [lowered.forward, lowered.reverse]
@@ -154,8 +165,11 @@ class Lowering:
             Contractor(sweeps, self.dtypes(sweeps), frame.fresh, frame.length_of).run()
             Gatherer(sweeps, outputs, frame.require_nonnegative).run()
             Preaccumulator(sweeps, self.dtypes(sweeps), outputs, frame.fresh).run()
-            Carrier(sweeps, frame.fresh).run()
-            fuse(sweeps, outputs)
+            Jammer(sweeps, outputs, frame.fresh).run()
+            Windower(sweeps, self.dtypes(sweeps), frame.fresh).run()
+            fuse(sweeps)
+            scalarise(sweeps, outputs)
+            shrink(sweeps, outputs)
             for sweep in sweeps:
                 clear(sweep)
             apart = hoist(sweeps, frame.made_in_loops, outputs)
@@ -182,6 +196,8 @@ class Lowering:
 
     def outputs(self, structure: Operand) -> list[str]:
         found = []
+        if self.frame.function in self.callees.known:  # its results, one by one
+            return [self.given(each) for each in structure or ()]
         for value in values_in(structure):
             if not isinstance(value.type, (ArrayType, ListType)):
                 raise Refusal("the program returns a string", scalars.ADVICE)
@@ -229,10 +245,65 @@ class Lowering:
             elif isinstance(node, Pop):
                 self.tapes.pop(node)
             else:
-                self.refuse_call(node)
+                self.call(node)
 
-    def refuse_call(self, node: Call | PullbackCall) -> None:
-        raise Refusal("a function that calls itself has no native form", scalars.ADVICE)
+    def call(self, node: Call | PullbackCall) -> None:
+        """A call of a function that calls itself, or of its pullback."""
+        frame = self.frame
+        called = node.function if isinstance(node, Call) else function_of(node.pullback, frame.function)
+        if called not in self.callees.known or called.derivatives is not None:
+            raise Refusal("a derivative of a function that calls itself has no native form", scalars.ADVICE)
+        callee = self.callees.known[called]
+        names = []
+        for result in node.results:
+            if isinstance(result.type, ArrayType):
+                names.append(frame.give(result))
+            else:
+                names.append(frame.fresh("record"))
+                frame.names[result] = names[-1]
+                frame.whole.add(names[-1])
+        if isinstance(node, Call):
+            kinds = [parameter.structure for parameter in callee.function.parameters]
+            given = [self.given(each, kind.type) for each, kind in zip(node.arguments, kinds, strict=True)]
+            within = self.frame.function in self.callees.known
+            given += [*self.callees.records, "depth + 1" if within else "0"]
+            count = len(callee.function.returned) + (callee.records is not None)
+            names += [frame.fresh("unused") for _ in range(count - len(names))]
+            text = f"{callee.name}({', '.join(given)})"
+        else:
+            seeds = values_in(callee.function.seed)
+            given = [self.given(each, seed.type) for each, seed in zip(node.cotangents, seeds, strict=True)]
+            given = [frame.names[node.pullback], *given, *self.callees.records]
+            text = f"{callee.pullback}({', '.join(given)})"
+        if names:
+            frame.write(Line(f"{', '.join(names)} = {text}", names_in(text), frozenset(names)))
+        else:
+            frame.write(Line(text, names_in(text)))
+        for value in node.results:
+            kind = value.type
+            if isinstance(kind, ArrayType):
+                name = frame.names[value]
+                frame.extents[value] = tuple(
+                    frame.define_number(f"{name}.shape[{axis}]", f"{name}_{axis}")
+                    for axis in range(kind.rank)
+                )
+
+    def given(self, operand: Operand, kind: Type | None = None) -> str:
+        """What a function is given, or gives, as a number or a contiguous array of this type."""
+        kind = type_of(operand) if kind is None else kind
+        if not isinstance(kind, ArrayType):
+            raise Refusal(
+                "a list that a function which calls itself is given has no native form", scalars.ADVICE
+            )
+        if kind.rank == 0:
+            return text_of(as_scalar(self.frame, self.elements, operand, kind))
+        self.check_rank(operand, kind)
+        text = self.memory(operand)
+        return (
+            text
+            if type_of(operand).dtype == kind.dtype
+            else f"{text}.astype({scalars.dtype_text(kind.dtype)})"
+        )
 
     def comment(self, node: Node) -> None:
         statement = node.statement
@@ -437,7 +508,7 @@ class Lowering:
                 frame.write(Line(f"{name} = {source}{copied}", frozenset({source}), frozenset({name})))
         head, index, turns, reads = self.head(node)
         starts = self.tapes.starts()
-        repeat = Repeat(head, reads=reads, index=index, bounds=self.bounds_of(node))
+        repeat = Repeat(head, reads=reads, index=index, bounds=self.bounds_of(node), is_reverse=self.reverse)
         self.tapes.turns.append(turns)
         frame.depth += 1
         may_leave = node.condition is not None or node.leave != 0

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from ad_compiler.backends.native.affine import Affine
 
 ATOM = 20
+WHOLE = Affine.of(":")  # the subscript of a whole axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +78,16 @@ class Store:
 
 @dataclass(eq=False, slots=True)
 class Line:
-    """A statement of another kind: what it reads and writes, by name."""
+    """A statement of another kind: what it reads and writes, by name.
+
+    Of the arrays in `parts` it touches what these subscripts say, and `name[i, j]` is how the text says it:
+    the `WHOLE` axes at the end are left out.
+    """
 
     text: str
     reads: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
+    parts: dict[str, tuple[Affine, ...]] = field(default_factory=dict)
 
 
 @dataclass(eq=False, slots=True)
@@ -123,7 +129,7 @@ class Repeat:
     """A loop of the user's own: its head as text, and its body.
 
     `bounds` are the first turn and the one behind the last, if it takes all of them in steps of 1 in either
-    direction.
+    direction. In the reverse sweep, the order of sums is ours.
     """
 
     head: str
@@ -131,6 +137,7 @@ class Repeat:
     reads: frozenset[str] = frozenset()
     index: str = ""
     bounds: tuple[Affine, Affine] | None = None
+    is_reverse: bool = False
 
 
 Code = Define | Store | Line | Allocate | Nest | Comment | Choice | Repeat
@@ -158,12 +165,44 @@ def written(expression: Expression) -> tuple[str, int]:
     return expression.form.format(*parts), expression.precedence
 
 
+def part_text(array: str, index: tuple[Affine, ...]) -> str:
+    """A part of an array, as the text of a line says it.
+
+    >>> part_text("a", (Affine.of("i"), WHOLE))
+    'a[i]'
+    """
+    leading = [str(number) for number in index if number != WHOLE]
+    return f"{array}[{', '.join(leading)}]" if leading else array
+
+
 def loads_in(expression: Expression) -> Iterator[Load]:
     if isinstance(expression, Load):
         yield expression
     elif isinstance(expression, Apply):
         for part in expression.parts:
             yield from loads_in(part)
+
+
+def texts_in(expression: Expression) -> Iterator[str]:
+    """What an expression consists of beside elements and sums of subscripts."""
+    if isinstance(expression, Scalar):
+        yield expression.name
+    elif isinstance(expression, Apply):
+        yield expression.form
+        for part in expression.parts:
+            yield from texts_in(part)
+
+
+def moved(expression: Expression, turns: dict[str, Affine]) -> Expression:
+    """The expression in another turn of the loops."""
+    if isinstance(expression, Load):
+        return Load(expression.array, tuple(number.substitute(turns) for number in expression.index))
+    if isinstance(expression, Whole):
+        return Whole(expression.number.substitute(turns))
+    if isinstance(expression, Apply):
+        parts = tuple(moved(part, turns) for part in expression.parts)
+        return Apply(expression.form, parts, expression.precedence, expression.needs)
+    return expression
 
 
 def expressions_in(expression: Expression) -> Iterator[Expression]:

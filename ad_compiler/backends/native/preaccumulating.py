@@ -24,10 +24,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from ad_compiler.backends.native.accessing import alias_roots, own_accesses
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import ALIAS
 from ad_compiler.backends.native.frame import names_in
-from ad_compiler.backends.native.fusing import alias_roots, own_accesses
 from ad_compiler.backends.native.linear import (
     ONE,
     UNIT,

@@ -17,6 +17,7 @@ from ad_compiler.backends.native.elements import Elements, order_of
 from ad_compiler.backends.native.frame import Extents, Frame, names_in
 from ad_compiler.backends.native.materialising import in_memory
 from ad_compiler.backends.native.nests import (
+    WHOLE,
     Code,
     Define,
     Expression,
@@ -134,6 +135,8 @@ def called(
         frame.allocate(name, extents, kind.dtype)
         texts = [f"{left}{picked}{'.T' * left_turned}", f"{right}{picked}{'.T' * right_turned}"]
         line = call_line("product_of_matrices", texts[0], texts[1], f"{name}{picked}")
+        leading = tuple(map(Affine.of, indices))
+        line.parts = dict.fromkeys((left, right, name), (*leading, WHOLE, WHOLE)) if batch else {}
         frame.write(*wrapped(loops, [line]))
         return True
     if len(first) == 1 and len(second) == 1:
@@ -150,6 +153,10 @@ def called(
     frame.allocate(name, extents, kind.dtype)
     function = "product_with_rows" if turned else "product_with_vector"
     line = call_line(function, f"{left}{picked}", f"{right}{picked}", f"{name}{picked}")
+    if batch:
+        leading = tuple(map(Affine.of, indices))
+        line.parts = dict.fromkeys((right, name), (*leading, WHOLE))
+        line.parts[left] = (*leading, WHOLE, WHOLE)
     frame.write(*wrapped(loops, [line]))
     return True
 

