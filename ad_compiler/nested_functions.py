@@ -23,7 +23,7 @@ from ad_compiler.analysis.types import ArrayType
 from ad_compiler.frontend.aliases import COPY_ADVICE, current, possible_roots, root_of
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.program import Lowered
-from ad_compiler.ir import Call, Function, Operand, Record, Value, map_values, values_in
+from ad_compiler.ir import Call, Function, Operand, Record, Value, values_in
 from ad_compiler.pipeline import SUFFIX, Request, check_scalar, documentation
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import type_of
@@ -237,8 +237,18 @@ class FunctionPullback:
 
 
 def filled(structure: Operand, values: Iterator[Operand]) -> Operand:
-    """A structure with the next of some values at the place of each of its own."""
-    return map_values(lambda _: next(values), structure)
+    """A structure made anew, with the next of some values at the place of each of its own."""
+    if isinstance(structure, Value):
+        return next(values)
+    if isinstance(structure, tuple):
+        return tuple([filled(item, values) for item in structure])
+    if isinstance(structure, list):
+        return [filled(item, values) for item in structure]
+    if isinstance(structure, dict):
+        return {key: filled(item, values) for key, item in structure.items()}
+    if isinstance(structure, Record):
+        return Record(structure.cls, filled(structure.fields, values))
+    return structure
 
 
 def beside(structure: Operand, operand: Operand) -> Iterator[Operand]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -416,3 +416,43 @@ def test_an_array_that_is_written_into_is_given_once() -> None:
         grad(twice)(X)
     assert caught.value.text is not None and "grad(f)(y, y[:])" in caught.value.text
     check_grads(once, (X,), order=2, modes=("fwd", "rev"))
+
+
+def test_third_order_by_argument_and_cotangent() -> None:
+    def pulled(x: Any, c: Any) -> Any:
+        return vjp(power, x, THREE)[1](c)[0]
+
+    check_grads(pulled, (1.3, 0.7), order=3, modes=("fwd", "rev"))
+
+
+class Pair(NamedTuple):
+    first: Any
+    second: Any
+
+
+def test_records() -> None:
+    def f(pair: Pair, n: int) -> Any:
+        return Pair(power(pair.first, n) * pair.second, pair.second**2)
+
+    def total(x: Any) -> Any:
+        value, pullback = vjp(f, Pair(x, 2.0 * x), TWO)
+        found, _ = pullback(Pair(value.second, 1.0))
+        return found.first * found.second
+
+    check_grads(total, (1.3,), order=2, modes=("fwd", "rev"))
+
+
+def test_results_that_are_constant(capsys: pytest.CaptureFixture[str]) -> None:
+    def constant(x: Any, n: int) -> Any:
+        if n <= 0:
+            print("end")
+            return x
+        constant(x, n - 1)
+        return 3.0
+
+    def f(x: Any) -> Any:
+        value, pullback = vjp(constant, x, TWO)
+        return x * value + pullback(1.0)[0]
+
+    assert grad(f)(1.2) == 3.0
+    assert capsys.readouterr().out == "end\n"

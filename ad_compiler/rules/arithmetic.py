@@ -12,32 +12,32 @@ from ad_compiler.rules.notation import constant, elementwise
 from ad_compiler.rules.shapes import is_complex
 
 
-@elementwise(operator.add, np.add)
+@elementwise(operator.add, np.add, complex=True)
 def add(a: Any, b: Any) -> Any:
     return 1.0, 1.0
 
 
-@elementwise(operator.sub, np.subtract)
+@elementwise(operator.sub, np.subtract, complex=True)
 def subtract(a: Any, b: Any) -> Any:
     return 1.0, -1.0
 
 
-@elementwise(operator.mul, np.multiply)
+@elementwise(operator.mul, np.multiply, complex=True)
 def multiply(a: Any, b: Any) -> Any:
     return b, a
 
 
-@elementwise(operator.truediv, np.true_divide)
+@elementwise(operator.truediv, np.true_divide, complex=True)
 def divide(a: Any, b: Any, *, y: Any) -> Any:
     return 1 / b, -y / b
 
 
-@elementwise(operator.neg, np.negative)
+@elementwise(operator.neg, np.negative, complex=True)
 def negative(a: Any) -> Any:
     return -1.0
 
 
-@elementwise(operator.pos, np.positive)
+@elementwise(operator.pos, np.positive, complex=True)
 def positive(a: Any) -> Any:
     return 1.0
 
@@ -47,7 +47,7 @@ def is_root(a: Any, b: Any) -> bool:
     return not isinstance(b, (int, float, np.floating)) or 0 < float(b) < 1
 
 
-@elementwise(operator.pow, np.power, np.float_power, math.pow, singular=is_root)
+@elementwise(operator.pow, np.power, np.float_power, math.pow, singular=is_root, complex=True)
 def power(a: Any, b: Any, *, y: Any) -> Any:
     # a**b at b = 0 is 1 for every a, and at a = 0 it is flat in b: neither may give 0 * inf.
     slope = b * a ** np.where(b == 0, 1, b - 1)
@@ -69,7 +69,8 @@ def ieee_remainder(a: Any, b: Any, *, y: Any) -> Any:
     return 1.0, (y - a) / b  # minus the whole quotient, which rounding leaves exact enough
 
 
-@elementwise(operator.abs, np.absolute, np.fabs, math.fabs)
+@elementwise(np.fabs, math.fabs)
+@elementwise(operator.abs, np.absolute, complex=True)
 def absolute(a: Any, *, y: Any) -> Any:
     return np.conj(a) / np.where(y == 0, 1.0, y) if is_complex(a) else np.sign(a)
 

@@ -13,7 +13,7 @@ from ad_compiler.rules.notation import at_compile_time, constant, definition, wr
 from ad_compiler.rules.shapes import axis_from_operand, dtype_or, normalized_axes, rank_of
 
 
-@definition(np.append)
+@definition(np.append, complex=True)
 def append(arr: Any, values: Any, axis: Any = None) -> Any:
     if axis is None:
         return np.concatenate([np.ravel(arr), np.ravel(values)])
@@ -168,7 +168,7 @@ def meshgrid(*xi: Any, copy: Any = True, sparse: Any = False, indexing: Any = "x
     return tuple([np.copy(array) for array in wide]) if copy else tuple(wide)
 
 
-@definition(np.kron)
+@definition(np.kron, complex=True)
 def kron(a: Any, b: Any) -> Any:
     rank = max(np.ndim(a), np.ndim(b))
     left, right = with_rank(a, rank), with_rank(b, rank)
@@ -190,7 +190,7 @@ def flattened(pairs: Any) -> tuple[Any, ...]:
     return tuple(item for pair in pairs for item in pair)
 
 
-@definition(np.cross)
+@definition(np.cross, complex=True)
 def cross(a: Any, b: Any, axisa: Any = -1, axisb: Any = -1, axisc: Any = -1, axis: Any = None) -> Any:
     if axis is not None:
         axisa = axisb = axisc = axis
@@ -251,12 +251,12 @@ def diag_indices_from(arr: Any) -> Any:
     return diag_indices(np.shape(arr)[0], np.ndim(arr))
 
 
-@definition(np.diagflat)
+@definition(np.diagflat, complex=True)
 def diagflat(v: Any, k: Any = 0) -> Any:
     return np.diag(np.ravel(v), k)
 
 
-@definition(np.resize, structures=("new_shape",))
+@definition(np.resize, structures=("new_shape",), complex=True)
 def resize(a: Any, new_shape: Any) -> Any:
     return np.reshape(np.ravel(a)[np.arange(product(new_shape)) % np.size(a)], new_shape)
 
@@ -281,7 +281,7 @@ def known_places(obj: Any, what: str) -> Any:
     return obj
 
 
-@definition(np.insert, structures=("obj",))
+@definition(np.insert, structures=("obj",), complex=True)
 def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     if axis is None:
         return insert_along(np.ravel(arr), known_places(obj, "insert"), values, 0)
@@ -305,7 +305,7 @@ def check_one(place: Any, what: str) -> None:
         raise Refusal(f"`np.{what}` at several places has no rule", "join the parts with np.concatenate")
 
 
-@definition(np.delete, structures=("obj",))
+@definition(np.delete, structures=("obj",), complex=True)
 def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
     if axis is None:
         return delete_along(np.ravel(arr), known_places(obj, "delete"), 0)

@@ -7,8 +7,8 @@ and a product of matrices by transposes without conjugation: the rules of real f
 What is not analytic, such as `conj` and `abs`, has rules of its own here and where they stand. A real
 argument takes the real part of what comes to it.
 
-A rule is used for complex numbers only if it is listed here, for not every formula that holds for real ones
-does.
+A rule is used for complex numbers only if it says so (`complex=True`), for not every formula that holds for
+real ones does.
 """
 
 from __future__ import annotations
@@ -27,49 +27,10 @@ from ad_compiler.rules.notation import elementwise, expansion, linear, methods, 
 from ad_compiler.rules.shapes import is_complex, type_of
 
 
-def names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-ANALYTIC = names(
-    """
-    add sub subtract mul multiply truediv divide neg negative pos positive pow power float_power exp
-    exp2 expm1 log log2 log10 log1p sqrt square reciprocal sin cos tan arcsin arccos arctan sinh cosh
-    tanh arcsinh arccosh arctanh sinc sum mean prod cumsum cumprod matmul dot inner outer tensordot
-    einsum inv det solve matrix_power multi_dot eigvals eig roots polyadd polysub polymul polyder polyint
-    lu lu_factor lu_solve solve_triangular solve_banded solve_sylvester expm expm_frechet sqrtm logm coshm
-    sinhm tanhm cosm sinm tanm toeplitz circulant hankel companion convolution_matrix solve_toeplitz
-    matmul_toeplitz lfilter wofz dct dst
-    """
-)
-REARRANGING = names(
-    """
-    where select reshape ravel flatten transpose swapaxes moveaxis squeeze expand_dims broadcast_to flip
-    array asarray astype copy ascontiguousarray concatenate stack getitem index_add index_set full
-    full_like tril triu diagonal diag trace roll repeat tile pad diff sliding_window_view item complex
-    complex64 complex128 clongdouble linspace part_of append rot90 rollaxis kron cross diagflat resize
-    insert delete trapezoid polyval vander ediff1d tape_copy sum_where_broadcast
-    """
-)
-OWN = names(
-    """
-    abs absolute real imag conjugate angle norm var std fft ifft rfft irfft fftn ifftn rfftn irfftn fft2
-    ifft2 rfft2 irfft2 hfft ihfft fftshift ifftshift cholesky eigh eigvalsh qr svd singular_values
-    slogdet pinv lstsq cov corrcoef convolve correlate convolve1d correlate1d convolve2d correlate2d
-    fftconvolve oaconvolve squared_norm squared_deviation squared_magnitude
-    """
-)
-
-
-def is_known(name: str) -> bool:
-    """Whether the rule of an operation holds for complex numbers."""
-    return name in ANALYTIC or name in REARRANGING or name in OWN
-
-
 def check_complex(node: Operation, active: Set[Value]) -> None:
     """Refuse to differentiate an operation on complex numbers by a rule that holds for real ones only."""
     name = node.primitive.name
-    if is_known(name) or name.startswith("list_"):
+    if node.primitive.complex or name.startswith("list_"):
         return
     for value in (*values_in(node.arguments), node.result):
         if isinstance(value.type, ArrayType) and value.type.dtype.kind == "c" and value in active:
@@ -95,17 +56,17 @@ def real_type(val: Any) -> ArrayType:
     return ArrayType(kind.dtype.type(0).real.dtype, kind.shape, kind.python and kind.dtype == np.complex128)
 
 
-@linear(np.real, infer=real_type, view=True)
+@linear(np.real, infer=real_type, view=True, complex=True)
 def real(val: Any, *, g: Any) -> Any:
     return g
 
 
-@linear(np.imag, infer=real_type, view=True)
+@linear(np.imag, infer=real_type, view=True, complex=True)
 def imag(val: Any, *, g: Any) -> Any:
     return g * -1j if is_complex(val) else 0.0
 
 
-@linear(np.conjugate, infer=type_of, method="conjugate")
+@linear(np.conjugate, infer=type_of, method="conjugate", complex=True)
 def conjugate(x: Any, *, g: Any) -> Any:
     return np.conj(g)
 
@@ -118,7 +79,7 @@ def angle_type(z: Any, deg: Any = False) -> ArrayType:
     return ArrayType(np.dtype(np.float64) if kind.dtype.kind in "biu" else kind.dtype, kind.shape)
 
 
-@elementwise(np.angle, infer=angle_type, differentiable=("z",))
+@elementwise(np.angle, infer=angle_type, differentiable=("z",), complex=True)
 def angle(z: Any, deg: Any = False) -> Any:
     if not is_complex(z):
         return 0.0

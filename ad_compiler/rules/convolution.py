@@ -30,12 +30,12 @@ def full_correlation(a: Any, v: Any) -> Any:
     """`np.correlate(a, v)` where `a` is at least as long as `v`, as far as they overlap in full."""
 
 
-@rule(full_convolution, infer=full_type, text="np.convolve", name="convolve")
+@rule(full_convolution, infer=full_type, text="np.convolve", name="convolve", complex=True)
 def convolved(a: Any, v: Any, *, g: Any) -> Any:
     return full_correlation(g, conjugated(v)), full_correlation(g, conjugated(a))
 
 
-@rule(full_correlation, infer=full_type, text="np.correlate", name="correlate")
+@rule(full_correlation, infer=full_type, text="np.correlate", name="correlate", complex=True)
 def correlated(a: Any, v: Any, *, g: Any) -> Any:
     return full_convolution(g, conjugated(v)), full_correlation(conjugated(a), g)
 
@@ -56,7 +56,7 @@ def part_of_full(full: Any, longer: Any, shorter: Any, before: Any, mode: Any) -
     return full[shorter - 1 : longer]
 
 
-@definition(np.convolve)
+@definition(np.convolve, complex=True)
 def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
     check_vectors(a, v, mode)
     longer, shorter = np.maximum(np.size(a), np.size(v)), np.minimum(np.size(a), np.size(v))
@@ -65,7 +65,7 @@ def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
     )
 
 
-@definition(np.correlate)
+@definition(np.correlate, complex=True)
 def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     check_vectors(a, v, mode)
     longer, shorter = np.maximum(np.size(a), np.size(v)), np.minimum(np.size(a), np.size(v))

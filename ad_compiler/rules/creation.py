@@ -43,7 +43,7 @@ def full_type(shape: Any, fill_value: Any, dtype: Any = None) -> ArrayType:
     return ArrayType(kind.dtype if dtype is None else dtype_of(dtype), shaped_type(shape).shape)
 
 
-@linear(np.full, infer=full_type, of="fill_value", fresh=True)
+@linear(np.full, infer=full_type, of="fill_value", fresh=True, complex=True)
 def full(shape: Any, fill_value: Any, dtype: Any = None, *, g: Any) -> Any:
     return sum_to_shape_of(g, fill_value)
 
@@ -52,7 +52,7 @@ def full_like_type(a: Any, fill_value: Any, dtype: Any = None) -> ArrayType:
     return ArrayType(type_of(a).dtype if dtype is None else dtype_of(dtype), shape_of(a))
 
 
-@linear(np.full_like, infer=full_like_type, of="fill_value", fresh=True)
+@linear(np.full_like, infer=full_like_type, of="fill_value", fresh=True, complex=True)
 def full_like(a: Any, fill_value: Any, dtype: Any = None, *, g: Any) -> Any:
     return sum_to_shape_of(g, fill_value)
 
@@ -102,7 +102,7 @@ def linspace_type(start: Any, stop: Any, num: Any = 50) -> ArrayType:
     return ArrayType(promote([*types, FLOAT]), (axis_from_operand(num),))
 
 
-@rule(np.linspace, infer=linspace_type, linear="together")
+@rule(np.linspace, infer=linspace_type, linear="together", complex=True)
 def linspace(start: Any, stop: Any, num: Any = 50, *, g: Any) -> Any:
     return g @ np.linspace(1.0, 0.0, num), g @ np.linspace(0.0, 1.0, num)
 

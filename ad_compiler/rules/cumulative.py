@@ -10,7 +10,7 @@ from ad_compiler.rules.notation import definition, rule, written_out
 from ad_compiler.rules.reductions import cumsum_type
 
 
-@rule(np.cumprod, infer=cumsum_type, method="cumprod")
+@rule(np.cumprod, infer=cumsum_type, method="cumprod", complex=True)
 def cumprod(a: Any, axis: Any = None, *, g: Any) -> Any:
     if axis is None:
         return np.reshape(along(np.ravel(a), 0, np.ravel(g)), np.shape(a))

@@ -49,7 +49,7 @@ def diagonal_matrices(v: Any) -> Any:
     return v[..., None] * np.eye(np.shape(v)[-1])
 
 
-@rule(np.linalg.cholesky, infer=square_type)
+@rule(np.linalg.cholesky, infer=square_type, complex=True)
 def cholesky(a: Any, upper: Any = False, *, y: Any, g: Any) -> Any:
     factor, bar = (adjoint(y), adjoint(g)) if upper else (y, g)
     inner = transposed(factor) @ np.tril(bar)
@@ -63,7 +63,7 @@ def eigenvalues_type(a: Any, UPLO: Any = "L") -> ArrayType:
     return ArrayType(magnitude_dtype(kind.dtype), kind.shape[:-1])
 
 
-@rule(np.linalg.eigvalsh, infer=eigenvalues_type)
+@rule(np.linalg.eigvalsh, infer=eigenvalues_type, complex=True)
 def eigvalsh(a: Any, UPLO: Any = "L", *, g: Any) -> Any:
     vectors = np.linalg.eigh(a, UPLO)[1]
     return (conjugated(vectors) * g[..., None, :]) @ transposed(vectors)
@@ -73,7 +73,7 @@ def eigh_type(a: Any, UPLO: Any = "L") -> TupleType:
     return TupleType((eigenvalues_type(a), square_type(a)))
 
 
-@rule("eigh", infer=eigh_type, text="np.linalg.eigh")
+@rule("eigh", infer=eigh_type, text="np.linalg.eigh", complex=True)
 def eigh(a: Any, UPLO: Any = "L", *, y: Any, g: Any) -> Any:
     values, vectors = y
     if g[1] is None:
@@ -139,7 +139,7 @@ def qr_type(a: Any, mode: Any = "reduced") -> TupleType:
     )
 
 
-@rule("qr", infer=qr_type, text="np.linalg.qr")
+@rule("qr", infer=qr_type, text="np.linalg.qr", complex=True)
 def qr(a: Any, mode: Any = "reduced", *, y: Any, g: Any) -> Any:
     q, r = y
     rows = np.shape(a)[-2]
@@ -221,7 +221,7 @@ def svd_type(a: Any, full_matrices: Any = True, compute_uv: Any = True, hermitia
     )
 
 
-@rule("svd", infer=svd_type, text="np.linalg.svd")
+@rule("svd", infer=svd_type, text="np.linalg.svd", complex=True)
 def svd(
     a: Any, full_matrices: Any = True, compute_uv: Any = True, hermitian: Any = False, *, y: Any, g: Any
 ) -> Any:
@@ -287,7 +287,7 @@ def values_type(a: Any) -> ArrayType:
     return svd_type(a).parts[1]
 
 
-@rule("singular_values", infer=values_type)
+@rule("singular_values", infer=values_type, complex=True)
 def singular_values(a: Any, *, g: Any) -> Any:
     u, _, vh = np.linalg.svd(a, full_matrices=False)
     return conjugated((u * g[..., None, :]) @ vh)

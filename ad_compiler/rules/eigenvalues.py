@@ -38,7 +38,7 @@ def eigenvalues_type(a: Any) -> ArrayType:
     return ArrayType(kind.dtype, kind.shape[:-1])
 
 
-@rule(np.linalg.eigvals, infer=eigenvalues_type)
+@rule(np.linalg.eigvals, infer=eigenvalues_type, complex=True)
 def eigvals(a: Any, *, y: Any, g: Any) -> Any:
     """Without vectors LAPACK finds the values of large matrices in another order than with them."""
     values, vectors = np.linalg.eig(a)
@@ -51,7 +51,7 @@ def eig_type(a: Any) -> TupleType:
     return TupleType((eigenvalues_type(a), square_type(a)))
 
 
-@rule("eig", infer=eig_type, text="np.linalg.eig")
+@rule("eig", infer=eig_type, text="np.linalg.eig", complex=True)
 def eig(a: Any, *, y: Any, g: Any) -> Any:
     values, vectors = y
     left = transposed(np.linalg.inv(vectors))
@@ -84,7 +84,7 @@ def roots_type(p: Any) -> ArrayType:
     return ArrayType(type_of(p).dtype, (Length(object(), may_be_one=True),))
 
 
-@rule(np.roots, infer=roots_type)
+@rule(np.roots, infer=roots_type, complex=True)
 def roots(p: Any, *, y: Any, g: Any) -> Any:
     """By the implicit function theorem: the slope by a coefficient is minus its power over the derivative."""
     powers = y[:, None] ** np.arange(np.shape(p)[0] - 1, -1, -1)

@@ -123,7 +123,7 @@ def left_out_axes(place: int, subscripts: str, operands: Any) -> tuple[int, ...]
     return tuple(i for i, c in enumerate(terms[place]) if c in left_out)
 
 
-@rule(np.einsum, infer=einsum_type, linear="each", variadic=True)
+@rule(np.einsum, infer=einsum_type, linear="each", variadic=True, complex=True)
 def einsum(subscripts: Any, *operands: Any, place: Any, g: Any) -> Any:
     # One operand at a time: `place` counts the operands.
     partial = contracted_with_others(place, subscripts, operands, g)

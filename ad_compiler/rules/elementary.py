@@ -25,49 +25,51 @@ from ad_compiler.rules.shapes import (
 )
 
 
-@elementwise(np.exp, math.exp)
+@elementwise(np.exp, math.exp, complex=True)
 def exp(x: Any, *, y: Any) -> Any:
     return y
 
 
-@elementwise(np.exp2, math.exp2)
+@elementwise(np.exp2, math.exp2, complex=True)
 def exp2(x: Any, *, y: Any) -> Any:
     return y * 0.6931471805599453  # log 2
 
 
-@elementwise(np.expm1, math.expm1)
+@elementwise(np.expm1, math.expm1, complex=True)
 def expm1(x: Any) -> Any:
     return np.exp(x)  # not y + 1, which is 0 where exp is still 1e-20
 
 
-@elementwise(np.log)
+@elementwise(np.log, complex=True)
 def log(x: Any) -> Any:
     return 1 / x
 
 
-@elementwise(math.log, infer=elementwise_type(math.log), keywords=False, differentiable=("x", "base"))
+@elementwise(
+    math.log, infer=elementwise_type(math.log), keywords=False, differentiable=("x", "base"), complex=True
+)
 def log_to_base(x: Any, base: Any = None, *, y: Any) -> Any:
     if base is None:
         return 1 / x, 0.0
     return 1 / (x * np.log(base)), -y / (base * np.log(base))
 
 
-@elementwise(np.log2, math.log2)
+@elementwise(np.log2, math.log2, complex=True)
 def log2(x: Any) -> Any:
     return 1.4426950408889634 / x  # 1 / log 2
 
 
-@elementwise(np.log10, math.log10)
+@elementwise(np.log10, math.log10, complex=True)
 def log10(x: Any) -> Any:
     return 0.4342944819032518 / x  # 1 / log 10
 
 
-@elementwise(np.log1p, math.log1p)
+@elementwise(np.log1p, math.log1p, complex=True)
 def log1p(x: Any) -> Any:
     return 1 / (1 + x)
 
 
-@elementwise(np.sqrt, math.sqrt, singular=True)
+@elementwise(np.sqrt, math.sqrt, singular=True, complex=True)
 def sqrt(x: Any, *, y: Any) -> Any:
     return 0.5 / y
 
@@ -77,42 +79,45 @@ def cbrt(x: Any, *, y: Any) -> Any:
     return 1 / (3 * y * y)
 
 
-@elementwise(np.square)
+@elementwise(np.square, complex=True)
 def square(x: Any) -> Any:
     return 2 * x
 
 
-@elementwise(np.reciprocal)
+@elementwise(np.reciprocal, complex=True)
 def reciprocal(x: Any, *, y: Any) -> Any:
     return -y * y
 
 
-@elementwise(np.sin, math.sin)
+@elementwise(np.sin, math.sin, complex=True)
 def sin(x: Any) -> Any:
     return np.cos(x)
 
 
-@elementwise(np.cos, math.cos)
+@elementwise(np.cos, math.cos, complex=True)
 def cos(x: Any) -> Any:
     return -np.sin(x)
 
 
-@elementwise(np.tan, math.tan)
+@elementwise(np.tan, math.tan, complex=True)
 def tan(x: Any, *, y: Any) -> Any:
     return 1 + y * y
 
 
-@elementwise(np.arcsin, math.asin)
+@elementwise(math.asin)
+@elementwise(np.arcsin, complex=True)
 def arcsin(x: Any) -> Any:
     return 1 / np.sqrt((1 - x) * (1 + x))
 
 
-@elementwise(np.arccos, math.acos)
+@elementwise(math.acos)
+@elementwise(np.arccos, complex=True)
 def arccos(x: Any) -> Any:
     return -1 / np.sqrt((1 - x) * (1 + x))
 
 
-@elementwise(np.arctan, math.atan)
+@elementwise(math.atan)
+@elementwise(np.arctan, complex=True)
 def arctan(x: Any) -> Any:
     return 1 / (1 + x * x)
 
@@ -124,32 +129,35 @@ def arctan2(a: Any, b: Any) -> Any:
     return b / radius / radius, -a / radius / radius
 
 
-@elementwise(np.sinh, math.sinh)
+@elementwise(np.sinh, math.sinh, complex=True)
 def sinh(x: Any) -> Any:
     return np.cosh(x)
 
 
-@elementwise(np.cosh, math.cosh)
+@elementwise(np.cosh, math.cosh, complex=True)
 def cosh(x: Any) -> Any:
     return np.sinh(x)
 
 
-@elementwise(np.tanh, math.tanh)
+@elementwise(np.tanh, math.tanh, complex=True)
 def tanh(x: Any, *, y: Any) -> Any:
     return 1 - y * y
 
 
-@elementwise(np.arcsinh, math.asinh)
+@elementwise(math.asinh)
+@elementwise(np.arcsinh, complex=True)
 def arcsinh(x: Any) -> Any:
     return 1 / np.sqrt(1 + x * x) if is_complex(x) else 1 / np.hypot(x, 1.0)
 
 
-@elementwise(np.arccosh, math.acosh)
+@elementwise(math.acosh)
+@elementwise(np.arccosh, complex=True)
 def arccosh(x: Any) -> Any:
     return 1 / (np.sqrt(x - 1) * np.sqrt(x + 1))
 
 
-@elementwise(np.arctanh, math.atanh)
+@elementwise(math.atanh)
+@elementwise(np.arctanh, complex=True)
 def arctanh(x: Any) -> Any:
     return 1 / ((1 - x) * (1 + x))
 
@@ -191,7 +199,7 @@ def copysign(a: Any, b: Any) -> Any:
     return np.where(np.signbit(a) == np.signbit(b), 1.0, -1.0)
 
 
-@elementwise(np.sinc)
+@elementwise(np.sinc, complex=True)
 def sinc(x: Any, *, y: Any) -> Any:
     # The difference cancels near 0; there its Taylor series, exact to rounding.
     z = np.pi * x

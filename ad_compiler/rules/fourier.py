@@ -60,23 +60,23 @@ def irfft_type(a: Any, n: Any = None, axis: Any = -1, norm: Any = None) -> Array
     return with_length(kind, axis, given, complex_dtype(kind.dtype).type(0).real.dtype)
 
 
-@linear(np.fft.fft, infer=fft_type)
+@linear(np.fft.fft, infer=fft_type, complex=True)
 def fft(a: Any, n: Any = None, axis: Any = -1, norm: Any = None, *, g: Any) -> Any:
     return cut_to(np.fft.fft(g, axis=axis, norm=norm), a, n, axis)
 
 
-@linear(np.fft.ifft, infer=fft_type)
+@linear(np.fft.ifft, infer=fft_type, complex=True)
 def ifft(a: Any, n: Any = None, axis: Any = -1, norm: Any = None, *, g: Any) -> Any:
     return cut_to(np.fft.ifft(g, axis=axis, norm=norm), a, n, axis)
 
 
-@linear(np.fft.rfft, infer=rfft_type)
+@linear(np.fft.rfft, infer=rfft_type, complex=True)
 def rfft(a: Any, n: Any = None, axis: Any = -1, norm: Any = None, *, g: Any) -> Any:
     number = np.shape(a)[axis] if n is None else n
     return cut_to(np.fft.fft(g, number, axis, norm).real, a, n, axis)
 
 
-@linear(np.fft.irfft, infer=irfft_type)
+@linear(np.fft.irfft, infer=irfft_type, complex=True)
 def irfft(a: Any, n: Any = None, axis: Any = -1, norm: Any = None, *, g: Any) -> Any:
     number = np.shape(g)[axis]
     places = np.arange(number // 2 + 1)
@@ -121,46 +121,46 @@ def transformed(transform: Any, a: Any, steps: Any, norm: Any) -> Any:
     return transformed(transform, transform(a, n, axis, norm), steps[1:], norm)
 
 
-@definition(np.fft.fftn, structures=("s", "axes"))
+@definition(np.fft.fftn, structures=("s", "axes"), complex=True)
 def fftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None) -> Any:
     return transformed(np.fft.fft, a, lengths_and_axes(a, s, axes), norm)
 
 
-@definition(np.fft.ifftn, structures=("s", "axes"))
+@definition(np.fft.ifftn, structures=("s", "axes"), complex=True)
 def ifftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None) -> Any:
     return transformed(np.fft.ifft, a, lengths_and_axes(a, s, axes), norm)
 
 
-@definition(np.fft.fft2, structures=("s", "axes"))
+@definition(np.fft.fft2, structures=("s", "axes"), complex=True)
 def fft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Any:
     return fftn(a, s, axes, norm)
 
 
-@definition(np.fft.ifft2, structures=("s", "axes"))
+@definition(np.fft.ifft2, structures=("s", "axes"), complex=True)
 def ifft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Any:
     return ifftn(a, s, axes, norm)
 
 
-@definition(np.fft.rfftn, structures=("s", "axes"))
+@definition(np.fft.rfftn, structures=("s", "axes"), complex=True)
 def rfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None) -> Any:
     steps = lengths_and_axes(a, s, axes)
     n, axis = steps[0]
     return transformed(np.fft.fft, np.fft.rfft(a, n, axis, norm), steps[1:], norm)
 
 
-@definition(np.fft.rfft2, structures=("s", "axes"))
+@definition(np.fft.rfft2, structures=("s", "axes"), complex=True)
 def rfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Any:
     return rfftn(a, s, axes, norm)
 
 
-@definition(np.fft.irfftn, structures=("s", "axes"))
+@definition(np.fft.irfftn, structures=("s", "axes"), complex=True)
 def irfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None) -> Any:
     steps = lengths_and_axes(a, s, axes)
     n, axis = steps[0]
     return np.fft.irfft(transformed(np.fft.ifft, a, steps[1:], norm), n, axis, norm)
 
 
-@definition(np.fft.irfft2, structures=("s", "axes"))
+@definition(np.fft.irfft2, structures=("s", "axes"), complex=True)
 def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Any:
     return irfftn(a, s, axes, norm)
 
@@ -170,12 +170,12 @@ def swapped(norm: Any) -> Any:
     return SWAPPED[norm]
 
 
-@definition(np.fft.hfft)
+@definition(np.fft.hfft, complex=True)
 def hfft(a: Any, n: Any = None, axis: Any = -1, norm: Any = None) -> Any:
     return np.fft.irfft(np.conj(a), n, axis, swapped(norm))
 
 
-@definition(np.fft.ihfft)
+@definition(np.fft.ihfft, complex=True)
 def ihfft(a: Any, n: Any = None, axis: Any = -1, norm: Any = None) -> Any:
     return np.conj(np.fft.rfft(a, n, axis, swapped(norm)))
 
@@ -192,12 +192,12 @@ def rolled(x: Any, axes: Any, forwards: Any) -> Any:
     return rolled(np.roll(x, n // 2 if forwards else -(n // 2), axes[0]), axes[1:], forwards)
 
 
-@definition(np.fft.fftshift, structures=("axes",))
+@definition(np.fft.fftshift, structures=("axes",), complex=True)
 def fftshift(x: Any, axes: Any = None) -> Any:
     return rolled(x, every_axis(x, axes), True)
 
 
-@definition(np.fft.ifftshift, structures=("axes",))
+@definition(np.fft.ifftshift, structures=("axes",), complex=True)
 def ifftshift(x: Any, axes: Any = None) -> Any:
     return rolled(x, every_axis(x, axes), False)
 

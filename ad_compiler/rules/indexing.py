@@ -213,7 +213,7 @@ def is_basic(index: Sequence[Operand]) -> bool:
     return not any(map(is_array_index, index))
 
 
-@linear("getitem", infer=getitem_type, view=True)
+@linear("getitem", infer=getitem_type, view=True, complex=True)
 def getitem(a: Any, index: Any, *, g: Any) -> Any:
     if only_adds_axes(index):
         return g[without_new_axes(index)] if np.ndim(g) > np.ndim(a) else g
@@ -258,12 +258,12 @@ def part(builder: Builder, a: Operand, path: Any) -> Operand:
     return a
 
 
-@rule("index_add", infer=written_type, differentiable=("a", "value"))
+@rule("index_add", infer=written_type, differentiable=("a", "value"), complex=True)
 def index_add_rule(a: Any, index: Any, value: Any, path: Any = (), *, g: Any) -> Any:
     return g, sum_to_shape(part(g, path)[index], value)
 
 
-@rule("index_set", infer=written_type, differentiable=("a", "value"))
+@rule("index_set", infer=written_type, differentiable=("a", "value"), complex=True)
 def index_set_rule(a: Any, index: Any, value: Any, path: Any = (), *, g: Any) -> Any:
     selected = last_written(part(g, path)[index], a, index, path)
     overwritten = sum_to_shape(selected, value)  # read first: then zeros can be written in place
@@ -422,7 +422,7 @@ def window_of(x: Any, window_shape: Any, axis: Any) -> tuple[tuple[int, ...], tu
     return sizes, axes
 
 
-@linear(numpy_windows, infer=windows_type, view=True)
+@linear(numpy_windows, infer=windows_type, view=True, complex=True)
 def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, g: Any) -> Any:
     return overlapped(x, window_of(x, window_shape, axis), g)
 

@@ -89,7 +89,7 @@ def column_shape(y: Any) -> tuple[int, ...]:
     return (-1,) + (1,) * (rank_of(y) - 1)
 
 
-@definition(np.trapezoid, *([vars(np)["trapz"]] if "trapz" in vars(np) else []))
+@definition(np.trapezoid, *([vars(np)["trapz"]] if "trapz" in vars(np) else []), complex=True)
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: Any = -1) -> Any:
     heights = np.moveaxis(y, axis, -1)
     sums = 0.5 * (heights[..., 1:] + heights[..., :-1])
@@ -98,7 +98,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: Any = -1) -> Any:
     return np.sum(np.diff(x if np.ndim(x) == 1 else np.moveaxis(x, axis, -1)) * sums, axis=-1)
 
 
-@definition(np.ediff1d)
+@definition(np.ediff1d, complex=True)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     parts = [np.diff(np.ravel(ary))]
     if to_begin is not None:
@@ -123,7 +123,7 @@ def unwrap(p: Any, discont: Any = None, axis: Any = -1, period: Any = 6.28318530
     )
 
 
-@definition(np.diff)
+@definition(np.diff, complex=True)
 def diff(a: Any, n: Any = 1, axis: Any = -1, prepend: Any = None, append: Any = None) -> Any:
     parts = [a]
     if prepend is not None:

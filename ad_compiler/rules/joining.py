@@ -43,7 +43,7 @@ def stacked_type(arrays: Any, axis: Any = 0) -> ArrayType:
     return ArrayType(inner.dtype, tuple(shape))
 
 
-@rule(np.concatenate, infer=joined_type, linear="together")
+@rule(np.concatenate, infer=joined_type, linear="together", complex=True)
 def concatenate(arrays: Any, axis: Any = 0, *, g: Any) -> Any:
     return slices_along(g, arrays, axis)
 
@@ -62,7 +62,7 @@ def slices_along(builder: Builder, g: Operand, arrays: Any, axis: Any) -> Operan
     return pieces
 
 
-@rule(np.stack, infer=stacked_type, linear="together")
+@rule(np.stack, infer=stacked_type, linear="together", complex=True)
 def stack(arrays: Any, axis: Any = 0, *, g: Any) -> Any:
     return layers_along(g, arrays, axis)
 

@@ -39,7 +39,7 @@ def matmul_type(a: Any, b: Any) -> ArrayType:
     return ArrayType(promote([left, right]), (*batch, *rows, *columns))
 
 
-@rule(operator.matmul, np.matmul, infer=matmul_type, linear="each")
+@rule(operator.matmul, np.matmul, infer=matmul_type, linear="each", complex=True)
 def matmul(a: Any, b: Any, *, g: Any) -> Any:
     if np.ndim(a) <= 2 and np.ndim(b) <= 2:
         return product_of_matrices(a, b, g)
@@ -82,7 +82,7 @@ def dot_type(a: Any, b: Any) -> ArrayType:
     return ArrayType(promote([left, right]), left.shape[:-1] + rest)
 
 
-@rule(np.dot, infer=dot_type, linear="each", method="dot")
+@rule(np.dot, infer=dot_type, linear="each", method="dot", complex=True)
 def dot(a: Any, b: Any, *, g: Any) -> Any:
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return sum_to_shape_of(g * b, a), sum_to_shape_of(g * a, b)
@@ -119,7 +119,7 @@ def inner_type(a: Any, b: Any) -> ArrayType:
     return ArrayType(promote([left, right]), left.shape[:-1] + right.shape[:-1])
 
 
-@rule(np.inner, infer=inner_type, linear="each")
+@rule(np.inner, infer=inner_type, linear="each", complex=True)
 def inner(a: Any, b: Any, *, g: Any) -> Any:
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return sum_to_shape_of(g * b, a), sum_to_shape_of(g * a, b)
@@ -138,7 +138,7 @@ def outer_type(a: Any, b: Any) -> ArrayType:
     )
 
 
-@rule(np.outer, infer=outer_type, linear="each")
+@rule(np.outer, infer=outer_type, linear="each", complex=True)
 def outer(a: Any, b: Any, *, g: Any) -> Any:
     return (
         np.reshape(g @ np.ravel(b), np.shape(a)),
@@ -180,7 +180,7 @@ def matching(own: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(i for _, i in sorted(zip(other, own, strict=True)))
 
 
-@rule(np.tensordot, infer=tensordot_type, linear="each")
+@rule(np.tensordot, infer=tensordot_type, linear="each", complex=True)
 def tensordot(a: Any, b: Any, axes: Any = 2, *, g: Any) -> Any:
     left, right = contraction(a, b, axes)
     kept_left, kept_right = kept(a, left), kept(b, right)

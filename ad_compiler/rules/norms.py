@@ -22,7 +22,7 @@ def euclidean_type(x: Any, axis: Any = None, keepdims: Any = False) -> ArrayType
     return ArrayType(kind.dtype.type(0).real.dtype, kind.shape)
 
 
-@rule(euclidean_norm, infer=euclidean_type, text="np.linalg.norm", name="norm")
+@rule(euclidean_norm, infer=euclidean_type, text="np.linalg.norm", name="norm", complex=True)
 def euclidean(x: Any, axis: Any = None, keepdims: Any = False, *, y: Any, g: Any) -> Any:
     scale = np.where(y == 0, 0.0, g / np.where(y == 0, 1.0, y))
     return restored(scale, x, axis, keepdims) * (np.conj(x) if is_complex(x) else x)
@@ -31,13 +31,13 @@ def euclidean(x: Any, axis: Any = None, keepdims: Any = False, *, y: Any, g: Any
 # The squares of norms are smooth where the norms are not: `transforms.roots` finds them in programs.
 
 
-@definition("squared_norm")
+@definition("squared_norm", complex=True)
 def squared_norm(x: Any, axis: Any = None, keepdims: Any = False) -> Any:
     squares = np.real(x) ** 2 + np.imag(x) ** 2 if is_complex(x) else x * x
     return np.sum(squares, axis=axis, keepdims=keepdims)
 
 
-@definition("squared_deviation")
+@definition("squared_deviation", complex=True)
 def squared_deviation(a: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False) -> Any:
     return np.var(a, axis=axis, ddof=ddof, keepdims=keepdims)
 
@@ -47,7 +47,7 @@ def squared_hypotenuse(a: Any, b: Any) -> Any:
     return a * a + b * b
 
 
-@definition("squared_magnitude")
+@definition("squared_magnitude", complex=True)
 def squared_magnitude(z: Any) -> Any:
     return np.real(z) ** 2 + np.imag(z) ** 2 if is_complex(z) else z * z
 
@@ -68,7 +68,7 @@ def norm_axes(x: Any, axis: Any, ord: Any) -> tuple[int, ...]:
     return axes
 
 
-@definition(np.linalg.norm)
+@definition(np.linalg.norm, complex=True)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Any:
     axes = norm_axes(x, axis, ord)
     if ord is None or ord == "fro" or (ord == 2 and len(axes) == 1):

@@ -81,7 +81,7 @@ class Primitive:
     the user calls it to get an array of their own, to write into; `singular` that a partial derivative
     is infinite at a point where the function is finite; `guard` that the effect is to check the first
     argument, and is left out where nobody reads that; `module` names what emitted code has to import for a
-    function of another library, which is called as it is.
+    function of another library, which is called as it is; `complex` that the rule holds for complex numbers.
     """
 
     name: str
@@ -109,6 +109,7 @@ class Primitive:
     )
     guard: bool = False
     module: str | None = None
+    complex: bool = False
 
     @property
     def pushforward_needs(self) -> frozenset[str]:

@@ -56,7 +56,7 @@ def zeros_around(array: Any, pad_width: Any) -> Any:
     """`np.pad` in its default mode."""
 
 
-@linear(zeros_around, infer=zeros_around_type, text="np.pad", name="pad")
+@linear(zeros_around, infer=zeros_around_type, text="np.pad", name="pad", complex=True)
 def zeros_around_rule(array: Any, pad_width: Any, *, g: Any) -> Any:
     return middle(g, array, pad_widths(array, pad_width))
 
@@ -84,7 +84,7 @@ def padded_places(places: Any, pad_width: Any, mode: Any) -> Any:
 def padded_places_signature(places: Any, pad_width: Any, mode: Any) -> None: ...
 
 
-@definition(np.pad, structures=("pad_width", "constant_values", "end_values", "stat_length"))
+@definition(np.pad, structures=("pad_width", "constant_values", "end_values", "stat_length"), complex=True)
 def pad(
     array: Any,
     pad_width: Any,

@@ -12,7 +12,7 @@ from ad_compiler.rules.notation import at_compile_time, definition, written_out
 from ad_compiler.rules.shapes import is_complex, type_of
 
 
-@definition(np.polyval)
+@definition(np.polyval, complex=True)
 def polyval(p: Any, x: Any) -> Any:
     degree = np.shape(p)[0] - 1
     powers = np.asarray(x)[..., None] ** (degree - np.arange(degree + 1))
@@ -24,20 +24,20 @@ def common_dtype(p: Any, x: Any) -> np.dtype[Any]:
     return promote([type_of(p), type_of(x)])
 
 
-@definition(np.vander)
+@definition(np.vander, complex=True)
 def vander(x: Any, N: Any = None, increasing: Any = False) -> Any:
     number = np.shape(x)[0] if N is None else N
     powers = np.arange(number)
     return x[:, None] ** (powers if increasing else number - 1 - powers)
 
 
-@definition(np.polyadd)
+@definition(np.polyadd, complex=True)
 def polyadd(a1: Any, a2: Any) -> Any:
     longest = np.maximum(np.shape(a1)[0], np.shape(a2)[0])
     return filled(a1, longest) + filled(a2, longest)
 
 
-@definition(np.polysub)
+@definition(np.polysub, complex=True)
 def polysub(a1: Any, a2: Any) -> Any:
     longest = np.maximum(np.shape(a1)[0], np.shape(a2)[0])
     return filled(a1, longest) - filled(a2, longest)
@@ -48,12 +48,12 @@ def filled(p: Any, number: Any) -> Any:
     return np.concatenate([np.zeros(number - np.shape(p)[0], dtype=np.asarray(p).dtype), p])
 
 
-@definition(np.polymul)
+@definition(np.polymul, complex=True)
 def polymul(a1: Any, a2: Any) -> Any:
     return np.convolve(a1, a2)
 
 
-@definition(np.polyder)
+@definition(np.polyder, complex=True)
 def polyder(p: Any, m: Any = 1) -> Any:
     check_times(m)
     degree = np.shape(p)[0] - 1
@@ -67,7 +67,7 @@ def check_times(m: Any) -> None:
         raise Refusal(f"a polynomial is differentiated or integrated {m!r} times", "do it once or more often")
 
 
-@definition(np.polyint)
+@definition(np.polyint, complex=True)
 def polyint(p: Any, m: Any = 1, k: Any = None) -> Any:
     check_times(m)
     check_constant(k, m)

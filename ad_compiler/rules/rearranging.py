@@ -31,12 +31,12 @@ def triangle_type(m: Any, k: Any = 0) -> ArrayType:
     return same_as_first(m)
 
 
-@linear(np.tril, infer=triangle_type)
+@linear(np.tril, infer=triangle_type, complex=True)
 def tril(m: Any, k: Any = 0, *, g: Any) -> Any:
     return np.tril(g, k)
 
 
-@linear(np.triu, infer=triangle_type)
+@linear(np.triu, infer=triangle_type, complex=True)
 def triu(m: Any, k: Any = 0, *, g: Any) -> Any:
     return np.triu(g, k)
 
@@ -63,7 +63,7 @@ def diagonal_type(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> Ar
     return ArrayType(kind.dtype, (*[n for i, n in enumerate(kind.shape) if i not in places], size))
 
 
-@linear(np.diagonal, infer=diagonal_type, method="diagonal", view=True)
+@linear(np.diagonal, infer=diagonal_type, method="diagonal", view=True, complex=True)
 def diagonal(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1, *, g: Any) -> Any:
     index = diagonal_index(a, offset, diagonal_axes(a, axis1, axis2), np.arange(np.shape(g)[-1]))
     place = diagonal_place(a, axis1, axis2)
@@ -97,7 +97,7 @@ def diag_type(v: Any, k: Any = 0) -> ArrayType:
     return ArrayType(kind.dtype, (size, size))
 
 
-@linear(np.diag, infer=diag_type, view=True)
+@linear(np.diag, infer=diag_type, view=True, complex=True)
 def diag(v: Any, k: Any = 0, *, g: Any) -> Any:
     if np.ndim(v) == 1:
         return np.reshape(np.diag(g, k), np.shape(v))
@@ -110,7 +110,7 @@ def trace_type(a: Any, offset: Any = 0) -> ArrayType:
     return ArrayType(diagonal_type(a, offset).dtype)
 
 
-@linear(np.trace, infer=trace_type, method="trace")
+@linear(np.trace, infer=trace_type, method="trace", complex=True)
 def trace(a: Any, offset: Any = 0, *, g: Any) -> Any:
     return g * np.eye(np.shape(a)[0], np.shape(a)[1], offset)
 
@@ -123,7 +123,7 @@ def roll_type(a: Any, shift: Any, axis: Any = None) -> ArrayType:
     return same_as_first(a)
 
 
-@linear(np.roll, infer=roll_type)
+@linear(np.roll, infer=roll_type, complex=True)
 def roll(a: Any, shift: Any, axis: Any = None, *, g: Any) -> Any:
     return np.roll(g, backwards(shift), axis)
 
@@ -155,7 +155,7 @@ def repeat_type(a: Any, repeats: Any, axis: Any = None) -> ArrayType:
     return ArrayType(kind.dtype, (*kind.shape[:place], stretched, *kind.shape[place + 1 :]))
 
 
-@linear(np.repeat, infer=repeat_type, method="repeat")
+@linear(np.repeat, infer=repeat_type, method="repeat", complex=True)
 def repeat(a: Any, repeats: Any, axis: Any = None, *, g: Any) -> Any:
     if axis is None:
         return np.reshape(np.reshape(g, (np.size(a), repeats)).sum(axis=1), np.shape(a))
@@ -184,7 +184,7 @@ def tile_type(A: Any, reps: Any) -> ArrayType:
     return ArrayType(kind.dtype, tuple(axes))
 
 
-@linear(np.tile, infer=tile_type)
+@linear(np.tile, infer=tile_type, complex=True)
 def tile(A: Any, reps: Any, *, g: Any) -> Any:
     counts = repetitions(A, reps)
     copies = np.reshape(g, interleaved(counts, np.shape(A)))
@@ -214,7 +214,7 @@ def first_difference(a: Any, axis: Any = -1) -> Any:
     """`np.diff` of the first order."""
 
 
-@linear(first_difference, infer=diff_type, text="np.diff", name="diff")
+@linear(first_difference, infer=diff_type, text="np.diff", name="diff", complex=True)
 def difference(a: Any, axis: Any = -1, *, g: Any) -> Any:
     upper = index_add(np.zeros_like(a), slice_along(a, axis, 1, None), g)
     return index_add(upper, slice_along(a, axis, None, -1), -g)

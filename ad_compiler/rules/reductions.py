@@ -60,17 +60,17 @@ def lengths_product(a: Any, axes: Any) -> Any:
     return np.shape(a)[axes[0]] * lengths_product(a, axes[1:]) if axes else 1
 
 
-@linear(np.sum, infer=sum_type, method="sum", positional=2)
+@linear(np.sum, infer=sum_type, method="sum", positional=2, complex=True)
 def sum(a: Any, axis: Any = None, keepdims: Any = False, *, g: Any) -> Any:
     return np.broadcast_to(restored(g, a, axis, keepdims), np.shape(a))
 
 
-@linear(np.mean, infer=mean_type, method="mean", positional=2)
+@linear(np.mean, infer=mean_type, method="mean", positional=2, complex=True)
 def mean(a: Any, axis: Any = None, keepdims: Any = False, *, g: Any) -> Any:
     return np.broadcast_to(restored(g / count(a, axis), a, axis, keepdims), np.shape(a))
 
 
-@rule(np.prod, infer=sum_type, method="prod", positional=2)
+@rule(np.prod, infer=sum_type, method="prod", positional=2, complex=True)
 def prod(a: Any, axis: Any = None, keepdims: Any = False, *, y: Any, g: Any) -> Any:
     return restored(g, a, axis, keepdims) * other_factors(a, axis)
 
@@ -127,13 +127,13 @@ def var_type(a: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False) -> 
     return ArrayType(kind.dtype.type(0).real.dtype, kind.shape)
 
 
-@rule(np.var, infer=var_type, method="var", positional=2)
+@rule(np.var, infer=var_type, method="var", positional=2, complex=True)
 def var(a: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False, *, g: Any) -> Any:
     deviation = conjugated(a - a.mean(axis=axis, keepdims=True))
     return restored(2 * g / (count(a, axis) - ddof), a, axis, keepdims) * deviation
 
 
-@rule(np.std, infer=var_type, method="std", positional=2)
+@rule(np.std, infer=var_type, method="std", positional=2, complex=True)
 def std(a: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False, *, y: Any, g: Any) -> Any:
     # A spread is a norm: where all elements are equal its gradient is 0.
     deviation = conjugated(a - a.mean(axis=axis, keepdims=True))
@@ -153,7 +153,7 @@ def cumsum_type(a: Any, axis: Any = None) -> ArrayType:
     return ArrayType(kind.dtype, shape if axis is not None else (product_of_axes(shape, None),))
 
 
-@linear(np.cumsum, infer=cumsum_type, method="cumsum")
+@linear(np.cumsum, infer=cumsum_type, method="cumsum", complex=True)
 def cumsum(a: Any, axis: Any = None, *, g: Any) -> Any:
     if axis is None:
         return np.flip(np.cumsum(np.flip(g))).reshape(np.shape(a))

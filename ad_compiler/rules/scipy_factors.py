@@ -46,7 +46,7 @@ def lu_type(a: Any, p_indices: Any = False) -> TupleType:
     return TupleType((order, ArrayType(kind.dtype, (rows, inner)), ArrayType(kind.dtype, (inner, columns))))
 
 
-@rule("lu", infer=lu_type, text="scipy.linalg.lu")
+@rule("lu", infer=lu_type, text="scipy.linalg.lu", complex=True)
 def lu_rule(a: Any, p_indices: Any = False, *, y: Any, g: Any) -> Any:
     order, lower, upper = y
     l_bar = np.zeros_like(lower) if g[1] is None else g[1]
@@ -99,7 +99,7 @@ def matrix_of(a: Any) -> Any:
     return a
 
 
-@rule("lu_factor", infer=packed_type, text="scipy.linalg.lu_factor")
+@rule("lu_factor", infer=packed_type, text="scipy.linalg.lu_factor", complex=True)
 def lu_factor(a: Any, *, y: Any, g: Any) -> Any:
     """Both factors in one matrix; the exchanges of rows, as a permutation, are computed anew."""
     packed, bar = y[0], g[0]
@@ -120,7 +120,12 @@ def lu_solution(packed: Any, exchanges: Any, b: Any, trans: Any) -> Any:
 
 
 @rule(
-    lu_solution, infer=lu_solution_type, text="scipy.linalg", name="lu_solve", differentiable=("packed", "b")
+    lu_solution,
+    infer=lu_solution_type,
+    text="scipy.linalg",
+    name="lu_solve",
+    differentiable=("packed", "b"),
+    complex=True,
 )
 def lu_solution_rule(packed: Any, exchanges: Any, b: Any, trans: Any, *, y: Any, g: Any) -> Any:
     b_bar = lu_solution(packed, exchanges, g, 1 - trans)
@@ -159,7 +164,7 @@ def banded_type(l_and_u: Any, ab: Any, b: Any, check_finite: Any = True) -> Arra
     return ArrayType(np.result_type(real_dtype(kind), real_dtype(right)), right.shape)
 
 
-@rule(linalg.solve_banded, infer=banded_type, differentiable=("ab", "b"))
+@rule(linalg.solve_banded, infer=banded_type, differentiable=("ab", "b"), complex=True)
 def solve_banded(l_and_u: Any, ab: Any, b: Any, check_finite: Any = True, *, y: Any, g: Any) -> Any:
     below, above = l_and_u
     number = np.shape(ab)[1]

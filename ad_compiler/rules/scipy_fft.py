@@ -45,7 +45,7 @@ def weights(g: Any, axis: Any, place: Any, weight: Any) -> Any:
     return np.reshape(np.where(np.arange(n) == at, weight, 1.0), along(g, axis))
 
 
-@linear(fft.dct, infer=transform_type)
+@linear(fft.dct, infer=transform_type, complex=True)
 def dct(x: Any, type: Any = 2, n: Any = None, axis: Any = -1, norm: Any = None, *, g: Any) -> Any:
     if type == 4 or norm == "ortho":
         return fft.dct(g, transposed_type(type), None, axis, norm)
@@ -57,7 +57,7 @@ def dct(x: Any, type: Any = 2, n: Any = None, axis: Any = -1, norm: Any = None, 
     return fft.dct(g, 2, None, axis, norm) * weights(g, axis, 0, 0.5)
 
 
-@linear(fft.dst, infer=transform_type)
+@linear(fft.dst, infer=transform_type, complex=True)
 def dst(x: Any, type: Any = 2, n: Any = None, axis: Any = -1, norm: Any = None, *, g: Any) -> Any:
     if type in (1, 4) or norm == "ortho":
         return fft.dst(g, transposed_type(type), None, axis, norm)

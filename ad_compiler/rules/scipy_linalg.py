@@ -63,7 +63,7 @@ def qr(a: Any, *, mode: Any = "full") -> Any:
     return np.linalg.qr(a, MODES[mode])
 
 
-@rule(linalg.cholesky, infer=square_type)
+@rule(linalg.cholesky, infer=square_type, complex=True)
 def cholesky(a: Any, lower: Any = False, *, y: Any, g: Any) -> Any:
     return lower_cholesky(a, not lower, y=y, g=g)
 
@@ -87,6 +87,7 @@ def triangular_solution(
     infer=triangular_type,
     text="scipy.linalg.solve_triangular",
     name="solve_triangular",
+    complex=True,
 )
 def triangular_solution_rule(
     a: Any, b: Any, trans: Any = 0, lower: Any = False, unit_diagonal: Any = False, *, y: Any, g: Any
@@ -141,7 +142,7 @@ def stacked(blocks: Any) -> Any:
     return np.concatenate([np.concatenate([first, right], 1), np.concatenate([below, rest], 1)], 0)
 
 
-@definition(linalg.toeplitz)
+@definition(linalg.toeplitz, complex=True)
 def toeplitz(c: Any, r: Any = None) -> Any:
     row = conjugated(c) if r is None else r
     rows, columns = np.shape(c)[0], np.shape(row)[0]
@@ -149,19 +150,19 @@ def toeplitz(c: Any, r: Any = None) -> Any:
     return diagonals[columns - 1 + np.arange(rows)[:, None] - np.arange(columns)[None, :]]
 
 
-@definition(linalg.circulant)
+@definition(linalg.circulant, complex=True)
 def circulant(c: Any) -> Any:
     places = np.arange(np.shape(c)[0])
     return c[(places[:, None] - places[None, :]) % np.shape(c)[0]]
 
 
-@definition(linalg.hankel)
+@definition(linalg.hankel, complex=True)
 def hankel(c: Any, r: Any) -> Any:
     places = np.arange(np.shape(c)[0])[:, None] + np.arange(np.shape(r)[0])[None, :]
     return np.concatenate([c, r[1:]])[places]
 
 
-@definition(linalg.companion)
+@definition(linalg.companion, complex=True)
 def companion(a: Any) -> Any:
     n = np.shape(a)[0] - 1
     return np.concatenate([(-a[1:] / a[0])[None], np.eye(n, dtype=a.dtype)[:-1]], 0)
@@ -179,7 +180,7 @@ def fiedler(a: Any) -> Any:
     return np.abs(a[:, None] - a[None, :])
 
 
-@definition(linalg.convolution_matrix)
+@definition(linalg.convolution_matrix, complex=True)
 def convolution_matrix(a: Any, n: Any, mode: Any = "full") -> Any:
     size = np.shape(a)[0]
     zeros = np.zeros(n - 1, a.dtype)
@@ -192,12 +193,12 @@ def convolution_matrix(a: Any, n: Any, mode: Any = "full") -> Any:
     return whole[shorter - 1 :][: np.maximum(size, n) - shorter + 1]
 
 
-@definition(linalg.solve_toeplitz)
+@definition(linalg.solve_toeplitz, complex=True)
 def solve_toeplitz(c_or_cr: Any, b: Any) -> Any:
     return np.linalg.solve(double(toeplitz_of(c_or_cr)), b)
 
 
-@definition(linalg.matmul_toeplitz)
+@definition(linalg.matmul_toeplitz, complex=True)
 def matmul_toeplitz(c_or_cr: Any, x: Any) -> Any:
     return double(toeplitz_of(c_or_cr)) @ x
 

@@ -30,7 +30,7 @@ def block_of(a: Any, e: Any) -> Any:
     return np.concatenate([top, np.concatenate([np.zeros_like(a), a], -1)], -2)
 
 
-@rule(linalg.expm, infer=square_type)
+@rule(linalg.expm, infer=square_type, complex=True)
 def expm(A: Any, *, g: Any) -> Any:
     n = np.shape(A)[-1]
     return linalg.expm(block_of(transposed(A), g))[..., :n, n:]
@@ -40,7 +40,7 @@ def frechet(A: Any, E: Any, method: Any = None, compute_expm: Any = True) -> Any
     """`scipy.linalg.expm_frechet` without the exponential itself."""
 
 
-@definition(frechet, text="scipy.linalg.expm_frechet", name="expm_frechet")
+@definition(frechet, text="scipy.linalg.expm_frechet", name="expm_frechet", complex=True)
 def frechet_as_block(A: Any, E: Any, method: Any = None, compute_expm: Any = True) -> Any:
     n = np.shape(A)[0]
     return linalg.expm(block_of(double(A), E))[:n, n:]
@@ -52,36 +52,36 @@ def expm_frechet(A: Any, E: Any, method: Any = None, compute_expm: Any = True) -
     return (linalg.expm(A), slope) if compute_expm else slope
 
 
-@definition(linalg.coshm)
+@definition(linalg.coshm, complex=True)
 def coshm(A: Any) -> Any:
     return 0.5 * (linalg.expm(A) + linalg.expm(-A))
 
 
-@definition(linalg.sinhm)
+@definition(linalg.sinhm, complex=True)
 def sinhm(A: Any) -> Any:
     return 0.5 * (linalg.expm(A) - linalg.expm(-A))
 
 
-@definition(linalg.tanhm)
+@definition(linalg.tanhm, complex=True)
 def tanhm(A: Any) -> Any:
     return np.linalg.solve(coshm(A), sinhm(A))
 
 
-@definition(linalg.cosm)
+@definition(linalg.cosm, complex=True)
 def cosm(A: Any) -> Any:
     if is_complex(A):
         return 0.5 * (linalg.expm(1j * A) + linalg.expm(-1j * A))
     return np.real(linalg.expm(1j * A))
 
 
-@definition(linalg.sinm)
+@definition(linalg.sinm, complex=True)
 def sinm(A: Any) -> Any:
     if is_complex(A):
         return -0.5j * (linalg.expm(1j * A) - linalg.expm(-1j * A))
     return np.imag(linalg.expm(1j * A))
 
 
-@definition(linalg.tanm)
+@definition(linalg.tanm, complex=True)
 def tanm(A: Any) -> Any:
     return np.linalg.solve(cosm(A), sinm(A))
 
@@ -108,7 +108,7 @@ def root(A: Any) -> Any:
     """`scipy.linalg.sqrtm`, real or complex as the matrix is."""
 
 
-@rule(root, infer=square_type, text="scipy.linalg.sqrtm", name="sqrtm")
+@rule(root, infer=square_type, text="scipy.linalg.sqrtm", name="sqrtm", complex=True)
 def root_rule(A: Any, *, y: Any, g: Any) -> Any:
     return linalg.solve_sylvester(y.T, y.T, g)
 
@@ -126,7 +126,7 @@ def double_type(a: Any) -> ArrayType:
     return ArrayType(double_of(a), square_type(a).shape)
 
 
-@rule(logarithm, infer=double_type, text="scipy.linalg.logm", name="logm")
+@rule(logarithm, infer=double_type, text="scipy.linalg.logm", name="logm", complex=True)
 def logarithm_rule(A: Any, *, g: Any) -> Any:
     n = np.shape(A)[0]
     return logarithm(block_of(A.T, g))[:n, n:]
@@ -145,7 +145,7 @@ def sylvester_type(a: Any, b: Any, q: Any) -> ArrayType:
     return ArrayType(np.result_type(type_of(a).dtype, type_of(q).dtype), type_of(q).shape)
 
 
-@rule(linalg.solve_sylvester, infer=sylvester_type)
+@rule(linalg.solve_sylvester, infer=sylvester_type, complex=True)
 def solve_sylvester(a: Any, b: Any, q: Any, *, y: Any, g: Any) -> Any:
     q_bar = linalg.solve_sylvester(a.T, b.T, g)
     return -(q_bar @ y.T), -(y.T @ q_bar), q_bar

@@ -76,7 +76,7 @@ def along_axis(input: Any, weights: Any, axis: Any, mode: Any, cval: Any, before
     return np.moveaxis(filtered, -1, axis).astype(filtered_dtype(input, weights))
 
 
-@definition(ndimage.correlate1d)
+@definition(ndimage.correlate1d, complex=True)
 def correlate1d(
     input: Any,
     weights: Any,
@@ -90,7 +90,7 @@ def correlate1d(
     return along_axis(input, conjugated(weights), axis, mode, cval, np.shape(weights)[0] // 2 + origin)
 
 
-@definition(ndimage.convolve1d)
+@definition(ndimage.convolve1d, complex=True)
 def convolve1d(
     input: Any,
     weights: Any,
@@ -113,7 +113,7 @@ def widened(a: Any, sizes: Any, befores: Any, axis: Any, mode: Any, cval: Any) -
     return widened(wide, sizes, befores, axis + 1, mode, cval)
 
 
-@definition(ndimage.correlate)
+@definition(ndimage.correlate, complex=True)
 def correlate(
     input: Any, weights: Any, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0
 ) -> Any:
@@ -123,7 +123,7 @@ def correlate(
     return signal.correlate(wide, weights, "valid").astype(filtered_dtype(input, weights))
 
 
-@definition(ndimage.convolve)
+@definition(ndimage.convolve, complex=True)
 def convolve(
     input: Any, weights: Any, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0
 ) -> Any:

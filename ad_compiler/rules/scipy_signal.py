@@ -31,7 +31,7 @@ def full_convolution(a: Any, v: Any) -> Any:
     """`scipy.signal.convolve(a, v)`."""
 
 
-@rule(full_convolution, infer=full_type, text="scipy.signal.convolve", name="convolve")
+@rule(full_convolution, infer=full_type, text="scipy.signal.convolve", name="convolve", complex=True)
 def convolved(a: Any, v: Any, *, g: Any) -> Any:
     return full_overlap(g, v), full_overlap(g, a)
 
@@ -72,22 +72,22 @@ def check_mode(mode: Any) -> None:
         raise Refusal(f"the mode {mode!r} of a convolution is not known", 'use "full", "same" or "valid"')
 
 
-@definition(signal.convolve)
+@definition(signal.convolve, complex=True)
 def convolve(in1: Any, in2: Any, mode: Any = "full", method: Any = "auto") -> Any:
     return part(full_convolution(in1, in2), in1, in2, mode)
 
 
-@definition(signal.fftconvolve, signal.oaconvolve, signal.convolve2d)
+@definition(signal.fftconvolve, signal.oaconvolve, signal.convolve2d, complex=True)
 def convolve_by_another_method(in1: Any, in2: Any, mode: Any = "full") -> Any:
     return part(full_convolution(in1, in2), in1, in2, mode)
 
 
-@definition(signal.correlate)
+@definition(signal.correlate, complex=True)
 def correlate(in1: Any, in2: Any, mode: Any = "full", method: Any = "auto") -> Any:
     return part(full_convolution(in1, turned(in2)), in1, in2, mode)
 
 
-@definition(signal.correlate2d)
+@definition(signal.correlate2d, complex=True)
 def correlate2d(in1: Any, in2: Any, mode: Any = "full") -> Any:
     return part(full_convolution(in1, turned(in2)), in1, in2, mode)
 
@@ -102,7 +102,7 @@ def filter_type(b: Any, a: Any, x: Any, axis: Any = -1) -> ArrayType:
     return ArrayType(np.result_type(*[real_dtype(kind) for kind in kinds]), kinds[2].shape)
 
 
-@rule(signal.lfilter, infer=filter_type, differentiable=("b", "a", "x"))
+@rule(signal.lfilter, infer=filter_type, differentiable=("b", "a", "x"), complex=True)
 def lfilter(b: Any, a: Any, x: Any, axis: Any = -1, *, y: Any, g: Any) -> Any:
     b, a = np.asarray(b), np.asarray(a)
     residual = from_the_end(np.ones(1, a.dtype), a, g, axis)

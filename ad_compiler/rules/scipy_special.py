@@ -189,7 +189,7 @@ def faddeeva_type(z: Any) -> ArrayType:
     return ArrayType(np.dtype(np.complex128), type_of(z).shape)
 
 
-@of_special("wofz", infer=faddeeva_type)
+@of_special("wofz", infer=faddeeva_type, complex=True)
 def wofz(z: Any, *, y: Any) -> Any:
     return 1.1283791670955126j - 2 * z * y
 

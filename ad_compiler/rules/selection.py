@@ -30,8 +30,8 @@ def select_type(condition: Any, x: Any, y: Any) -> ArrayType:
     return kind
 
 
-@elementwise("select", infer=select_type, differentiable=("x", "y"))
-@elementwise(np.where, infer=where_type, differentiable=("x", "y"))
+@elementwise("select", infer=select_type, differentiable=("x", "y"), complex=True)
+@elementwise(np.where, infer=where_type, differentiable=("x", "y"), complex=True)
 def where(condition: Any, x: Any, y: Any) -> Any:
     if is_guarded_product(condition, x, y):
         return None, np.where(condition | np.isfinite(x), 1.0, 0.0), None

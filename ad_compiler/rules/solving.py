@@ -52,7 +52,7 @@ def adjoint(a: Any) -> Any:
     return conjugated(transposed(a))
 
 
-@rule(np.linalg.inv, infer=square_type)
+@rule(np.linalg.inv, infer=square_type, complex=True)
 def inv(a: Any, *, y: Any, g: Any) -> Any:
     return -(transposed(y) @ g @ transposed(y))
 
@@ -62,7 +62,7 @@ def scalar_of_matrix(a: Any) -> ArrayType:
     return ArrayType(kind.dtype, kind.shape[:-2])
 
 
-@rule(np.linalg.det, infer=scalar_of_matrix)
+@rule(np.linalg.det, infer=scalar_of_matrix, complex=True)
 def det(a: Any, *, y: Any, g: Any) -> Any:
     return (g * y)[..., None, None] * transposed(np.linalg.inv(a))
 
@@ -72,7 +72,7 @@ def slogdet_type(a: Any) -> TupleType:
     return TupleType((kind, ArrayType(magnitude_dtype(kind.dtype), kind.shape)))
 
 
-@rule("slogdet", infer=slogdet_type, text="np.linalg.slogdet")
+@rule("slogdet", infer=slogdet_type, text="np.linalg.slogdet", complex=True)
 def slogdet(a: Any, *, y: Any, g: Any) -> Any:
     """The sign of a real determinant is constant; that of a complex one turns."""
     slope = transposed(np.linalg.inv(a))
@@ -96,7 +96,7 @@ def solve_type(a: Any, b: Any) -> ArrayType:
     return ArrayType(dtype, (*batch, *right.shape[-2:]))
 
 
-@rule(np.linalg.solve, infer=solve_type)
+@rule(np.linalg.solve, infer=solve_type, complex=True)
 def solve(a: Any, b: Any, *, y: Any, g: Any) -> Any:
     if np.ndim(b) == 1 and np.ndim(a) == 2:
         b_bar = np.linalg.solve(a.T, g)
@@ -117,7 +117,7 @@ def pinv_type(a: Any, *_: Any, **__: Any) -> ArrayType:
     return ArrayType(real_dtype(kind), (*kind.shape[:-2], kind.shape[-1], kind.shape[-2]))
 
 
-@rule(np.linalg.pinv, infer=pinv_type)
+@rule(np.linalg.pinv, infer=pinv_type, complex=True)
 def pinv(a: Any, rcond: Any = None, hermitian: Any = False, *, y: Any, g: Any) -> Any:
     p, pt, ph, gt = y, transposed(y), adjoint(y), transposed(g)
     inside = -(pt @ g @ pt)
@@ -141,7 +141,7 @@ def lstsq_type(a: Any, b: Any, rcond: Any = None) -> TupleType:
     )
 
 
-@rule("lstsq", infer=lstsq_type, text="np.linalg.lstsq")
+@rule("lstsq", infer=lstsq_type, text="np.linalg.lstsq", complex=True)
 def lstsq(a: Any, b: Any, rcond: Any = None, *, y: Any, g: Any) -> Any:
     check_solution_only(g)
     p = np.linalg.pinv(a)
@@ -161,7 +161,7 @@ def check_solution_only(g: Any) -> None:
 several(np.linalg.lstsq, "lstsq")
 
 
-@definition(np.linalg.matrix_power, view=True)
+@definition(np.linalg.matrix_power, view=True, complex=True)
 def matrix_power(a: Any, n: Any) -> Any:
     if n < 0:
         return power_of(np.linalg.inv(a), -n)
@@ -175,7 +175,7 @@ def power_of(a: Any, n: Any) -> Any:
     return half @ half if n % 2 == 0 else half @ half @ a
 
 
-@definition(np.linalg.multi_dot, structures=("arrays",))
+@definition(np.linalg.multi_dot, structures=("arrays",), complex=True)
 def multi_dot(arrays: Any) -> Any:
     return chain(arrays[0], arrays[1:])
 

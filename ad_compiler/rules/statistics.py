@@ -196,7 +196,7 @@ def root(variance: Any) -> Any:
     return np.where(variance == 0, 0.0, np.sqrt(np.where(variance == 0, 1.0, variance)))
 
 
-@definition(np.cov)
+@definition(np.cov, complex=True)
 def cov(
     m: Any,
     y: Any = None,
@@ -238,7 +238,7 @@ def is_single(x: Any) -> bool:
     return is_one(rows)
 
 
-@definition(np.corrcoef)
+@definition(np.corrcoef, complex=True)
 def corrcoef(x: Any, y: Any = None, rowvar: Any = True) -> Any:
     c = cov(x, y, rowvar)
     if np.ndim(c) == 0:

@@ -48,7 +48,7 @@ def inverse_permutation(axes: Any) -> Any:
     return tuple(sorted(range(len(order)), key=lambda i: order[i]))
 
 
-@linear(np.reshape, infer=reshape_type, method="reshape", view=True)
+@linear(np.reshape, infer=reshape_type, method="reshape", view=True, complex=True)
 def reshape(a: Any, shape: Any, *, g: Any) -> Any:
     return np.reshape(g, np.shape(a))
 
@@ -76,17 +76,17 @@ def flat_type(a: Any, order: Any = "C") -> ArrayType:
     return ArrayType(kind.dtype, (product_of_axes(kind.shape, None),))
 
 
-@linear(np.ravel, infer=flat_type, method="ravel", view=True)
+@linear(np.ravel, infer=flat_type, method="ravel", view=True, complex=True)
 def ravel(a: Any, order: Any = "C", *, g: Any) -> Any:
     return np.reshape(g, np.shape(a), order)
 
 
-@linear(np.ndarray.flatten, infer=flat_type, method="flatten")
+@linear(np.ndarray.flatten, infer=flat_type, method="flatten", complex=True)
 def flatten(a: Any, order: Any = "C", *, g: Any) -> Any:
     return np.reshape(g, np.shape(a), order)
 
 
-@linear(np.transpose, infer=transpose_type, method="transpose", view=True, cheap=True)
+@linear(np.transpose, infer=transpose_type, method="transpose", view=True, cheap=True, complex=True)
 def transpose(a: Any, axes: Any = None, *, g: Any) -> Any:
     return np.transpose(g, inverse_permutation(axes))
 
@@ -103,7 +103,7 @@ def swapped(a: Any, axis1: Any, axis2: Any) -> tuple[int, ...]:
     return tuple(order)
 
 
-@linear(np.swapaxes, infer=swapaxes_type, method="swapaxes", view=True, cheap=True)
+@linear(np.swapaxes, infer=swapaxes_type, method="swapaxes", view=True, cheap=True, complex=True)
 def swapaxes(a: Any, axis1: Any, axis2: Any, *, g: Any) -> Any:
     return np.swapaxes(g, axis1, axis2)
 
@@ -119,22 +119,22 @@ def moveaxis_type(a: Any, source: Any, destination: Any) -> ArrayType:
     return transpose_type(a, tuple(order))
 
 
-@linear(np.moveaxis, infer=moveaxis_type, view=True, cheap=True)
+@linear(np.moveaxis, infer=moveaxis_type, view=True, cheap=True, complex=True)
 def moveaxis(a: Any, source: Any, destination: Any, *, g: Any) -> Any:
     return np.moveaxis(g, destination, source)
 
 
-@linear(np.squeeze, infer=squeeze_type, method="squeeze", view=True)
+@linear(np.squeeze, infer=squeeze_type, method="squeeze", view=True, complex=True)
 def squeeze(a: Any, axis: Any = None, *, g: Any) -> Any:
     return np.reshape(g, np.shape(a))
 
 
-@linear(np.expand_dims, infer=expand_dims_type, view=True, cheap=True)
+@linear(np.expand_dims, infer=expand_dims_type, view=True, cheap=True, complex=True)
 def expand_dims(a: Any, axis: Any, *, g: Any) -> Any:
     return np.squeeze(g, axis)
 
 
-@linear(np.broadcast_to, infer=broadcast_to_type, view=True)
+@linear(np.broadcast_to, infer=broadcast_to_type, view=True, complex=True)
 def broadcast_to(a: Any, shape: Any, *, g: Any) -> Any:
     return sum_to_shape_of(g, a)
 
@@ -150,7 +150,7 @@ def flip_type(a: Any, axis: Any = None) -> ArrayType:
     return same_as_first(a)
 
 
-@linear(np.flip, infer=flip_type, view=True)
+@linear(np.flip, infer=flip_type, view=True, complex=True)
 def flip(a: Any, axis: Any = None, *, g: Any) -> Any:
     return np.flip(g, axis)
 
@@ -223,7 +223,7 @@ def one_axis_type(a: Any, count: Any, one: int, axis: int, length: Axis) -> Arra
     return ArrayType(kind.dtype, tuple([length if i == axis else n for i, n in enumerate(kind.shape)]))
 
 
-@linear("sum_where_broadcast", infer=one_axis_type, view=True)
+@linear("sum_where_broadcast", infer=one_axis_type, view=True, complex=True)
 def sum_where_broadcast(
     a: Any, count: Any = None, one: Any = 1, axis: Any = 0, length: Any = 1, *, g: Any
 ) -> Any:
@@ -263,8 +263,8 @@ def array_type(items: Any, dtype: Any = None) -> ArrayType:
     return ArrayType(kind.dtype if dtype is None else dtype_of(dtype), kind.shape)
 
 
-@rule(np.asarray, infer=array_type, linear="together", view=True)
-@rule(np.array, infer=array_type, linear="together", fresh=True)
+@rule(np.asarray, infer=array_type, linear="together", view=True, complex=True)
+@rule(np.array, infer=array_type, linear="together", fresh=True, complex=True)
 def array(items: Any, dtype: Any = None, *, g: Any) -> Any:
     return unpacked(g, items)
 
@@ -291,13 +291,13 @@ def astype_type(a: Any, dtype: Any, *_: Any) -> ArrayType:
     return ArrayType(dtype_of(dtype), shape_of(a))
 
 
-@linear(np.ndarray.astype, infer=astype_type, method="astype", fresh=True)
+@linear(np.ndarray.astype, infer=astype_type, method="astype", fresh=True, complex=True)
 def astype(a: Any, dtype: Any, *, g: Any) -> Any:
     return g
 
 
-@linear(np.ascontiguousarray, infer=same_as_first, view=True)
-@linear(np.copy, infer=same_as_first, method="copy", fresh=True)
+@linear(np.ascontiguousarray, infer=same_as_first, view=True, complex=True)
+@linear(np.copy, infer=same_as_first, method="copy", fresh=True, complex=True)
 def copy(a: Any, *, g: Any) -> Any:
     return g
 
@@ -307,7 +307,7 @@ def python_float(a: Any, *, g: Any) -> Any:
     return np.reshape(g, np.shape(a)) if np.ndim(a) else g
 
 
-@linear(np.ndarray.item, infer=lambda a: type_of_number(0.0), method="item")
+@linear(np.ndarray.item, infer=lambda a: type_of_number(0.0), method="item", complex=True)
 def item(a: Any, *, g: Any) -> Any:
     return np.reshape(g, np.shape(a)) if np.ndim(a) else g
 
@@ -319,11 +319,15 @@ def numpy_float(a: Any, *, g: Any) -> Any:
     return g
 
 
-@linear(complex, infer=lambda a: type_of_number(0j))
-@linear(np.complex64, infer=lambda a: ArrayType(np.dtype(np.complex64), shape_of(a)), view=True)
-@linear(np.complex128, infer=lambda a: ArrayType(np.dtype(np.complex128), shape_of(a)), view=True)
+@linear(complex, infer=lambda a: type_of_number(0j), complex=True)
+@linear(np.complex64, infer=lambda a: ArrayType(np.dtype(np.complex64), shape_of(a)), view=True, complex=True)
+@linear(
+    np.complex128, infer=lambda a: ArrayType(np.dtype(np.complex128), shape_of(a)), view=True, complex=True
+)
 @linear(np.longdouble, infer=lambda a: ArrayType(np.dtype(np.longdouble), shape_of(a)), view=True)
-@linear(np.clongdouble, infer=lambda a: ArrayType(np.dtype(np.clongdouble), shape_of(a)), view=True)
+@linear(
+    np.clongdouble, infer=lambda a: ArrayType(np.dtype(np.clongdouble), shape_of(a)), view=True, complex=True
+)
 def numpy_number(a: Any, *, g: Any) -> Any:
     return g
 

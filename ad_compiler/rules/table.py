@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ad_compiler.rules import complex_numbers
 from ad_compiler.rules.inventory import MODULES, named, public_names, refusal_of, status_of
 from ad_compiler.rules.notation import expansions, registry, replaced
 from ad_compiler.rules.peers import DIFFERENTIATED, VERSIONS
@@ -85,19 +84,20 @@ def kind_text(function: Any) -> str:
 
 
 # What is written out in functions of which one takes real numbers only.
-OF_REAL_NUMBERS = complex_numbers.names(
-    "amax amin clip divmod max min modf poly ptp sort BSpline CubicHermiteSpline CubicSpline "
-    "PchipInterpolator RegularGridInterpolator interp1d interpn comb factorial"
+OF_REAL_NUMBERS = (
+    *("amax", "amin", "clip", "divmod", "max", "min", "modf", "poly", "ptp", "sort", "comb", "factorial"),
+    *("BSpline", "CubicHermiteSpline", "CubicSpline", "PchipInterpolator", "RegularGridInterpolator"),
+    *("interp1d", "interpn"),
 )
 
 
 def is_complex_too(function: Any) -> str:
     """Whether complex numbers are differentiated: a test calls every function with them, and compares."""
     written_out = function in replaced or function in expansions or function not in registry
-    name = getattr(function, "__name__", "") if written_out else registry[function].name
+    name = getattr(function, "__name__", "")
     if written_out and name not in registry:
         return "" if name in OF_REAL_NUMBERS else "yes"
-    return "yes" if complex_numbers.is_known(name) else ""
+    return "yes" if registry[name if written_out else function].complex else ""
 
 
 def paragraph(text: str) -> str:

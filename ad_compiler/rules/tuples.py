@@ -20,7 +20,7 @@ def part_type(whole: Value, place: int) -> ArrayType:
     return whole.type.parts[place]
 
 
-@linear("part_of", infer=part_type)
+@linear("part_of", infer=part_type, complex=True)
 def part_of(whole: Any, place: Any, *, g: Any) -> Any:
     return alone(whole, place, g)
 

@@ -50,6 +50,8 @@ def reverse_derivative(sweep: ReverseSweep, call: Call, seeds: list[Operand], co
         if seed is not None and not is_zero(seed)
     }
     pullback = derivatives.pullback(active_places(call, sweep.active), tuple(known))
+    if not pullback.targets:
+        return  # what has a cotangent does not depend on what is active
     pulled = Call(
         pullback.derivatives.function,
         pullback.arguments(call.arguments, known, lambda n: zero_like(sweep.context, call.results[n])),

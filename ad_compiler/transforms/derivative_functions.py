@@ -77,7 +77,6 @@ class Derivatives:
         function.name, function.documentation = self.name, self.documentation
         with primal.differentiating():
             outputs = self.differentiated(primal)
-            self.kinds = [type_of(each) for each in outputs]
             function.result, function.reverse_result = [], outputs
             function.derivatives = self
             for each in [function, *functions_called(function)]:
@@ -245,6 +244,8 @@ class Pullback:
         moving = tuple(sorted({part.place for part in self.directions}))
         self.parts = [Part("input", place) for place in inputs]
         self.parts += [Part("direction", place) for place in moving]
+        if not moving and not self.of.pushes:
+            return primal
         primal = primal.pushed(moving)
         present = {*self.of.parts, *self.directions}
         for push in range(len(self.of.pushes)):

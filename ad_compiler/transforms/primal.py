@@ -113,9 +113,10 @@ class Primal:
     def pushed(self, places: Places) -> Primal:
         """The same program, which makes the derivatives of all results along these arguments, too."""
         if places not in self.along:
-            made = self.along[places] = self.copied(checks=True)
+            made = self.copied(checks=True)
             with made.differentiating():
                 made.push(places)
+            self.along[places] = made  # once it is done: what is refused may be asked for again
         return self.along[places]
 
     def push(self, places: Places) -> None:

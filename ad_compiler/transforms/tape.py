@@ -56,7 +56,7 @@ UPDATES = ("index_add", "index_set")
 def tape() -> None: ...
 
 
-@constant("tape_copy", infer=lambda _: TAPE, fresh=True)
+@constant("tape_copy", infer=lambda _: TAPE, fresh=True, complex=True)
 def tape_copy(recorded: Value) -> None: ...
 
 

@@ -61,6 +61,7 @@ from ad_compiler.backends.native.vectorising import FUNCTIONS
 
 SAVED = 2  # operations that wait for each other, and as many for each call: less is not worth the loop
 INSTRUCTIONS = {*FUNCTIONS, "np.sqrt({0})", "np.float64({0})"}
+MORE = 2  # factors than arrays that are read without
 CARRIED = 3  # adjoints that turns wait for: the derivative has so many columns
 FLOAT = "np.float64"
 
@@ -144,7 +145,7 @@ class Turns:
         }
         forms = [*results.values(), *(form for _, form in self.sums)]
         factors = sum(self.varies(factor) for form in forms for factor in form.values())
-        if not 0 < len(waiting) <= CARRIED or not 0 < factors <= len(self.tapes) + len(self.arrays) + 2:
+        if not 0 < len(waiting) <= CARRIED or not 0 < factors <= len(self.tapes) + len(self.arrays) + MORE:
             return
         chain = max(self.depths[moves[name]] for name in waiting)
         saved = chain - max(operations_of(results[name]) for name in waiting)

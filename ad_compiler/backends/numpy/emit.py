@@ -242,7 +242,8 @@ class Writer:
             called, given = node.function.name, node.arguments
             gives_pullback = node.function.reverse is not None and node.function.derivatives is None
             names += ["_"] * (len(node.function.returned) + gives_pullback - len(names))
-        return f"{', '.join(names)} = {called}({', '.join(map(self.printer.text, given))})"
+        text = f"{called}({', '.join(map(self.printer.text, given))})"
+        return f"{', '.join(names)} = {text}" if names else text
 
     def comments(self, step: Step, statement: Statement) -> list[str]:
         """The user's comments above a forward statement; what a reverse statement is the derivative of."""

@@ -84,7 +84,7 @@ def test_units(units: int) -> None:
         (with_a_sum, (14,), False),
         (of_other_turns, (15,), True),
         (in_two_axes, (3, 13), True),
-        (added_to, (13,), True),
+        (added_to, (13,), False),
     ],
 )
 def test_programs(f: Function, shape: tuple[int, ...], is_in_blocks: bool) -> None:
