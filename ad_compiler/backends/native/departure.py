@@ -29,11 +29,11 @@ def of_kind(result: Any, dtype: Any, rank: int) -> Any:
 
 
 def array_of(result: Any, dtype: Any) -> Any:
-    """What a function of a library gives, as a contiguous array; `Departure` where a cast would change it.
+    """What a function of a library gives, as a contiguous array; `Departure` if it is of another dtype.
 
     Of a real matrix a root or the eigenvalues may be complex.
     """
     result = np.asarray(result)
-    if not np.can_cast(result.dtype, dtype, "same_kind"):
+    if result.dtype != dtype:
         raise Departure
-    return np.ascontiguousarray(result, dtype)
+    return np.ascontiguousarray(result)

@@ -2,6 +2,7 @@
 
 REFUSED: dict[str, tuple[int, str]] = {
     "a number that becomes an array has no native form": (1, "a variable of compiled code has one type"),
+    "a derivative of a function that calls itself has": (7, "a function with derivatives has two results"),
     "a float16": (11, "Numba has no arithmetic of this type on processors"),
     "a float128": (1, "Numba has no such type"),
     "a >f8": (1, "Numba has no types of another order of bytes"),
@@ -18,9 +19,17 @@ DEPARTED = {
     "decompositions_that_are_not_differentiable": "the exception is that of NumPy code",
     "test_a_check_inside_of_a_recursion_is_kept": "the exception is that of NumPy code",
     "test_a_recursion_too_deep_for_python": "the exception is that of NumPy code",
+    "linalg.eigh(x+x.T, y@y.T+np.eye(3)": "the library makes more precise numbers than is inferred",
+    "linalg.eigvalsh(x+x.T, y@y.T+np.eye(3)": "as `eigh`",
+    "test_wide_polar": "the library makes numbers of another kind than is inferred",
     "test_functions_that_are_complex": "the exception is that of NumPy code",
 }
 """Parts of the names of tests whose answer comes from NumPy code, and the argument."""
 
 AS_PYTHON = {"test_complex.py::test_loops_and_writes": "its loops as Python give NumPy's scalars"}
 """Parts of the names of tests that only compiled code passes."""
+
+ROUNDED = {
+    "linalg.expm_frechet(x,y,compute_expm=False)": "SciPy rounds arrays in another order of memory otherwise"
+}
+"""Parts of the names of tests whose tolerance is that of arrays passed on as they lie in memory."""
