@@ -252,7 +252,7 @@ class Lowering:
         frame = self.frame
         called = node.function if isinstance(node, Call) else function_of(node.pullback, frame.function)
         if called not in self.callees.known or called.derivatives is not None:
-            raise Refusal("a derivative of a function that calls itself has no native form", scalars.ADVICE)
+            raise Refusal("a derivative that is called as a function has no native form", scalars.ADVICE)
         callee = self.callees.known[called]
         names = []
         for result in node.results:

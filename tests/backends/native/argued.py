@@ -2,7 +2,7 @@
 
 REFUSED: dict[str, tuple[int, str]] = {
     "a number that becomes an array has no native form": (1, "a variable of compiled code has one type"),
-    "a derivative of a function that calls itself has": (7, "a function with derivatives has two results"),
+    "a derivative that is called as a function has": (7, "a function with derivatives has two results"),
     "a float16": (11, "Numba has no arithmetic of this type on processors"),
     "a float128": (1, "Numba has no such type"),
     "a >f8": (1, "Numba has no types of another order of bytes"),
