@@ -31,9 +31,11 @@ def of_kind(result: Any, dtype: Any, rank: int) -> Any:
 def array_of(result: Any, dtype: Any) -> Any:
     """What a function of a library gives, as a contiguous array; `Departure` if it is of another dtype.
 
-    Of a real matrix a root or the eigenvalues may be complex.
+    Of a real matrix a root or the eigenvalues may be complex. Whole numbers (pivots, ranks) may be shorter
+    ones than is inferred: how long they are depends on how the library was built.
     """
-    result = np.asarray(result)
-    if result.dtype != dtype:
+    result, wanted = np.asarray(result), np.dtype(dtype)
+    is_shorter = result.dtype.kind == wanted.kind == "i" and result.dtype.itemsize < wanted.itemsize
+    if result.dtype != wanted and not is_shorter:
         raise Departure
-    return np.ascontiguousarray(result)
+    return np.ascontiguousarray(result, wanted)
