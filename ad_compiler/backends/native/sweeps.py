@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ad_compiler.analysis.types import GENERATOR, ArrayType, ListType
 from ad_compiler.backends.native import scalars
+from ad_compiler.backends.native.control_flow import nothing
 from ad_compiler.backends.native.frame import is_placed, names_in
 from ad_compiler.backends.native.kernels import (
     HELPERS,
@@ -15,7 +16,7 @@ from ad_compiler.backends.native.kernels import (
     prologue_lines,
     tuple_text,
 )
-from ad_compiler.backends.native.lowering import Lowered, lower, nothing
+from ad_compiler.backends.native.lowering import Lowered, lower
 from ad_compiler.backends.native.nests import Allocate, codes_in
 from ad_compiler.backends.native.recursion import DEEPEST, Callee, Callees, kept_as
 from ad_compiler.ir import nodes_in
