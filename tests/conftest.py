@@ -10,12 +10,27 @@ os.environ.setdefault("AD_COMPILER_VERIFY", "1")
 # Tables of rules and programs whose outcome does not depend on the version of Python.
 EXHAUSTIVE = (
     "test_every_entry.py",
+    "test_independent.py",
+    "test_nested_functions.py",
+    "test_random_*.py",
     "test_rules*.py",
     "test_second_order.py",
+    "test_stability.py",
     "test_third_derivatives.py",
+    "native/test_blocking.py",
+    "native/test_checkpoints.py",
+    "native/test_elementary.py",
     "native/test_everything.py",
+    "native/test_expressions.py",
     "native/test_forward.py",
+    "native/test_loops.py",
+    "native/test_nests.py",
+    "native/test_preaccumulating.py",
     "native/test_programs.py",
+    "native/test_recurrences.py",
+    "native/test_recursion.py",
+    "native/test_releasing.py",
+    "native/test_small_products.py",
 )
 
 
