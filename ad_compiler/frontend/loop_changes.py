@@ -171,13 +171,14 @@ def join(state: LoopState, carried: set[Place], params: dict[Place, Operand]) ->
             param: Operand,
             initial: Operand,
             operand: Operand,
+            place: Place = place,
             kinds: dict[int, Type] = kinds,
             places: Iterator[int] = places,
         ) -> Operand:
             nonlocal fits
             number = next(places)
             if operand is not param:
-                kind = joined(kinds[number], operand, initial)
+                kind = joined(kinds[number], operand, initial, state.lengths[place, number])
                 fits = fits and same_kind(kind, kinds[number])
                 kinds[number] = kind
             return operand

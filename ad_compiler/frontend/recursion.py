@@ -134,9 +134,11 @@ class Recursion:
         self.key = key
         self.arguments = dict(scope.names)
         self.kinds: dict[int, Type] = {}  # of the arguments that are parameters, by their number
+        self.lengths: set[Length] = set()  # in these, those that differ from call to call
         self.arrays: set[int] = set()  # of those, the ones that may be arrays in memory
         self.written: dict[int, None] = {}  # of those, the ones that are written into
         self.result: Operand = UNKNOWN  # its structure, on values of the kinds it may have
+        self.result_lengths: set[Length] = set()  # likewise
         self.same: dict[int, int] | None = None  # results that are arguments: their numbers -> the places
         self.settled = False
         self.calls: list[tuple[Source, ast.AST, dict[str, Operand]]] = []  # of the function by itself
@@ -297,16 +299,13 @@ class Recursion:
             kind = kind_of(first)
         else:
             kind = self.kinds[place]
-        wider = self.joined(kind, given)
+        wider = joined(kind, given, Value(kind), self.lengths)
         if place not in self.kinds or not same_kind(wider, kind) or is_array(given) > (place in self.arrays):
             self.settled = False
         if is_array(given):
             self.arrays.add(place)
         self.kinds[place] = wider
         return given
-
-    def joined(self, kind: Type, given: Operand) -> Type:
-        return joined(kind, given, Value(kind))
 
     def join_result(self, result: Operand) -> None:
         """What is returned, joined to what was returned before; `settled` says whether it was the same."""
@@ -321,7 +320,8 @@ class Recursion:
         def join(known: Operand, now: Operand) -> Operand:
             if not isinstance(known, Value) and key_of(known) == key_of(now):
                 return known
-            kind = self.joined(kind_of(known), now)
+            kind = kind_of(known)
+            kind = joined(kind, now, Value(kind), self.result_lengths)
             immutable = not is_array(known) and not is_array(now)
             if isinstance(known, Value) and same_kind(kind, known.type) and known.immutable == immutable:
                 return known

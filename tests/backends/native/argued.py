@@ -14,6 +14,7 @@ DEPARTED = {
     "np.einsum('i,i": "an axis that happens to have length 1 is stretched",
     "a row of unknown length 1 broadcasts": "an axis that happens to have length 1 is stretched",
     "divided_by_its_own_first_row": "an axis that happens to have length 1 is stretched",
+    "lengths.cut_off": "an axis that happens to have length 1 is stretched",
     "another_length_raises_as_in_python": "the exception is that of NumPy code",
     "too_few_for_a_star": "the exception is that of NumPy code",
     "decompositions_that_are_not_differentiable": "the exception is that of NumPy code",
