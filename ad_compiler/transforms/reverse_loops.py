@@ -186,7 +186,7 @@ class Mirror:
             ends: dict[Value, Operand] = {total: inner[value] for value, total in totals.items()}
             for place, param in params.items():
                 start = loop.carried[place]
-                unread = loop.initial[place] is UNBOUND  # and of one length in all turns
+                unread = loop.initial[place] is UNBOUND and not is_list(start)  # of one shape in all turns
                 ends[param] = self.materialised(inner.get(start), param if unread else start, param)
         for param, initial in before:
             end = ends[param]

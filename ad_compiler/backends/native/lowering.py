@@ -234,8 +234,6 @@ class Lowering(ControlFlow):
         """A call of a function that calls itself, or of its pullback."""
         frame = self.frame
         called = node.function if isinstance(node, Call) else function_of(node.pullback, frame.function)
-        if called not in self.callees.known or called.derivatives is not None:
-            raise Refusal("a derivative that is called as a function has no native form", scalars.ADVICE)
         callee = self.callees.known[called]
         names = []
         for result in node.results:

@@ -72,13 +72,14 @@ def callees_of(function: Function, reserved: frozenset[str]) -> Callees:
     """The functions that a program calls, under names of their own."""
     found = Callees({})
     taken = {*reserved, function.name, f"{function.name}_pullback"}
-    for each in functions_called(function, derivatives=False):
+    for each in functions_called(function):
         name, number = each.name, 0
         while {name, f"{name}_pullback"} & taken:
             number += 1
             name = f"{each.name}_{number}"
         taken |= {name, f"{name}_pullback"}
-        records = None if each.reverse is None else f"records_of_{name}"
+        has_pullback = each.reverse is not None and each.derivatives is None
+        records = f"records_of_{name}" if has_pullback else None
         found.known[each] = Callee(each, name, f"{name}_pullback", records)
     return found
 

@@ -96,13 +96,13 @@ def record_lines(lowered: Lowered) -> list[str]:
 def lower_callee(callee: Callee, callees: Callees) -> None:
     """The texts of a function that calls itself, and of its pullback."""
     has_pullback = callee.records is not None
-    lowered = lower(callee.function, True, HELPERS, callees)
+    lowered = lower(callee.function, callee.function.derivatives is None, HELPERS, callees)
     frame = lowered.frame
     inputs = [frame.names[value] for value in lowered.inputs]
     seeds = [frame.names[value] for value in lowered.seeds]
     forward = [f"{INDENT}if depth > {DEEPEST}:", f"{INDENT * 2}raise Departure"]
     forward += [*lines_of(frame.checks, 1), *lines_of(lowered.forward, 1)]
-    results = list(lowered.results)
+    results = [*lowered.results, *lowered.gradients] if not has_pullback else list(lowered.results)
     if has_pullback:
         reverse = [*lines_of(lowered.reverse, 1), f"{INDENT}return {tuple_text(lowered.gradients)}"]
         reverse = with_prologue(lowered, reverse)
