@@ -24,6 +24,7 @@ from ad_compiler.backends.native.frame import Extents, Frame, is_placed, names_i
 from ad_compiler.backends.native.fusing import fuse, normalise
 from ad_compiler.backends.native.gathering import Gatherer
 from ad_compiler.backends.native.hoisting import hoist
+from ad_compiler.backends.native.interchanging import Interchanger
 from ad_compiler.backends.native.jamming import Jammer
 from ad_compiler.backends.native.materialising import as_scalar, materialise
 from ad_compiler.backends.native.nests import (
@@ -157,6 +158,8 @@ class Lowering(ControlFlow):
             Jammer(sweeps, outputs, frame.fresh).run()
             Windower(sweeps, self.dtypes(sweeps), frame.fresh).run()
             fuse(sweeps)
+            if Interchanger(sweeps, outputs).run():
+                fuse(sweeps)
             scalarise(sweeps, outputs)
             shrink(sweeps, outputs)
             for sweep in sweeps:
