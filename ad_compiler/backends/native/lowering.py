@@ -14,6 +14,7 @@ from ad_compiler.backends.native import joining, library, lists, products, reduc
 from ad_compiler.backends.native.aliasing import remove_aliases
 from ad_compiler.backends.native.arranging import arrange
 from ad_compiler.backends.native.blocking import block_loops
+from ad_compiler.backends.native.bordering import Borderer
 from ad_compiler.backends.native.clearing import clear
 from ad_compiler.backends.native.contracting import Contractor
 from ad_compiler.backends.native.control_flow import ControlFlow
@@ -157,6 +158,7 @@ class Lowering(ControlFlow):
             Preaccumulator(sweeps, self.dtypes(sweeps), outputs, frame.fresh).run()
             Jammer(sweeps, outputs, frame.fresh).run()
             Windower(sweeps, self.dtypes(sweeps), frame.fresh).run()
+            Borderer(sweeps, self.dtypes(sweeps), outputs).run()
             fuse(sweeps)
             if Interchanger(sweeps, outputs).run():
                 fuse(sweeps)
