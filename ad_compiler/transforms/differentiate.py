@@ -27,7 +27,7 @@ import numpy as np
 from ad_compiler.analysis.activity import active_values
 from ad_compiler.analysis.saturation import NOTHING_SATURATES, Saturation
 from ad_compiler.analysis.types import ArrayType, TupleType, Type
-from ad_compiler.builder import Builder
+from ad_compiler.builder import Builder, key_of
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import (
     Block,
@@ -261,7 +261,7 @@ class ReverseSweep:
         then, otherwise = after
         for value in [*then, *(v for v in otherwise if v not in then)]:
             left, right = then.get(value), otherwise.get(value)
-            if left is right:
+            if key_of(left) == key_of(right):
                 cotangents[value] = left  # both sides came to the same
                 continue
             self.merge(mirror, cotangents, value, left, right)
