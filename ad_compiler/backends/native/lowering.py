@@ -236,7 +236,7 @@ class Lowering(ControlFlow):
                 self.call(node)
 
     def call(self, node: Call | PullbackCall) -> None:
-        """A call of a function that calls itself, or of its pullback."""
+        """A call of a function that calls itself, of its pullback, or of a derivative."""
         frame = self.frame
         called = node.function if isinstance(node, Call) else function_of(node.pullback, frame.function)
         callee = self.callees.known[called]
@@ -251,9 +251,10 @@ class Lowering(ControlFlow):
         if isinstance(node, Call):
             kinds = [parameter.structure for parameter in callee.function.parameters]
             given = [self.given(each, kind.type) for each, kind in zip(node.arguments, kinds, strict=True)]
-            within = self.frame.function in self.callees.known
-            given += [*self.callees.records, "depth + 1" if within else "0"]
-            count = len(callee.function.returned) + (callee.records is not None)
+            own = self.callees.known.get(self.frame.function)
+            counted = own is not None and not (own.has_pullback and self.reverse)
+            given += [*self.callees.records, "depth + 1" if counted else "0"]
+            count = len(callee.function.returned) + callee.has_pullback
             names += [frame.fresh("unused") for _ in range(count - len(names))]
             text = f"{callee.name}({', '.join(given)})"
         else:

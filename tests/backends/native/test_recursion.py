@@ -1,4 +1,4 @@
-"""Functions that call themselves, in native code: the numbers of NumPy code."""
+"""Functions that call themselves, and derivatives that are called, give natively what NumPy code gives."""
 
 from __future__ import annotations
 
@@ -55,11 +55,35 @@ def transformed(x):
     return np.sum(transform(x) ** 2)
 
 
+def descent(x, n):
+    """Its derivative is called as a function, in a loop, and the records of its calls are dropped."""
+    for k in range(n):
+        x = x - 0.1 * grad(quadrature)(x + 0.1 * k, 0.0, 1.0, 2) * x
+    return x
+
+
+def descent_of_arrays(x, n):
+    for _ in range(n):
+        value, (slope,) = vjp(transform, x)[0][0], vjp(transform, x)[1](x)
+        x = x - 0.1 * value * slope
+    return np.sum(x * x)
+
+
+def mutual(x, n):
+    """A function that calls itself and its own derivative."""
+    if n == 0:
+        return x * x
+    return np.sin(mutual(x, n - 1)) + grad(power)(x, n)
+
+
 CASES: list[Any] = [
     (power, (0.7, 6)),
     (quadrature, (1.5, 0.0, 2.0, 4)),
     (in_a_loop, (0.4, 4)),
+    (descent, (0.9, 3)),
+    (mutual, (0.9, 3)),
     pytest.param(transformed, (np.linspace(0.3, 1.2, 8),), marks=pytest.mark.slow),
+    pytest.param(descent_of_arrays, (np.linspace(0.3, 1.2, 4), 2), marks=pytest.mark.slow),
 ]
 
 
