@@ -84,3 +84,42 @@ def last_rows_of_two_kinds(x):
     for k in range(1, 4):
         head, tail = np.outer(x[:k], x), x[k:] ** 2
     return head, tail
+
+
+@program(SIGNAL)
+def left_once_it_is_small(x):
+    total = 0.0
+    y = x
+    for _ in range(4):
+        q = 2.0 * y
+        if np.sum(q * q) < 3.0:
+            break
+        y = y[1:]
+        total += np.sum(np.cos(q))
+    return total + np.sum(q * q)
+
+
+@program(SIGNAL)
+def shorter_then_longer(x):
+    y = x
+    for k in range(4):
+        if k == 1:
+            y = y[:2]
+        elif k == 2:
+            y = np.concatenate([y, 2 * y, y])
+        square = y * y
+    return np.sum(square) * x
+
+
+@program(SIGNAL)
+def last_of_a_list(x):
+    parts = []
+    y = x
+    for _ in range(4):
+        parts.append(y)
+        y = 1.5 * y[1:]
+    total = 0.0
+    for part in parts:
+        last = part, np.sum(part)
+        total += np.sum(np.sin(part))
+    return total + np.sum(last[0] ** 3) * last[1]
