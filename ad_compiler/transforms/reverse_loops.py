@@ -19,23 +19,13 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ad_compiler.analysis.activity import differentiable_inputs
-from ad_compiler.analysis.types import (
-    BOOL,
-    INT,
-    ArrayType,
-    Axis,
-    Identity,
-    Length,
-    Type,
-    representative,
-    same_shape,
-)
+from ad_compiler.analysis.turn_lengths import TurnLengths
+from ad_compiler.analysis.types import BOOL, INT, ArrayType, Type, same_shape
 from ad_compiler.analysis.zeros import may_hold_unselected
 from ad_compiler.builder import key_of
 from ad_compiler.ir import (
@@ -205,27 +195,11 @@ class Mirror:
         param, result = self.loop.carried[place], self.loop.body.results[place]
         if self.loop.initial[place] is not UNBOUND or not isinstance(result, Value) or is_list(result):
             return False
-        own, left = type_of(param).shape, type_of(result).shape
-        return not same_shape(own, left) and any(map(self.varies, left))
-
-    def varies(self, part: object) -> bool:
-        """Whether a length, or a part of its key, may be another one in every turn."""
-        if isinstance(part, Length):
-            known = representative(part)
-            return known not in self.lengths_outside and self.varies(getattr(known, "key", known))
-        if isinstance(part, Identity):
-            return self.varies(part.of)
-        if isinstance(part, tuple):
-            return any(map(self.varies, part))
-        return part in self.inside if isinstance(part, Value) else part is None or type(part) is object
-
-    @cached_property
-    def lengths_outside(self) -> set[Axis]:
-        """The lengths of what the turns read from around them."""
+        if same_shape(type_of(param).shape, type_of(result).shape):
+            return False
         outside = [value for value in ordered(self.loop) if value not in self.inside]
-        outside += values_in(self.loop.initial)
-        kinds = [value.type for value in outside if isinstance(value.type, ArrayType)]
-        return {representative(axis) for kind in kinds for axis in kind.shape}
+        lengths = TurnLengths(self.inside, [*outside, *values_in(self.loop.initial)])
+        return any(map(lengths.may_differ, type_of(result).shape))
 
     def first_turn(self, mirror: Loop) -> Value:
         """Whether a turn of the mirror image is its first one."""
