@@ -30,9 +30,11 @@ class TurnLengths:
         """Whether a length, or a part of its key, may be another one in every turn."""
         if isinstance(part, Length):
             length = representative(part)
-            return length not in self.known and self.may_differ(getattr(length, "key", length))
+            if length in self.known or isinstance(length, int):
+                return False
+            return length.key is None or self.may_differ(length.key)
         if isinstance(part, Identity):
             return self.may_differ(part.of)
         if isinstance(part, tuple):
             return any(map(self.may_differ, part))
-        return part in self.inside if isinstance(part, Value) else part is None or type(part) is object
+        return part in self.inside if isinstance(part, Value) else type(part) is object
