@@ -55,6 +55,7 @@ class Callee:
     records: str | None  # the variable that is its list of records
     example: str = ""  # a record, whatever its values
     texts: list[str] = field(default_factory=list)
+    questions: list[tuple[str, list[int]]] = field(default_factory=list)  # on parameters, by their numbers
 
     @property
     def has_pullback(self) -> bool:

@@ -141,6 +141,30 @@ def test_compiled_code_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             assert sum(derivative.native.stats.cache_hits.values()) == hits
 
 
+def test_a_derivative_that_asks_how_its_argument_lies() -> None:
+    """Its callers hand on the answer."""
+    f = function_from_source("""
+        def f(x):
+            flat = (x * 1.0).T.ravel()
+            flat *= x[0, 1]
+            return np.sum(flat**2) * x
+    """)
+    g = function_from_source(
+        """
+        def g(x):
+            value, pullback = vjp(f, x)
+            return pullback(value)[0]
+    """,
+        f=f,
+        vjp=vjp,
+    )
+    x = np.linspace(0.3, 1.2, 6).reshape(2, 3)
+    mine = jvp(g, (x,), (x,), backend="numba", cache=False)
+    np.testing.assert_allclose(mine, jvp(g, (x,), (x,)), rtol=1e-12)
+    with pytest.raises(ValueError, match="must be C-contiguous"):
+        jvp(g, (x.T,), (x.T,), backend="numba", cache=False)
+
+
 def test_a_list_of_every_call_is_refused() -> None:
     f = function_from_source("""
         def f(x, n):
