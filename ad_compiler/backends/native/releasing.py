@@ -23,11 +23,12 @@ from numba.core import cgutils, types
 from numba.core.callconv import RETCODE_NONE, RETCODE_OK, CPUCallConv
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
-from numba.core.typed_passes import BaseNativeLowering, NativeLowering
+from numba.core.typed_passes import BaseNativeLowering, NativeLowering, NopythonTypeInference
 
 from ad_compiler.backends.native.addressing import Addressing
 from ad_compiler.backends.native.counting import Counting
 from ad_compiler.backends.native.peeling import part
+from ad_compiler.backends.native.resolving import RememberingTypeInference
 
 
 class ReleasingCallConvention(CPUCallConv):
@@ -125,7 +126,7 @@ class Releasing(CompilerBase):
     def define_pipelines(self) -> list[Any]:
         made = DefaultPassBuilder.define_nopython_pipeline(self.state)
         # Where Numba's lowering has another name, there is nothing to replace: arrays are lost as before.
-        passes = [(ReleasingLowering if each is NativeLowering else each, why) for each, why in made.passes]
-        made.passes[:] = passes
+        own = {NativeLowering: ReleasingLowering, NopythonTypeInference: RememberingTypeInference}
+        made.passes[:] = [(own.get(each, each), why) for each, why in made.passes]
         made.finalize()
         return [made]
