@@ -44,7 +44,7 @@ from ad_compiler.ir import (
     map_values,
 )
 from ad_compiler.refusal import Refusal, ResultUnknown
-from ad_compiler.rules.lists import joined_items
+from ad_compiler.rules.list_elements import joined_items
 from ad_compiler.rules.shapes import rank_of
 
 MOST_ROUNDS = 12  # of lowering a body until the kinds fit: dtypes and lengths can be joined a few times only

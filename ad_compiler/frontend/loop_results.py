@@ -43,7 +43,7 @@ from ad_compiler.ir import (
     substitute,
     values_in,
 )
-from ad_compiler.rules.lists import is_list
+from ad_compiler.rules.list_elements import is_list
 
 _ONE_KIND = "give it one kind of value before the loop, and keep it"
 

@@ -23,7 +23,6 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from types import FunctionType
 
 from ad_compiler.analysis.joins import Different, any_length
@@ -40,6 +39,7 @@ from ad_compiler.analysis.types import (
 )
 from ad_compiler.builder import key_of
 from ad_compiler.closures import add_parameters, close, made_in, reads_in
+from ad_compiler.frontend.activations import key_of_function
 from ad_compiler.frontend.aliases import COPY_ADVICE, active_scopes, current, possible_roots, root_of
 from ad_compiler.frontend.carried import (
     joined,
@@ -67,33 +67,6 @@ MOST_ROUNDS = 12  # of lowering a body until the kinds fit: dtypes and lengths c
 UPDATES = ("index_add", "index_set")
 ENDLESS = "this recursion does not end while compiling: what ends it is known at run time only"
 Body = Callable[[Scope], Operand]
-
-
-@dataclass(frozen=True, slots=True)
-class Activation:
-    """A call that is being inlined: of which function, and with arguments of which kinds."""
-
-    function: Hashable
-    enclosing: Scope | None
-    arguments: Hashable
-
-
-def key_of_function(scope: Scope, callee: ast.FunctionDef | ast.Lambda) -> Hashable:
-    return scope.function, getattr(callee, "lineno", 0), getattr(callee, "col_offset", 0)
-
-
-def activation_of(scope: Scope, callee: ast.FunctionDef | ast.Lambda) -> Activation:
-    """What tells apart calls that may take different ways while compiling."""
-
-    def kind(value: Value) -> Operand:
-        if not isinstance(value.type, ArrayType):
-            return str(value.type)
-        lengths = [axis if isinstance(axis, int) else None for axis in map(representative, value.type.shape)]
-        return ("value", str(value.type.dtype), value.type.python, tuple(lengths))
-
-    return Activation(
-        key_of_function(scope, callee), scope.enclosing, key_of(map_values(kind, dict(scope.names)))
-    )
 
 
 def call_recursive(

@@ -14,6 +14,7 @@ from ad_compiler.backends.native import joining, library, lists, products, reduc
 from ad_compiler.backends.native.aliasing import remove_aliases
 from ad_compiler.backends.native.arranging import arrange
 from ad_compiler.backends.native.blocking import block_loops
+from ad_compiler.backends.native.bordering import Borderer
 from ad_compiler.backends.native.clearing import clear
 from ad_compiler.backends.native.contracting import Contractor
 from ad_compiler.backends.native.control_flow import ControlFlow
@@ -24,6 +25,7 @@ from ad_compiler.backends.native.frame import Extents, Frame, is_placed, names_i
 from ad_compiler.backends.native.fusing import fuse, normalise
 from ad_compiler.backends.native.gathering import Gatherer
 from ad_compiler.backends.native.hoisting import hoist
+from ad_compiler.backends.native.interchanging import Interchanger
 from ad_compiler.backends.native.jamming import Jammer
 from ad_compiler.backends.native.materialising import as_scalar, materialise
 from ad_compiler.backends.native.nests import (
@@ -156,7 +158,10 @@ class Lowering(ControlFlow):
             Preaccumulator(sweeps, self.dtypes(sweeps), outputs, frame.fresh).run()
             Jammer(sweeps, outputs, frame.fresh).run()
             Windower(sweeps, self.dtypes(sweeps), frame.fresh).run()
+            Borderer(sweeps, self.dtypes(sweeps), outputs).run()
             fuse(sweeps)
+            if Interchanger(sweeps, outputs).run():
+                fuse(sweeps)
             scalarise(sweeps, outputs)
             shrink(sweeps, outputs)
             for sweep in sweeps:
