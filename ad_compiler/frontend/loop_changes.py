@@ -90,6 +90,10 @@ def writes(state: LoopState, loop: Loop, params: dict[Place, Operand], memory: d
     if loop.condition is not None:
         state.inside.update(made_in(loop.condition))
     known = state.start.newer
+    unwritten = {root for root in state.expected if state.after.latest(memory[root]) is memory[root]}
+    state.expected.clear()
+    for root in unwritten:
+        del state.memory[root], memory[root]
     for root in [*memory, *state.after.newer]:
         if root in state.inside or (root in known and root not in memory):
             continue
@@ -105,7 +109,7 @@ def writes(state: LoopState, loop: Loop, params: dict[Place, Operand], memory: d
         if root not in known and newer in state.inside
     }
     note_vague(state, params, written)
-    return before != (
+    return bool(unwritten) or before != (
         len(state.memory),
         len(state.lost),
         len(state.vague),

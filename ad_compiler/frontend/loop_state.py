@@ -60,6 +60,7 @@ class LoopState:
         self.holders: list[Any] = [*self.before.scopes, *containers]
         self.stored = stored_names(node)
         self.memory: dict[Value, None] = {}  # arrays that a turn writes into
+        self.expected: set[Value] = set()  # those of them that its text only tells of
         self.lost: dict[Value, Undecided] = {}  # arrays that it may have written into
         self.vague: set[Place] = set()  # places that hold one array or another, which are written into
         self.ends: dict[
