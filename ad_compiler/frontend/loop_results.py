@@ -236,7 +236,7 @@ def leaving(state: LoopState, loop: Loop, shown: dict[Value, list[Value]]) -> Ou
         name = leaf.name or "result"
         result = Value(as_result(leaf.type), name)
         result.immutable = not is_array(leaf)
-        loop.carry(Value(leaf.type, name), UNBOUND, leaf, result)
+        loop.carry(Value(unrelated(leaf.type), name), UNBOUND, leaf, result)
         if is_array(leaf):
             shown.setdefault(root_of(leaf), []).append(result)
         return result

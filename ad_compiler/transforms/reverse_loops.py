@@ -52,6 +52,8 @@ from ad_compiler.transforms.cotangents import (
     is_zero,
     leaf_name,
     name_cotangent,
+    placeholder,
+    tags_where_bound,
     zero_like,
 )
 
@@ -212,8 +214,11 @@ class Mirror:
         context, builder = self.sweep.context, self.builder
         assert isinstance(value, Value)
         branch = Branch(first, Block(results=[seed]), Block(), [], self.loop.statement, self.loop.place)
+        tags = tags_where_bound(value, self.loop.leave)
+        is_left_behind = tags is not None and 0 not in tags  # by the turn that leaves the loop
         with builder.inside(branch.otherwise):
-            branch.otherwise.results.append(zero_like(context, value))
+            zero = (placeholder if is_left_behind else zero_like)(context, value)
+            branch.otherwise.results.append(zero)
         result = Value(ArrayType(type_of(seed).dtype, type_of(value).shape))
         result.operation = branch
         name_cotangent(value, result)

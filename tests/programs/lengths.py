@@ -123,3 +123,17 @@ def last_of_a_list(x):
         last = part, np.sum(part)
         total += np.sum(np.sin(part))
     return total + np.sum(last[0] ** 3) * last[1]
+
+
+def until_short(z):
+    for _ in range(5):
+        if len(z) < 3:
+            return z
+        z = z[1:] * z[0]
+    return z
+
+
+@program(SIGNAL)
+def returned_once_it_is_short(x):
+    """In hvp, cotangents of what turns start with are not as long as that of what was returned."""
+    return np.sum(np.sin(until_short(x)) * x[0])
