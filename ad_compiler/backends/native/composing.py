@@ -35,6 +35,7 @@ from collections.abc import Callable
 
 from ad_compiler.backends.native.accessing import accesses, may_depart, own_accesses, own_reads
 from ad_compiler.backends.native.affine import Affine
+from ad_compiler.backends.native.aliasing import sides
 from ad_compiler.backends.native.frame import names_in
 from ad_compiler.backends.native.linear import ONE, UNIT, Form, added, label, multiplied, without_minus
 from ad_compiler.backends.native.nests import (
@@ -119,7 +120,8 @@ class Composer:
         made = {code.name for code in self.program if isinstance(code, Allocate)}
         if sorted(written) != sorted(self.tapes) or names & {self.counter, *self.tapes}:
             return None
-        return found if made >= set(self.tapes) else None
+        is_plain = found.bounds is not None or found.head == "while True:"
+        return found if is_plain and made >= set(self.tapes) else None
 
     def steps(self, loop: Repeat) -> list[int]:
         """Where a loop counts its turns."""
@@ -221,157 +223,142 @@ class Writer:
         self.results = results
         self.places = places
         fresh = composer.fresh
-        self.states, self.products, self.rows = fresh("states"), fresh("products"), fresh("rows")
+        self.states, self.products, self.place = fresh("states"), fresh("products"), fresh("place")
         self.group, self.block, self.row, self.lane = (
             fresh("group"),
             fresh("block"),
             fresh("row"),
             fresh("lane"),
         )
-        self.entry, self.slot = fresh("entry"), fresh("slot")
-        self.news = {entry: fresh(label(*entry)) for entry in places}
-        self.grows = any(map(composer.is_growth, forward.body))
+        self.entry, self.blocks = fresh("entry"), fresh("blocks")
+        self.row_size = LANES * max(len(composer.tapes), len(places))
+        self.block_size = self.row_size * (ROWS + 1)
+        self.ahead = {entry: fresh(label(*entry)) for entry in places}
+        self.behind = {entry: fresh(f"{label(*entry)}_behind") for entry in places}
 
     def write(self, waiting: set[str]) -> None:
-        fresh, counter = self.composer.fresh, self.composer.counter
-        blocks, rest = fresh("blocks"), fresh("group")
-        start, end = self.start(), self.reverse_loops(blocks, waiting)
-        behind = Repeat(
-            f"for {rest} in range({self.group}, {ROWS} * {blocks}):",
-            self.of_group(rest, is_last=True),
-            frozenset({self.group, blocks}),
-            rest,
-        )
-        self.rewrite_forward()
         place = next(n for n, code in enumerate(self.program) if code is self.composer.reverse)
-        self.program[place : place + 1] = [
-            Define(blocks, Scalar(f"({counter} + {BLOCK - 1}) // {BLOCK}")),
-            behind,
-            *end,
-        ]
+        self.program[place : place + 1] = self.reverse_loops(waiting)
         place = next(n for n, code in enumerate(self.program) if code is self.forward)
-        self.program[place:place] = start
+        self.program[place : place + 1] = [*self.arrays(), *self.forward_loops()]
         self.program[:] = [
             code
             for code in self.program
             if not (isinstance(code, Allocate) and code.name in self.composer.tapes)
         ]
 
-    def start(self) -> list[Code]:
-        """The arrays, in front of the forward loop."""
-        columns = max(len(self.composer.tapes), len(self.places))
-        shape = subscripts(2, ROWS + 1, columns, LANES)
+    def arrays(self) -> list[Code]:
+        """The states of two blocks, with a row of products of no turns each, and the products of lanes."""
         turns = next(
             code.extents[0]
             for code in self.program
             if isinstance(code, Allocate) and code.name in self.composer.tapes
         )
-        number = Affine.of(f"({turns + (BLOCK - 1)}) // {BLOCK}") if turns.known is None else Affine.of(1)
-        ones: list[Code] = [
-            Store(self.states, subscripts(self.slot, ROWS, place, self.lane), ONE)
-            for (name, column), place in self.places.items()
-            if name == column
-        ]
-        loops = [(self.slot, Affine.of(2)), (self.lane, Affine.of(LANES))]
-        return [
-            Allocate(self.states, shape, "np.float64", zeros=True),
-            *([Nest(loops, ones)] if ones else []),
-            Allocate(self.products, (number, Affine.of(len(self.places)), Affine.of(LANES)), "np.float64"),
-            Define(self.group, Scalar("0")),
-        ]
+        codes: list[Code] = [Allocate(self.states, (Affine.of(2 * self.block_size),), "np.float64", True)]
+        for name, column in self.places:
+            if name == column:
+                for slot in range(2):
+                    behind = Affine.of(slot * self.block_size) + self.element(name, column, ROWS)
+                    codes.append(Nest([(self.lane, Affine.of(LANES))], [Store(self.states, (behind,), ONE)]))
+        if self.forward.bounds is not None:
+            codes.append(Define(self.blocks, blocks_of(str(turns))))
+        rows = self.blocks if self.forward.bounds is not None else 1
+        return [*codes, Allocate(self.products, subscripts(rows, LANES * len(self.places)), "np.float64")]
 
-    def rewrite_forward(self) -> None:
-        """Keep the states of two blocks, and have the derivatives of the block before computed."""
-        composer, body = self.composer, self.forward.body
-        counter = composer.counter
-        place = {name: n for n, name in enumerate(composer.tapes)}
-        inner: list[Code] = [
-            Comment(MARK),
-            *self.of_group(self.group, is_last=False),
-            Define(self.group, Scalar("1"), "+="),
+    def element(self, name: str, column: str, row: int) -> Affine:
+        """Where an entry of a product of turns is, in the block."""
+        place = self.row_size * row + LANES * self.places[name, column]
+        return Affine.of(self.lane) + place
+
+    def forward_loops(self) -> list[Code]:
+        """A loop whose turns are four turns of the forward loop, and the derivatives of four others."""
+        group, strip = self.group, self.strip()
+        body: list[Code] = [strip, Choice(Scalar(f"{group} >= {ROWS}"), [Comment(MARK), *self.of_group()])]
+        if self.forward.bounds is not None:
+            head = f"for {group} in range({ROWS} * {self.blocks} + {ROWS}):"
+            return [Repeat(head, body, frozenset({self.blocks}), group)]
+        running = self.composer.fresh("running")
+        for inner in [strip.body, *(side for code in codes_in(strip.body) for side in sides(code))]:
+            for place in reversed(range(len(inner))):
+                code = inner[place]
+                if isinstance(code, Line) and code.text == "break":
+                    inner.insert(place, Define(running, Scalar("False")))
+        blocks = blocks_of(self.composer.counter)
+        head = f"while {running} or {group} < {ROWS} * ({blocks.name}) + {ROWS}:"
+        body[0] = Choice(Scalar(running), [strip])
+        body.append(Define(group, Scalar("1"), "+="))
+        loop = Repeat(head, body, frozenset({running, group, self.composer.counter}))
+        return [Define(running, Scalar("True")), Define(group, Scalar("0")), loop]
+
+    def strip(self) -> Repeat:
+        """Four turns of the forward loop, which keep their states."""
+        composer, forward, first = self.composer, self.forward, f"{LANES} * {self.group}"
+        column = {name: LANES * n for n, name in enumerate(composer.tapes)}
+        counter, place = composer.counter, self.place
+        slot, row = f"({counter} >> {shift(BLOCK)} & 1)", f"({counter} & {ROWS - 1})"
+        lane = f"({counter} >> {shift(ROWS)} & {LANES - 1})"
+        body: list[Code] = []
+        spot: list[Code] = [
+            Define(place, Scalar(f"{self.block_size} * {slot} + {self.row_size} * {row} + {lane}"))
         ]
-        due = Choice(Scalar(f"{counter} == {LANES} * {self.group} + {BLOCK + LANES}"), inner)
-        step = composer.steps(self.forward)[0]
-        spot = next((n for n, code in enumerate(body) if n > step and may_leave(code)), len(body))
-        new: list[Code] = []
-        is_first = True
-        for code in [*body[:spot], due, *body[spot:]]:
-            if composer.is_growth(code):
-                continue
+        for code in forward.body:
             if isinstance(code, Store) and composer.is_push(code):
-                if is_first:
-                    new += [
-                        Define(self.slot, Scalar(f"{counter} >> {shift(BLOCK)} & 1")),
-                        Define(self.row, Scalar(f"{counter} & {ROWS - 1}")),
-                        Define(self.lane, Scalar(f"{counter} >> {shift(ROWS)} & {LANES - 1}")),
-                    ]
-                    is_first = False
-                index = subscripts(self.slot, self.row, place[code.array], self.lane)
-                new.append(Store(self.states, index, code.value))
-            else:
-                new.append(code)
-        body[:] = new
+                index = Affine.of(place) + column[code.array]
+                body += [*spot, Store(self.states, (index,), code.value)]
+                spot = []
+            elif not composer.is_growth(code):
+                body.append(code)
+        if forward.bounds is None:
+            index_name = composer.fresh("turn")
+            return Repeat(f"for {index_name} in range({LANES}):", body, frozenset(), index_name)
+        start, stop = forward.bounds
+        if forward.head.endswith(", -1):"):
+            here = stop - 1 - Affine.of(first)
+            text = f"{here}, max({here - LANES}, {start - 1}), -1"
+        else:
+            here = start + Affine.of(first)
+            text = f"{here}, min({here + LANES}, {stop})"
+        reads = forward.reads | {self.group}
+        return Repeat(f"for {forward.index} in range({text}):", body, reads, forward.index)
 
-    def of_group(self, group: str, is_last: bool) -> list[Code]:
-        """The derivatives of a row, times those of the rows behind it."""
-        block, row, lane = self.block, self.row, self.lane
-        own = self.own_turns(is_last)
-        news = [Define(self.news[entry], with_products(self.product(*entry))) for entry in self.places]
-        stores: list[Code] = []
-        for entry, place in self.places.items():
-            value: Expression = Scalar(self.news[entry])
-            if is_last:
-                condition = Scalar(f"{self.composer.turn} < {self.composer.counter}")
-                value = Apply("{0} if {1} else {2}", (value, condition, self.behind(*entry)), 1)
-            stores.append(Store(self.rows, self.place(0, place), value))
-        copied = Load(self.rows, subscripts(0, self.entry, lane))
+    def of_group(self) -> list[Code]:
+        """The derivatives of a row of turns, times those of the rows behind it."""
+        block, row, lane, turn = self.block, self.row, self.lane, self.composer.turn
+        columns = {
+            name: Load(self.states, (Affine.of(self.place) + Affine.of(lane) + LANES * n,))
+            for n, name in enumerate(self.composer.tapes)
+        }
+        body: list[Code] = [Define(turn, Scalar(f"{BLOCK} * {block} + {ROWS} * {lane} + {row}"))]
+        for code in self.made:
+            if isinstance(code, Define):
+                body.append(Define(code.name, with_products(replaced(code.value, columns))))
+        place, took_place = Affine.of(self.place), Scalar(f"{turn} < {self.composer.counter}")
+        for entry, name in self.behind.items():
+            body.append(Define(name, Load(self.states, (place + self.element(*entry, 1),))))
+        for entry, name in self.ahead.items():
+            body.append(Define(name, with_products(self.product(*entry))))
+        for entry, name in self.ahead.items():
+            parts = (Scalar(name), took_place, Scalar(self.behind[entry]))
+            value = Apply("{0} if {1} else {2}", parts, 1)
+            body.append(Store(self.states, (place + self.element(*entry, 0),), value))
+        copied = Load(self.states, (Affine.of(self.place) + Affine.of(self.entry),))
         taken: list[Code] = [
             Nest(
-                [(self.entry, Affine.of(len(self.places))), (lane, Affine.of(LANES))],
-                [Store(self.products, subscripts(block, self.entry, lane), copied)],
+                [(self.entry, Affine.of(LANES * len(self.places)))],
+                [Store(self.products, subscripts(block, self.entry), copied)],
             )
         ]
-        if self.grows:
+        if self.forward.bounds is None:
             text = f"if {block} == {self.products}.shape[0]:\n"
             text += f"    {self.products} = grown({self.products}, {block} + 1)"
             taken.insert(0, Line(text, frozenset({self.products, block}), frozenset({self.products})))
         return [
-            Define(block, Scalar(f"{group} >> {shift(ROWS)}")),
-            Define(row, Scalar(f"{ROWS - 1} - ({group} & {ROWS - 1})")),
-            Line(
-                f"{self.rows} = {self.states}[{block} & 1, {row}:{row} + 2]",
-                frozenset({self.states, block, row}),
-                frozenset({self.rows}),
-            ),
-            Nest([(lane, Affine.of(LANES))], [*own, *news, *stores]),
+            Define(block, Scalar(f"({self.group} >> {shift(ROWS)}) - 1")),
+            Define(row, Scalar(f"{ROWS - 1} - ({self.group} & {ROWS - 1})")),
+            Define(self.place, Scalar(f"{self.block_size} * ({block} & 1) + {self.row_size} * {row}")),
+            Nest([(lane, Affine.of(LANES))], body),
             Choice(Scalar(f"{row} == 0"), taken),
         ]
-
-    def own_turns(self, is_last: bool) -> list[Code]:
-        """The derivatives of single turns."""
-        turn = self.composer.turn
-        columns = {
-            name: Load(self.rows, self.place(0, place)) for place, name in enumerate(self.composer.tapes)
-        }
-        body: list[Code] = [
-            Define(code.name, with_products(replaced(code.value, columns)))
-            for code in self.made
-            if isinstance(code, Define)
-        ]
-        used = set().union(*(names_of(code.value) for code in body if isinstance(code, Define)))
-        if is_last or turn in used:
-            number = f"{BLOCK} * {self.block} + {ROWS} * {self.lane} + {self.row}"
-            body.insert(0, Define(turn, Scalar(number)))
-        return body
-
-    def place(self, row: int, column: int) -> tuple[Affine, ...]:
-        return subscripts(row, column, self.lane)
-
-    def behind(self, name: str, column: str) -> Expression:
-        """An entry of the product of the turns behind."""
-        if (name, column) in self.places:
-            return Load(self.rows, self.place(1, self.places[name, column]))
-        return ONE
 
     def product(self, name: str, column: str) -> Expression:
         """An entry of the product of a turn and those behind it."""
@@ -379,11 +366,13 @@ class Writer:
         form = self.results[name]
         for middle, factor in sorted(form.items(), key=lambda item: item[0] != name):
             if middle == column or (middle, column) in self.places:
-                result = added(result, multiplied(factor, self.behind(middle, column)))
+                name_behind = self.behind.get((middle, column))
+                inner = Scalar(name_behind) if name_behind else ONE
+                result = added(result, multiplied(factor, inner))
         assert result is not None
         return result
 
-    def reverse_loops(self, blocks: str, waiting: set[str]) -> list[Code]:
+    def reverse_loops(self, waiting: set[str]) -> list[Code]:
         fresh, reverse = self.composer.fresh, self.composer.reverse
         block, lane = fresh("block"), fresh("lane")
         sizes = " + ".join(f"abs({name})" for name in self.results if name in waiting)
@@ -395,7 +384,7 @@ class Writer:
                 continue
             result: Expression | None = None if name in own else Scalar(name)
             for column, place in own.items():
-                factor = Load(self.products, subscripts(block, place, lane))
+                factor = Load(self.products, (Affine.of(block), Affine.of(lane) + LANES * place))
                 result = added(result, factor if column == UNIT else multiplied(factor, Scalar(column)))
             assert result is not None
             new = fresh(name)
@@ -404,11 +393,14 @@ class Writer:
         lanes = Repeat(
             f"for {lane} in range({LANES - 1}, -1, -1):", [*body, *news], index=lane, is_reverse=True
         )
-        reverse.head = f"for {block} in range({blocks} - 1, -1, -1):"
+        reverse.head = f"for {block} in range({self.blocks} - 1, -1, -1):"
         reverse.body[:] = [lanes]
-        reverse.reads, reverse.index, reverse.bounds = frozenset({blocks}), block, None
+        reverse.reads, reverse.index, reverse.bounds = frozenset({self.blocks}), block, None
         finite = f"not np.isfinite({' + '.join(self.results)})"
-        return [reverse, Choice(Scalar(finite), [Line("raise Departure")])]
+        loops: list[Code] = [reverse, Choice(Scalar(finite), [Line("raise Departure")])]
+        if self.forward.bounds is None:
+            loops.insert(0, Define(self.blocks, blocks_of(self.composer.counter)))
+        return loops
 
 
 def subscripts(*numbers: str | int) -> tuple[Affine, ...]:
@@ -419,9 +411,8 @@ def shift(power: int) -> int:
     return power.bit_length() - 1
 
 
-def may_leave(code: Code) -> bool:
-    """Whether a statement may end the turn."""
-    return any(isinstance(each, Line) and each.text in ("break", "continue") for each in codes_in([code]))
+def blocks_of(turns: str) -> Scalar:
+    return Scalar(f"({turns} + {BLOCK - 1}) // {BLOCK}", 11)
 
 
 def replaced(expression: Expression, columns: dict[str, Load]) -> Expression:
