@@ -85,6 +85,9 @@ class Derived:
             raise ValueError(f"argnums {argnums!r} must name at least one argument, and none twice")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs and (ready := self._ready.get(sizes_of(args))) is not None:
+            self._newest = ready
+            return ready(*args)
         derivative, positional, keywords = self.prepared(tuple(map(unmapped, args)), kwargs)
         return derivative(*positional, **keywords)
 

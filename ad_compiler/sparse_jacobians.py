@@ -35,6 +35,7 @@ from ad_compiler.sparse_products import DirectionalProducts
 SparseKind = Literal["jacfwd", "jacrev", "jacobian", "hessian"]
 DENSE = 2**26  # entries of a pattern that may be taken to be full
 KEPT = 16  # plans
+FEW = 16  # directions
 FULL = "give the pattern as `sparsity=`, or leave it out for a dense matrix"
 
 
@@ -44,8 +45,10 @@ class Plan:
 
     pattern: Any  # a CSR array of truth values
     by_rows: bool
+    narrow: bool  # places are 32-bit numbers, where those do
     empty: Any = field(init=False)  # the matrix, without its arrays
-    places: Any = field(init=False)  # of its entries in the products, as one array
+    size: int = field(init=False)  # of all products
+    places: Any = field(init=False)  # of its entries among them
     seeds: Any = field(init=False)
     checked: bool = False
 
@@ -59,13 +62,16 @@ class Plan:
         rows = np.repeat(np.arange(pattern.shape[0]), np.diff(pattern.indptr))
         one, other = (rows, pattern.indices) if self.by_rows else (pattern.indices, rows)
         self.places = colours[one] * matrix.shape[0] + other
+        self.size = count * matrix.shape[0]
+        if self.narrow and self.size < 2**32:
+            self.places = self.places.astype(np.uint32)
         self.seeds = np.zeros((count, matrix.shape[1]))
         self.seeds[colours, np.arange(matrix.shape[1])] = 1.0
 
-    def entries(self, products: Any) -> Any:
-        """The sparse matrix of which these are the products."""
+    def matrix(self, entries: Any) -> Any:
+        """The sparse matrix with these entries."""
         matrix = copy(self.empty)  # its arrays fit together: they are not checked again
-        matrix.data = np.ravel(products).take(self.places, mode="clip")  # all are inside: no buffer is copied
+        matrix.data = entries
         matrix.indices, matrix.indptr = self.pattern.indices.copy(), self.pattern.indptr.copy()
         return matrix
 
@@ -97,6 +103,7 @@ class SparseJacobian:
         self.by_columns = DirectionalProducts(fun, columns, argnums, has_aux, backend)
         self.by_rows = DirectionalProducts(fun, "jacrev", argnums, has_aux, backend)
         self.chosen = self.by_columns.chosen[0]
+        self.narrow = backend.name == "numba"  # its loops read 32-bit places, which NumPy would convert
         self.__name__, self.__signature__ = self.by_columns.__name__, self.by_columns.__signature__
         self._plans: dict[Hashable, Plan] = {}
         self._followed: dict[Hashable, tuple[Derivative, Specialisation]] = {}
@@ -123,19 +130,18 @@ class SparseJacobian:
         return (matrix, aux) if self.has_aux else matrix
 
     def matrix(self, plan: Plan, given: dict[str, Any]) -> tuple[Any, Any] | None:
-        """The matrix, and the auxiliary result; None if the products have not the length of the pattern."""
-        products, aux = self.products(plan, given, plan.seeds)
-        if products.size != len(plan.seeds) * plan.pattern.shape[1 if plan.by_rows else 0]:
-            return None
-        return plan.entries(products), aux
-
-    def products(self, plan: Plan, given: dict[str, Any], directions: Any) -> tuple[Any, Any]:
+        """The matrix, and the auxiliary result; None if the products do not fit the pattern."""
         self._newest = self.by_rows if plan.by_rows else self.by_columns
+        directions = self.fitting(plan.seeds, plan, given)
+        entries, fits, aux = self._newest.entries(given, directions, plan.places, plan.size)
+        return (plan.matrix(entries), aux) if fits else None
+
+    def fitting(self, directions: Any, plan: Plan, given: dict[str, Any]) -> Any:
+        """Directions in the precision of the argument that they move."""
         x = given[self.chosen]
-        if x.dtype.kind == "f" and not plan.by_rows:
-            directions = directions.astype(x.dtype, copy=False)
-        found = self._newest.run(given, directions)
-        return found if self.has_aux else (found, None)
+        return (
+            directions.astype(x.dtype, copy=False) if x.dtype.kind == "f" and not plan.by_rows else directions
+        )
 
     # --- patterns ---
 
@@ -157,8 +163,9 @@ class SparseJacobian:
     def best(self, pattern: Any) -> Plan:
         """By columns or by rows; `jacobian` takes what needs fewer directions."""
         if self.kind != "jacobian":
-            return Plan(pattern, self.kind == "jacrev")
-        return min(Plan(pattern, False), Plan(pattern, True), key=lambda plan: len(plan.seeds))
+            return Plan(pattern, self.kind == "jacrev", self.narrow)
+        plans = [Plan(pattern, by_rows, self.narrow) for by_rows in (False, True)]
+        return min(plans, key=lambda plan: len(plan.seeds))
 
     def structure_of(self, given: dict[str, Any]) -> Hashable:
         """What the pattern of a program may depend on: shapes and whole numbers, and what is read outside."""
@@ -203,8 +210,7 @@ class SparseJacobian:
         try:
             return narrow(pattern_of(program.function, arguments, names[-1], self.chosen))
         except NotFollowed as reason:
-            products = self.by_columns.run(given, direction[None])
-            rows = np.size(products[0] if self.has_aux else products)
+            rows = np.size(self.by_columns.products(given, direction[None])[0])
             if rows * x.size > DENSE:
                 what = f"the dependencies of {self.__name__} are not followed ({reason})"
                 full = f"a full pattern has {rows} times {x.size} entries"
@@ -216,11 +222,12 @@ class SparseJacobian:
     def compare(self, plan: Plan, matrix: Any, given: dict[str, Any]) -> None:
         """Compare the product with a random vector; raises ValueError where a pattern lacks entries."""
         transposed = matrix.T if plan.by_rows else matrix
-        count = min(
-            2, len(plan.seeds)
-        )  # as many as one, or more than one: so it is the same compiled program
+        count = len(plan.seeds)
+        count = count if count <= FEW else 2  # a few: with the same compiled program
         vectors = np.random.default_rng(0).uniform(0.5, 1.5, (count, transposed.shape[1]))
-        exact = np.reshape(self.products(plan, given, vectors)[0], (count, -1)).astype(float)
+        compiled = self.by_rows if plan.by_rows else self.by_columns
+        products, *_ = compiled.products(given, self.fitting(vectors, plan, given))
+        exact = np.reshape(products, (count, -1)).astype(float)
         found = (transposed @ vectors.T).T
         finite = np.isfinite(exact) & np.isfinite(found)
         size = (abs(transposed) @ vectors.T).T + np.max(np.abs(exact[finite]), initial=0.0)
@@ -243,6 +250,11 @@ class SparseJacobian:
     def source(self) -> str:
         """The generated code of the products, of the newest call."""
         return self._newest.source
+
+    @property
+    def native_source(self) -> str:
+        """The loops that Numba compiles, of the newest call."""
+        return self._newest.native_source
 
     def inline_in(
         self, context: Context, node: ast.AST, positional: list[Operand], keywords: dict[str, Operand]

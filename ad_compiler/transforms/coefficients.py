@@ -46,6 +46,7 @@ from ad_compiler.transforms.hoist import KEPT
 LARGE = 2.0**53  # whole numbers up to it are floats as they are
 MOST = 8  # bases of one form
 ADD, SUBTRACT, MULTIPLY = registry[operator.add], registry[operator.sub], registry[operator.mul]
+NEGATIVE = registry[operator.neg]
 BOTH, FIRST, SECOND = (True, True), (True, False), (False, True)
 LINEAR = {"neg": ((True,),), "add": (BOTH,), "sub": (BOTH,), "mul": (FIRST, SECOND), "truediv": (FIRST,)}
 
@@ -150,14 +151,24 @@ class Coefficients:
                 abs_is_not_one(form.coefficients.get(base, 1.0)) for form in forms
             ):
                 return None  # zeros that `where` and others leave are strong: they meet no product of factors
-            parts = iter([form.coefficients.get(base, 0.0) for form in forms])
+            parts = [form.coefficients.get(base) for form in forms]
+            if None in parts:
+                coefficients[base] = self.term_of_sum(node, parts)
+                continue
+            given = iter(parts)
             arguments = [
-                next(parts) if each in self.varying else self.in_front(each) for each in node.arguments
+                next(given) if each in self.varying else self.in_front(each) for each in node.arguments
             ]
             if node.primitive.name == "truediv" and may_raise(*arguments):
                 return None
             coefficients[base] = self.builder.call(node.primitive, tuple(arguments))
         return Form(coefficients, [*(inner for form in forms for inner in form.nodes), node])
+
+    def term_of_sum(self, node: Operation, parts: list[Operand]) -> Operand:
+        """The coefficient of a base that one operand of a sum or difference has, and the other has not."""
+        if parts[1] is None:
+            return parts[0]
+        return parts[1] if node.primitive is ADD else self.builder.call(NEGATIVE, (parts[1],))
 
     def form_of(self, value: Value, result: Value) -> Form:
         """The form of an operand: its own, if nothing else reads it and it has the shape of the result."""

@@ -37,6 +37,10 @@ COMPILED_FILES = (
     "blas.py",
     "opaque.py",
     "releasing.py",
+    "addressing.py",
+    "counting.py",
+    "peeling.py",
+    "resolving.py",
     "small_products.py",
 )
 TIME = 1_000_000_000  # when every file was written: Numba takes a newer file for a change
