@@ -99,6 +99,8 @@ HELPERS = frozenset(
         "product_with_rows",
         "product_of_vectors",
         "plus",
+        "plus_product",
+        "minus_product",
         "vector_exp",
         "vector_log",
         "vector_tanh",
