@@ -81,22 +81,25 @@ def clearings(loop: Repeat) -> list[tuple[Nest, Store]]:
 
 def is_zero_before(before: list[Code], array: str) -> bool:
     """Whether an array is made of zeros and not touched any more."""
-    made = next((n for n, code in enumerate(before) if isinstance(code, Allocate) and code.name == array), None)
+    made = next(
+        (n for n, code in enumerate(before) if isinstance(code, Allocate) and code.name == array), None
+    )
     if made is None:
         return False
-    touching = [
-        code for code in before[made + 1 :] if any(access.name == array for access in accesses(code))
-    ]
+    touching = [code for code in before[made + 1 :] if any(access.name == array for access in accesses(code))]
     allocated = before[made]
     assert isinstance(allocated, Allocate)
     return not touching if allocated.zeros else len(touching) == 1 and fills(touching[0], allocated)
 
 
 def first_additions(loop: Repeat, clearing: Nest, array: str) -> int | None:
-    """Where the first nest of a turn stands that touches the array, if it adds to it; the clearing is the last."""
-    touching = [
-        n for n, code in enumerate(loop.body) if any(access.name == array for access in accesses(code))
-    ]
-    first, last = loop.body[touching[0]], loop.body[touching[-1]]
+    """Where a turn first adds to the array; None where that is not first, or clearing not last."""
+    places = touched_at(loop.body, array)
+    first, last = loop.body[places[0]], loop.body[places[-1]]
     kinds = {access.kind for access in accesses(first) if access.name == array}
-    return touching[0] if last is clearing and isinstance(first, Nest) and kinds == {"add"} else None
+    return places[0] if last is clearing and isinstance(first, Nest) and kinds == {"add"} else None
+
+
+def touched_at(body: list[Code], array: str) -> list[int]:
+    """The places of the statements that touch an array."""
+    return [n for n, code in enumerate(body) if any(access.name == array for access in accesses(code))]

@@ -1,4 +1,4 @@
-"""Sweeps that are joined some rows apart, and cotangents that are assigned instead of cleared and added to."""
+"""Sweeps that are joined some rows apart, and cotangents that are assigned, not cleared and added to."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def array(*shape: int) -> np.ndarray[Any, Any]:
 
 
 def source_against_numpy(f: Function, *shapes: tuple[int, ...], steps: tuple[int, ...] = (0, 1, 3)) -> str:
-    """Compare native with NumPy code for all shapes, also of arrays that are not contiguous; the native code."""
+    """Compare native with NumPy code for all shapes, also if arrays are not contiguous; the native code."""
     native = value_and_grad(f, 0, backend="numba", cache=False)
     code = value_and_grad(f, 0)
     for shape in shapes:
@@ -159,8 +159,6 @@ def test_what_a_turn_clears_the_next_assigns() -> None:
     assert "= 0.0" not in backwards and "v_bar_1[i + 2] = " in backwards
 
 
-@pytest.mark.parametrize(
-    "f", [one_of_each_turn, of_both, pytest.param(seen_between, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("f", [one_of_each_turn, of_both, pytest.param(seen_between, marks=pytest.mark.slow)])
 def test_what_is_not_the_same_in_each_turn_is_cleared(f: Function) -> None:
     source_against_numpy(f, (6,), (12,))
