@@ -37,6 +37,7 @@ COMPILED_FILES = (
     "blas.py",
     "opaque.py",
     "releasing.py",
+    "small_matrices.py",
     "small_products.py",
 )
 TIME = 1_000_000_000  # when every file was written: Numba takes a newer file for a change
