@@ -41,6 +41,7 @@ COMPILED_FILES = (
     "counting.py",
     "peeling.py",
     "resolving.py",
+    "small_matrices.py",
     "small_products.py",
 )
 TIME = 1_000_000_000  # when every file was written: Numba takes a newer file for a change

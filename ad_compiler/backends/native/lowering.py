@@ -36,12 +36,14 @@ from ad_compiler.backends.native.nests import (
     codes_in,
     text_of,
 )
+from ad_compiler.backends.native.overwriting import overwrite
 from ad_compiler.backends.native.planning import UPDATES, Writes, is_plain_reshape
 from ad_compiler.backends.native.preaccumulating import Preaccumulator
 from ad_compiler.backends.native.recomputing import recompute
 from ad_compiler.backends.native.recursion import Callees
 from ad_compiler.backends.native.scalarising import scalarise
 from ad_compiler.backends.native.shrinking import shrink
+from ad_compiler.backends.native.skewing import skew
 from ad_compiler.backends.native.updates import update
 from ad_compiler.backends.native.vectorising import vectorise
 from ad_compiler.backends.native.windows import Windower
@@ -147,6 +149,7 @@ class Lowering(Calling):
             count = len(lowered.results)
             lowered.results, lowered.gradients = outputs[:count], outputs[count:]
             Contractor(sweeps, self.dtypes(sweeps), frame.fresh, frame.length_of).run()
+            overwrite(sweeps)
             Gatherer(sweeps, outputs, frame.require_nonnegative).run()
             Preaccumulator(sweeps, self.dtypes(sweeps), outputs, frame.fresh).run()
             Jammer(sweeps, outputs, frame.fresh).run()
@@ -160,6 +163,7 @@ class Lowering(Calling):
             for sweep in sweeps:
                 clear(sweep)
             apart = hoist(sweeps, frame.made_in_loops, outputs)
+            skew(sweeps)
             for sweep in sweeps:
                 vectorise(sweep)
             block_loops(sweeps, apart, frame.fresh)
