@@ -35,9 +35,11 @@ COMPILED_FILES = (
     "departure.py",
     "elementary.py",
     "blas.py",
+    "chunks.py",
     "opaque.py",
     "releasing.py",
     "small_products.py",
+    "threads.py",
 )
 TIME = 1_000_000_000  # when every file was written: Numba takes a newer file for a change
 

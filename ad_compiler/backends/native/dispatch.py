@@ -33,6 +33,7 @@ from ad_compiler.backends.native.kernels import (
 )
 from ad_compiler.backends.native.loading import announced, compile_for, is_disabled, load_functions
 from ad_compiler.backends.native.lowering import Lowered, lower
+from ad_compiler.backends.native.parallelising import parallelise
 from ad_compiler.backends.native.recursion import callees_of
 from ad_compiler.backends.native.sweeps import kernel, lower_callee, sweeps
 from ad_compiler.backends.numpy.emit import header
@@ -65,12 +66,13 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
     for callee in callees:
         lower_callee(callee, callees)
     lowered = lower(program.function, separate, HELPERS, callees)
+    chunks = parallelise(lowered) if program.request.backend.parallel else []
     texts, saved = sweeps(lowered, program.name) if separate else ([kernel(lowered, program.name)], [])
     options = 'error_model="numpy", no_cfunc_wrapper=True'
     if program.request.backend.fastmath:
         options += f", fastmath={FASTMATH}"
     library, modules = lowered.frame.library, lowered.frame.modules
-    called = [text for callee in callees for text in callee.texts]
+    called = [text for callee in callees for text in callee.texts] + chunks
     plain, cached = (
         module(texts, each, library, modules, called) for each in (options, f"{options}, cache=True")
     )

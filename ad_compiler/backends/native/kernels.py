@@ -105,6 +105,7 @@ HELPERS = frozenset(
         "at_run_time",
     ]
 )
+CHUNKED = ("chunks_of", "chunks_of_sums", "first_turn", "in_chunks")
 
 
 def lines_of(body: list[Code], depth: int) -> list[str]:
@@ -221,9 +222,12 @@ def module(
     lines += [f"import {module}" for module in sorted(modules)]
     lines.append(f"from numba import njit{', objmode' if calls else ''}")
     departing = [name for name in ("Departure", "of_kind", "array_of") if re.search(rf"\b{name}\b", text)]
-    raises = bool(departing or helpers or calls)  # and would leave arrays behind
+    shared = [name for name in CHUNKED if re.search(rf"\b{name}\(", text)]
+    raises = bool(departing or helpers or calls or shared)  # and would leave arrays behind
     if raises:
         lines.append("")
+    if shared:
+        lines.append(f"from ad_compiler.backends.native.chunks import {', '.join(shared)}")
     if departing:
         lines.append(f"from ad_compiler.backends.native.departure import {', '.join(departing)}")
     if raises:
