@@ -7,14 +7,15 @@ The number of chunks depends on sizes alone, not on the number of threads, and w
 (sums) is put together in their order. So a result does not depend on how many threads there are, nor on which
 of them did what.
 """
-# mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="misc,call-arg"
+# mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="misc,call-arg,attr-defined"
 # Numba infers the types of these functions, and its decorators have none.
 
 from __future__ import annotations
 
 from llvmlite import ir
 from numba import config, njit, types
-from numba.core import callconv, cgutils, typing
+from numba.core import callconv, cgutils
+from numba.core.typing.templates import signature as signature_of
 from numba.extending import intrinsic
 
 from ad_compiler.backends.native.layouts import is_known_here
@@ -61,29 +62,23 @@ def together(typing_context, turns, chunks, *given):
     """`in_chunks` as machine code."""
     given = tuple(given[0]) if len(given) == 1 and isinstance(given[0], types.StarArgTuple) else given
     called = turns.get_call_type(typing_context, (types.intp, types.intp, *given), {})
-    signature = typing.signature(types.none, turns, types.intp, types.StarArgTuple(given))
+    signature = signature_of(types.none, turns, types.intp, types.StarArgTuple(given))
 
     def generate(context, builder, signature, values):
-        parts = cgutils.unpack_tuple(builder, values[2])
         overload = signature.args[0].dispatcher.overloads[called.args]
         context.active_code_library.add_linking_library(overload.library)
-        shared = Shared(context, overload.fndesc, called, parts)
-        is_one = builder.icmp_signed("<=", values[1], shared.word(1))
-        with builder.if_else(is_one) as (alone, by_threads):
-            with alone:
-                given = [shared.word(0), shared.word(1), *parts]
-                context.call_internal(builder, overload.fndesc, called, given)
-            with by_threads:
-                shared.run(builder, values[1], parts)
+        parts = cgutils.unpack_tuple(builder, values[2])
+        Shared(context, overload.fndesc, called, parts).run(builder, values[1], parts)
         return context.get_dummy_value()
 
     return signature, generate
 
 
 class Shared:
-    """What chunks share, on the stack of the one that calls them:
+    """What chunks share, on the stack of the one that calls them.
 
-    how one of them has failed (a code, and the address of what is raised), their number, and what they are given.
+    These are: how one of them has failed (a code, and where it is said what is raised), how many there are,
+    and what they are given.
     """
 
     def __init__(self, context, callee, called, parts):

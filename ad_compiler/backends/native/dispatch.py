@@ -72,9 +72,9 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
     if program.request.backend.fastmath:
         options += f", fastmath={FASTMATH}"
     library, modules = lowered.frame.library, lowered.frame.modules
-    called = [text for callee in callees for text in callee.texts] + chunks
+    called = [text for callee in callees for text in callee.texts]
     plain, cached = (
-        module(texts, each, library, modules, called) for each in (options, f"{options}, cache=True")
+        module(texts, each, library, modules, called, chunks) for each in (options, f"{options}, cache=True")
     )
     names = [text[len("def ") : text.index("(")] for text in texts]
     try:

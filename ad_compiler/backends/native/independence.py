@@ -11,8 +11,9 @@
             w_bar[j] += l[j]
 
 These are the classical conditions (Allen and Kennedy, Optimizing Compilers for Modern Architectures, sections
-2.2 and 5.3): no dependence is carried by the loop but those of sums, whose order is ours. Everything that is
-not of one of these kinds, and every line that is not known to be harmless, makes the loop one that is not shared.
+2.2 and 5.3): no dependence is carried by the loop but those of sums, whose order is ours, and of scalars
+that count (the subscripts of tapes), which are known for every turn. Whatever is not of one of these kinds,
+and every line that is not known to be harmless, makes the loop one that is not shared.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from ad_compiler.backends.native.frame import names_in
 from ad_compiler.backends.native.kernels import HELPERS
 from ad_compiler.backends.native.nests import (
     Allocate,
+    Apply,
     Choice,
     Code,
     Comment,
@@ -39,8 +41,11 @@ from ad_compiler.backends.native.nests import (
     Repeat,
     Scalar,
     Store,
+    Whole,
     codes_in,
+    expressions_in,
     text_of,
+    texts_in,
 )
 
 CALLABLE = HELPERS | {"np", "math", "abs", "min", "max", "int", "float", "bool", "complex"}
@@ -57,6 +62,15 @@ class Kept:
     viewed: frozenset[str]  # arrays of which a part has a name of its own
 
 
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """A scalar that every turn counts on: by `step` for each turn of loops of these lengths inside of it."""
+
+    name: str
+    step: int
+    lengths: tuple[Affine, ...]
+
+
 @dataclass(eq=False, slots=True)
 class Roles:
     """What the names are that a loop writes."""
@@ -64,10 +78,14 @@ class Roles:
     sums: list[str] = field(default_factory=list)  # scalars
     arrays_of_sums: list[str] = field(default_factory=list)
     rows: list[str] = field(default_factory=list)  # arrays that every turn makes anew
+    counters: list[Counting] = field(default_factory=list)  # scalars that are known for every turn
 
 
 def roles(body: list[Code], index: str, kept: Kept, in_order: bool) -> Roles | None:
-    """The roles of what a turn writes; None if turns may not be shared. Sums may be parted unless `in_order`."""
+    """The roles of what a turn writes; None if turns may not be shared.
+
+    Sums may be parted unless they are `in_order`.
+    """
     statements = list(codes_in(body))
     if not all(map(is_harmless, statements)):
         return None
@@ -83,19 +101,24 @@ def roles(body: list[Code], index: str, kept: Kept, in_order: bool) -> Roles | N
     for name in defined:
         if is_sum_only(name, statements) and name not in running:
             found.sums.append(name)
+        elif (counting := counting_of(name, body, statements)) is not None:
+            found.counters.append(counting)
         elif count[name] != kept.uses[name]:
             return None
-    private = defined - set(found.sums)
+    counters = {each.name for each in found.counters}
+    private = defined - set(found.sums) - counters
     if not is_made_first(body, private, set()):
         return None
-    changing = defined | running | {code.name for code in statements if isinstance(code, Allocate)}
+    changing = defined | running | inside
+    if any(names_in(str(n)) & {index, *changing} for each in found.counters for n in each.lengths):
+        return None
     written = {access.name for access in own if access.index is not None and access.kind != "read"}
     written |= {name for code in statements if isinstance(code, Line) for name in code.writes}
     for name in sorted(written - inside):
         group = [access for access in own if access.name not in defined and kept.may_share(name, access.name)]
         if name in kept.viewed and any(access.name != name for access in group):
             return None
-        if is_apart(group, index, changing):
+        if is_apart(group, {index, *counters}, changing):
             continue
         made = kept.made.get(name)
         if any(access.name != name for access in group) or name in kept.viewed:
@@ -166,10 +189,8 @@ def term_of(code: Define) -> Expression | None:
     if code.operator == "+=":
         return code.value
     value = code.value
-    form, parts = getattr(value, "form", ""), getattr(value, "parts", ())
-    if code.operator == "=" and form == "plus({0}, {1})" and parts[0] == Scalar(code.name):
-        term: Expression = parts[1]
-        return term
+    if code.operator == "=" and isinstance(value, Apply) and value.form == "plus({0}, {1})":
+        return value.parts[1] if value.parts[0] == Scalar(code.name) else None
     return None
 
 
@@ -213,11 +234,74 @@ def is_made_first(body: list[Code], private: set[str], made: set[str]) -> bool:
     return True
 
 
+# Counters
+
+
+def counting_of(name: str, body: list[Code], statements: list[Code]) -> Counting | None:
+    """How a scalar counts, if it does: by one, in every turn of some loops, and as a subscript only.
+
+    All that reads it stands beside the line that counts, on one side of it: so it has another value in every
+    turn.
+    """
+    found = place_of(name, body, ())
+    if found is None or sum(isinstance(code, Define) and code.name == name for code in statements) != 1:
+        return None
+    lengths, around, place = found
+    counts = around[place]
+    assert isinstance(counts, Define)
+    before, behind = around[:place], around[place + 1 :]
+    beside = [code for code in (*before, *behind) if touches(code, name)]
+    if not all(isinstance(code, (Define, Store)) and is_subscript_only(name, code) for code in beside):
+        return None
+    if any(touches(code, name) for code in before) and any(touches(code, name) for code in behind):
+        return None
+    known = {id(code) for code in (*beside, counts)}
+    others = [code for code in statements if id(code) not in known]
+    if any(name in read_by(code) for code in others):
+        return None
+    return Counting(name, 1 if counts.operator == "+=" else -1, lengths)
+
+
+def place_of(
+    name: str, body: list[Code], lengths: tuple[Affine, ...]
+) -> tuple[tuple[Affine, ...], list[Code], int] | None:
+    """Where a scalar counts on by one: the lengths of the loops around, the statements, and which it is."""
+    for place, code in enumerate(body):
+        if isinstance(code, Define) and code.name == name:
+            is_count = code.operator in ("+=", "-=") and code.value == Scalar("1")
+            return (lengths, body, place) if is_count else None
+        inner: tuple[Affine, ...] = ()
+        if isinstance(code, Nest):
+            inner = tuple(extent for _, extent in code.loops)
+        elif isinstance(code, Repeat) and code.bounds is not None:
+            inner = (code.bounds[1] - code.bounds[0],)
+        if isinstance(code, (Nest, Repeat)):
+            found = place_of(name, code.body, (*lengths, *inner))
+            if found is not None:
+                return found
+    return None
+
+
+def touches(code: Code, name: str) -> bool:
+    return any(access.name == name for access in accesses(code))
+
+
+def is_subscript_only(name: str, code: Define | Store) -> bool:
+    """Whether a statement reads a scalar as the subscript of an element, and not by itself."""
+    if any(name in names_in(text) for text in texts_in(code.value)):
+        return False
+    wholes = [part.number for part in expressions_in(code.value) if isinstance(part, Whole)]
+    return not any(name in names_in(str(number)) for number in wholes)
+
+
 # Arrays
 
 
-def is_apart(group: list[Access], index: str, changing: set[str]) -> bool:
-    """Whether one subscript of all accesses is the same sum of the loop's index and what does not change."""
+def is_apart(group: list[Access], turns: set[str], changing: set[str]) -> bool:
+    """Whether one subscript of all accesses is the same in one turn, and another one in every other.
+
+    That is a sum of one of `turns`, which has another value in each, and of what does not change.
+    """
     if any(access.index is None for access in group):
         return False
     indices = {access.index for access in group if access.index is not None}
@@ -228,8 +312,9 @@ def is_apart(group: list[Access], index: str, changing: set[str]) -> bool:
         if len(numbers) != 1:
             continue
         terms = dict(next(iter(numbers)).terms)
-        factor = terms.pop(index, 0)
-        if factor and not any(names_in(text) & {index, *changing} or "[" in text for text in terms):
+        own = [name for name in terms if name in turns]
+        rest = [text for text in terms if text not in turns]
+        if len(own) == 1 and not any(names_in(text) & (turns | changing) or "[" in text for text in rest):
             return True
     return False
 
@@ -247,7 +332,10 @@ class Row:
         return self.walk(body, [], set())
 
     def walk(self, body: list[Code], loops: Loops | None, written: set[tuple[Affine, ...]]) -> bool:
-        """Whether nothing is read that is not written; `loops` are those around, None where not all turns run."""
+        """Whether nothing is read that is not written.
+
+        `loops` are those around, None where it is not known that all their turns are run.
+        """
         fills = False
         for code in body:
             if isinstance(code, Choice):
@@ -266,9 +354,12 @@ class Row:
             elif isinstance(code, Store) and code.array == self.name:
                 if not self.may_read(reads(code.value), written):
                     return False
-                if code.operator != "=" and not self.may_read([Access(self.name, code.index, "read")], written):
+                own = Access(self.name, code.index, "read")
+                if code.operator != "=" and not self.may_read([own], written):
                     return False
-                if not any(names_in(text) & self.defined for number in code.index for text, _ in number.terms):
+                if not any(
+                    names_in(text) & self.defined for number in code.index for text, _ in number.terms
+                ):
                     written.add(code.index)
                 fills = fills or (code.operator == "=" and self.fills(code.index, loops))
             elif not self.may_read((a for a in accesses(code)), written):
@@ -285,9 +376,9 @@ class Row:
         for code in body:
             if isinstance(code, (Nest, Repeat)) and self.filling(code.body, inner_loops(code, loops)):
                 return True
-            if isinstance(code, Store) and code.array == self.name and code.operator == "=":
-                if self.fills(code.index, loops):
-                    return True
+            is_write = isinstance(code, Store) and code.array == self.name and code.operator == "="
+            if is_write and isinstance(code, Store) and self.fills(code.index, loops):
+                return True
         return False
 
     def fills(self, index: tuple[Affine, ...], loops: Loops | None) -> bool:
@@ -306,9 +397,7 @@ class Row:
         )
 
     def may_read(self, found: Iterator[Access] | list[Access], written: set[tuple[Affine, ...]]) -> bool:
-        return self.is_filled or all(
-            access.index in written for access in found if access.name == self.name
-        )
+        return self.is_filled or all(access.index in written for access in found if access.name == self.name)
 
 
 def heading(code: Nest | Repeat) -> Code:

@@ -15,14 +15,19 @@
                                             for chunk in range(chunks):
                                                 total += total_parts[chunk]
 
-Which loops may be shared, and what of them is private to a turn or a sum, says `independence.py`. An array
-that every turn makes anew (a row) is allocated in the function, once a chunk. The loop of a nest that is
-shared is the outermost one that may be; of loops of the user's own, it is one that may be and has no such loop
-around it, and in the forward sweep sums of theirs keep their order.
+Which loops may be shared, and what of them is private to a turn or a sum, says `independence.py`. Of a nest,
+the outermost loop that may be shared is; of loops of the user's own, those that may be, and have no such loop
+around them. In the forward sweep sums of theirs keep their order.
+
+An array that every turn makes anew (a row), or adds to (sums), is one for each chunk. All of them are
+allocated together in front of the loop, away from each other and from all else (`PADDING`). So threads do not
+write into one cache line, and results do not depend on who allocates memory where: LLVM compares addresses
+before it takes several elements of arrays at a time, takes one at a time of arrays that are close, and rounds
+otherwise then.
 
 Whether threads pay is known when the program runs: `chunks_of` is told how many operations a turn takes, as
-an expression of the lengths. There is one chunk where they do not (`chunks.py`), and the function is called
-for it as any other. Arrays of sums are kept once a chunk, so there are as many chunks as pay for that, too.
+an expression of the lengths. There is one chunk where they do not (`chunks.py`), and the function is called for
+it as any other. Of arrays of sums there are only as many as pay for being set to zero and added up.
 
 This comes last, behind all that makes loops fast: a chunk is the same loop, with other bounds.
 """
@@ -37,7 +42,7 @@ from math import prod
 
 from ad_compiler.backends.native.accessing import accesses, alias_roots
 from ad_compiler.backends.native.affine import Affine
-from ad_compiler.backends.native.aliasing import sides
+from ad_compiler.backends.native.aliasing import ALIAS, NAME, sides
 from ad_compiler.backends.native.frame import RESERVED, names_in
 from ad_compiler.backends.native.independence import Kept, Roles, roles, viewed_arrays
 from ad_compiler.backends.native.kernels import HELPERS, code_only, lines_of
@@ -58,27 +63,31 @@ from ad_compiler.backends.native.nests import (
     codes_in,
     expressions_in,
 )
+from ad_compiler.backends.native.straight_loops import direction_of
 
 FEW = 8  # turns, if their number is a constant: too few to be shared
+PADDING = 64  # elements: more than LLVM takes at a time
 CALL = 8  # operations that a call of a function is taken for
+ELEMENT = re.compile(rf"({NAME})\[({NAME})\]")
 Lengths = tuple[str, ...]
 ZEROS = {"0.0": "np.float64", "np.float32(0.0)": "np.float32", "0": "np.int64"}
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """A loop whose turns are shared: turns `start`, `start + 1`, ... of `index`, inside of the loops `around`."""
+    """A loop whose turns are shared, inside of the loops `around`: `index` is `start`, `start + step`, ..."""
 
     around: list[tuple[str, Affine]]
     index: str
     start: Affine
+    step: int
     turns: Affine
     body: list[Code]
     roles: Roles
 
 
 def parallelise(lowered: Lowered) -> list[str]:
-    """Share the turns of the loops of both sweeps, in place; the functions that do chunks of them, as texts."""
+    """Share turns of the loops of both sweeps, in place; the functions that do chunks of them, as texts."""
     return Parallelising(lowered).run()
 
 
@@ -90,9 +99,8 @@ class Parallelising:
         self.chunk, self.chunks, self.first, self.turn = (
             self.frame.fresh(name) for name in ("chunk", "chunks", "first", "turn")
         )
-        uses = Counter(
-            name for text in [*lowered.results, *lowered.gradients] for name in names_in(text)
-        )
+        say_scalars(self.programs)
+        uses = Counter(name for text in [*lowered.results, *lowered.gradients] for name in names_in(text))
         for program in self.programs:
             uses.update(access.name for code in program for access in accesses(code))
         every = [code for program in self.programs for code in codes_in(program)]
@@ -130,28 +138,38 @@ class Parallelising:
 
     def shared(self, code: Code) -> Shared | None:
         """How a loop is shared, if it is."""
-        if isinstance(code, Nest):
-            for level, (index, turns) in enumerate(code.loops):
-                if turns.known is not None and turns.known < FEW:
-                    continue
-                around, inner = code.loops[:level], code.loops[level + 1 :]
-                body = [Nest(inner, code.body)] if inner else code.body
-                found = roles(body, index, self.kept, in_order=False)
-                within = names_in(" ".join(str(extent) for _, extent in code.loops))
-                if found is None or is_border(code, self.kept.made):
-                    continue
-                if not within & {name for name, _ in code.loops} and self.has_dtypes(found):
-                    return Shared(around, index, Affine(), turns, body, found)
-        elif isinstance(code, Repeat) and code.bounds is not None and code.index:
-            start, stop = code.bounds
-            touched = sum(access.name == code.index for access in accesses(code))
-            if touched != self.kept.uses[code.index] or (stop - start).known is not None:
-                return None
-            found = roles(code.body, code.index, self.kept, in_order=not code.is_reverse)
-            if found is not None and self.has_dtypes(found):
-                turns = Affine.of(f"max({stop - start}, 0)")
-                return Shared([], code.index, start, turns, code.body, found)
-        return None
+        if isinstance(code, Nest) and not is_border(code, self.kept.made):
+            return next(self.levels(code), None)
+        if not isinstance(code, Repeat) or code.bounds is None or not code.index:
+            return None
+        start, stop = code.bounds
+        touched = sum(access.name == code.index for access in accesses(code))
+        if touched != self.kept.uses[code.index] or (stop - start).known is not None:
+            return None
+        found = roles(code.body, code.index, self.kept, in_order=not code.is_reverse)
+        if found is None or not self.has_dtypes(found):
+            return None
+        step = direction_of(code)
+        turns = self.length(stop - start)
+        return Shared([], code.index, start if step > 0 else stop - 1, step, turns, code.body, found)
+
+    def levels(self, nest: Nest) -> Iterator[Shared]:
+        """The loops of a nest that may be shared, the outermost first."""
+        lengths = names_in(" ".join(str(extent) for _, extent in nest.loops))
+        if lengths & {name for name, _ in nest.loops}:
+            return
+        for level, (index, turns) in enumerate(nest.loops):
+            if turns.known is not None and turns.known < FEW:
+                continue
+            around, inner = nest.loops[:level], nest.loops[level + 1 :]
+            body: list[Code] = [Nest(inner, nest.body)] if inner else nest.body
+            found = roles(body, index, self.kept, in_order=False)
+            if found is not None and not found.counters and self.has_dtypes(found):
+                yield Shared(around, index, Affine(), 1, turns, body, found)
+
+    def length(self, number: Affine) -> Affine:
+        """How many turns a loop takes."""
+        return number if self.frame.is_nonnegative(number) else Affine.of(f"max({number}, 0)")
 
     def has_dtypes(self, found: Roles) -> bool:
         """Whether it is known of what kind the parts of sums are, and how many."""
@@ -168,6 +186,7 @@ class Parallelising:
             for program in self.programs:
                 remove(program, self.kept.made[name])
         parts = {name: frame.fresh(f"{name}_parts") for name in [*found.sums, *found.arrays_of_sums]}
+        parts |= {name: frame.fresh(f"{name}_rows") for name in found.rows}
         length = shared.turns
         before: list[Code] = []
         if not length.is_simple:
@@ -180,7 +199,7 @@ class Parallelising:
         operations = self.operations(shared, length)
         if not parts:
             count = f"chunks_of({length}, {operations})"
-            return [*before, called(name, count, given)]
+            return [*before, called(name, count, given), *self.counted(found, length)]
         chunks = self.frame.fresh("chunks")
         kept = [self.kept.made[each] for each in found.arrays_of_sums]
         text = f"chunks_of({length}, {operations})"
@@ -189,6 +208,9 @@ class Parallelising:
             text = f"chunks_of_sums({length}, {operations}, {size})"
         before.append(Define(chunks, Scalar(text)))
         number = Affine.of(chunks)
+        for row in found.rows:
+            made = self.kept.made[row]
+            before.append(Allocate(parts[row], (number + 1, *padded(made.extents)), made.dtype))
         after: list[Code] = []
         for each in found.sums:
             before.append(Allocate(parts[each], (number,), ZEROS[self.zeros[each]], zeros=True))
@@ -196,12 +218,12 @@ class Parallelising:
             after.append(Define(each, part, "+="))
         sums: list[Code] = [Nest([(self.chunk, number)], after)] if after else []
         for made in kept:
-            before.append(Allocate(parts[made.name], (number, *made.extents), made.dtype, zeros=True))
+            before.append(Allocate(parts[made.name], (number, *padded(made.extents)), made.dtype, zeros=True))
             loops = [(frame.subscripts[n], extent) for n, extent in enumerate(made.extents)]
             index = tuple(Affine.of(each) for each, _ in loops)
             part = Load(parts[made.name], (Affine.of(self.chunk), *index))
             sums.append(Nest([(self.chunk, number), *loops], [Store(made.name, index, part, "+=")]))
-        return [*before, called(name, chunks, given), *sums]
+        return [*before, called(name, chunks, given), *sums, *self.counted(found, length)]
 
     def function(self, name: str, shared: Shared, length: Affine, parts: dict[str, str]) -> list[str]:
         """Write the function of a chunk; what it is given."""
@@ -210,12 +232,13 @@ class Parallelising:
         lines: list[Code] = []
         for each in found.arrays_of_sums:
             lines.append(Line(f"{each} = {parts[each]}[{chunk}]"))
-        lines += [self.kept.made[each] for each in found.rows]
+        lines += [Line(f"{each} = {parts[each]}[{chunk + 1}]") for each in found.rows]
         lines += [Define(each, Scalar(self.zeros[each])) for each in found.sums]
         start = f"first_turn({length}, {chunk}, {self.chunks})"
         number = Affine.of(f"first_turn({length}, {chunk + 1}, {self.chunks})") - first
         lines.append(Define(self.first, Scalar(start)))
-        index = Define(shared.index, Scalar(str(shared.start + first + turn), 0))
+        lines += self.counted(found, first)
+        index = Define(shared.index, Scalar(str(shared.start + (first + turn) * shared.step), 0))
         loop: Code = Nest([(self.turn, number)], [index, *shared.body])
         lines.append(Nest(shared.around, [loop]) if shared.around else loop)
         for each in found.sums:
@@ -223,16 +246,42 @@ class Parallelising:
         text = lines_of(lines, 1)
         own = names_made(shared) | {self.chunk, self.chunks, self.first, self.turn}
         own |= {*found.sums, *found.rows, *found.arrays_of_sums, *RESERVED, *HELPERS}
+        own -= {each.name for each in found.counters}
         variables = re.findall(r"(?<![\w.])[A-Za-z_]\w*", code_only(text))
         given = [each for each in dict.fromkeys(variables) if each not in own]
         head = f"def {name}({', '.join([self.chunk, self.chunks, *given])}):"
         self.texts.append("\n".join([head, *text]) + "\n")
         return given
 
+    def counted(self, found: Roles, turns: Affine) -> list[Code]:
+        """The lines that have counters count as in so many turns."""
+        lines: list[Code] = []
+        for each in found.counters:
+            factors = [turns, *map(self.length, each.lengths)]
+            operator = "+=" if each.step > 0 else "-="
+            lines.append(Define(each.name, Scalar(" * ".join(map(factor, factors))), operator))
+        return lines
+
     def operations(self, shared: Shared, length: Affine) -> str:
         """How many operations a turn takes, as an expression of what is known in front of the loop."""
         body: list[Code] = [Nest(shared.around, shared.body)] if shared.around else shared.body
         return cost_text(cost(body, names_made(shared) - {shared.index}, {shared.index: length}))
+
+
+def say_scalars(programs: list[list[Code]]) -> None:
+    """Say that lines define scalars, and which elements of tapes they read, in place."""
+    every = [code for program in programs for code in codes_in(program)]
+    scalars = {code.name for code in every if isinstance(code, Define)}
+    bodies = [*programs, *(side for code in every for side in sides(code))]
+    for body in bodies:
+        for place, code in enumerate(body):
+            alias = ALIAS.fullmatch(code.text) if isinstance(code, Line) else None
+            if alias is not None and alias[1] in scalars:
+                body[place] = Define(alias[1], Scalar(alias[2]))
+            elif isinstance(code, Define) and isinstance(code.value, Scalar):
+                element = ELEMENT.fullmatch(code.value.name)
+                if element is not None:
+                    code.value = Load(element[1], (Affine.of(element[2]),))
 
 
 def called(name: str, chunks: str, given: list[str]) -> Line:
@@ -247,6 +296,11 @@ def labels(shared: Shared) -> Iterator[str]:
         if isinstance(code, Store) and code.array not in shared.roles.rows:
             yield code.array
     yield from shared.roles.sums
+
+
+def padded(extents: tuple[Affine, ...]) -> tuple[Affine, ...]:
+    """The lengths of an array with some elements behind it."""
+    return (extents[0] + (PADDING if len(extents) == 1 else PADDING // 8), *extents[1:])
 
 
 def names_made(shared: Shared) -> set[str]:
@@ -271,7 +325,7 @@ def remove(body: list[Code], made: Allocate) -> None:
 
 
 def is_border(nest: Nest, made: dict[str, Allocate]) -> bool:
-    """Whether a nest writes one row of an array: others take longer, and their functions as long to compile."""
+    """Whether a nest writes one row of an array: others take longer, and as long to compile."""
     stores = [code for code in codes_in(nest.body) if isinstance(code, Store)]
     names = {name for name, _ in nest.loops}
     names |= {name for code in codes_in(nest.body) if isinstance(code, Nest) for name, _ in code.loops}

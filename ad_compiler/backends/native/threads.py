@@ -24,8 +24,8 @@ is open afterwards, so that one of the two sees the other: words are never writt
 to do for a while (`PATIENCE`) falls asleep: it says so in its own word, and acquires a lock that whoever
 resets that word releases.
 
-Locks are Python's (`PyThread_acquire_lock`, which needs no interpreter). All words are read and written in one
-order that all threads agree on (LLVM's `seq_cst`); that costs nothing here.
+Locks are Python's (`PyThread_acquire_lock`, which needs no interpreter). All words are read and written in
+one order that all threads agree on (LLVM's `seq_cst`); that costs nothing here.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def pool() -> Pool:
 
 
 class Pool:
-    """The words, and the machine code over them. All of it stays as long as the process: threads run in it."""
+    """The words, and the machine code over them; all of it stays as long as the process."""
 
     def __init__(self) -> None:
         import numba
@@ -226,7 +226,8 @@ class Functions:
             )
         )
         workers = self.get(WORKERS)
-        builder.cbranch(self.is_same(workers, 0), alone, enter)
+        is_one = builder.icmp_signed("<=", chunks, self.word(1))
+        builder.cbranch(builder.or_(is_one, self.is_same(workers, 0)), alone, enter)
         builder.position_at_end(enter)
         was_busy = self.change("xchg", BUSY, self.word(1))
         builder.cbranch(self.is_same(was_busy, 0), inside, alone)
