@@ -13,7 +13,6 @@ import numpy as np
 
 from ad_compiler.analysis.elementwise import mixing_operation
 from ad_compiler.analysis.types import ArrayType
-from ad_compiler.derivative import with_tangents
 from ad_compiler.drivers import called_name
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.aliases import current
@@ -27,6 +26,7 @@ from ad_compiler.ir import Operand, Record, Value, values_in
 from ad_compiler.pipeline import SUFFIX, Mode
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.shapes import is_complex
+from ad_compiler.signatures import with_tangents
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,6 +35,7 @@ from ad_compiler.sparse_products import DirectionalProducts
 SparseKind = Literal["jacfwd", "jacrev", "jacobian", "hessian"]
 DENSE = 2**26  # entries of a pattern that may be taken to be full
 KEPT = 16  # plans
+FEW = 16  # directions
 FULL = "give the pattern as `sparsity=`, or leave it out for a dense matrix"
 
 
@@ -221,7 +222,8 @@ class SparseJacobian:
     def compare(self, plan: Plan, matrix: Any, given: dict[str, Any]) -> None:
         """Compare the product with a random vector; raises ValueError where a pattern lacks entries."""
         transposed = matrix.T if plan.by_rows else matrix
-        count = min(2, len(plan.seeds))  # one, or more than one: so it is the same compiled program
+        count = len(plan.seeds)
+        count = count if count <= FEW else 2  # a few: with the same compiled program
         vectors = np.random.default_rng(0).uniform(0.5, 1.5, (count, transposed.shape[1]))
         compiled = self.by_rows if plan.by_rows else self.by_columns
         products, *_ = compiled.products(given, self.fitting(vectors, plan, given))

@@ -20,11 +20,21 @@ class Different(Exception):
     """Two structures that cannot be one: `str(error)` says how."""
 
 
-def joined_axis(a: Axis, b: Axis) -> Axis:
+def joined_axis(a: Axis, b: Axis, made: set[Length] | None = None) -> Axis:
+    """A length that both of these are.
+
+    `made` are those that were made here before, and are added to; for items of lists, all that may differ.
+    What differs from turn to turn of a loop around is one length, and not another one, in a loop inside.
+    """
     a = representative(a)
-    if same_length(a, b) or (is_any(a) and may_be_one(a) >= may_be_one(b)):
+    if same_length(a, b):
         return a
-    return any_length(may_be_one(a) or may_be_one(b))
+    if may_be_one(a) >= may_be_one(b) and (is_any(a) if made is None else a in made):
+        return a
+    joined = any_length(may_be_one(a) or may_be_one(b))
+    if made is not None:
+        made.add(joined)
+    return joined
 
 
 def any_length(may_be_one: bool) -> Length:

@@ -32,7 +32,7 @@ from ad_compiler.frontend.write_calls import METHODS, taken_out, write_at
 from ad_compiler.frontend.writes import write_out
 from ad_compiler.ir import Iteration, Operand, Record, Value
 from ad_compiler.refusal import NeedsConstant, Refusal
-from ad_compiler.rules.lists import is_list
+from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.notation import expansions, is_definition, methods, registry
 from ad_compiler.rules.random_numbers import drawn
 from ad_compiler.rules.shapes import rank_of, type_of

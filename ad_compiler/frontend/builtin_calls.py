@@ -20,7 +20,7 @@ from ad_compiler.frontend.lists import length_of
 from ad_compiler.frontend.objects import OBJECTS, has_attribute, is_value
 from ad_compiler.frontend.operations import operation
 from ad_compiler.ir import Iteration, Operand, Record, Value
-from ad_compiler.rules.lists import is_list
+from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.notation import constant, registry
 from ad_compiler.rules.shapes import rank_of, shape_of
 from ad_compiler.rules.structure import length

@@ -16,11 +16,12 @@ import numpy as np
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend import lists
+from ad_compiler.frontend.activations import activation_of
 from ad_compiler.frontend.builtin_calls import BUILTINS
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.objects import MISSING, call_object, construct
 from ad_compiler.frontend.operations import describe_any, operation
-from ad_compiler.frontend.recursion import ENDLESS, activation_of, call_recursive
+from ad_compiler.frontend.recursion import ENDLESS, call_recursive
 from ad_compiler.frontend.scope import LocalFunction, Scope, containers_in
 from ad_compiler.frontend.source import compiled_function, read_source
 from ad_compiler.frontend.statements import run_body
@@ -32,7 +33,7 @@ from ad_compiler.refusal import RecursionFound, Refusal
 from ad_compiler.rules import load_rules_of
 from ad_compiler.rules.arithmetic import maximum, minimum
 from ad_compiler.rules.inventory import reason_against
-from ad_compiler.rules.lists import is_list
+from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.mapping import vectorized
 from ad_compiler.rules.notation import (
     Primitive,

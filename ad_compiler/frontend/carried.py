@@ -14,8 +14,24 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.joins import Different, joined_axis, joined_element, same_element, settled
-from ad_compiler.analysis.types import ArrayType, ListType, Type, python_type, same_length
+from ad_compiler.analysis.joins import (
+    Different,
+    any_length,
+    joined_axis,
+    joined_element,
+    same_element,
+    settled,
+)
+from ad_compiler.analysis.types import (
+    ArrayType,
+    Length,
+    ListType,
+    Type,
+    may_be_one,
+    python_type,
+    representative,
+    same_length,
+)
 from ad_compiler.builder import key_of
 from ad_compiler.frontend.merging import named_rank
 from ad_compiler.ir import Operand, Record, Value
@@ -65,8 +81,8 @@ def kind_of(operand: Operand) -> Type:
     return operand.type if isinstance(operand, Value) else type_of(operand)
 
 
-def joined(kind: Type, operand: Operand, initial: Operand) -> Type:
-    """A kind that fits what had `kind` before, and this operand too.
+def joined(kind: Type, operand: Operand, initial: Operand, made: set[Length]) -> Type:
+    """A kind that fits what had `kind` before, and this operand too; `made` are the lengths made for that.
 
     A sum of arrays may start with a number: what is added to it in the first turn makes it an array.
     """
@@ -84,7 +100,7 @@ def joined(kind: Type, operand: Operand, initial: Operand) -> Type:
     dtypes = [t.dtype for t in (kind, other) if not t.python]
     if any(t.python and t.dtype.kind == "f" for t in (kind, other)):
         dtypes.append(np.result_type(*dtypes, np.float16))  # whole numbers first, real ones later
-    shape = tuple([joined_axis(a, b) for a, b in zip(kind.shape, other.shape, strict=True)])
+    shape = tuple([joined_axis(a, b, made) for a, b in zip(kind.shape, other.shape, strict=True)])
     return ArrayType(np.result_type(*dtypes), shape)
 
 
@@ -99,6 +115,15 @@ def same_kind(a: Type, b: Type) -> bool:
 def as_result(kind: Type) -> Type:
     """The kind of what is left after the loop: a length that changed is a length of its own."""
     return settled(kind) if isinstance(kind, ArrayType) else kind
+
+
+def unrelated(kind: Type) -> Type:
+    """The kind of what the turn before has left under a name that every turn binds anew."""
+    if not isinstance(kind, ArrayType):
+        return kind
+    axes = map(representative, kind.shape)
+    shape = tuple([axis if isinstance(axis, int) else any_length(may_be_one(axis)) for axis in axes])
+    return ArrayType(kind.dtype, shape, kind.python)
 
 
 def changed_lists(node: ast.AST) -> set[str]:

@@ -27,7 +27,7 @@ from ad_compiler.frontend.rewriting import Rewriting
 from ad_compiler.frontend.scope import Scope
 from ad_compiler.frontend.statements import assign
 from ad_compiler.ir import Iteration, Operand, Record, Value
-from ad_compiler.rules.lists import is_list
+from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.notation import registry
 
 Comprehension = ast.ListComp | ast.DictComp | ast.GeneratorExp

@@ -16,7 +16,7 @@ from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.operations import elements_of, evaluate
 from ad_compiler.ir import Iteration, Operand, Record, values_in
-from ad_compiler.rules.lists import is_list
+from ad_compiler.rules.list_elements import is_list
 
 Arguments = list[Operand]
 Dict = dict[Any, Operand]

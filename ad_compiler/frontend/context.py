@@ -28,7 +28,8 @@ from ad_compiler.ir import Block, Operand, Record, Shortcut, Value
 from ad_compiler.refusal import Refusal
 
 if TYPE_CHECKING:
-    from ad_compiler.frontend.recursion import Activation, Recursion
+    from ad_compiler.frontend.activations import Activation
+    from ad_compiler.frontend.recursion import Recursion
 
 
 UNKNOWN = object()  # what a function that calls itself returns, before a round has told

@@ -18,7 +18,7 @@ from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.iteration import Enumerated, Mapped, Reversed, RunTimeRange, Zipped, called
 from ad_compiler.frontend.lists import item_at, length_of
 from ad_compiler.ir import Checkpoints, Iteration, Operand, Value
-from ad_compiler.rules.lists import is_list
+from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of
 from ad_compiler.rules.structure import length

@@ -22,7 +22,7 @@ from ad_compiler.frontend.statements import assign, local_function
 from ad_compiler.frontend.stretched import stretched_sum
 from ad_compiler.ir import Operand, Operation, Record, Value, values_in
 from ad_compiler.refusal import Refusal
-from ad_compiler.rules.lists import is_list
+from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.notation import constant, registry
 from ad_compiler.rules.shapes import rank_of, shape_of
 

@@ -22,7 +22,7 @@ from ad_compiler.frontend.lists import copied
 from ad_compiler.frontend.operations import elements_of, operation
 from ad_compiler.frontend.rewriting import Rewriting
 from ad_compiler.ir import Iteration, Operand, Record, Value
-from ad_compiler.rules.lists import is_list
+from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 

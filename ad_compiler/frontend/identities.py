@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from ad_compiler.ir import Operand, Value, origins_of
-from ad_compiler.rules.lists import is_list
+from ad_compiler.rules.list_elements import is_list
 
 
 class Lists:

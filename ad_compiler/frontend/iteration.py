@@ -25,7 +25,7 @@ from ad_compiler.analysis.types import representative
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.scope import Scope
 from ad_compiler.ir import Checkpoints, Iteration, Operand, Record, Value
-from ad_compiler.rules.lists import is_list
+from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, shape_of
 

@@ -13,7 +13,7 @@ from ad_compiler.frontend.iteration import Listed, Paired, called, check_iterabl
 from ad_compiler.frontend.lists import subscript
 from ad_compiler.frontend.operations import elements_of, evaluate, operation
 from ad_compiler.ir import Iteration, Operand, Value
-from ad_compiler.rules.lists import is_list
+from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.notation import registry
 
 Arguments = list[Operand]

@@ -24,7 +24,7 @@ from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.list_checks import check_pending, lists_in
 from ad_compiler.frontend.operations import elements_of, operation
 from ad_compiler.ir import Iteration, Operand, Record, Value, values_in
-from ad_compiler.rules.lists import element_type, is_list, joined_items
+from ad_compiler.rules.list_elements import element_type, is_list, joined_items
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import type_of
 

@@ -16,6 +16,7 @@ from ad_compiler.analysis.types import INT
 from ad_compiler.frontend.aliases import (
     COPY_ADVICE,
     current,
+    root_of,
 )
 from ad_compiler.frontend.carried import (
     changed_lists,
@@ -43,7 +44,7 @@ from ad_compiler.ir import (
     map_values,
 )
 from ad_compiler.refusal import Refusal, ResultUnknown
-from ad_compiler.rules.lists import joined_items
+from ad_compiler.rules.list_elements import joined_items
 from ad_compiler.rules.shapes import rank_of
 
 MOST_ROUNDS = 12  # of lowering a body until the kinds fit: dtypes and lengths can be joined a few times only
@@ -80,6 +81,7 @@ def lower_loop(context: Context, node: ast.For | ast.While, course: Course | Non
 def settle(state: LoopState) -> Outcome:
     carried = expected(state)
     lift_changed(state, carried)
+    expect_writes(state)
     for _ in range(MOST_ROUNDS):
         carried |= other_places(state, carried)
         try:
@@ -148,6 +150,23 @@ def lift_changed(state: LoopState, carried: set[Place]) -> None:
         if isinstance(operand, list) and operand and place[1] in changed_lists(state.node):
             with suppress(Refusal):
                 state.lists[place] = joined_items(operand)
+
+
+def expect_writes(state: LoopState) -> None:
+    """Arrays whose elements the body binds, as its text tells, are expected to be written into.
+
+    Else every loop of a nest would be lowered twice for each time that the loop around it is.
+    """
+    context, here = state.context, state.context.here
+    bound = bound_names(state.node) - augmented_names(state.node)
+    for name in state.stored:
+        operand = state.before.names_of(here).get(name)
+        if name in bound or not is_array(operand):
+            continue
+        root = root_of(operand)
+        if root not in context.newer and not context.choices.get(root):
+            state.memory[root] = None
+            state.expected.add(root)
 
 
 def lower_body(

@@ -90,6 +90,10 @@ def writes(state: LoopState, loop: Loop, params: dict[Place, Operand], memory: d
     if loop.condition is not None:
         state.inside.update(made_in(loop.condition))
     known = state.start.newer
+    unwritten = {root for root in state.expected if state.after.latest(memory[root]) is memory[root]}
+    state.expected.clear()
+    for root in unwritten:
+        del state.memory[root], memory[root]
     for root in [*memory, *state.after.newer]:
         if root in state.inside or (root in known and root not in memory):
             continue
@@ -105,7 +109,7 @@ def writes(state: LoopState, loop: Loop, params: dict[Place, Operand], memory: d
         if root not in known and newer in state.inside
     }
     note_vague(state, params, written)
-    return before != (
+    return bool(unwritten) or before != (
         len(state.memory),
         len(state.lost),
         len(state.vague),
@@ -171,13 +175,14 @@ def join(state: LoopState, carried: set[Place], params: dict[Place, Operand]) ->
             param: Operand,
             initial: Operand,
             operand: Operand,
+            place: Place = place,
             kinds: dict[int, Type] = kinds,
             places: Iterator[int] = places,
         ) -> Operand:
             nonlocal fits
             number = next(places)
             if operand is not param:
-                kind = joined(kinds[number], operand, initial)
+                kind = joined(kinds[number], operand, initial, state.lengths[place, number])
                 fits = fits and same_kind(kind, kinds[number])
                 kinds[number] = kind
             return operand

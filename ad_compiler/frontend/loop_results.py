@@ -17,6 +17,7 @@ from ad_compiler.frontend.carried import (
     as_result,
     kind_of,
     map_leaves,
+    unrelated,
 )
 from ad_compiler.frontend.list_checks import check_items, lists_in
 from ad_compiler.frontend.lists import lifted
@@ -43,7 +44,7 @@ from ad_compiler.ir import (
     substitute,
     values_in,
 )
-from ad_compiler.rules.lists import is_list
+from ad_compiler.rules.list_elements import is_list
 
 _ONE_KIND = "give it one kind of value before the loop, and keep it"
 
@@ -202,7 +203,7 @@ def bound_inside(
         kind = kind_of(leaf)
         result = Value(as_result(kind), leaf_name(leaf) or name)
         result.immutable = not is_array(leaf)
-        loop.carry(Value(kind, name), UNBOUND, leaf, result)
+        loop.carry(Value(unrelated(kind), name), UNBOUND, leaf, result)
         if is_array(leaf):
             shown.setdefault(root_of(leaf), []).append(result)
         return result

@@ -8,11 +8,12 @@ has left of it.
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from typing import Any
 
 from ad_compiler.analysis.joins import Different
 from ad_compiler.analysis.layout import is_array
-from ad_compiler.analysis.types import Element, ListType, Type
+from ad_compiler.analysis.types import Element, Length, ListType, Type
 from ad_compiler.frontend.aliases import (
     reference_of,
     replace_storage,
@@ -59,12 +60,14 @@ class LoopState:
         self.holders: list[Any] = [*self.before.scopes, *containers]
         self.stored = stored_names(node)
         self.memory: dict[Value, None] = {}  # arrays that a turn writes into
+        self.expected: set[Value] = set()  # those of them that its text only tells of
         self.lost: dict[Value, Undecided] = {}  # arrays that it may have written into
         self.vague: set[Place] = set()  # places that hold one array or another, which are written into
         self.ends: dict[
             Place, tuple[Value, ...]
         ] = {}  # which arrays from outside a place may hold after a turn
         self.kinds: dict[Place, dict[int, Type]] = {}  # of the leaves of what a place holds, by their number
+        self.lengths: defaultdict[tuple[Place, int], set[Length]] = defaultdict(set)  # made for these
         self.lists: dict[Place, Element] = {}  # places whose lists have another length in every turn
         self.lifted: dict[int, Value] = {}  # lists from before the loop -> as one value
         self.bound: dict[Place, Operand] = {}  # what a place is bound to when a turn starts

@@ -27,7 +27,7 @@ from ad_compiler.frontend.scope import Chosen, LocalFunction, Scope, Undecided, 
 from ad_compiler.frontend.snapshots import Snapshot, contents_of, fill
 from ad_compiler.ir import UNBOUND, Branch, Iteration, Operand, Record, Value
 from ad_compiler.refusal import Refusal
-from ad_compiler.rules.lists import is_list
+from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.shapes import type_of
 
 NUMBERS = (bool, int, float, np.generic)

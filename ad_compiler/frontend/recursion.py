@@ -23,7 +23,6 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from types import FunctionType
 
 from ad_compiler.analysis.joins import Different, any_length
@@ -40,6 +39,7 @@ from ad_compiler.analysis.types import (
 )
 from ad_compiler.builder import key_of
 from ad_compiler.closures import add_parameters, close, made_in, reads_in
+from ad_compiler.frontend.activations import key_of_function
 from ad_compiler.frontend.aliases import COPY_ADVICE, active_scopes, current, possible_roots, root_of
 from ad_compiler.frontend.carried import (
     joined,
@@ -67,33 +67,6 @@ MOST_ROUNDS = 12  # of lowering a body until the kinds fit: dtypes and lengths c
 UPDATES = ("index_add", "index_set")
 ENDLESS = "this recursion does not end while compiling: what ends it is known at run time only"
 Body = Callable[[Scope], Operand]
-
-
-@dataclass(frozen=True, slots=True)
-class Activation:
-    """A call that is being inlined: of which function, and with arguments of which kinds."""
-
-    function: Hashable
-    enclosing: Scope | None
-    arguments: Hashable
-
-
-def key_of_function(scope: Scope, callee: ast.FunctionDef | ast.Lambda) -> Hashable:
-    return scope.function, getattr(callee, "lineno", 0), getattr(callee, "col_offset", 0)
-
-
-def activation_of(scope: Scope, callee: ast.FunctionDef | ast.Lambda) -> Activation:
-    """What tells apart calls that may take different ways while compiling."""
-
-    def kind(value: Value) -> Operand:
-        if not isinstance(value.type, ArrayType):
-            return str(value.type)
-        lengths = [axis if isinstance(axis, int) else None for axis in map(representative, value.type.shape)]
-        return ("value", str(value.type.dtype), value.type.python, tuple(lengths))
-
-    return Activation(
-        key_of_function(scope, callee), scope.enclosing, key_of(map_values(kind, dict(scope.names)))
-    )
 
 
 def call_recursive(
@@ -134,9 +107,11 @@ class Recursion:
         self.key = key
         self.arguments = dict(scope.names)
         self.kinds: dict[int, Type] = {}  # of the arguments that are parameters, by their number
+        self.lengths: set[Length] = set()  # in these, those that differ from call to call
         self.arrays: set[int] = set()  # of those, the ones that may be arrays in memory
         self.written: dict[int, None] = {}  # of those, the ones that are written into
         self.result: Operand = UNKNOWN  # its structure, on values of the kinds it may have
+        self.result_lengths: set[Length] = set()  # likewise
         self.same: dict[int, int] | None = None  # results that are arguments: their numbers -> the places
         self.settled = False
         self.calls: list[tuple[Source, ast.AST, dict[str, Operand]]] = []  # of the function by itself
@@ -297,16 +272,13 @@ class Recursion:
             kind = kind_of(first)
         else:
             kind = self.kinds[place]
-        wider = self.joined(kind, given)
+        wider = joined(kind, given, Value(kind), self.lengths)
         if place not in self.kinds or not same_kind(wider, kind) or is_array(given) > (place in self.arrays):
             self.settled = False
         if is_array(given):
             self.arrays.add(place)
         self.kinds[place] = wider
         return given
-
-    def joined(self, kind: Type, given: Operand) -> Type:
-        return joined(kind, given, Value(kind))
 
     def join_result(self, result: Operand) -> None:
         """What is returned, joined to what was returned before; `settled` says whether it was the same."""
@@ -321,7 +293,8 @@ class Recursion:
         def join(known: Operand, now: Operand) -> Operand:
             if not isinstance(known, Value) and key_of(known) == key_of(now):
                 return known
-            kind = self.joined(kind_of(known), now)
+            kind = kind_of(known)
+            kind = joined(kind, now, Value(kind), self.result_lengths)
             immutable = not is_array(known) and not is_array(now)
             if isinstance(known, Value) and same_kind(kind, known.type) and known.immutable == immutable:
                 return known

@@ -18,7 +18,7 @@ from ad_compiler.frontend.iteration import is_known
 from ad_compiler.frontend.lists import item_at, length_of
 from ad_compiler.frontend.operations import elements_of, operation
 from ad_compiler.ir import Operand, Value
-from ad_compiler.rules.lists import is_list
+from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of
 from ad_compiler.rules.structure import length

@@ -49,7 +49,7 @@ from ad_compiler.rules.indexing import (
     is_basic,
     is_full_slice,
 )
-from ad_compiler.rules.lists import is_list
+from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.rules.structure import shape_values

@@ -15,14 +15,8 @@ from ad_compiler.analysis.types import leaves_of
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand
 from ad_compiler.refusal import Refusal
-from ad_compiler.rules.lists import (
-    call,
-    cotangent_element,
-    cotangent_path,
-    element_type,
-    packed,
-    part_of,
-)
+from ad_compiler.rules.list_elements import cotangent_element, cotangent_path, element_type, part_of
+from ad_compiler.rules.lists import call, packed
 from ad_compiler.rules.notation import expansion, pushforward
 
 

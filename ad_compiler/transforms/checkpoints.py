@@ -56,7 +56,7 @@ from ad_compiler.ir import (
     substitute,
     values_in,
 )
-from ad_compiler.rules.lists import is_list
+from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.notation import constant, registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.transforms.copying import UNSAID, Copy

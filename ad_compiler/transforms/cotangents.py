@@ -13,7 +13,8 @@ from ad_compiler.builder import Builder
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import UNBOUND, Block, Branch, Operand, Operation, Value, map_values, origins_of
 from ad_compiler.refusal import Refusal
-from ad_compiler.rules.lists import is_list, zeros
+from ad_compiler.rules.list_elements import is_list
+from ad_compiler.rules.lists import zeros
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 

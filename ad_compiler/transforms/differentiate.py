@@ -27,7 +27,7 @@ import numpy as np
 from ad_compiler.analysis.activity import active_values
 from ad_compiler.analysis.saturation import NOTHING_SATURATES, Saturation
 from ad_compiler.analysis.types import ArrayType, TupleType, Type
-from ad_compiler.builder import Builder
+from ad_compiler.builder import Builder, key_of
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import (
     Block,
@@ -45,7 +45,7 @@ from ad_compiler.ir import (
 )
 from ad_compiler.rules import lists
 from ad_compiler.rules.complex_numbers import check_complex, fitted_part
-from ad_compiler.rules.lists import is_list
+from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.rules.structure import sum_to_shape_of
@@ -261,7 +261,7 @@ class ReverseSweep:
         then, otherwise = after
         for value in [*then, *(v for v in otherwise if v not in then)]:
             left, right = then.get(value), otherwise.get(value)
-            if left is right:
+            if key_of(left) == key_of(right):
                 cotangents[value] = left  # both sides came to the same
                 continue
             self.merge(mirror, cotangents, value, left, right)

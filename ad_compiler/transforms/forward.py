@@ -44,7 +44,8 @@ from ad_compiler.ir import (
     values_in,
 )
 from ad_compiler.rules.complex_numbers import check_complex, fitted_part
-from ad_compiler.rules.lists import is_list, made_by, zeros
+from ad_compiler.rules.list_elements import is_list
+from ad_compiler.rules.lists import made_by, zeros
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.rules.structure import shape_values

@@ -26,7 +26,8 @@ from ad_compiler.ir import (
     all_blocks,
     nodes_in,
 )
-from ad_compiler.rules.lists import is_list, like_type
+from ad_compiler.rules.list_elements import is_list
+from ad_compiler.rules.lists import like_type
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 

@@ -7,7 +7,9 @@
 What a turn starts with, the turn before has made: so the cotangents of what a loop carries are carried by
 its mirror image, the other way round. A value from outside of the loop gets a contribution in every turn:
 its cotangent is carried too, and grows. Where a carried value is only added to, its cotangent is the same
-in all turns, and is not carried (Griewank and Walther, Evaluating Derivatives (2008), section 3.2).
+in all turns, and is not carried (Griewank and Walther, Evaluating Derivatives (2008), section 3.2). A name
+that every turn binds anew, to arrays of different lengths, is read behind the loop as the last turn left it:
+its cotangent is zero in all other turns, and not carried either.
 
 The turns of a `while`, and of a loop that may be left early, are counted in the forward sweep. What the
 mirror image reads of a turn that has long been over is put on a tape by `transforms.tape`.
@@ -22,10 +24,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ad_compiler.analysis.activity import differentiable_inputs
-from ad_compiler.analysis.types import INT, ArrayType, Type, same_shape
+from ad_compiler.analysis.turn_lengths import TurnLengths
+from ad_compiler.analysis.types import BOOL, INT, ArrayType, Type, same_shape
 from ad_compiler.analysis.zeros import may_hold_unselected
 from ad_compiler.builder import key_of
 from ad_compiler.ir import (
+    UNBOUND,
     Block,
     Branch,
     Loop,
@@ -39,7 +43,7 @@ from ad_compiler.ir import (
     values_in,
 )
 from ad_compiler.rules import lists
-from ad_compiler.rules.lists import is_list
+from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.transforms.cotangents import (
@@ -103,6 +107,7 @@ class Mirror:
         unchanged = {
             place for place in self.places if self.seeds[place] is not None and passes_on(loop, place, reads)
         }
+        self.last = [place for place in self.places if self.is_of_last_turn(place)]
         while True:
             mirror, inner, params, totals = self.attempt(unchanged)
             wrong = {
@@ -143,12 +148,16 @@ class Mirror:
         params: dict[int, Value] = {}
         totals: dict[Value, Value] = {}
         before: list[tuple[Value, Operand]] = []
+        seeds = dict(enumerate(self.seeds))
         for place in self.places:
             if place in unchanged:
                 continue
             result, after = loop.body.results[place], loop.results[place]
             initial = self.materialised(self.seeds[place], after, None)
             name_cotangent(after, initial)
+            if place in self.last:
+                seeds[place] = initial
+                continue
             kind = self.cotangent_kind(result if isinstance(result, Value) else after, loop.carried[place])
             params[place] = self.param(mirror, loop.carried[place], kind, initial, before)
         for value in self.outer:
@@ -156,15 +165,19 @@ class Mirror:
             totals[value] = self.param(mirror, value, self.cotangent_kind(value, value), initial, before)
             inner[value] = totals[value]
         with builder.inside(mirror.body):
+            if self.last:
+                first = self.first_turn(mirror)
+                for place in self.last:
+                    seeds[place] = self.where_first(first, seeds[place], loop.body.results[place])
             for place in self.places:
-                seed = params.get(place, self.seeds[place])
-                self.sweep.add(inner, loop.body.results[place], seed)
+                self.sweep.add(inner, loop.body.results[place], params.get(place, seeds[place]))
             self.sweep.block(loop.body, inner)
             builder.statement = loop.statement
             ends: dict[Value, Operand] = {total: inner[value] for value, total in totals.items()}
             for place, param in params.items():
                 start = loop.carried[place]
-                ends[param] = self.materialised(inner.get(start), start, param)
+                unread = loop.initial[place] is UNBOUND and not is_list(start)  # of one shape in all turns
+                ends[param] = self.materialised(inner.get(start), param if unread else start, param)
         for param, initial in before:
             end = ends[param]
             source = end if param in totals.values() else None
@@ -176,6 +189,37 @@ class Mirror:
             result = Value(ArrayType(kind.dtype, shape, type_of(param).python), param.name)
             mirror.carry(param, initial, end, result)
         return mirror, inner, params, totals
+
+    def is_of_last_turn(self, place: int) -> bool:
+        """Whether each turn leaves an array of another length at a place, whatever was there before."""
+        param, result = self.loop.carried[place], self.loop.body.results[place]
+        if self.loop.initial[place] is not UNBOUND or not isinstance(result, Value) or is_list(result):
+            return False
+        if same_shape(type_of(param).shape, type_of(result).shape):
+            return False
+        outside = [value for value in ordered(self.loop) if value not in self.inside]
+        lengths = TurnLengths(self.inside, [*outside, *values_in(self.loop.initial)])
+        return any(map(lengths.may_differ, type_of(result).shape))
+
+    def first_turn(self, mirror: Loop) -> Value:
+        """Whether a turn of the mirror image is its first one."""
+        first = Value(BOOL, "first")
+        mirror.carry(first, True, False, Value(BOOL, "first"))
+        return first
+
+    def where_first(self, first: Value, seed: Operand, value: Operand) -> Value:
+        """The cotangent of what a turn leaves, if it is that of the last turn; zero in all others."""
+        context, builder = self.sweep.context, self.builder
+        assert isinstance(value, Value)
+        branch = Branch(first, Block(results=[seed]), Block(), [], self.loop.statement, self.loop.place)
+        with builder.inside(branch.otherwise):
+            branch.otherwise.results.append(zero_like(context, value))
+        result = Value(ArrayType(type_of(seed).dtype, type_of(value).shape))
+        result.operation = branch
+        name_cotangent(value, result)
+        branch.results.append(result)
+        builder.append(branch)
+        return result
 
     def param(
         self,
@@ -228,7 +272,9 @@ class Mirror:
         sweep = self.sweep
         settled = True
         for param, initial, end in zip(mirror.carried, mirror.initial, mirror.body.results, strict=True):
-            value = sweep.carried_cotangents[param]
+            value = sweep.carried_cotangents.get(param)
+            if value is None:  # whether the turn is the first
+                continue
             python = not is_list(param) and type_of(param).python
             if python and not all(type_of(each).python for each in (initial, end)):
                 sweep.numpy_scalars.add(value)

@@ -88,6 +88,15 @@ PROGRAMS = {
             inputs=partial(gauss_seidel.inputs, 60, 10),
             left_out={**UNROLLED, TORCH: "170,000 operations on single numbers: seconds for a call"},
         ),
+        row(
+            gauss_seidel.PROGRAM,
+            [75],
+            name="gauss_seidel_as_written",
+            title="Gauss-Seidel N=60 T=10, JAX cell by cell",
+            inputs=partial(gauss_seidel.inputs, 60, 10),
+            in_jax=gauss_seidel.in_jax_as_written,
+            left_out={**UNROLLED, TORCH: "170,000 operations on single numbers: seconds for a call"},
+        ),
         row(van_der_pol.PROGRAM, [3], left_out=UNROLLED),
         row(lstm.PROGRAM, [3.5], left_out=UNROLLED, in_numba_with_libm=with_libm("lstm")),
         row(

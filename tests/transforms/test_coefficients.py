@@ -165,7 +165,7 @@ def test_text() -> None:
     assert text.endswith(
         """
     columns = []
-    coefficient = -2.0 - 0.8999999999999999 * cos
+    coefficient = -2.0 - 0.9 * cos
     for i in range(x.shape[0]):
         direction = eye[i]
         zeros = np.zeros(1)

@@ -24,7 +24,14 @@ from numba import config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-OPTIONS: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+from ad_compiler.backends.native.releasing import Releasing
+
+OPTIONS: Any = {
+    "error_model": "numpy",
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "pipeline_class": Releasing,
+}
 ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112
 FEW_PRODUCTS = 1000
 FUNCTIONS = [kind + name for kind in "sd" for name in ("gemm", "gemv", "dot")]

@@ -38,6 +38,10 @@ COMPILED_FILES = (
     "chunks.py",
     "opaque.py",
     "releasing.py",
+    "addressing.py",
+    "counting.py",
+    "peeling.py",
+    "resolving.py",
     "small_products.py",
     "threads.py",
 )

@@ -31,7 +31,13 @@ from ad_compiler.backends.native.kernels import (
     module,
     parameters_of,
 )
-from ad_compiler.backends.native.loading import announced, compile_for, is_disabled, load_functions
+from ad_compiler.backends.native.loading import (
+    announced,
+    compile_for,
+    is_disabled,
+    load_functions,
+    uncollected,
+)
 from ad_compiler.backends.native.lowering import Lowered, lower
 from ad_compiler.backends.native.parallelising import parallelise
 from ad_compiler.backends.native.recursion import callees_of
@@ -78,7 +84,7 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
     )
     names = [text[len("def ") : text.index("(")] for text in texts]
     try:
-        with announced(program.name):
+        with announced(program.name), uncollected():
             functions = load_functions(
                 plain,
                 cached if program.request.backend.cache else None,

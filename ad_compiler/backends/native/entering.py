@@ -27,6 +27,7 @@ from __future__ import annotations
 import ctypes
 import struct
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -57,7 +58,8 @@ def entry(
 
     It has `otherwise` answer what is not of the convention, and `numpy_code` where the kernel departs.
 
-    `None` where that is impossible: with another Python, or another version of Numba than those known.
+    `None` with another Python than those known. What goes wrong with another version of Numba is warned of:
+    the derivative is then entered in Python.
     """
     if not is_known_here():
         return None
@@ -65,7 +67,9 @@ def entry(
     try:
         address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
         definition = definition_of(convention, kernel.context)
-    except Exception:
+    except Exception as error:
+        reason = f"no machine code for calls of a derivative could be made ({type(error).__name__}: {error})"
+        warnings.warn(f"{reason}: they take longer; please report this", RuntimeWarning, stacklevel=2)
         return None
     own = (otherwise, numpy_code, struct.pack("P", address), *constants, compiled)
     made: Callable[..., Any] = c_function(definition, own)

@@ -23,7 +23,7 @@ from ad_compiler.backends.native.nests import Define, Line, Scalar, text_of
 from ad_compiler.backends.numpy.lists import subscripts
 from ad_compiler.ir import Operand, Operation, Value
 from ad_compiler.refusal import Refusal
-from ad_compiler.rules.lists import element_type
+from ad_compiler.rules.list_elements import element_type
 from ad_compiler.rules.shapes import type_of
 
 

@@ -15,19 +15,19 @@ from ad_compiler.backends.native.aliasing import remove_aliases
 from ad_compiler.backends.native.arranging import arrange
 from ad_compiler.backends.native.blocking import block_loops
 from ad_compiler.backends.native.bordering import Borderer
+from ad_compiler.backends.native.calling import Calling
 from ad_compiler.backends.native.clearing import clear
 from ad_compiler.backends.native.contracting import Contractor
-from ad_compiler.backends.native.control_flow import ControlFlow
 from ad_compiler.backends.native.elements import Elements, affine, sum_of_names
 from ad_compiler.backends.native.extents import find_extents
 from ad_compiler.backends.native.forms import has_loops
-from ad_compiler.backends.native.frame import Extents, Frame, is_placed, names_in
+from ad_compiler.backends.native.frame import Extents, Frame, is_placed
 from ad_compiler.backends.native.fusing import fuse, normalise
 from ad_compiler.backends.native.gathering import Gatherer
 from ad_compiler.backends.native.hoisting import hoist
 from ad_compiler.backends.native.interchanging import Interchanger
 from ad_compiler.backends.native.jamming import Jammer
-from ad_compiler.backends.native.materialising import as_scalar, materialise
+from ad_compiler.backends.native.materialising import materialise
 from ad_compiler.backends.native.nests import (
     Allocate,
     Code,
@@ -39,7 +39,7 @@ from ad_compiler.backends.native.nests import (
 from ad_compiler.backends.native.planning import UPDATES, Writes, is_plain_reshape
 from ad_compiler.backends.native.preaccumulating import Preaccumulator
 from ad_compiler.backends.native.recomputing import recompute
-from ad_compiler.backends.native.recursion import Callees, function_of
+from ad_compiler.backends.native.recursion import Callees
 from ad_compiler.backends.native.scalarising import scalarise
 from ad_compiler.backends.native.shrinking import shrink
 from ad_compiler.backends.native.updates import update
@@ -48,14 +48,12 @@ from ad_compiler.backends.native.windows import Windower
 from ad_compiler.ir import (
     Block,
     Branch,
-    Call,
     Function,
     Loop,
     Node,
     Operand,
     Operation,
     Pop,
-    PullbackCall,
     Value,
     modules_of,
     values_in,
@@ -108,13 +106,8 @@ def lower(function: Function, separate: bool, reserved: frozenset[str], callees:
     return Lowering(frame, callees).run(separate)
 
 
-class Lowering(ControlFlow):
-    """The walk: inputs, calls, operations; branches and loops as `ControlFlow` has them."""
-
-    def __init__(self, frame: Frame, callees: Callees) -> None:
-        super().__init__(frame)
-        self.callees = callees
-        self.inputs: list[Value] = []
+class Lowering(Calling):
+    """The walk: inputs, operations; calls as `Calling`, branches and loops as `ControlFlow` has them."""
 
     def run(self, separate: bool) -> Lowered:
         frame, function = self.frame, self.frame.function
@@ -236,64 +229,6 @@ class Lowering(ControlFlow):
             else:
                 self.call(node)
 
-    def call(self, node: Call | PullbackCall) -> None:
-        """A call of a function that calls itself, or of its pullback."""
-        frame = self.frame
-        called = node.function if isinstance(node, Call) else function_of(node.pullback, frame.function)
-        if called not in self.callees.known or called.derivatives is not None:
-            raise Refusal("a derivative that is called as a function has no native form", scalars.ADVICE)
-        callee = self.callees.known[called]
-        names = []
-        for result in node.results:
-            if isinstance(result.type, ArrayType):
-                names.append(frame.give(result))
-            else:
-                names.append(frame.fresh("record"))
-                frame.names[result] = names[-1]
-                frame.whole.add(names[-1])
-        if isinstance(node, Call):
-            kinds = [parameter.structure for parameter in callee.function.parameters]
-            given = [self.given(each, kind.type) for each, kind in zip(node.arguments, kinds, strict=True)]
-            within = self.frame.function in self.callees.known
-            given += [*self.callees.records, "depth + 1" if within else "0"]
-            count = len(callee.function.returned) + (callee.records is not None)
-            names += [frame.fresh("unused") for _ in range(count - len(names))]
-            text = f"{callee.name}({', '.join(given)})"
-        else:
-            seeds = values_in(callee.function.seed)
-            given = [self.given(each, seed.type) for each, seed in zip(node.cotangents, seeds, strict=True)]
-            given = [frame.names[node.pullback], *given, *self.callees.records]
-            text = f"{callee.pullback}({', '.join(given)})"
-        if names:
-            frame.write(Line(f"{', '.join(names)} = {text}", names_in(text), frozenset(names)))
-        else:
-            frame.write(Line(text, names_in(text)))
-        for value in node.results:
-            kind = value.type
-            if isinstance(kind, ArrayType):
-                name = frame.names[value]
-                frame.extents[value] = tuple(
-                    frame.define_number(f"{name}.shape[{axis}]", f"{name}_{axis}")
-                    for axis in range(kind.rank)
-                )
-
-    def given(self, operand: Operand, kind: Type | None = None) -> str:
-        """What a function is given, or gives, as a number or a contiguous array of this type."""
-        kind = type_of(operand) if kind is None else kind
-        if not isinstance(kind, ArrayType):
-            raise Refusal(
-                "a list that a function which calls itself is given has no native form", scalars.ADVICE
-            )
-        if kind.rank == 0:
-            return text_of(as_scalar(self.frame, self.elements, operand, kind))
-        self.check_rank(operand, kind)
-        text = self.memory(operand)
-        return (
-            text
-            if type_of(operand).dtype == kind.dtype
-            else f"{text}.astype({scalars.dtype_text(kind.dtype)})"
-        )
-
     def comment(self, node: Node) -> None:
         statement = node.statement
         if statement is None or (self.statement is not None and statement.node is self.statement.node):
@@ -309,7 +244,7 @@ class Lowering(ControlFlow):
             self.departure(node)
             return
         if name in ("is_contiguous", "shares_memory"):
-            self.asked(node)
+            self.ask(node)
             return
         if name in ("tape", "checkpoints"):
             self.tapes.make(node)
@@ -362,19 +297,6 @@ class Lowering(ControlFlow):
             nested(frame, self.elements, node, extents)
             return
         materialise(frame, self.elements, node, extents)
-
-    def asked(self, node: Operation) -> None:
-        """A question on the caller's arrays, which is answered before they are handed over."""
-        if not all(isinstance(value, Value) and value.access is not None for value in node.arguments):
-            raise Refusal("whether arrays overlap that are no arguments has no native form", scalars.ADVICE)
-        first, *rest = (str(value.access) for value in node.arguments)
-        answer = Value(node.result.type)
-        answer.access = f"np.shares_memory({first}, {rest[0]})" if rest else f"{first}.flags.c_contiguous"
-        answer.immutable = True
-        name = self.frame.fresh(node.primitive.name)
-        self.frame.give(answer, name)
-        self.inputs.append(answer)
-        self.frame.give(node.result, name)
 
     def departure(self, node: Operation) -> None:
         name = node.primitive.name

@@ -1,4 +1,6 @@
-"""Functions that call themselves as often as it takes at run time: functions of the native module.
+"""Functions of a program that become functions of the native module.
+
+They call themselves as often as it takes at run time:
 
     def power(x, n):                        def power(x, n, records, depth):
         ...                                     ...
@@ -14,6 +16,16 @@ What the reverse sweep of a call needs is kept in a list of records, one for eac
 is the pullback. The program around makes the lists, so nothing of them crosses to Python: a pullback that is
 called from there runs the forward sweep once more. Calls deeper than Python allows by default depart, and
 NumPy code raises what the program raises.
+
+A derivative that a program calls, and whose text is not inlined, runs both its sweeps
+(`transforms.derivative_functions`) and has no pullback. It drops the records of the calls that it makes:
+
+    def power_grad(x, n, records, depth):
+        records_before = len(records)
+        result, record = power(x, n, records, depth + 1)
+        x_bar = power_pullback(record, 1.0, records)
+        del records[records_before:]
+        return x_bar
 """
 
 from __future__ import annotations
@@ -43,6 +55,11 @@ class Callee:
     records: str | None  # the variable that is its list of records
     example: str = ""  # a record, whatever its values
     texts: list[str] = field(default_factory=list)
+    questions: list[tuple[str, list[int]]] = field(default_factory=list)  # on parameters, by their numbers
+
+    @property
+    def has_pullback(self) -> bool:
+        return self.records is not None
 
 
 @dataclass(eq=False, slots=True)
@@ -65,20 +82,26 @@ class Callees:
     def names(self) -> set[str]:
         """The names that no variable may have."""
         own = {name for each in self for name in (each.name, each.pullback)}
-        return {*own, *self.records, "depth", "record"}
+        return {*own, *self.records, *map(before, self.records), "depth", "record"}
+
+
+def before(records: str) -> str:
+    """The variable that says how many records there were before a call."""
+    return f"{records}_before"
 
 
 def callees_of(function: Function, reserved: frozenset[str]) -> Callees:
     """The functions that a program calls, under names of their own."""
     found = Callees({})
     taken = {*reserved, function.name, f"{function.name}_pullback"}
-    for each in functions_called(function, derivatives=False):
+    for each in functions_called(function):
         name, number = each.name, 0
         while {name, f"{name}_pullback"} & taken:
             number += 1
             name = f"{each.name}_{number}"
         taken |= {name, f"{name}_pullback"}
-        records = None if each.reverse is None else f"records_of_{name}"
+        has_pullback = each.reverse is not None and each.derivatives is None
+        records = f"records_of_{name}" if has_pullback else None
         found.known[each] = Callee(each, name, f"{name}_pullback", records)
     return found
 

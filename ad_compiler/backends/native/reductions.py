@@ -13,6 +13,7 @@ NumPy adds pairwise, and a plain sum of many float32 would be far less accurate.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -132,19 +133,26 @@ def reduce(frame: Frame, elements: Elements, node: Operation, extents: Extents) 
     if node.primitive.name == "count_nonzero":
         truth = scalars.cast(elements.element(array, index), type_of(array).dtype, np.dtype(bool))
         part = scalars.cast(truth, np.dtype(bool), work)
-    finish = None
+    finish: Callable[[Expression], Expression] | None = None
     if name == "norm":
         if isinstance(part, Load):
             part = scalars.infix("*", scalars.MULTIPLY, part, part)
         else:
             part = Apply("{0} ** 2", (part,), scalars.POWER, (scalars.POWER + 1,))
-        finish = lambda total: scalars.call("np.sqrt", total)  # noqa: E731
+        finish = root
     if name == "mean":
-        count = count_of(frame, own, axes)
-        finish = lambda total: scalars.infix(  # noqa: E731
-            "/", scalars.MULTIPLY, total, scalars.cast(count, np.dtype(np.int64), work)
+        finish = functools.partial(
+            quotient, scalars.cast(count_of(frame, own, axes), np.dtype(np.int64), work)
         )
     reduce_parts(frame, node, extents, own, axes, keepdims, part, reduction, work, finish)
+
+
+def root(total: Expression) -> Expression:
+    return scalars.call("np.sqrt", total)
+
+
+def quotient(divisor: Expression, total: Expression) -> Expression:
+    return scalars.infix("/", scalars.MULTIPLY, total, divisor)
 
 
 def count_of(frame: Frame, own: Extents, axes: tuple[int, ...]) -> Expression:

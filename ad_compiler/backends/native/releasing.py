@@ -19,11 +19,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba.core import cgutils, lowering
+from numba.core import cgutils, types
 from numba.core.callconv import RETCODE_NONE, RETCODE_OK, CPUCallConv
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
-from numba.core.typed_passes import BaseNativeLowering, NativeLowering
+from numba.core.typed_passes import BaseNativeLowering, NativeLowering, NopythonTypeInference
+
+from ad_compiler.backends.native.addressing import Addressing
+from ad_compiler.backends.native.counting import Counting
+from ad_compiler.backends.native.peeling import part
+from ad_compiler.backends.native.resolving import RememberingTypeInference
 
 
 class ReleasingCallConvention(CPUCallConv):
@@ -39,7 +44,7 @@ class ReleasingCallConvention(CPUCallConv):
             super()._return_errcode_raw(builder, code)
 
 
-class ReleasingLower(lowering.Lower):
+class ReleasingLower(Addressing, Counting):
     """Lowers a function so that its variables are released when it raises."""
 
     def __init__(self, context: Any, *args: Any, **kwargs: Any) -> None:
@@ -50,11 +55,40 @@ class ReleasingLower(lowering.Lower):
         own.__class__ = type(kind.__name__, (kind,), {"call_conv": convention})
         self.leave: Any = None  # the block
         self.status: Any = None  # where the status is
+        self.counted: dict[Any, bool] = {}
         super().__init__(own, *args, **kwargs)
 
-    @property
-    def _disable_sroa_like_opt(self) -> bool:
-        return True
+    def _find_singly_assigned_variable(self) -> None:
+        """Which variables need no memory: not those that are released."""
+        super()._find_singly_assigned_variable()
+        self._singly_assigned_vars = {
+            name for name in self._singly_assigned_vars if not self.is_counted(self.typeof(name))
+        }
+
+    def is_counted(self, kind: Any) -> bool:
+        """Whether references to what is of a type are counted."""
+        if kind not in self.counted:
+            self.counted[kind] = self.context.data_model_manager[kind].contains_nrt_meminfo()
+        return self.counted[kind]
+
+    def incref(self, typ: Any, val: Any) -> None:
+        if self.is_counted(typ):
+            super().incref(*self.memory_of(typ, val))
+
+    def decref(self, typ: Any, val: Any) -> None:
+        if self.is_counted(typ):
+            super().decref(*self.memory_of(typ, val))
+
+    def memory_of(self, kind: Any, value: Any) -> tuple[Any, Any]:
+        """That of an array alone: Numba takes apart all that describes it."""
+        if not isinstance(kind, types.Array):
+            return kind, value
+        place = self.context.data_model_manager[kind].get_field_position("meminfo")
+        return types.MemInfoPointer(kind.dtype), part(self.builder, value, place)
+
+    def delvar(self, name: Any) -> None:
+        if name not in self.varmap or self.is_counted(self.typeof(name)):
+            super().delvar(name)
 
     def leave_with(self, builder: Any, code: Any) -> None:
         """Go to the block that releases everything."""
@@ -70,7 +104,8 @@ class ReleasingLower(lowering.Lower):
             return
         with self.builder.goto_block(self.leave):
             for name, place in self.varmap.items():
-                self.decref(self.typeof(name), self.builder.load(place))
+                if self.is_counted(self.typeof(name)):
+                    self.decref(self.typeof(name), self.builder.load(place))
             self.builder.ret(self.builder.load(self.status))
 
 
@@ -91,7 +126,7 @@ class Releasing(CompilerBase):
     def define_pipelines(self) -> list[Any]:
         made = DefaultPassBuilder.define_nopython_pipeline(self.state)
         # Where Numba's lowering has another name, there is nothing to replace: arrays are lost as before.
-        passes = [(ReleasingLowering if each is NativeLowering else each, why) for each, why in made.passes]
-        made.passes[:] = passes
+        own = {NativeLowering: ReleasingLowering, NopythonTypeInference: RememberingTypeInference}
+        made.passes[:] = [(own.get(each, each), why) for each, why in made.passes]
         made.finalize()
         return [made]

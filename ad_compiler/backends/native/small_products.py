@@ -9,16 +9,17 @@ of its columns.
 
 from __future__ import annotations
 
-from typing import Any
-
 from numba import njit
 
-from ad_compiler.backends.native.blas import multiply_vectors, multiply_with_rows, multiply_with_vector
+from ad_compiler.backends.native.blas import (
+    OPTIONS,
+    multiply_vectors,
+    multiply_with_rows,
+    multiply_with_vector,
+)
 
-OPTIONS: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-in_any_order = njit(
-    **OPTIONS, fastmath={"contract", "nsz", "reassoc"}
-)  # sums that have no order of their own
+# Sums that have no order of their own.
+in_any_order = njit(**OPTIONS, fastmath={"contract", "nsz", "reassoc"})
 NARROW = 8  # columns: what a vector of the processor holds
 
 

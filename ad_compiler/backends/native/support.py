@@ -12,6 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
+from ad_compiler.backends.native.blas import OPTIONS
 from ad_compiler.backends.native.blas import (
     add_product_of_matrices as add_product_of_matrices,
 )
@@ -23,7 +24,7 @@ from ad_compiler.backends.native.elementary import vector_exp as vector_exp
 from ad_compiler.backends.native.elementary import vector_log as vector_log
 from ad_compiler.backends.native.elementary import vector_tanh as vector_tanh
 from ad_compiler.backends.native.opaque import at_run_time as at_run_time
-from ad_compiler.backends.native.small_products import OPTIONS, in_any_order
+from ad_compiler.backends.native.small_products import in_any_order
 from ad_compiler.backends.native.small_products import (
     product_of_vectors as product_of_vectors,
 )

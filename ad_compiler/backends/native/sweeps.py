@@ -18,7 +18,7 @@ from ad_compiler.backends.native.kernels import (
 )
 from ad_compiler.backends.native.lowering import Lowered, lower
 from ad_compiler.backends.native.nests import Allocate, codes_in
-from ad_compiler.backends.native.recursion import DEEPEST, Callee, Callees, kept_as
+from ad_compiler.backends.native.recursion import DEEPEST, Callee, Callees, before, kept_as
 from ad_compiler.ir import nodes_in
 from ad_compiler.parsing import parse_module
 from ad_compiler.refusal import Refusal
@@ -89,21 +89,22 @@ def defined_in(lines: list[str]) -> list[str]:
 
 def record_lines(lowered: Lowered) -> list[str]:
     """The lists of records, which the program makes for the functions that it calls."""
-    callees = [each for each in lowered.callees if each.records is not None]
+    callees = [each for each in lowered.callees if each.has_pullback]
     return [f"{INDENT}{each.records} = [{each.example} for _ in range(0)]" for each in callees]
 
 
 def lower_callee(callee: Callee, callees: Callees) -> None:
-    """The texts of a function that calls itself, and of its pullback."""
-    has_pullback = callee.records is not None
+    """The texts of a function that calls itself, and of its pullback; or of a derivative that is called."""
+    if callee.function.derivatives is not None:
+        lower_derivative(callee, callees)
+        return
     lowered = lower(callee.function, True, HELPERS, callees)
     frame = lowered.frame
     inputs = [frame.names[value] for value in lowered.inputs]
     seeds = [frame.names[value] for value in lowered.seeds]
-    forward = [f"{INDENT}if depth > {DEEPEST}:", f"{INDENT * 2}raise Departure"]
-    forward += [*lines_of(frame.checks, 1), *lines_of(lowered.forward, 1)]
+    forward = [*depth_lines(), *lines_of(frame.checks, 1), *lines_of(lowered.forward, 1)]
     results = list(lowered.results)
-    if has_pullback:
+    if callee.has_pullback:
         reverse = [*lines_of(lowered.reverse, 1), f"{INDENT}return {tuple_text(lowered.gradients)}"]
         reverse = with_prologue(lowered, reverse)
         used = names_in(code_only(reverse)) - {*seeds, *frame.subscripts}
@@ -122,13 +123,35 @@ def lower_callee(callee: Callee, callees: Callees) -> None:
     else:
         reverse, made = [], []
     forward.append(f"{INDENT}return {tuple_text(results)}")
-    handed_on = callees.records
-    head = f"def {callee.name}({', '.join([*inputs, *handed_on, 'depth'])}):"
-    callee.texts.append("\n".join([head, *with_prologue(lowered, forward)]) + "\n")
-    if has_pullback:
-        head = f"def {callee.pullback}({', '.join(['record', *seeds, *handed_on])}):"
+    callee.texts.append(callee_text(lowered, callee, forward))
+    if callee.has_pullback:
+        head = f"def {callee.pullback}({', '.join(['record', *seeds, *callees.records])}):"
         taken = [f"{INDENT}{one_tuple(made)[1:-1]} = {callee.records}[record]"] if made else []
         callee.texts.append("\n".join([head, *taken, *reverse]) + "\n")
+
+
+def lower_derivative(callee: Callee, callees: Callees) -> None:
+    """The text of a function that runs both its sweeps."""
+    lowered = lower(callee.function, False, HELPERS, callees)
+    body = [*lines_of(lowered.frame.checks, 1), *lines_of(lowered.forward, 1), *lines_of(lowered.reverse, 1)]
+    used = names_in(code_only(body))
+    grown = [each for each in callees.records if each in used]
+    counted = [f"{INDENT}{before(each)} = len({each})" for each in grown]
+    dropped = [f"{INDENT}del {each}[{before(each)}:]" for each in grown]
+    returned = f"{INDENT}return {tuple_text([*lowered.results, *lowered.gradients])}"
+    body = [*depth_lines(), *counted, *body, *dropped, returned]
+    callee.texts.append(callee_text(lowered, callee, body))
+
+
+def depth_lines() -> list[str]:
+    return [f"{INDENT}if depth > {DEEPEST}:", f"{INDENT * 2}raise Departure"]
+
+
+def callee_text(lowered: Lowered, callee: Callee, body: list[str]) -> str:
+    """A function that is given the lists of records, and how deep the call is."""
+    inputs = [lowered.frame.names[value] for value in lowered.inputs]
+    head = f"def {callee.name}({', '.join([*inputs, *lowered.callees.records, 'depth'])}):"
+    return "\n".join([head, *with_prologue(lowered, body)]) + "\n"
 
 
 def with_prologue(lowered: Lowered, body: list[str]) -> list[str]:

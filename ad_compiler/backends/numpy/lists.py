@@ -9,7 +9,7 @@ from ad_compiler.backends.numpy.expressions import Expressions
 from ad_compiler.backends.numpy.precedence import Precedence, Text
 from ad_compiler.backends.numpy.special_forms import SPECIAL
 from ad_compiler.ir import Operation
-from ad_compiler.rules.lists import element_type
+from ad_compiler.rules.list_elements import element_type
 
 Change = Callable[[Expressions, Operation, str], str]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import operator
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -74,11 +76,25 @@ def is_constant_choice(operand: Operand) -> bool:
     return all(is_number(arm) or is_constant_choice(arm) for arm in operation.arguments[1:])
 
 
+def product_of_numbers(a: float, b: float) -> float:
+    """The product of two constants; of the numbers that are a rounding apart, the one that is short.
+
+    >>> product_of_numbers(3, 0.1), 3 * 0.1
+    (0.3, 0.30000000000000004)
+    """
+    product = a * b
+    if not isinstance(product, float) or not math.isfinite(product):
+        return product
+    decimal = float(Decimal(repr(float(a))) * Decimal(repr(float(b))))
+    is_short = len(repr(decimal)) < len(repr(product)) and abs(decimal - product) <= math.ulp(product)
+    return decimal if is_short else product
+
+
 @rewrites("mul", "multiply")
 def multiply(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
     a, b = arguments
     if is_number(a) and is_number(b):
-        return a * b
+        return product_of_numbers(a, b)
     for one, other in ((a, b), (b, a)):
         if is_number(one, 1):
             return other
@@ -103,7 +119,7 @@ def multiply(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
         if product and is_number(product.arguments[0]):
             factor, rest = product.arguments
             if is_number(other):
-                return call(builder, operator.mul, other * factor, rest)
+                return call(builder, operator.mul, product_of_numbers(other, factor), rest)
             # The number goes where fewer elements are multiplied, or where it meets another one.
             if rank_of(other) < rank_of(rest) or (rank_of(other) == rank_of(rest) and has_factor(other)):
                 return call(builder, operator.mul, call(builder, operator.mul, factor, other), rest)

@@ -626,12 +626,27 @@ def test_rules_that_change_between_calls() -> None:
 
 
 def test_without_machine_code_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another Python or another Numba: the guarded function is entered."""
+    """Another Python: the guarded function is entered."""
     monkeypatch.setattr(entering, "is_known_here", lambda: False)
     derivative = native(lambda x: np.sum(x * x))
     x = RNG.normal(size=(3, 4))
     for _ in range(3):
         assert_same(derivative(x), 2 * x)
+    assert type(derivative.func) is not BuiltinFunctionType
+
+
+def test_machine_code_of_our_own_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another Numba: likewise, and what went wrong is said."""
+
+    def fails(*arguments: Any) -> None:
+        raise AttributeError("no attribute 'call_conv'")
+
+    monkeypatch.setattr(entering, "definition_of", fails)
+    derivative = native(lambda x: np.sum(x * x))
+    x = RNG.normal(size=(3, 4))
+    with pytest.warns(RuntimeWarning, match=r"AttributeError: no attribute 'call_conv'.*report this"):
+        found = [derivative(x) for _ in range(3)]
+    assert_same([*found, derivative(x)], [2 * x] * 4)
     assert type(derivative.func) is not BuiltinFunctionType
 
 

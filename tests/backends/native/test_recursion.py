@@ -1,4 +1,4 @@
-"""Functions that call themselves, in native code: the numbers of NumPy code."""
+"""Functions that call themselves, and derivatives that are called, give natively what NumPy code gives."""
 
 from __future__ import annotations
 
@@ -55,11 +55,35 @@ def transformed(x):
     return np.sum(transform(x) ** 2)
 
 
+def descent(x, n):
+    """Its derivative is called as a function, in a loop, and the records of its calls are dropped."""
+    for k in range(n):
+        x = x - 0.1 * grad(quadrature)(x + 0.1 * k, 0.0, 1.0, 2) * x
+    return x
+
+
+def descent_of_arrays(x, n):
+    for _ in range(n):
+        value, (slope,) = vjp(transform, x)[0][0], vjp(transform, x)[1](x)
+        x = x - 0.1 * value * slope
+    return np.sum(x * x)
+
+
+def mutual(x, n):
+    """A function that calls itself and its own derivative."""
+    if n == 0:
+        return x * x
+    return np.sin(mutual(x, n - 1)) + grad(power)(x, n)
+
+
 CASES: list[Any] = [
     (power, (0.7, 6)),
     (quadrature, (1.5, 0.0, 2.0, 4)),
     (in_a_loop, (0.4, 4)),
+    (descent, (0.9, 3)),
+    (mutual, (0.9, 3)),
     pytest.param(transformed, (np.linspace(0.3, 1.2, 8),), marks=pytest.mark.slow),
+    pytest.param(descent_of_arrays, (np.linspace(0.3, 1.2, 4), 2), marks=pytest.mark.slow),
 ]
 
 
@@ -115,6 +139,30 @@ def test_compiled_code_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert derivative(0.5, 4) == pytest.approx(grad(f)(0.5, 4), rel=1e-12)
         if not numba.config.DISABLE_JIT:
             assert sum(derivative.native.stats.cache_hits.values()) == hits
+
+
+def test_a_derivative_that_asks_how_its_argument_lies() -> None:
+    """Its callers hand on the answer."""
+    f = function_from_source("""
+        def f(x):
+            flat = (x * 1.0).T.ravel()
+            flat *= x[0, 1]
+            return np.sum(flat**2) * x
+    """)
+    g = function_from_source(
+        """
+        def g(x):
+            value, pullback = vjp(f, x)
+            return pullback(value)[0]
+    """,
+        f=f,
+        vjp=vjp,
+    )
+    x = np.linspace(0.3, 1.2, 6).reshape(2, 3)
+    mine = jvp(g, (x,), (x,), backend="numba", cache=False)
+    np.testing.assert_allclose(mine, jvp(g, (x,), (x,)), rtol=1e-12)
+    with pytest.raises(ValueError, match="must be C-contiguous"):
+        jvp(g, (x.T,), (x.T,), backend="numba", cache=False)
 
 
 def test_a_list_of_every_call_is_refused() -> None:
