@@ -35,6 +35,7 @@ COMPILED_FILES = (
     "departure.py",
     "elementary.py",
     "blas.py",
+    "chunks.py",
     "opaque.py",
     "releasing.py",
     "addressing.py",
@@ -43,6 +44,7 @@ COMPILED_FILES = (
     "resolving.py",
     "small_matrices.py",
     "small_products.py",
+    "threads.py",
 )
 TIME = 1_000_000_000  # when every file was written: Numba takes a newer file for a change
 

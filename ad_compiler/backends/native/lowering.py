@@ -93,6 +93,7 @@ class Lowered:
     results: list[str] = field(default_factory=list)  # what the forward sweep returns, as expressions
     gradients: list[str] = field(default_factory=list)
     seeds: list[Value] = field(default_factory=list)
+    apart: set[frozenset[str]] = field(default_factory=set)  # names of arrays that are never the same one
 
 
 def lower(function: Function, separate: bool, reserved: frozenset[str], callees: Callees) -> Lowered:
@@ -162,11 +163,11 @@ class Lowering(Calling):
             shrink(sweeps, outputs)
             for sweep in sweeps:
                 clear(sweep)
-            apart = hoist(sweeps, frame.made_in_loops, outputs)
+            lowered.apart = hoist(sweeps, frame.made_in_loops, outputs)
             skew(sweeps)
             for sweep in sweeps:
                 vectorise(sweep)
-            block_loops(sweeps, apart, frame.fresh)
+            block_loops(sweeps, lowered.apart, frame.fresh)
             return lowered
         except Refusal as refusal:
             raise frame.refused(refusal) from None
