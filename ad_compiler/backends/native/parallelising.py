@@ -26,8 +26,8 @@ before it takes several elements of arrays at a time, takes one at a time of arr
 otherwise then.
 
 Whether threads pay is known when the program runs: `chunks_of` is told how many operations a turn takes, as
-an expression of the lengths. There is one chunk where they do not (`chunks.py`), and the function is called for
-it as any other. Of arrays of sums there are only as many as pay for being set to zero and added up.
+an expression of the lengths. There is one chunk where they do not (`chunks.py`), and the function is called
+for it as any other. Of arrays of sums there are only as many as pay for being set to zero and added up.
 
 This comes last, behind all that makes loops fast: a chunk is the same loop, with other bounds.
 """
