@@ -26,7 +26,7 @@ from ad_compiler.rules.shapes import type_of
 from ad_compiler.testing import check_grads
 from ad_compiler.transforms.tangent_names import tangent_name
 
-OPTIONS = ("backend", "fastmath", "cache")  # the program around a derivative decides what it is written as
+OPTIONS = ("backend", "fastmath", "parallel", "cache")  # the program around it decides what it is written as
 IN_PROGRAMS = (LocalFunction, Record)  # what programs make and call
 Handler = Callable[[Context, ast.AST, list[Operand], dict[str, Operand]], Operand]
 

@@ -87,6 +87,7 @@ class Backend:
 
     name: Literal["numpy", "numba"] = "numpy"
     fastmath: bool = False  # sums in another order, a/b as a * (1/b)
+    parallel: bool = False  # loops that are large enough are done by several threads
     cache: bool = True  # compiled code is kept for the next process
 
 

@@ -57,7 +57,8 @@ def grad(
     gradient, and the arguments must be complex.
 
     With `backend="numba"` the derivative is compiled to machine code (see docs/native.md). Options then:
-    `fastmath=True` lets sums run in another order, `cache=False` keeps no compiled code for later processes.
+    `fastmath=True` lets sums run in another order, `parallel=True` has several threads do what is large
+    enough, `cache=False` keeps no compiled code for later processes.
 
     Raises `Unsupported` (a `SyntaxError`) when the derivative is first called for a program that cannot be
     differentiated, `TypeError` for arguments that do not fit the function.

@@ -16,6 +16,7 @@ class NativeOptions(TypedDict, total=False):
     """Options of `backend="numba"`."""
 
     fastmath: bool  # sums may run in another order
+    parallel: bool  # loops that are large enough are done by several threads
     cache: bool  # compiled code is kept for later processes
 
 

@@ -25,6 +25,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ad_compiler.backends.native.releasing import Releasing
+from ad_compiler.backends.native.small_matrices import small_product
 
 OPTIONS: Any = {
     "error_model": "numpy",
@@ -33,7 +34,7 @@ OPTIONS: Any = {
     "pipeline_class": Releasing,
 }
 ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112
-FEW_PRODUCTS = 1000
+FEW_PRODUCTS = 4096
 FUNCTIONS = [kind + name for kind in "sd" for name in ("gemm", "gemv", "dot")]
 SPELLINGS = ("scipy_cblas_{}64_", "cblas_{}64_")
 
@@ -156,21 +157,21 @@ if IS_FOUND:
 
     @njit(**OPTIONS)
     def multiply(a, b, out, beta):
-        """`out = a @ b + beta * out`: loops where the call of BLAS would take longer than they.
+        """`out = a @ b + beta * out`: own code where the call of BLAS would take longer than that.
 
         `X.T @ s` for a narrow `s` is computed as `(s.T @ X).T`: OpenBLAS takes half of the time for it.
         """
         rows, columns = out.shape
         inner = a.shape[1]
-        if rows * columns * inner <= FEW_PRODUCTS:
+        if rows * columns * inner <= FEW_PRODUCTS and b.strides[1] == b.itemsize:
+            small_product(a, b, out, beta != 0)
+        elif rows * columns * inner <= FEW_PRODUCTS // 4:
             for i in range(rows):
-                if beta == 0:
-                    for j in range(columns):
-                        out[i, j] = 0.0
-                for k in range(inner):
-                    factor = a[i, k]
-                    for j in range(columns):
-                        out[i, j] += factor * b[k, j]
+                for j in range(columns):
+                    total = out.dtype.type(0) if beta == 0 else out[i, j]
+                    for k in range(inner):
+                        total += a[i, k] * b[k, j]
+                    out[i, j] = total
         elif a.strides[1] != a.itemsize and beta == 0 and rows > 16 * columns and columns * inner > 500:
             turned = np.empty((columns, rows), out.dtype)
             gemm(b.T, a.T, turned, 0.0)

@@ -35,13 +35,16 @@ COMPILED_FILES = (
     "departure.py",
     "elementary.py",
     "blas.py",
+    "chunks.py",
     "opaque.py",
     "releasing.py",
     "addressing.py",
     "counting.py",
     "peeling.py",
     "resolving.py",
+    "small_matrices.py",
     "small_products.py",
+    "threads.py",
 )
 TIME = 1_000_000_000  # when every file was written: Numba takes a newer file for a change
 

@@ -38,9 +38,7 @@ def fills(code: Code, made: Code) -> bool:
     if not isinstance(code, Nest) or not isinstance(made, Allocate) or len(code.body) != 1:
         return False
     (store,) = code.body
-    if not isinstance(store, Store) or store.array != made.name or store.operator != "=":
-        return False
-    if not isinstance(store.value, Scalar) or store.value.name not in ZEROS:
+    if not isinstance(store, Store) or store.array != made.name or not is_zero(store):
         return False
     extents = dict(code.loops)
     if len(store.index) != len(made.extents) or len(extents) != len(code.loops):
@@ -49,6 +47,11 @@ def fills(code: Code, made: Code) -> bool:
         extents.pop(str(number), Affine.of(1) if number == 0 else None) == extent
         for number, extent in zip(store.index, made.extents, strict=True)
     )
+
+
+def is_zero(store: Store) -> bool:
+    """Whether zero is assigned."""
+    return store.operator == "=" and isinstance(store.value, Scalar) and store.value.name in ZEROS
 
 
 def touches(code: Code, made: Code) -> bool:

@@ -39,6 +39,7 @@ from ad_compiler.backends.native.loading import (
     uncollected,
 )
 from ad_compiler.backends.native.lowering import Lowered, lower
+from ad_compiler.backends.native.parallelising import parallelise
 from ad_compiler.backends.native.recursion import callees_of
 from ad_compiler.backends.native.sweeps import kernel, lower_callee, sweeps
 from ad_compiler.backends.numpy.emit import header
@@ -71,6 +72,7 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
     for callee in callees:
         lower_callee(callee, callees)
     lowered = lower(program.function, separate, HELPERS, callees)
+    chunks = parallelise(lowered) if program.request.backend.parallel else []
     texts, saved = sweeps(lowered, program.name) if separate else ([kernel(lowered, program.name)], [])
     options = 'error_model="numpy", no_cfunc_wrapper=True'
     if program.request.backend.fastmath:
@@ -78,7 +80,7 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
     library, modules = lowered.frame.library, lowered.frame.modules
     called = [text for callee in callees for text in callee.texts]
     plain, cached = (
-        module(texts, each, library, modules, called) for each in (options, f"{options}, cache=True")
+        module(texts, each, library, modules, called, chunks) for each in (options, f"{options}, cache=True")
     )
     names = [text[len("def ") : text.index("(")] for text in texts]
     try:

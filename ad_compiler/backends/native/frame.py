@@ -33,6 +33,7 @@ RESERVED = frozenset(
     [*keyword.kwlist, "np", "math", "time", "scipy", "njit", "objmode"]
     + ["Departure", "of_kind", "array_of", "Releasing"]
     + ["abs", "min", "max", "range", "int", "complex"]
+    + ["in_chunks", "chunks_of", "chunks_of_sums", "first_turn"]
 )
 SUBSCRIPTS = "ijklpqrs"
 

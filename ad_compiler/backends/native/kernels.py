@@ -99,12 +99,15 @@ HELPERS = frozenset(
         "product_with_rows",
         "product_of_vectors",
         "plus",
+        "plus_product",
+        "minus_product",
         "vector_exp",
         "vector_log",
         "vector_tanh",
         "at_run_time",
     ]
 )
+CHUNKED = ("chunks_of", "chunks_of_sums", "first_turn", "in_chunks")
 
 
 def lines_of(body: list[Code], depth: int) -> list[str]:
@@ -203,14 +206,20 @@ def code_only(lines: list[str]) -> str:
 
 
 def module(
-    functions: list[str], options: str, library: dict[str, str], modules: set[str], called: list[str]
+    functions: list[str],
+    options: str,
+    library: dict[str, str],
+    modules: set[str],
+    called: list[str],
+    chunks: list[str],
 ) -> str:
-    """The whole module: imports, functions that call a library, those `called`, and those to be called.
+    """The whole module: imports, and its functions.
 
-    The last two have Numba's `options`.
+    These are those that call a library, those `called`, those that do `chunks` of loops, and those to be
+    called from outside. The last three have Numba's `options`.
     """
     calls = [f"def {name}{text}" for text, name in library.items()]
-    text = "\n".join([*calls, *called, *functions])
+    text = "\n".join([*calls, *called, *chunks, *functions])
     helpers = sorted(HELPERS & names_in(code_only(text.split("\n"))))
     lines = []
     if re.search(r"\bmath\.", text):
@@ -221,9 +230,12 @@ def module(
     lines += [f"import {module}" for module in sorted(modules)]
     lines.append(f"from numba import njit{', objmode' if calls else ''}")
     departing = [name for name in ("Departure", "of_kind", "array_of") if re.search(rf"\b{name}\b", text)]
-    raises = bool(departing or helpers or calls)  # and would leave arrays behind
+    shared = [name for name in CHUNKED if re.search(rf"\b{name}\(", text)]
+    raises = bool(departing or helpers or calls or shared)  # and would leave arrays behind
     if raises:
         lines.append("")
+    if shared:
+        lines.append(f"from ad_compiler.backends.native.chunks import {', '.join(shared)}")
     if departing:
         lines.append(f"from ad_compiler.backends.native.departure import {', '.join(departing)}")
     if raises:
@@ -236,9 +248,10 @@ def module(
             lines[-1] = head + "(\n" + "".join(f"    {each},\n" for each in helpers) + ")"
     within = options.removesuffix(", cache=True")
     releasing = ["pipeline_class=Releasing"] if raises else []
-    given: list[list[str]] = [[]] * len(calls) + [[within]] * len(called) + [[options]] * len(functions)
+    given: list[list[str]] = [[]] * len(calls) + [[within]] * len(called)
+    given += [[within, "no_cpython_wrapper=True"]] * len(chunks) + [[options]] * len(functions)
     heads = [f"@njit({', '.join([*each, *releasing])})".replace("()", "") for each in given]
-    pairs = zip(heads, [*calls, *called, *functions], strict=True)
+    pairs = zip(heads, [*calls, *called, *chunks, *functions], strict=True)
     decorated = "\n\n".join(f"\n{head}\n{each}".rstrip("\n") for head, each in pairs)
     return "\n".join(lines) + "\n\n" + decorated + "\n"
 

@@ -55,3 +55,26 @@ def label(name: str, column: str) -> str:
 def operations_of(form: Form) -> int:
     """How many operations wait for what is carried, if a form is computed as it stands."""
     return len(form) - 1 + any(factor != ONE for column, factor in form.items() if column != UNIT)
+
+
+def with_products(expression: Expression) -> Expression:
+    """An expression of cotangents with sums and products in one step, which may round once.
+
+    a + b * c  ->  plus_product(a, b, c)        a - b * c  ->  minus_product(a, b, c)
+    """
+    if not isinstance(expression, Apply):
+        return expression
+    parts = tuple(map(with_products, expression.parts))
+    if expression.form in ("{0} + {1}", "{0} - {1}"):
+        function = "plus_product" if expression.form == "{0} + {1}" else "minus_product"
+        total, term = parts
+        if isinstance(total, Apply) and is_product(total) and not is_product(term):  # a * b - c
+            total, term = term if function == "plus_product" else negated(term), total
+            function = "plus_product"
+        if isinstance(term, Apply) and is_product(term):
+            return Apply(f"{function}({{0}}, {{1}}, {{2}})", (total, *term.parts))
+    return Apply(expression.form, parts, expression.precedence, expression.needs)
+
+
+def is_product(expression: Expression) -> bool:
+    return isinstance(expression, Apply) and expression.form == "{0} * {1}"

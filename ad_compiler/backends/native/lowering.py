@@ -36,12 +36,14 @@ from ad_compiler.backends.native.nests import (
     codes_in,
     text_of,
 )
+from ad_compiler.backends.native.overwriting import overwrite
 from ad_compiler.backends.native.planning import UPDATES, Writes, is_plain_reshape
 from ad_compiler.backends.native.preaccumulating import Preaccumulator
 from ad_compiler.backends.native.recomputing import recompute
 from ad_compiler.backends.native.recursion import Callees
 from ad_compiler.backends.native.scalarising import scalarise
 from ad_compiler.backends.native.shrinking import shrink
+from ad_compiler.backends.native.skewing import skew
 from ad_compiler.backends.native.updates import update
 from ad_compiler.backends.native.vectorising import vectorise
 from ad_compiler.backends.native.windows import Windower
@@ -91,6 +93,7 @@ class Lowered:
     results: list[str] = field(default_factory=list)  # what the forward sweep returns, as expressions
     gradients: list[str] = field(default_factory=list)
     seeds: list[Value] = field(default_factory=list)
+    apart: set[frozenset[str]] = field(default_factory=set)  # names of arrays that are never the same one
 
 
 def lower(function: Function, separate: bool, reserved: frozenset[str], callees: Callees) -> Lowered:
@@ -147,6 +150,7 @@ class Lowering(Calling):
             count = len(lowered.results)
             lowered.results, lowered.gradients = outputs[:count], outputs[count:]
             Contractor(sweeps, self.dtypes(sweeps), frame.fresh, frame.length_of).run()
+            overwrite(sweeps)
             Gatherer(sweeps, outputs, frame.require_nonnegative).run()
             Preaccumulator(sweeps, self.dtypes(sweeps), outputs, frame.fresh).run()
             Jammer(sweeps, outputs, frame.fresh).run()
@@ -159,10 +163,11 @@ class Lowering(Calling):
             shrink(sweeps, outputs)
             for sweep in sweeps:
                 clear(sweep)
-            apart = hoist(sweeps, frame.made_in_loops, outputs)
+            lowered.apart = hoist(sweeps, frame.made_in_loops, outputs)
+            skew(sweeps)
             for sweep in sweeps:
                 vectorise(sweep)
-            block_loops(sweeps, apart, frame.fresh)
+            block_loops(sweeps, lowered.apart, frame.fresh)
             return lowered
         except Refusal as refusal:
             raise frame.refused(refusal) from None

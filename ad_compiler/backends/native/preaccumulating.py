@@ -27,6 +27,7 @@ from collections.abc import Callable, Mapping
 from ad_compiler.backends.native.accessing import alias_roots, own_accesses
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import ALIAS
+from ad_compiler.backends.native.composing import Composer, LinearLoop
 from ad_compiler.backends.native.frame import names_in
 from ad_compiler.backends.native.linear import (
     ONE,
@@ -149,7 +150,12 @@ class Turns:
             return
         chain = max(self.depths[moves[name]] for name in waiting)
         saved = chain - max(operations_of(results[name]) for name in waiting)
-        if saved >= SAVED * (1 + self.calls()):
+        if saved < SAVED * (1 + self.calls()):
+            return
+        owner, made = self.owner, [code for code in self.made if isinstance(code, Define)]
+        linear = LinearLoop(self.loop, self.counter, self.turn, list(self.tapes), made, results, waiting)
+        composer = Composer(self.program, owner.outputs, owner.fresh, owner.root)
+        if self.sums or not composer.compose(linear):
             self.write(results)
 
     def is_simple(self) -> bool:

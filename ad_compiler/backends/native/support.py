@@ -36,6 +36,7 @@ from ad_compiler.backends.native.small_products import (
 )
 
 inlined = njit(**OPTIONS)
+contracted = njit(**OPTIONS, fastmath={"contract"})
 
 
 @inlined
@@ -242,6 +243,17 @@ def whole(x):
 def plus(total, term):
     """One addition of a sum over elements, as `np.sum`: a loop of them is vectorised."""
     return total + term
+
+
+@contracted
+def plus_product(total, a, b):
+    """`total + a * b` of cotangents, rounded once where the processor can."""
+    return total + a * b
+
+
+@contracted
+def minus_product(total, a, b):
+    return total - a * b
 
 
 @inlined

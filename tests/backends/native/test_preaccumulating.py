@@ -14,7 +14,7 @@ pytest.importorskip("numba")
 
 from ad_compiler.backends.native.departure import Departure
 
-MARK = "# the derivatives of all turns"
+MARK = "# the derivatives of "
 
 
 def growing(x: Any, y: Any, weight: Any, steps: Any) -> Any:
