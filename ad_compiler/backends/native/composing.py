@@ -27,8 +27,8 @@ and multiplied with those of the rows behind it. So the states of two blocks are
 What is left at the end is done behind the loop; turns that did not take place count as 1 there.
 
 Legal where nobody else reads the tapes, where the derivatives are made of what is known in the forward loop
-and of arrays that nothing changes from there on, and where no element of an array has a derivative: that needs
-the cotangents of every turn. The operations of the forward loop stay what they are, and in their order.
+and of arrays that nothing changes from there on, and where no element of an array has a derivative: that
+needs the cotangents of every turn. The operations of the forward loop stay what they are, and in their order.
 
 Where a product overflows, the result is not finite, and the case is left to NumPy code. What is lost to
 underflow is less than the smallest normal number times a cotangent: where one is large, the case is left to
