@@ -71,8 +71,9 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
         write_out(each, program.lowered.context)
     for callee in callees:
         lower_callee(callee, callees)
-    lowered = lower(program.function, separate, HELPERS, callees)
-    chunks = parallelise(lowered) if program.request.backend.parallel else []
+    parallel = program.request.backend.parallel
+    lowered = lower(program.function, separate, HELPERS, callees, parallel)
+    chunks = parallelise(lowered) if parallel else []
     texts, saved = sweeps(lowered, program.name) if separate else ([kernel(lowered, program.name)], [])
     options = 'error_model="numpy", no_cfunc_wrapper=True'
     if program.request.backend.fastmath:

@@ -96,8 +96,13 @@ class Lowered:
     apart: set[frozenset[str]] = field(default_factory=set)  # names of arrays that are never the same one
 
 
-def lower(function: Function, separate: bool, reserved: frozenset[str], callees: Callees) -> Lowered:
-    """Lower a program, or a function that it calls; raises `Unsupported` for what has no native form."""
+def lower(
+    function: Function, separate: bool, reserved: frozenset[str], callees: Callees, parallel: bool = False
+) -> Lowered:
+    """Lower a program, or a function that it calls; raises `Unsupported` for what has no native form.
+
+    Where the code is to be `parallel`, sweeps that follow each other stay apart: each has rows to be shared.
+    """
     arrange(function)
     modules = modules_of(function)
     reserved |= {module.split(".")[0] for module in modules}
@@ -105,13 +110,13 @@ def lower(function: Function, separate: bool, reserved: frozenset[str], callees:
     frame = Frame(function, Writes(function, separate), reserved)
     frame.library, frame.modules = callees.library, callees.modules
     frame.modules |= modules - {"numpy"}
-    return Lowering(frame, callees).run(separate)
+    return Lowering(frame, callees).run(separate, parallel)
 
 
 class Lowering(Calling):
     """The walk: inputs, operations; calls as `Calling`, branches and loops as `ControlFlow` has them."""
 
-    def run(self, separate: bool) -> Lowered:
+    def run(self, separate: bool, parallel: bool) -> Lowered:
         frame, function = self.frame, self.frame.function
         try:
             inputs = [v for parameter in function.parameters for v in values_in(parameter.structure)]
@@ -164,7 +169,8 @@ class Lowering(Calling):
             for sweep in sweeps:
                 clear(sweep)
             lowered.apart = hoist(sweeps, frame.made_in_loops, outputs)
-            skew(sweeps)
+            if not parallel:
+                skew(sweeps)
             for sweep in sweeps:
                 vectorise(sweep)
             block_loops(sweeps, lowered.apart, frame.fresh)

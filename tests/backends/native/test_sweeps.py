@@ -94,6 +94,17 @@ def test_sweeps_that_follow_each_other_are_joined() -> None:
 
 
 @pytest.mark.slow
+def test_sweeps_that_threads_share_stay_apart() -> None:
+    native = value_and_grad(three_sweeps, 0, backend="numba", parallel=True, cache=False)
+    value, gradient = native(array(9, 5), 3)
+    expected_value, expected = value_and_grad(three_sweeps, 0)(array(9, 5), 3)
+    np.testing.assert_allclose(value, expected_value, rtol=1e-11)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-10, atol=1e-12)
+    source = native.native_source
+    assert "if i >= " not in source and source.count("in_chunks(") > 3
+
+
+@pytest.mark.slow
 def test_rows_above_are_there_already() -> None:
     source = source_against_numpy(rows_above, (1, 3), (2, 3), (6, 1), (0, 4), (8, 7))
     forward = source[: source.index("# d(")]
