@@ -139,6 +139,8 @@ class Parallelising:
 
     def shared(self, code: Code) -> Shared | None:
         """How a loop is shared, if it is."""
+        if any(self.is_list(access.name) for access in accesses(code)):
+            return None
         if isinstance(code, Nest) and not is_border(code, self.kept.made):
             return next(self.levels(code), None)
         if not isinstance(code, Repeat) or code.bounds is None or not code.index:
@@ -153,6 +155,10 @@ class Parallelising:
         step = direction_of(code)
         turns = self.length(stop - start)
         return Shared([], code.index, start if step > 0 else stop - 1, step, turns, code.body, found)
+
+    def is_list(self, name: str) -> bool:
+        value = self.frame.value_of.get(name)
+        return value is not None and not isinstance(value.type, ArrayType)
 
     def levels(self, nest: Nest) -> Iterator[Shared]:
         """The loops of a nest that may be shared, the outermost first."""
