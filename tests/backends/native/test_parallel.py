@@ -126,7 +126,11 @@ def parts(result: Any) -> list[Any]:
     return list(result) if isinstance(result, tuple) else [result]
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+USUAL = ["sums", "softmax", "hinge", "own_loops"]  # the others run with -m slow
+CASES = [pytest.param(name, marks=[] if name in USUAL else pytest.mark.slow) for name in PROGRAMS]
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_the_gradient_is_that_of_numpy_code_and_of_any_number_of_threads(name: str) -> None:
     f, argnums, arguments = PROGRAMS[name]
     mine, expected = shared(f, argnums), grad(f, argnums)
@@ -368,7 +372,7 @@ def test_a_process_that_has_forked(tmp_path: Path) -> None:
     assert run(program, tmp_path) == "7\n"
 
 
-@pytest.mark.parametrize("layer", ["workqueue", "omp"])
+@pytest.mark.parametrize("layer", ["workqueue", pytest.param("omp", marks=pytest.mark.slow)])
 def test_parallel_code_of_the_users_own_calls_it(tmp_path: Path, layer: str) -> None:
     program = """
         import numba
