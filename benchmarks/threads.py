@@ -2,9 +2,9 @@
 
     python benchmarks/threads.py [--seconds 2] [--rows sigmoid,mixture]
 
-Calls are interleaved. Each row says how long both take to compile, then the least and the median time of both,
-and how many times faster the threads are. The gradients are compared before. Where the processors are busy
-with something else, threads make calls slower: a call waits for a thread that was interrupted in a chunk.
+Calls are interleaved. A row says how long both take to compile, then the least and the median time of both,
+and how many times faster the threads are. The gradients are compared before. Where processors are busy with
+something else, threads make calls slower: a call waits for a thread that was interrupted in a chunk.
 """
 # mypy: allow-untyped-defs, allow-untyped-calls
 # The benchmarked functions are written as users write NumPy: without annotations.
