@@ -123,7 +123,8 @@ def test_rows() -> None:
     assert rows is not None and rows.rows == ["r"]
     assert found([read, fill], [row]) is None
     assert found([fill, read], [Allocate("r", (M,), "np.float64", zeros=True)]) is None
-    assert found([Nest([("j", M - 1)], fill.body), read], [row]) is None  # the last one is of the turn before
+    part: Code = Nest([("j", M - 1)], [Store("r", (COLUMN,), at("x", ROW, COLUMN))])
+    assert found([part, read], [row]) is None  # the last one is of the turn before
     assert found([Choice(Scalar("c"), [fill]), read], [row]) is None
     assert found([fill, read], [row], [Define("t", at("r", Affine.of(0)))]) is None
     here: Code = Nest(
