@@ -15,6 +15,7 @@ distance between the farthest neighbours, which is checked in front of everythin
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -184,21 +185,20 @@ class Gatherer:
         if not all(self.require_nonnegative(e - s) for e, s in zip(extents, spans, strict=True)):
             return None
         taken = body[place:end]
-        self.inline(body, place, run)
+        self.inline(body, place, run, taken)
         place = next(n for n, code in enumerate(body) if code is taken[0])
         kept = [code for code in taken if not isinstance(code, Nest)]
         made = self.codes(run, run.additions, 0, {}, {})
         body[place : place + len(taken)] = [*kept, *made]
         return place + len(kept) + len(made)
 
-    def inline(self, body: list[Code], place: int, run: Run) -> None:
-        """Compute where it is read what is an array only for the additions to read."""
+    def inline(self, body: list[Code], place: int, run: Run, taken: list[Code]) -> None:
+        """Compute where it is read what is an array only for the additions, the nests `taken`, to read."""
+        reads = Counter(access.name for code in taken for access in accesses(code) if access.kind == "read")
         arrays = {load.array for each in run.additions for load in loads_in(each.value)}
         for array in sorted(arrays):
             made = self.definition(body[:place], array, self.root(run.array))
-            if made is None or self.uses(array) > 1 + sum(
-                load.array == array for each in run.additions for load in loads_in(each.value)
-            ):
+            if made is None or self.uses(array) > 1 + reads[array]:
                 continue
             nest, store = made
             names = [name for name, _ in nest.loops]
