@@ -14,14 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ad_compiler.analysis.types import BOOL, ArrayType, Type
+from ad_compiler.analysis.types import BOOL, GENERATOR, ArrayType, Type
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.control_flow import ControlFlow
 from ad_compiler.backends.native.frame import Frame, names_in
+from ad_compiler.backends.native.lists import shape_of
 from ad_compiler.backends.native.materialising import as_scalar
 from ad_compiler.backends.native.nests import Line, text_of
 from ad_compiler.backends.native.recursion import Callees, function_of
-from ad_compiler.ir import Call, Operand, Operation, PullbackCall, Value, values_in
+from ad_compiler.ir import Call, Operand, Operation, PullbackCall, Value, arguments_of, values_in
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.shapes import type_of
 
@@ -66,20 +67,18 @@ class Calling(ControlFlow):
             given = [frame.names[node.pullback], *given, *self.callees.records]
             text = f"{callee.pullback}({', '.join(given)})"
         if names:
-            frame.write(Line(f"{', '.join(names)} = {text}", names_in(text), frozenset(names)))
+            drawn = [frame.names[value] for value in values_in(arguments_of(node)) if value.type is GENERATOR]
+            frame.write(Line(f"{', '.join(names)} = {text}", names_in(text), frozenset([*names, *drawn])))
         else:
             frame.write(Line(text, names_in(text)))
         for value in node.results:
-            kind = value.type
-            if isinstance(kind, ArrayType):
-                name = frame.names[value]
-                frame.extents[value] = tuple(
-                    frame.define_number(f"{name}.shape[{axis}]", f"{name}_{axis}")
-                    for axis in range(kind.rank)
-                )
+            if isinstance(value.type, ArrayType):
+                frame.extents[value] = shape_of(frame, frame.names[value], value.type)
 
     def given(self, operand: Operand, kind: Type | None = None) -> str:
         """What a function is given, or gives, as a number or a contiguous array of this type."""
+        if isinstance(operand, Value) and operand.type is GENERATOR:
+            return self.frame.names[operand]
         kind = type_of(operand) if kind is None else kind
         if not isinstance(kind, ArrayType):
             raise Refusal(

@@ -26,7 +26,9 @@ WITH_THREADS = is_known_here() and not config.DISABLE_JIT
 if WITH_THREADS:
     pool().start()  # code that refers to its symbol is loaded by modules that import this one
 
-LEAST = 20_000  # operations: below, waking a thread takes longer than what it does
+LEAST = (
+    200_000  # operations: some 20 to 200 microseconds; waking a thread takes 5, and it comes after 5 to 50
+)
 DEARER = 16  # operations of a chunk for each of its sums, and more
 MOST = 48  # chunks: a number that 2, 3, 4, 6, 8, 12, 16 or 24 threads share
 

@@ -1,17 +1,19 @@
 """The derivatives of turns are computed and multiplied while the forward loop waits for its own results.
 
-    for _ in range(n):                      for _ in range(n):
-        tape_x[count] = x                       states[slot, row, 0, lane] = x
-        count += 1                              count += 1
-        x = f(x)                                x = f(x)
-    for turn in range(count):                   if count == 4 * group + 36:
-        slope[turn] = g(tape_x[turn])   ->          for lane in range(4):
-    for _ in range(n):                                  slope = g(rows[0, 0, lane])
-        count -= 1                                      rows[0, 0, lane] = slope * rows[1, 0, lane]
-        x_bar = slope[count] * x_bar                ...
+    for _ in range(n):                      for group in range(8 * blocks + 8):
+        tape_x[count] = x                       for _ in range(4 * group, min(4 * group + 4, n)):
+        count += 1                                  states[place] = x
+        x = f(x)                                    count += 1
+    for turn in range(count):                       x = f(x)
+        slope[turn] = g(tape_x[turn])   ->      if group >= 8:
+    for _ in range(n):                              for lane in range(4):
+        count -= 1                                      slope = g(states[place + lane])
+        x_bar = slope[count] * x_bar                    states[place + lane] = slope * (the row behind)
+                                                    if row == 0:
+                                                        products[block] = states[place : place + 4]
                                             for block in range(blocks - 1, -1, -1):
                                                 for lane in range(3, -1, -1):
-                                                    x_bar = products[block, 0, lane] * x_bar
+                                                    x_bar = products[block, lane] * x_bar
 
 A turn of the forward loop is a chain of operations that wait for each other, and the processor is idle most
 of the time. So the derivatives of turns (`preaccumulating.py`) need not wait for the end of the loop: they
@@ -23,6 +25,10 @@ A block has 4 lanes of 8 turns that follow each other. Row `r` of it are the tur
 turns, the derivatives of a row of the block before are computed, which are one vector, the last row first,
 and multiplied with those of the rows behind it. So the states of two blocks are kept, not those of all turns.
 What is left at the end is done behind the loop; turns that did not take place count as 1 there.
+
+Legal where nobody else reads the tapes, where the derivatives are made of what is known in the forward loop
+and of arrays that nothing changes from there on, and where no element of an array has a derivative: that
+needs the cotangents of every turn. The operations of the forward loop stay what they are, and in their order.
 
 Where a product overflows, the result is not finite, and the case is left to NumPy code. What is lost to
 underflow is less than the smallest normal number times a cotangent: where one is large, the case is left to

@@ -15,7 +15,6 @@ distance between the farthest neighbours, which is checked in front of everythin
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -185,22 +184,23 @@ class Gatherer:
         if not all(self.require_nonnegative(e - s) for e, s in zip(extents, spans, strict=True)):
             return None
         taken = body[place:end]
-        self.inline(body, place, run, taken)
+        self.inline(body, place, taken, run)
         place = next(n for n, code in enumerate(body) if code is taken[0])
         kept = [code for code in taken if not isinstance(code, Nest)]
         made = self.codes(run, run.additions, 0, {}, {})
         body[place : place + len(taken)] = [*kept, *made]
         return place + len(kept) + len(made)
 
-    def inline(self, body: list[Code], place: int, run: Run, taken: list[Code]) -> None:
-        """Compute where it is read what is an array only for the additions, the nests `taken`, to read."""
-        reads = Counter(access.name for code in taken for access in accesses(code) if access.kind == "read")
+    def inline(self, body: list[Code], place: int, taken: list[Code], run: Run) -> None:
+        """Compute where it is read what is an array only for the additions to read."""
         arrays = {load.array for each in run.additions for load in loads_in(each.value)}
         for array in sorted(arrays):
             made = self.definition(body[:place], array, self.root(run.array))
-            if made is None or self.uses(array) > 1 + reads[array]:
+            if made is None:
                 continue
             nest, store = made
+            if self.is_used_outside([nest, *taken], array):
+                continue
             names = [name for name, _ in nest.loops]
             for each in run.additions:
                 each.value = inlined(each.value, store, names)
@@ -233,15 +233,18 @@ class Gatherer:
             changed |= {self.root(a.name) for a in accesses(code) if a.kind != "read"}
         return None
 
-    def uses(self, array: str) -> int:
-        """How often an array occurs, its allocation left out."""
-        found = sum(array in names_in(text) for text in self.outputs)
+    def is_used_outside(self, nests: list[Code], array: str) -> bool:
+        """Whether an array, its allocation left out, occurs outside of these."""
+        if any(array in names_in(text) for text in self.outputs):
+            return True
+        left_out = set(codes_in(nests))
         for program in self.programs:
             for code in codes_in(program):
-                if isinstance(code, (Nest, Choice, Repeat)):
+                if isinstance(code, (Nest, Choice, Repeat)) or is_allocation(code, array) or code in left_out:
                     continue
-                found += sum(access.name == array for access in accesses(code))
-        return found - 1
+                if any(access.name == array for access in accesses(code)):
+                    return True
+        return False
 
     def codes(
         self,

@@ -14,8 +14,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ad_compiler.analysis.types import ArrayType, Element, ListType, leaves_of
+from ad_compiler.analysis.types import ArrayType, Element, ListType, leaves_of, representative
 from ad_compiler.backends.native import scalars
+from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.elements import Elements, affine
 from ad_compiler.backends.native.frame import Extents, Frame, names_in
 from ad_compiler.backends.native.materialising import as_scalar, in_memory
@@ -251,11 +252,19 @@ def read(frame: Frame, elements: Elements, node: Operation) -> None:
         frame.write(Define(result, Scalar(text)))
         return
     define(frame, result, text)
-    frame.extents[node.result] = shape_of(frame, result, kind.rank)
+    frame.extents[node.result] = shape_of(frame, result, kind)
 
 
-def shape_of(frame: Frame, name: str, rank: int) -> Extents:
-    return tuple(frame.define_number(f"{name}.shape[{n}]", f"{name}_{n}") for n in range(rank))
+def shape_of(frame: Frame, name: str, kind: ArrayType) -> Extents:
+    """The lengths of an array that is just made: those that its type knows are checked."""
+    found = []
+    for n, axis in enumerate(map(representative, kind.shape)):
+        if isinstance(axis, int):
+            frame.depart_if(f"{name}.shape[{n}] != {axis}")
+            found.append(Affine.of(axis))
+        else:
+            found.append(frame.define_number(f"{name}.shape[{n}]", f"{name}_{n}"))
+    return tuple(found)
 
 
 OPERATIONS: dict[str, Callable[[Frame, Elements, Operation], None]] = {

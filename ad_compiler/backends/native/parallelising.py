@@ -26,8 +26,8 @@ before it takes several elements of arrays at a time, takes one at a time of arr
 otherwise then.
 
 Whether threads pay is known when the program runs: `chunks_of` is told how many operations a turn takes, as
-an expression of the lengths. There is one chunk where they do not (`chunks.py`), and the function is called for
-it as any other. Of arrays of sums there are only as many as pay for being set to zero and added up.
+an expression of the lengths. There is one chunk where they do not (`chunks.py`), and the function is called
+for it as any other. Of arrays of sums there are only as many as pay for being set to zero and added up.
 
 This comes last, behind all that makes loops fast: a chunk is the same loop, with other bounds.
 """
@@ -40,12 +40,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
+
+from ad_compiler.analysis.types import ArrayType
 from ad_compiler.backends.native.accessing import accesses, alias_roots
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import ALIAS, NAME, sides
 from ad_compiler.backends.native.frame import RESERVED, names_in
-from ad_compiler.backends.native.independence import Kept, Roles, roles, viewed_arrays
-from ad_compiler.backends.native.kernels import HELPERS, code_only, lines_of
+from ad_compiler.backends.native.independence import CALLABLE, Kept, Roles, roles, viewed_arrays
+from ad_compiler.backends.native.kernels import code_only, lines_of
 from ad_compiler.backends.native.lowering import Lowered
 from ad_compiler.backends.native.nests import (
     Allocate,
@@ -70,7 +73,8 @@ PADDING = 64  # elements: more than LLVM takes at a time
 CALL = 8  # operations that a call of a function is taken for
 ELEMENT = re.compile(rf"({NAME})\[({NAME})\]")
 Lengths = tuple[str, ...]
-ZEROS = {"0.0": "np.float64", "np.float32(0.0)": "np.float32", "0": "np.int64"}
+ZERO = Scalar("0.0")
+FLOAT = "np.float64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +110,8 @@ class Parallelising:
         every = [code for program in self.programs for code in codes_in(program)]
         allocated = Counter(code.name for code in every if isinstance(code, Allocate))
         made = {code.name: code for code in every if isinstance(code, Allocate) and allocated[code.name] == 1}
-        self.zeros = {
-            code.name: code.value.name
-            for code in every
-            if isinstance(code, Define) and isinstance(code.value, Scalar) and code.value.name in ZEROS
-        }
+        starts = {code.name for code in every if isinstance(code, Define) and code.value == ZERO}
+        self.reals = {name for name in starts if self.may_be_real(name)}
         root = alias_roots(self.programs)
 
         def may_share(name: str, other: str) -> bool:
@@ -138,6 +139,8 @@ class Parallelising:
 
     def shared(self, code: Code) -> Shared | None:
         """How a loop is shared, if it is."""
+        if any(self.is_list(access.name) for access in accesses(code)):
+            return None
         if isinstance(code, Nest) and not is_border(code, self.kept.made):
             return next(self.levels(code), None)
         if not isinstance(code, Repeat) or code.bounds is None or not code.index:
@@ -152,6 +155,10 @@ class Parallelising:
         step = direction_of(code)
         turns = self.length(stop - start)
         return Shared([], code.index, start if step > 0 else stop - 1, step, turns, code.body, found)
+
+    def is_list(self, name: str) -> bool:
+        value = self.frame.value_of.get(name)
+        return value is not None and not isinstance(value.type, ArrayType)
 
     def levels(self, nest: Nest) -> Iterator[Shared]:
         """The loops of a nest that may be shared, the outermost first."""
@@ -173,9 +180,12 @@ class Parallelising:
 
     def has_dtypes(self, found: Roles) -> bool:
         """Whether it is known of what kind the parts of sums are, and how many."""
-        return all(name in self.zeros for name in found.sums) and all(
-            name in self.kept.made for name in found.arrays_of_sums
-        )
+        return self.reals.issuperset(found.sums) and self.kept.made.keys() >= set(found.arrays_of_sums)
+
+    def may_be_real(self, name: str) -> bool:
+        """Whether a scalar that starts as 0.0 stays a number of type float64: sums over elements do."""
+        value = self.frame.value_of.get(name)
+        return value is None or (isinstance(value.type, ArrayType) and value.type.dtype == np.float64)
 
     # What is written
 
@@ -213,7 +223,7 @@ class Parallelising:
             before.append(Allocate(parts[row], (number + 1, *padded(made.extents)), made.dtype))
         after: list[Code] = []
         for each in found.sums:
-            before.append(Allocate(parts[each], (number,), ZEROS[self.zeros[each]], zeros=True))
+            before.append(Allocate(parts[each], (number,), FLOAT, zeros=True))
             part = Load(parts[each], (Affine.of(self.chunk),))
             after.append(Define(each, part, "+="))
         sums: list[Code] = [Nest([(self.chunk, number)], after)] if after else []
@@ -233,7 +243,7 @@ class Parallelising:
         for each in found.arrays_of_sums:
             lines.append(Line(f"{each} = {parts[each]}[{chunk}]"))
         lines += [Line(f"{each} = {parts[each]}[{chunk + 1}]") for each in found.rows]
-        lines += [Define(each, Scalar(self.zeros[each])) for each in found.sums]
+        lines += [Define(each, ZERO) for each in found.sums]
         start = f"first_turn({length}, {chunk}, {self.chunks})"
         number = Affine.of(f"first_turn({length}, {chunk + 1}, {self.chunks})") - first
         lines.append(Define(self.first, Scalar(start)))
@@ -245,7 +255,7 @@ class Parallelising:
             lines.append(Store(parts[each], (chunk,), Scalar(each)))
         text = lines_of(lines, 1)
         own = names_made(shared) | {self.chunk, self.chunks, self.first, self.turn}
-        own |= {*found.sums, *found.rows, *found.arrays_of_sums, *RESERVED, *HELPERS}
+        own |= {*found.sums, *found.rows, *found.arrays_of_sums, *RESERVED, *CALLABLE}
         own -= {each.name for each in found.counters}
         variables = re.findall(r"(?<![\w.])[A-Za-z_]\w*", code_only(text))
         given = [each for each in dict.fromkeys(variables) if each not in own]

@@ -14,7 +14,8 @@ nothing but arrays that are there before: the derivatives of all turns are one l
 what is left of the chain are products. That is preaccumulation (Griewank and Walther, Evaluating Derivatives,
 section 10.2). The body of the reverse loop must be linear in what it carries: sums, and products with numbers
 of tapes and of other arrays that it does not write. What it adds to an element of another array in each turn
-is such a sum, too.
+is such a sum, too; where there is none, the derivatives can be computed beside the forward loop, and
+multiplied (`composing.py`).
 
 Where a derivative overflows, a cotangent that is 0 would become nan. So a result that is not finite leaves
 the case to NumPy code. (What is lost to underflow is less than the smallest normal number times a cotangent.)

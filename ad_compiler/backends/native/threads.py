@@ -208,6 +208,11 @@ class Functions:
         builder.branch(take)
         builder.position_at_end(done)
 
+    def is_work(self) -> Any:
+        """Whether there are chunks that nobody has taken."""
+        is_left = self.builder.icmp_signed("<", self.get(NEXT), self.get(CHUNKS))
+        return self.builder.and_(self.is_same(self.get(OPEN), 1), is_left)
+
     # The functions
 
     def run(self) -> Any:
@@ -288,15 +293,13 @@ class Functions:
             for name in ("look", "wait", "sleep", "awake", "asleep", "active", "work", "rest")
         )
         self.go(look)
-        is_open = self.is_same(self.get(OPEN), 1)
-        is_left = builder.icmp_signed("<", self.get(NEXT), self.get(CHUNKS))
-        builder.cbranch(builder.and_(is_open, is_left), active, wait)
+        builder.cbranch(self.is_work(), active, wait)
 
         builder.position_at_end(wait)
         self.patient(count, look)
         self.go(sleep)
         self.put(SLEEPERS + ASLEEP, self.word(1), own)
-        builder.cbranch(self.is_same(self.get(OPEN), 0), asleep, awake)
+        builder.cbranch(self.is_work(), awake, asleep)
         builder.position_at_end(awake)  # unless somebody wakes it, and releases the lock
         was_asleep = self.change("xchg", SLEEPERS + ASLEEP, self.word(0), own)
         builder.cbranch(self.is_same(was_asleep, 1), look, asleep)

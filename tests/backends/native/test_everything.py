@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[3]
 CORPUS = ["tests/programs"]
 RULES = [f"tests/{path.name}" for path in sorted((ROOT / "tests").glob("test_rules*.py"))]
 RULES += [f"tests/test_{name}.py" for name in ("complex", "dtypes", "hard_programs", "random_numbers")]
+RULES += [f"tests/test_{name}.py" for name in ("nested", "nested_functions", "third_derivatives")]
 
 
 def run(paths: list[str], every: int, interpreted: bool) -> None:

@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 
 from ad_compiler import value_and_grad
+from ad_compiler.backends.native.affine import Affine
+from ad_compiler.backends.native.gathering import Gatherer
+from ad_compiler.backends.native.kernels import lines_of
+from ad_compiler.backends.native.nests import Allocate, Apply, Code, Load, Nest, Store
 
 pytest.importorskip("numba")
 
@@ -89,6 +93,25 @@ def test_a_stencil_gathers() -> None:
 )
 def test_gathers(f: Function, args: tuple[Any, ...]) -> None:
     against_numpy(f, *args)
+
+
+def test_an_array_that_a_second_run_reads_stays() -> None:
+    """`p` is read by both runs, by the first one also through `m`."""
+    i, n = Affine.of("i"), Affine.of("n")
+    negated = Apply("-{0}", (Load("p", (i,)),))
+    body: list[Code] = [
+        Allocate("p", (n,), "np.float64"),
+        Nest([("i", n)], [Store("p", (i,), Apply("2.0 * {0}", (Load("x", (i,)),)))]),
+        Allocate("m", (n,), "np.float64"),
+        Nest([("i", n)], [Store("m", (i,), negated)]),
+        *[
+            Nest([("i", n)], [Store(array, (i + distance,), Load(added, (i,)), "+=")])
+            for array, distance, added in (("a", 0, "m"), ("a", 1, "p"), ("b", 0, "x"), ("b", 1, "p"))
+        ],
+    ]
+    Gatherer([body], ["a", "b"], lambda extent: True).run()
+    text = "\n".join(lines_of(body, 0))
+    assert "p = np.empty(n)" in text and "b[i + 1] += x[i + 1] + p[i]" in text
 
 
 def convolution(X: Any, W: Any) -> Any:

@@ -23,7 +23,7 @@ from ad_compiler.backends.native.threads import ACTIVE, BUSY, OPEN, WORKERS, poo
 
 RNG = np.random.default_rng(11)
 NATIVE: Any = {"backend": "numba", "cache": False, "parallel": True}
-LARGE = 6000  # turns, of which even few operations pay
+LARGE = 60_000  # turns, of which even few operations pay
 
 
 def shared(f: Any, argnums: Any = 0, **options: Any) -> Any:
@@ -337,7 +337,7 @@ HEAD = """
     def f(x):
         return np.sum(np.tanh(x) * np.exp(-x * x))
 
-    x = np.linspace(-1.0, 1.0, 20000)
+    x = np.linspace(-1.0, 1.0, 50000)
     g = grad(f, backend="numba", parallel=True)
     expected = grad(f)(x)
     def check():
