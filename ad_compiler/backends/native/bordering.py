@@ -87,11 +87,11 @@ class Bordered:
     ends: list[Affine]
 
     def element(self, index: tuple[Affine, ...], loops: Loops) -> Expression:
-        """What stands at a place, in a turn of these loops."""
+        """What stands at a place, in a turn of these loops; behind all of them where there is no turn."""
         number = index[self.axis]
         result: Expression | None = None
         for part, end in reversed(list(zip(self.parts, self.ends, strict=True))):
-            if is_nonnegative(number - end, loops):
+            if result is not None and is_nonnegative(number - end, loops):
                 break  # it never lies so far in front
             if result is None or is_nonnegative(end - 1 - number, loops):
                 result = part.at(index)

@@ -135,6 +135,8 @@ def is_sweep(nest: Nest) -> bool:
     is_short = extent.known is not None and extent.known <= FEW
     if is_short or (len(nest.loops) == 1 and not any(isinstance(each, Nest) for each in codes)):
         return False
+    if [name for name, _ in loops_in(nest)].count(index) > 1:
+        return False
     texts = [text for each in codes if isinstance(each, (Define, Store)) for text in texts_in(each.value)]
     numbers = [number for access in accesses(nest) for number in access.index or ()]
     texts += [text for number in numbers for text, _ in number.terms if not text.isidentifier()]

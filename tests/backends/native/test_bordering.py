@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from ad_compiler import jvp, value_and_grad
+from ad_compiler.backends.native.affine import Affine
+from ad_compiler.backends.native.bordering import Bordered, Part
+from ad_compiler.backends.native.nests import Load, Scalar
 
 pytest.importorskip("numba")
 
@@ -94,6 +97,13 @@ def test_single_precision_and_no_elements() -> None:
         np.testing.assert_allclose(value, expected, rtol=1e-5)
         assert gradient.dtype == other.dtype
         np.testing.assert_allclose(gradient, other, rtol=1e-5)
+
+
+def test_a_place_in_a_loop_that_does_no_turn() -> None:
+    """The last part is empty, as behind `np.delete(x, -1)`, and so is the loop that reads it."""
+    i, n, none = Affine.of("i"), Affine.of("n"), [("i", Affine.of(0))]
+    parts = [Part([("i", n)], (i,), Load("a", (i,))), Part(none, (n + i,), Scalar("0.0"))]
+    assert Bordered("c", 0, parts, [n, n]).element((n + i,), none) == Scalar("0.0")
 
 
 def test_values_that_are_not_finite() -> None:

@@ -173,3 +173,17 @@ def test_what_a_turn_clears_the_next_assigns() -> None:
 @pytest.mark.parametrize("f", [one_of_each_turn, of_both, pytest.param(seen_between, marks=pytest.mark.slow)])
 def test_what_is_not_the_same_in_each_turn_is_cleared(f: Function) -> None:
     source_against_numpy(f, (6,), (12,))
+
+
+def stays_too(a: Any, steps: Any) -> Any:
+    """In the reverse sweep, an array that two additions read (one through a product) is assigned, too."""
+    a = a.copy()
+    b = a * 0.5
+    for _ in range(steps):
+        b[2:] = a[:-2] + b[2:] + a[1:-1] + a[2:] * a[1:-1]
+        b[2:] = b[1:-1] + 0.5 * b[2:]
+    return np.sum(a * b)
+
+
+def test_an_array_that_others_read_is_not_computed_where_it_is_added() -> None:
+    source_against_numpy(stays_too, (4, 3), (9, 2))
