@@ -36,6 +36,8 @@ COMPILED_FILES = (
     "elementary.py",
     "blas.py",
     "chunks.py",
+    "layouts.py",
+    "machine_code.py",
     "opaque.py",
     "releasing.py",
     "addressing.py",
