@@ -34,6 +34,8 @@ COMPILED_FILES = (
     "support.py",
     "departure.py",
     "elementary.py",
+    "layouts.py",
+    "machine_code.py",
     "blas.py",
     "chunks.py",
     "opaque.py",
