@@ -38,6 +38,8 @@ COMPILED_FILES = (
     "machine_code.py",
     "blas.py",
     "chunks.py",
+    "layouts.py",
+    "machine_code.py",
     "opaque.py",
     "releasing.py",
     "addressing.py",
