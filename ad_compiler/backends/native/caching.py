@@ -34,8 +34,6 @@ COMPILED_FILES = (
     "support.py",
     "departure.py",
     "elementary.py",
-    "layouts.py",
-    "machine_code.py",
     "blas.py",
     "chunks.py",
     "layouts.py",
