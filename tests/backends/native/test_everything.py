@@ -48,4 +48,4 @@ def test_a_part_compiled(paths: list[str], every: int) -> None:
 
 
 def test_few_are_listed() -> None:
-    assert len([*REFUSED, *DEPARTED, *AS_PYTHON, *ROUNDED]) < 20
+    assert len([*REFUSED, *DEPARTED, *AS_PYTHON, *ROUNDED]) <= 21

@@ -36,7 +36,7 @@ def test_program(example: Example) -> None:
     try:
         value, pullback = vjp(example.function, *args, of=example.of, backend="numba", cache=False)
     except Unsupported as refusal:
-        known = any(reason in refusal.reason for reason in REFUSED)
+        known = any(reason in refusal.reason for reason, _ in REFUSED.values())
         if not known or refusal.lineno is None or not refusal.text:
             raise
         return
