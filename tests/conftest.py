@@ -18,11 +18,15 @@ EXHAUSTIVE = (
     "test_stability.py",
     "test_third_derivatives.py",
     "native/test_blocking.py",
+    "native/test_bordering.py",
     "native/test_checkpoints.py",
+    "native/test_composing.py",
     "native/test_elementary.py",
     "native/test_everything.py",
     "native/test_expressions.py",
     "native/test_forward.py",
+    "native/test_independence.py",
+    "native/test_interchanging.py",
     "native/test_loops.py",
     "native/test_nests.py",
     "native/test_preaccumulating.py",
@@ -31,6 +35,8 @@ EXHAUSTIVE = (
     "native/test_recursion.py",
     "native/test_releasing.py",
     "native/test_small_products.py",
+    "native/test_sparse_jacobians.py",
+    "native/test_sweeps.py",
 )
 
 
