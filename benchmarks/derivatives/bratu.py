@@ -83,6 +83,7 @@ SPARSE = DerivativeProgram(
     inputs=partial(inputs, 100_000),
     by_hand=entries,
     sparse_in_jax=entries_in_jax,
+    is_large=True,
     left_out={AUTOGRAD: "it has no Jacobians of several directions at once"},
     targets=(*DENSE.targets, times_slower(6.0, PRIMAL, OURS)),
 )

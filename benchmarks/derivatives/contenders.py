@@ -27,13 +27,14 @@ class DerivativeProgram(Compared):
 
     `vector` makes the vector of a product with the Hessian; it is the last argument of `by_hand`. A sparse
     Jacobian is compared by the entries of its rows, in order; `sparse_in_jax` returns a function that gives
-    them.
+    them. `is_large` says that its loops are worth threads.
     """
 
     kind: Kind
     argnums: tuple[int, ...] = (0,)
     vector: Callable[[], Any] | None = None
     sparse_in_jax: Rewrite | None = None
+    is_large: bool = False
     left_out: Mapping[str, str] = field(default_factory=dict)
     targets: tuple[Any, ...] = (times_faster(1.0, JAX, NATIVE),)
 
@@ -48,8 +49,8 @@ def ours(program: DerivativeProgram) -> Gradient:
 
 
 def native(program: DerivativeProgram) -> Gradient:
-    """The same with the Numba backend."""
-    return _ours(program, backend="numba")
+    """The same with the Numba backend; where loops are large with threads, as XLA has them."""
+    return _ours(program, backend="numba", parallel=program.is_large)
 
 
 def _ours(program: DerivativeProgram, **options: Any) -> Gradient:
