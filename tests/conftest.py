@@ -9,7 +9,10 @@ os.environ.setdefault("AD_COMPILER_VERIFY", "1")
 
 # Tables of rules and programs whose outcome does not depend on the version of Python.
 EXHAUSTIVE = (
+    "test_batching.py",
+    "test_complex.py",
     "test_every_entry.py",
+    "test_implicit.py",
     "test_independent.py",
     "test_nested_functions.py",
     "test_random_*.py",
@@ -17,6 +20,8 @@ EXHAUSTIVE = (
     "test_second_order.py",
     "test_stability.py",
     "test_third_derivatives.py",
+    "transforms/test_checkpoints.py",
+    "transforms/test_tape.py",
     "native/test_blocking.py",
     "native/test_bordering.py",
     "native/test_checkpoints.py",

@@ -260,6 +260,7 @@ def test_numba_is_needed_only_when_it_is_asked_for(monkeypatch: pytest.MonkeyPat
     assert grad(loss) is not None
 
 
+@pytest.mark.exhaustive
 def test_the_whole_corpus_as_python_loops() -> None:
     """The loops of every program of the corpus, run by Python: compiling them all takes too long."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "slow or not slow"]
