@@ -47,6 +47,7 @@ COMPILED_FILES = (
     "small_matrices.py",
     "small_products.py",
     "threads.py",
+    "underflow.py",
 )
 TIME = 1_000_000_000  # when every file was written: Numba takes a newer file for a change
 

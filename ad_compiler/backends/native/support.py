@@ -34,6 +34,8 @@ from ad_compiler.backends.native.small_products import (
 from ad_compiler.backends.native.small_products import (
     product_with_vector as product_with_vector,
 )
+from ad_compiler.backends.native.underflow import saw_underflow as saw_underflow
+from ad_compiler.backends.native.underflow import watch_underflow as watch_underflow
 
 inlined = njit(**OPTIONS)
 contracted = njit(**OPTIONS, fastmath={"contract"})

@@ -139,7 +139,7 @@ def test_arrays_of_sums() -> None:
 def test_rows() -> None:
     row = Allocate("r", (M,), "np.float64")
     fill: Code = Nest([("j", M)], [Store("r", (COLUMN,), at("x", ROW, COLUMN))])
-    read: Code = Nest([("j", M)], [Store("y", (ROW, COLUMN), at("r", Affine.of(0)))])
+    read = Nest([("j", M)], [Store("y", (ROW, COLUMN), at("r", Affine.of(0)))])
     rows = found([fill, read], [row])
     assert rows is not None and rows.rows == ["r"]
     assert found([read, fill], [row]) is None
@@ -156,10 +156,9 @@ def test_rows() -> None:
         [("j", M)], [Store("r", (COLUMN,), Scalar("1.0")), Store("y", (ROW, COLUMN), at("r", COLUMN - 1))]
     )
     assert found([before], [row]) is None
-    shadowed: Code = Nest(
-        [("j", M - 1)],
-        [Store("r", (COLUMN,), Scalar("1.0")), Nest([("j", M)], [Store("y", (ROW, COLUMN), at("r", COLUMN))])],
-    )
+    write: Code = Store("r", (COLUMN,), Scalar("1.0"))
+    shadowed: Code = Nest([("j", M - 1)], [write, read])  # which has a loop over `j` of its own
+    read.body[:] = [Store("y", (ROW, COLUMN), at("r", COLUMN))]
     assert found([shadowed], [row]) is None
 
 
