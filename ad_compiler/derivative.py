@@ -22,6 +22,7 @@ import numpy as np
 from ad_compiler.backends.guards import GuardWriter
 from ad_compiler.backends.loader import load, module_text
 from ad_compiler.errors import Unsupported
+from ad_compiler.forking import in_forked_process
 from ad_compiler.frontend.inputs import kind_of
 from ad_compiler.frontend.scope import AnyLocation, ArgumentLocation, Location
 from ad_compiler.graph import Graph
@@ -186,6 +187,14 @@ def forget_all() -> None:
     """Have every derivative built anew when it is called next: a rule has changed."""
     for each in list(_made):
         each.forget()
+
+
+def renew_locks() -> None:
+    for each in list(_made):
+        each._lock = threading.RLock()
+
+
+in_forked_process(renew_locks)
 
 
 class Derivative(functools.partial[Any]):
