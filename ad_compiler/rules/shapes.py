@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ad_compiler.analysis.broadcasting import broadcast
 from ad_compiler.analysis.types import (
     BOOL,
     FLOAT,
@@ -23,7 +24,6 @@ from ad_compiler.analysis.types import (
     Length,
     Shape,
     ShapeMismatch,
-    broadcast,
     is_one,
     may_be_one,
     promote,
