@@ -87,6 +87,9 @@ def known_length(axis: Axis, depth: int = DEEPEST) -> Known | None:
         case ("value", Value() as value):
             total = sum_of(value, depth)
             return None if total is None else Known(total)
+        case ("reshaped", Value() as value):
+            total = sum_of(value, depth)
+            return None if total is None else Known(total, (total,))
         case ("shortened", (int() | Length()) as whole, int(by)):
             known = known_length(whole, depth)
             if known is None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 
-from ad_compiler.analysis.joins import Different
+import numpy as np
+
+from ad_compiler.analysis.joins import Different, is_any
 from ad_compiler.analysis.layout import is_array
-from ad_compiler.analysis.types import INT
+from ad_compiler.analysis.types import INT, ArrayType, Type
 from ad_compiler.frontend.aliases import (
     note_choice,
     replace_storage,
@@ -30,6 +32,7 @@ from ad_compiler.frontend.loop_state import (
     taking_over,
 )
 from ad_compiler.frontend.merging import is_any_list
+from ad_compiler.frontend.operations import operation
 from ad_compiler.frontend.outcomes import END, Outcome, tags_of
 from ad_compiler.frontend.scope import Undecided
 from ad_compiler.ir import (
@@ -45,6 +48,7 @@ from ad_compiler.ir import (
     values_in,
 )
 from ad_compiler.rules.list_elements import is_list
+from ad_compiler.rules.notation import registry
 
 _ONE_KIND = "give it one kind of value before the loop, and keep it"
 
@@ -74,6 +78,8 @@ def finish(
             invariant[param] = carried_before[param] = initial
             param.loop = loop
             return initial
+        if not isinstance(initial, Value):
+            initial = with_axes(state, initial, param.type)
         result = Value(as_result(param.type), param.name)
         result.immutable = param.immutable and not is_array(operand)
         loop.carry(param, initial, operand, result)
@@ -133,6 +139,15 @@ def finish(
         replace(state, loop, invariant)
     check_items(context, state.node, loop)
     return outcome
+
+
+def with_axes(state: LoopState, initial: Operand, kind: Type) -> Operand:
+    """A number that a turn makes an array, as an array of one element where its length differs."""
+    is_number = isinstance(initial, (int, float, complex, np.generic))
+    if not is_number or not isinstance(kind, ArrayType) or not any(map(is_any, kind.shape)):
+        return initial
+    ones = (1,) * kind.rank
+    return operation(state.context, state.node, registry[np.full], (ones, initial, kind.dtype))
 
 
 def check_lists(state: LoopState) -> None:
