@@ -87,7 +87,7 @@ def known_length(axis: Axis, depth: int = DEEPEST) -> Known | None:
         case ("value", Value() as value):
             total = sum_of(value, depth)
             return None if total is None else Known(total)
-        case ("reshaped", Value() as value):
+        case ("value if not negative", Value() as value):
             total = sum_of(value, depth)
             return None if total is None else Known(total, (total,))
         case ("shortened", (int() | Length()) as whole, int(by)):
@@ -131,7 +131,8 @@ def sum_of(operand: Operand, depth: int = DEEPEST) -> Sum | None:
         return Sum(0, {operand: 1})
     name, arguments = node.primitive.name, node.arguments
     if name == "length":
-        return length_as_sum(*arguments, depth - 1)
+        array, axis = arguments
+        return length_as_sum(array, axis, depth - 1)
     parts = [sum_of(argument, depth - 1) for argument in arguments] if name in ("add", "sub", "neg") else []
     match name, parts:
         case "add", [Sum() as first, Sum() as second]:

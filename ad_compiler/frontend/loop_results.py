@@ -40,10 +40,12 @@ from ad_compiler.ir import (
     Block,
     Loop,
     Operand,
+    Operation,
     Shortcut,
     Value,
     inputs_of,
     map_values,
+    nodes_in,
     substitute,
     values_in,
 )
@@ -78,7 +80,8 @@ def finish(
             invariant[param] = carried_before[param] = initial
             param.loop = loop
             return initial
-        if not isinstance(initial, Value):
+        if is_number(initial) and is_array(param):
+            check_unwritten(state, param, loop)
             initial = with_axes(state, initial, param.type)
         result = Value(as_result(param.type), param.name)
         result.immutable = param.immutable and not is_array(operand)
@@ -141,10 +144,30 @@ def finish(
     return outcome
 
 
+def is_number(operand: Operand) -> bool:
+    return isinstance(operand, (int, float, complex, np.generic))
+
+
+def check_unwritten(state: LoopState, param: Value, loop: Loop) -> None:
+    """Refuse to write into what is still a number in the first turn."""
+    for node in nodes_in(loop.body):
+        if isinstance(node, Operation) and node.arguments[:1] == (param,) and writes_into(node):
+            place = node.place[1] if node.place is not None else state.node
+            raise state.context.refuse(
+                place,
+                f"`{param.name}` is a number first, and then an array of unknown length that is written into",
+                f"write `{param.name} = {param.name} + ...`, or start with an array of zeros",
+            )
+
+
+def writes_into(node: Operation) -> bool:
+    return node.primitive.name in ("index_set", "index_add")
+
+
 def with_axes(state: LoopState, initial: Operand, kind: Type) -> Operand:
     """A number that a turn makes an array, as an array of one element where its length differs."""
-    is_number = isinstance(initial, (int, float, complex, np.generic))
-    if not is_number or not isinstance(kind, ArrayType) or not any(map(is_any, kind.shape)):
+    assert isinstance(kind, ArrayType)
+    if not any(map(is_any, kind.shape)):
         return initial
     ones = (1,) * kind.rank
     return operation(state.context, state.node, registry[np.full], (ones, initial, kind.dtype))

@@ -241,8 +241,8 @@ class ControlFlow(ABC):
                 return given
         match axis.key:
             case ("shortened", Length() as whole, int(by)):
-                length = self.length_before(whole)
-                return None if length is None else self.frame.length_of(length - by)
+                before = self.length_before(whole)
+                return None if before is None else self.frame.length_of(before - by)
             case _:
                 return None
 
