@@ -212,7 +212,7 @@ def sum_of_rows(x: Any, w: Any) -> Any:
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_a_number_that_becomes_an_array(dtype: type) -> None:
+def test_a_number_that_becomes_an_array(dtype: Any) -> None:
     x, w = np.arange(6.0).reshape(3, 2).astype(dtype), np.array([0.5, -2.0, 1.0], dtype=dtype)
     source = against_numpy(sum_of_rows, x, w)
     assert re.search(r"total\w* = np.zeros\(x_1", source)
