@@ -32,6 +32,7 @@ from ad_compiler.backends.native.nests import (
     Expression,
     Line,
     Load,
+    Loops,
     Nest,
     Scalar,
     Store,
@@ -222,14 +223,12 @@ def reduce_parts(
         frame.write(*wrapped(outer, [Store(name, kept, done(Load(name, kept)))]))
 
 
-def zip_places(
-    frame: Frame, own: Extents, loops: list[tuple[str, Affine]]
-) -> list[tuple[int, tuple[str, Affine]]]:
+def zip_places(frame: Frame, own: Extents, loops: Loops) -> list[tuple[int, tuple[str, Affine]]]:
     places = [place for place, e in enumerate(own) if frame.normal(e) != 1]
     return list(zip(places, loops, strict=True))
 
 
-def wrapped(loops: list[tuple[str, Affine]], body: list[Code]) -> list[Code]:
+def wrapped(loops: Loops, body: list[Code]) -> list[Code]:
     return [Nest(loops, body)] if loops else body
 
 
