@@ -287,13 +287,19 @@ def conditional(context: Context, node: ast.IfExp) -> Operand:
 
 @handles(ast.Tuple, ast.List)
 def sequence(context: Context, node: ast.Tuple | ast.List) -> Operand:
+    items = listed(context, node.elts)
+    return tuple(items) if isinstance(node, ast.Tuple) else items
+
+
+def listed(context: Context, elements: list[ast.expr]) -> list[Operand]:
+    """What stands in brackets, behind a star the items of a container."""
     items: list[Operand] = []
-    for element in node.elts:
+    for element in elements:
         if isinstance(element, ast.Starred):
             items.extend(elements_of(context, element, lower(context, element.value)))
         else:
             items.append(lower(context, element))
-    return tuple(items) if isinstance(node, ast.Tuple) else items
+    return items
 
 
 @handles(ast.Dict)
@@ -359,12 +365,7 @@ def call(context: Context, node: ast.Call) -> Operand:
 
 def arguments_of(context: Context, node: ast.Call) -> tuple[list[Operand], dict[str, Operand]]:
     """The arguments of a call, those unpacked from containers included."""
-    positional: list[Operand] = []
-    for argument in node.args:
-        if isinstance(argument, ast.Starred):
-            positional.extend(elements_of(context, argument, lower(context, argument.value)))
-        else:
-            positional.append(lower(context, argument))
+    positional = listed(context, node.args)
     keywords: dict[str, Operand] = {}
     for keyword in node.keywords:
         value = lower(context, keyword.value)

@@ -199,11 +199,7 @@ def reduce_parts(
             frame.write(Define(name, done(total)))
         return
     frame.allocate(name, extents, kind.dtype)
-    kept = tuple(
-        i if place not in axes else Affine.of(0)
-        for place, i in enumerate(index)
-        if keepdims or place not in axes
-    )
+    kept = subscripts_of_result(index, axes, keepdims)
     places = [place for place, _ in zip_places(frame, own, loops)]
     trailing = all(place in axes for place in places[len(outer) :])
     if trailing or not outer:
@@ -221,6 +217,17 @@ def reduce_parts(
     frame.write(*wrapped(loops, [join(old, lambda value, operator: Store(name, kept, value, operator))]))
     if finish is not None:
         frame.write(*wrapped(outer, [Store(name, kept, done(Load(name, kept)))]))
+
+
+def subscripts_of_result(
+    index: tuple[Affine, ...], axes: tuple[int, ...], keepdims: bool
+) -> tuple[Affine, ...]:
+    """The element of the result in which an element of the operand ends."""
+    return tuple(
+        Affine.of(0) if place in axes else number
+        for place, number in enumerate(index)
+        if keepdims or place not in axes
+    )
 
 
 def zip_places(frame: Frame, own: Extents, loops: Loops) -> list[tuple[int, tuple[str, Affine]]]:
@@ -277,11 +284,7 @@ def reduce_to_position(frame: Frame, elements: Elements, node: Operation, extent
         frame.write(*body, Define(name, Scalar(found)))
         return
     frame.allocate(name, extents, kind.dtype)
-    kept = tuple(
-        i if spot not in axes else Affine.of(0)
-        for spot, i in enumerate(index)
-        if keepdims or spot not in axes
-    )
+    kept = subscripts_of_result(index, axes, keepdims)
     frame.write(*wrapped(outer, [*body, Store(name, kept, Scalar(found))]))
 
 
