@@ -31,9 +31,10 @@ from ad_compiler.analysis.types import (
 )
 from ad_compiler.custom import matched
 from ad_compiler.errors import Unsupported
-from ad_compiler.frontend.calls import call_operand, inline
+from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.fitting import require_fit
+from ad_compiler.frontend.inlining import inline
 from ad_compiler.frontend.source import compiled_function
 from ad_compiler.frontend.user_code import as_user_code
 from ad_compiler.ir import Block, Operand, Value, values_in

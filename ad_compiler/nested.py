@@ -32,8 +32,9 @@ from ad_compiler.callees import NestedDerivative, name_of, passed, signature_of
 from ad_compiler.closures import close, made_in, reads_in
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.aliases import active_scopes, current
-from ad_compiler.frontend.calls import bind, call_operand, inline
+from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.inlining import bind, inline
 from ad_compiler.frontend.objects import MISSING
 from ad_compiler.frontend.program import Lowered, as_reals, written_results
 from ad_compiler.frontend.recursion import UPDATES, changed
