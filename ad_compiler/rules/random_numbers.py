@@ -18,8 +18,9 @@ from ad_compiler.analysis.types import FLOAT, INT, ArrayType
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
+from ad_compiler.rules.elementwise_types import broadcast_types
 from ad_compiler.rules.notation import at_compile_time, registry, rule
-from ad_compiler.rules.shapes import axis_from_operand, broadcast_types, dtype_or, shape_argument, type_of
+from ad_compiler.rules.shapes import axis_from_operand, dtype_or, shape_argument, type_of
 from ad_compiler.rules.structure import sum_to_shape_of
 
 # Methods, and their parameters of which the result is a function.

@@ -16,6 +16,7 @@ from scipy import special
 
 from ad_compiler.analysis.types import ArrayType, TupleType
 from ad_compiler.refusal import Refusal
+from ad_compiler.rules.elementwise_types import broadcast_types
 from ad_compiler.rules.notation import (
     RuleFunction,
     at_compile_time,
@@ -27,7 +28,7 @@ from ad_compiler.rules.notation import (
 )
 from ad_compiler.rules.reductions import restored
 from ad_compiler.rules.scipy_precision import double
-from ad_compiler.rules.shapes import broadcast_types, mean_type, type_of
+from ad_compiler.rules.shapes import mean_type, type_of
 from ad_compiler.rules.tuples import several
 
 
