@@ -18,11 +18,11 @@ from ad_compiler.analysis.types import FLOAT, INT, ArrayType
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
+from ad_compiler.rules.elementwise_types import broadcast_types
 from ad_compiler.rules.notation import at_compile_time, registry, rule
 from ad_compiler.rules.shapes import (
     axis_from_operand,
     axis_if_not_negative,
-    broadcast_types,
     dtype_or,
     shape_argument,
     type_of,

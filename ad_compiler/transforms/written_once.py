@@ -34,7 +34,7 @@ from ad_compiler.ir import (
     results_of,
     substitute,
 )
-from ad_compiler.rules.indexing import is_basic
+from ad_compiler.rules.subscripts import is_basic
 from ad_compiler.transforms.rollback import UPDATES, Chain, chain_to, operation, reads_in
 
 

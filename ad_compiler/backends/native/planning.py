@@ -25,7 +25,8 @@ from ad_compiler.ir import (
     blocks_of,
     values_in,
 )
-from ad_compiler.rules.indexing import getitem_type, is_basic, part_of
+from ad_compiler.rules.indexing import part_of
+from ad_compiler.rules.subscripts import getitem_type, is_basic
 
 UPDATES = ("index_add", "index_set")
 VIEWS = frozenset(

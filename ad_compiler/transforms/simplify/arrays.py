@@ -11,7 +11,6 @@ from ad_compiler.analysis.slice_lengths import same_shape_together
 from ad_compiler.analysis.types import same_shape
 from ad_compiler.builder import Builder, key_of
 from ad_compiler.ir import Operand, Operation, Value
-from ad_compiler.rules.indexing import getitem_type, has_repetitions
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import (
     broadcast_to_type,
@@ -23,6 +22,7 @@ from ad_compiler.rules.shapes import (
     type_of,
 )
 from ad_compiler.rules.structure import length
+from ad_compiler.rules.subscripts import getitem_type, has_repetitions
 from ad_compiler.transforms.simplify.table import Rewrite, call, is_number, made_by, rewrites, simplifications
 
 
