@@ -12,7 +12,7 @@ from ad_compiler.analysis.layout import is_array
 from ad_compiler.analysis.types import STRING, ArrayType, same_length
 from ad_compiler.frontend import attributes, lists
 from ad_compiler.frontend.aliases import current, object_of
-from ad_compiler.frontend.branches import choose, settled
+from ad_compiler.frontend.branches import choose
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context, Given, handles, lower
 from ad_compiler.frontend.objects import is_value
@@ -20,6 +20,7 @@ from ad_compiler.frontend.operations import describe_any, elements_of, evaluate,
 from ad_compiler.frontend.scope import Undecided, locate
 from ad_compiler.frontend.statements import assign, local_function
 from ad_compiler.frontend.stretched import stretched_sum
+from ad_compiler.frontend.undecided import settled
 from ad_compiler.ir import Operand, Operation, Record, Value, values_in
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.list_elements import is_list

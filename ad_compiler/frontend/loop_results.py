@@ -39,6 +39,7 @@ from ad_compiler.ir import (
     Operand,
     Shortcut,
     Value,
+    blocks_of,
     inputs_of,
     map_values,
     substitute,
@@ -122,6 +123,8 @@ def finish(
             left[state.number(here), name] = bound_inside(state, loop, name, now[name], shown)
     outcome = leaving(state, loop, shown)
     context.builder.append(loop)
+    for block in blocks_of(loop):
+        context.homes.update(dict.fromkeys(block.operations, (loop, True)))
     for place, operand in left.items():
         state.bind(place, operand)
     for root, result in after_memory.items():

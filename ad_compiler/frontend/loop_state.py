@@ -20,7 +20,6 @@ from ad_compiler.frontend.aliases import (
     root_of,
     supersede,
 )
-from ad_compiler.frontend.branches import settle_names
 from ad_compiler.frontend.carried import (
     is_leaf,
     kind_of,
@@ -33,6 +32,7 @@ from ad_compiler.frontend.lists import lifted
 from ad_compiler.frontend.outcomes import END, Outcome
 from ad_compiler.frontend.scope import Scope, Undecided
 from ad_compiler.frontend.snapshots import Snapshot
+from ad_compiler.frontend.undecided import settle_names
 from ad_compiler.ir import (
     Iteration,
     Loop,
@@ -148,8 +148,8 @@ class LoopState:
         for root, undecided in self.lost.items():
             supersede(self.context, root, undecided)
 
-    def params(self, place: Place) -> Operand:
-        """Values that stand for what a place holds when a turn starts."""
+    def params(self, place: Place, loop: Loop) -> Operand:
+        """Values that stand for what a place holds when a turn of the loop starts."""
         known = self.kinds.setdefault(place, {})
         initial = self.initial(place)
         name = place[1] if isinstance(place[1], str) and place[1].isidentifier() else None
@@ -160,6 +160,7 @@ class LoopState:
             kind = known.setdefault(len(made), kind_of(operand))
             value = Value(kind, name if is_leaf(initial) else leaf_name(operand))
             value.immutable = not is_array(operand)
+            value.loop = loop
             made.append(value)
             if is_array(operand):
                 root = root_of(operand)

@@ -19,7 +19,7 @@ from typing import Any
 
 from ad_compiler.analysis.types import STRING
 from ad_compiler.frontend.aliases import current
-from ad_compiler.frontend.branches import known_here, run_branches
+from ad_compiler.frontend.branches import run_branches
 from ad_compiler.frontend.context import (
     CONTROL,
     REWRITES,
@@ -35,6 +35,7 @@ from ad_compiler.frontend.operations import operation
 from ad_compiler.frontend.outcomes import BREAK, END, RETURN, Outcome, merged_outcome
 from ad_compiler.frontend.raising import always_raises, raise_if
 from ad_compiler.frontend.scope import LocalFunction
+from ad_compiler.frontend.undecided import known_here
 from ad_compiler.frontend.unpacking import unpack
 from ad_compiler.frontend.writes import augment_name, write_item
 from ad_compiler.ir import Operand, Statement, Value
