@@ -27,7 +27,7 @@ from ad_compiler.frontend.carried import (
     stored_names,
 )
 from ad_compiler.frontend.context import Context
-from ad_compiler.frontend.courses import Course
+from ad_compiler.frontend.courses import Course, turns_for_sure
 from ad_compiler.frontend.lists import lifted
 from ad_compiler.frontend.outcomes import END, Outcome
 from ad_compiler.frontend.scope import Scope, Undecided
@@ -137,9 +137,7 @@ class LoopState:
         return loop.bounds is None and loop.condition is None
 
     def turns_for_sure(self) -> bool:
-        """Whether there is at least one turn, whatever the numbers are."""
-        bounds = self.course.bounds if self.course is not None else (0, 0, 1)
-        return not any(isinstance(bound, Value) for bound in bounds) and len(range(*bounds)) > 0
+        return self.course is not None and turns_for_sure(self.course.bounds)
 
     def enter(self, memory: dict[Value, Value]) -> None:
         """Have names show what the turn before has left of the arrays that are written into."""

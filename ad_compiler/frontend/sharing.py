@@ -16,6 +16,7 @@ from ad_compiler.analysis.layout import is_array
 from ad_compiler.analysis.storage import shared_with, storages_of
 from ad_compiler.frontend.aliases import reachable_scopes, root_of, viewing
 from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.courses import turns_for_sure
 from ad_compiler.frontend.scope import LocalFunction, containers_in, sides_of
 from ad_compiler.frontend.undecided import side_taken
 from ad_compiler.ir import Branch, Call, Loop, Operand, Value, origins_of, values_in
@@ -116,7 +117,7 @@ class Comparison:
         if isinstance(node, Branch):
             side = side_taken(context, node.condition)
             return origins if side is None else origins[:1] if side else origins[1:]
-        return origins[1:] if isinstance(node, Loop) and turns_for_sure(node) else origins
+        return origins[1:] if isinstance(node, Loop) and turns_for_sure(node.bounds) else origins
 
 
 def memory_of(value: Value) -> Value:
@@ -134,12 +135,3 @@ def chosen_together(a: Value, b: Value) -> bool:
     if isinstance(a.operation, (Branch, Loop)):
         return a.operation is b.operation
     return a.loop is not None and a.loop is b.loop and b.operation is None
-
-
-def turns_for_sure(loop: Loop) -> bool:
-    """Whether there is at least one turn, whatever the numbers are."""
-    return (
-        loop.bounds is not None
-        and not any(True for _ in values_in(loop.bounds))
-        and len(range(*loop.bounds)) > 0
-    )

@@ -16,14 +16,15 @@ import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ad_compiler.analysis.layout import Sharing
-from ad_compiler.frontend.aliases import current, viewing
+from ad_compiler.analysis.layout import Sharing, sharing
+from ad_compiler.frontend.aliases import current, root_of, viewing
 from ad_compiler.frontend.aliases import settled as settled_sharing
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.merging import carried_out
 from ad_compiler.frontend.scope import Chosen, LocalFunction, Scope, Undecided, containers_in
 from ad_compiler.ir import UNBOUND, Branch, Iteration, Loop, Operand, Operation, Value, map_values, values_in
 from ad_compiler.refusal import Refusal
+from ad_compiler.rules.markers import HOOK
 
 
 @contextmanager
@@ -111,11 +112,13 @@ def outside(context: Context, operand: Operand, name: str) -> Operand:
     if all(moved[value] is value for value in values):
         return operand
     result = map_values(lambda value: moved[value], operand)
-    for old, new in zip(containers_in(operand), containers_in(result), strict=True):
-        if old is new or isinstance(old, (Iteration, LocalFunction)):
-            raise Refusal(
-                f"`{name}` is bound in a branch and read in another one", "use it in the branch that binds it"
-            )
+    inside, copies = list(containers_in(operand)), list(containers_in(result))
+    apart = len(inside) == len(copies) and not any(a is b for a, b in zip(inside, copies, strict=True))
+    if not apart or any(isinstance(each, (Iteration, LocalFunction)) for each in inside):
+        raise Refusal(
+            f"`{name}` is bound in a branch, and read in another one", "read it in the branch that binds it"
+        )
+    for old, new in zip(inside, copies, strict=True):
         context.lists.same(new, old)
     return result
 
@@ -124,7 +127,7 @@ def value_outside(context: Context, value: Value, name: str) -> Operand:
     """A value that was left on a side of a branch, as it is now: views are taken again of what they show."""
     while True:
         seen = viewing(value)
-        if seen is not None and settled_sharing(context, seen) is Sharing.VIEW:
+        if seen is not None and is_followed(context, seen):
             arguments = map_values(lambda each: value_outside(context, each, name), seen.arguments)
             same = all(a is b for a, b in zip(values_in(arguments), values_in(seen.arguments), strict=True))
             if same and seen not in context.homes:
@@ -143,3 +146,12 @@ def value_outside(context: Context, value: Value, name: str) -> Operand:
         if isinstance(around, Loop) or side_taken(context, around.condition) is not side:
             raise Refusal(f"what `{name}` is was decided in another branch", "bind it on every path")
         value = carried_out(context, around, side, value, name)
+
+
+def is_followed(context: Context, seen: Operation) -> bool:
+    """Whether a value is taken again, as a view of what an array is now."""
+    if seen.primitive.name == HOOK:
+        return False
+    root = root_of(seen.result)  # what may be a copy is told from a view only where it matters
+    written = root in context.newer or root in context.left
+    return (settled_sharing(context, seen) if written else sharing(seen)) is Sharing.VIEW
