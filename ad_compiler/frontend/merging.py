@@ -178,7 +178,7 @@ def merge_lists(context: Context, branch: Branch, left: Operand, right: Operand,
         merged.operation = branch
         branch.results.append(merged)
         for side, block in ((ours, branch.then), (right, branch.otherwise)):
-            with context.builder.inside(block):
+            with context.builder.inside(block), context.builder.literally():  # as they are on this side
                 block.results.append(lifted(context, context.here.source.node, side, kind.element))
     context.lists.chosen[key] = merged
     context.lists.same(merged, left, right)

@@ -50,7 +50,11 @@ def run_body(context: Context, body: list[ast.stmt]) -> Operand:
 
 def run_to_end(context: Context, body: list[ast.stmt]) -> Outcome:
     """Lower statements up to the end of the function, or of the turn of a loop."""
-    outcome = run(context, body)
+    return to_end(context, run(context, body))
+
+
+def to_end(context: Context, outcome: Outcome) -> Outcome:
+    """How the function, or the turn of a loop, ends where its last statements have come to this."""
     at_end = not isinstance(outcome.tag, Value) and outcome.tag == END
     return Outcome(RETURN, None) if at_end and not context.here.in_loop else outcome
 
@@ -116,11 +120,11 @@ def run_if(context: Context, node: ast.If, rest: list[ast.stmt]) -> Outcome | No
     """An `if`: an outcome where what follows was lowered with it."""
     condition = known_here(context, in_statement(context, node, lambda: lower(context, node.test)))
     if not isinstance(condition, Value):
-        return run_to_end(context, [*(node.body if condition else node.orelse), *rest])
+        return run(context, [*(node.body if condition else node.orelse), *rest])
     for side, body, other in ((True, node.body, node.orelse), (False, node.orelse, node.body)):
         if always_raises([*body, *rest]):
             raise_if(context, node, condition, side, [*body, *rest])
-            return run_to_end(context, [*other, *rest])
+            return run(context, [*other, *rest])
     if not has_exits([node]):
         in_statement(
             context,

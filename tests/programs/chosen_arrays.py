@@ -179,6 +179,31 @@ def two_choices_and_a_loop(x, c):
 
 
 @refused(V3, 1.0, reason=UNKNOWN, advice="write into a copy")
+def chosen_behind_a_check(x, c):
+    t = np.sin(x)
+    a = t * -0.7
+    if c > 0:
+        if x[0] > 5:
+            raise ValueError(x)
+        a = t
+    t[0] = 2.0
+    return np.sum(a * a)  # refused
+
+
+@refused(V3, 1.0, reason=UNKNOWN, advice="write into a copy")
+def chosen_in_the_else_of_a_loop(x, c):
+    t = np.sin(x)
+    a = t * -0.7
+    if c > 0:
+        for k in range(2):
+            a = a * k
+        else:
+            a = t
+    t[0] = 2.0
+    return np.sum(a * a)  # refused
+
+
+@refused(V3, 1.0, reason=UNKNOWN, advice="write into a copy")
 def both_chosen_two_branches_deep(x, c):
     first = c > 0
     second = x[0] > 0
