@@ -151,8 +151,8 @@ class Builder:
         read = first.operation if isinstance(first, Value) else None
         if not isinstance(read, Operation) or read.primitive.name != "getitem":
             return primitive, arguments
-        from ad_compiler.rules.indexing import has_repetitions
         from ad_compiler.rules.shapes import type_of
+        from ad_compiler.rules.subscripts import has_repetitions
 
         if (
             has_repetitions(index)

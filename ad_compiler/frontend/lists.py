@@ -130,7 +130,7 @@ def apply(
     if name in ("pop", "insert") and any(isinstance(each, Value) for each in positional[:1]):
         raise context.refuse(node, "which item is meant is not known while compiling", "use a constant index")
     if name == "sort" and not positional:
-        from ad_compiler.frontend.folds import ordered
+        from ad_compiler.frontend.sorting import ordered
 
         return None, ordered(context, node, [xs], {})
     if name in ("sort", "remove"):

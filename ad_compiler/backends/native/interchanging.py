@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ad_compiler.backends.native.accessing import accesses, alias_roots, may_depart
+from ad_compiler.backends.native.accessing import accesses, alias_roots, may_depart, uses_of
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import sides
 from ad_compiler.backends.native.frame import names_in
@@ -33,9 +33,7 @@ class Interchanger:
     def __init__(self, programs: list[list[Code]], outputs: list[str]) -> None:
         self.programs = programs
         self.root = alias_roots(programs)
-        self.uses: Counter[str] = Counter(name for text in outputs for name in names_in(text))
-        for program in programs:
-            self.uses.update(access.name for code in program for access in accesses(code))
+        self.uses = uses_of(programs, outputs)
 
     def run(self) -> bool:
         """Interchange the loops, in place; whether there were any."""

@@ -30,6 +30,7 @@ from ad_compiler.backends.native.nests import (
     Code,
     Comment,
     Define,
+    Loops,
     Nest,
     Scalar,
     Store,
@@ -143,7 +144,7 @@ def is_sweep(nest: Nest) -> bool:
     return not any(index in names_in(text) for text in texts)
 
 
-def loops_in(nest: Nest) -> list[tuple[str, Affine]]:
+def loops_in(nest: Nest) -> Loops:
     inner = [loop for code in codes_in(nest.body) if isinstance(code, Nest) for loop in code.loops]
     return [*nest.loops, *inner]
 
