@@ -179,7 +179,7 @@ def lower_body(
     params: dict[Place, Operand] = {}
     shared: dict[int, Operand] = {}  # one list under two names stays one
     for place in state.in_order(carried):
-        params[place] = state.params(place)
+        params[place] = state.params(place, loop)
         operand = map_values(lambda value: value, params[place])
         if is_any_list(operand):
             operand = shared.setdefault(id(state.initial(place)), operand)
