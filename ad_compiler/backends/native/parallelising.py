@@ -241,7 +241,8 @@ class Parallelising:
         lines: list[Code] = []
         for each in found.arrays_of_sums:
             lines.append(Line(f"{each} = {parts[each]}[{chunk}]"))
-        lines += [Line(f"{each} = {parts[each]}[{chunk + 1}]") for each in found.rows]
+        for each in found.rows:  # without what is behind it: functions may be given all of it
+            lines.append(Line(f"{each} = {parts[each]}[{chunk + 1}, :{self.kept.made[each].extents[0]}]"))
         lines += [Define(each, ZERO) for each in found.sums]
         start = f"first_turn({length}, {chunk}, {self.chunks})"
         number = Affine.of(f"first_turn({length}, {chunk + 1}, {self.chunks})") - first

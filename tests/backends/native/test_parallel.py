@@ -105,6 +105,13 @@ def own_loops(x, y):
     return np.sum(z * z)
 
 
+def scaled_columns(x, A):
+    z = np.zeros_like(A)
+    for own in range(x.shape[0]):
+        z[:, own] = A[:, own] * x[own]
+    return np.sum(z * z)
+
+
 def vector(*shape: int) -> Any:
     return RNG.normal(size=shape)
 
@@ -118,6 +125,7 @@ PROGRAMS: dict[str, tuple[Any, Any, Callable[[int], tuple[Any, ...]]]] = {
     "hinge": (hinge, (0, 1, 2), lambda n: (vector(4), vector(n, 4), vector(n))),
     "columns": (columns, (0, 1), lambda n: (vector(n, 4), vector(4))),
     "own_loops": (own_loops, (0, 1), lambda n: (vector(n, 3), vector(3))),
+    "scaled_columns": (scaled_columns, (0, 1), lambda n: (vector(n), vector(5, n))),
     "own_loop": (own_loop, (0, 1), lambda n: (vector(n), vector(n))),
 }
 
@@ -126,7 +134,7 @@ def parts(result: Any) -> list[Any]:
     return list(result) if isinstance(result, tuple) else [result]
 
 
-USUAL = ["sums", "softmax", "hinge", "own_loops"]  # the others run with -m slow
+USUAL = ["sums", "softmax", "hinge", "own_loops", "scaled_columns"]  # the others run with -m slow
 CASES = [pytest.param(name, marks=[] if name in USUAL else pytest.mark.slow) for name in PROGRAMS]
 
 
@@ -144,6 +152,22 @@ def test_the_gradient_is_that_of_numpy_code_and_of_any_number_of_threads(name: s
         for one, other in zip(found, alone, strict=True):
             np.testing.assert_array_equal(one, other)
     assert names_shared(mine)
+
+
+def test_what_every_turn_makes_may_be_read_as_a_whole() -> None:
+    """By a product of vectors, which would read what is behind the row as well."""
+
+    def f(x, A):
+        z = np.zeros((x.shape[0], A.shape[0]))
+        for own in range(x.shape[0]):
+            z[own] = 0.5 * A[:, own] * np.sum(x * A[0])
+        return np.sum(z * z)
+
+    x, A = vector(700), vector(40, 700)
+    mine = shared(f, (0, 1))
+    for one, other in zip(mine(x, A), grad(f, (0, 1))(x, A), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12 * np.max(np.abs(other)))
+    assert "_rows[chunk + 1, :" in mine.native_source and "product_of_vectors(" in mine.native_source
 
 
 def test_arrays_without_elements() -> None:
