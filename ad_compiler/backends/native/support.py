@@ -96,6 +96,14 @@ from ad_compiler.backends.native.small_products import (
     product_with_rows,
     product_with_vector,
 )
+from ad_compiler.backends.native.small_systems import (
+    few_cholesky,
+    few_determinant,
+    few_inverse,
+    few_slogdet,
+    few_solution,
+    few_solution_of_vector,
+)
 from ad_compiler.backends.native.subscripts import (
     at,
     bound,
@@ -120,6 +128,12 @@ __all__ = [
     "complex_exp",
     "concatenated",
     "divide",
+    "few_cholesky",
+    "few_determinant",
+    "few_inverse",
+    "few_slogdet",
+    "few_solution",
+    "few_solution_of_vector",
     "filled",
     "filled_rows",
     "floor_divide",
