@@ -60,7 +60,7 @@ def run_branches(
         right = known_result(lambda: at_end(context, otherwise()))
     builder.append(branch)
     note_homes(context, branch)
-    otherwise_names = dict(context.here.names)
+    after_otherwise = Snapshot(context)
     if isinstance(left, ResultUnknown):
         if isinstance(right, ResultUnknown):
             raise left
@@ -68,14 +68,13 @@ def run_branches(
     if isinstance(right, ResultUnknown):
         after_then.restore()
         return branch, left, left
-    merge_memory(context, branch, before, after_then)
-    context.merging = Merging(branch, before, after_then)
+    merge_memory(context, branch, before, after_then, after_otherwise)
+    context.merging = Merging(branch, before, after_then, after_otherwise)
     for scope in before.scopes:
         merge_names(context, branch, scope, after_then.names_of(scope))
         if scope is context.here:
-            forget_returned(
-                context, branch, scope, (left, right), (after_then.names_of(scope), otherwise_names)
-            )
+            names = after_then.names_of(scope), after_otherwise.names_of(scope)
+            forget_returned(context, branch, scope, (left, right), names)
     return branch, left, right
 
 

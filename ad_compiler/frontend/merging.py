@@ -77,10 +77,11 @@ def seen_outside(context: Context, branch: Branch, side: bool, function: Operand
 class Merging:
     """What two sides of a branch leave behind, container by container."""
 
-    def __init__(self, branch: Branch, before: Snapshot, then: Snapshot) -> None:
+    def __init__(self, branch: Branch, before: Snapshot, then: Snapshot, otherwise: Snapshot) -> None:
         self.branch = branch
         self.before = before
         self.then = then
+        self.otherwise = otherwise
         self.memo: dict[tuple[int, int], tuple[Operand, Operand, Operand]] = {}
 
 
@@ -158,26 +159,28 @@ def merge_lists(context: Context, branch: Branch, left: Operand, right: Operand,
     if key in context.lists.chosen:
         return context.lists.chosen[key]
     merging = merging_of(context, branch)
-    ours = left
+    ours, theirs = left, right
     if isinstance(left, list) and merging is not None:
         ours = list(merging.then.contents(left) or ())
+    if isinstance(right, list) and merging is not None:
+        theirs = list(merging.otherwise.contents(right) or ())
     if left is right:
         context.lists.chosen[key] = left
         context.lists.kept += [branch, left]
-        left[:] = [merge(context, branch, a, b, None) for a, b in zip(ours, right, strict=True)]
+        left[:] = [merge(context, branch, a, b, None) for a, b in zip(ours, theirs, strict=True)]
         return left
     merged: Operand
-    if isinstance(left, list) and isinstance(right, list) and len(ours) == len(right):
-        merged = [merge(context, branch, a, b, None) for a, b in zip(ours, right, strict=True)]
+    if isinstance(left, list) and isinstance(right, list) and len(ours) == len(theirs):
+        merged = [merge(context, branch, a, b, None) for a, b in zip(ours, theirs, strict=True)]
     else:
         try:
-            kind = joined_list(ours, right)
+            kind = joined_list(ours, theirs)
         except (Refusal, Different) as error:
             return Undecided(f"it is a list on both sides of a branch, but {error}")
         merged = Value(kind, name)
         merged.operation = branch
         branch.results.append(merged)
-        for side, block in ((ours, branch.then), (right, branch.otherwise)):
+        for side, block in ((ours, branch.then), (theirs, branch.otherwise)):
             with context.builder.inside(block), context.builder.literally():  # as they are on this side
                 block.results.append(lifted(context, context.here.source.node, side, kind.element))
     context.lists.chosen[key] = merged
@@ -212,8 +215,10 @@ def merge_containers(context: Context, branch: Branch, left: Operand, right: Ope
         return left
     if type(left) is not type(right) or (isinstance(left, Record) and left.cls is not right.cls):
         return Undecided("the two branches give different kinds of values")
-    before = contents_of(left) if merging is None else merging.then.contents(left)
-    ours, theirs = items_of(left, before), items_of(right, contents_of(right))
+    then, otherwise = contents_of(left), contents_of(right)
+    if merging is not None:
+        then, otherwise = merging.then.contents(left), merging.otherwise.contents(right)
+    ours, theirs = items_of(left, then), items_of(right, otherwise)
     if list(ours) != list(theirs):
         return Undecided("the two branches give different kinds of values: containers of other structure")
     target = left if left is right else emptied(left)

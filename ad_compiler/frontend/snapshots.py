@@ -86,10 +86,10 @@ def fill(container: Any, contents: Contents) -> None:
     fields.update(contents)
 
 
-def merge_memory(context: Context, branch: Branch, before: Snapshot, then: Snapshot) -> None:
+def merge_memory(
+    context: Context, branch: Branch, before: Snapshot, then: Snapshot, otherwise: Snapshot
+) -> None:
     """After a branch: one value for every array that either side has written into."""
-    otherwise = Snapshot.__new__(Snapshot)
-    otherwise.newer = context.newer
     inside = {value for block in (branch.then, branch.otherwise) for value in made_in(block)}
     merged = dict(before.newer)
     context.choices = {**before.choices, **then.choices, **context.choices}
