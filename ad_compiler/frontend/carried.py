@@ -28,6 +28,7 @@ from ad_compiler.analysis.types import (
     ListType,
     Type,
     may_be_one,
+    promote,
     python_type,
     representative,
     same_length,
@@ -92,7 +93,7 @@ def joined(kind: Type, operand: Operand, initial: Operand, made: set[Length]) ->
     if not isinstance(kind, ArrayType) or not isinstance(other, ArrayType):
         raise Different(f"it is a {kind} first, and a {other} after a turn")
     if kind.rank == 0 and other.rank and not isinstance(initial, Value):
-        return ArrayType(np.result_type(kind.dtype, other.dtype), other.shape)
+        return ArrayType(promote([kind, other]), other.shape)
     if kind.rank != other.rank:
         raise Different(f"it is {named_rank(kind)} first, and {named_rank(other)} after a turn")
     if kind.python and other.python:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ad_compiler.analysis.broadcasting import broadcast
 from ad_compiler.analysis.types import (
     BOOL,
     FLOAT,
@@ -20,7 +21,6 @@ from ad_compiler.analysis.types import (
     ArrayType,
     Shape,
     ShapeMismatch,
-    broadcast,
     promote,
     python_type,
 )

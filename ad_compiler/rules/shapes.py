@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ad_compiler.analysis.slice_lengths import is_nonnegative, sum_of
 from ad_compiler.analysis.types import (
     BOOL,
     FLOAT,
@@ -183,6 +184,16 @@ def axis_from_operand(operand: Any) -> Axis:
     raise Refusal(f"{describe(operand)} stands where a length is needed", "pass an int")
 
 
+def axis_if_not_negative(operand: Any) -> Axis:
+    """The axis that a number makes where NumPy takes one below 0, too, and makes another length of it."""
+    axis = axis_from_operand(operand)
+    if isinstance(axis, Length) and axis.key == ("value", operand):
+        total = sum_of(operand)
+        if total is None or not is_nonnegative(total):
+            return Length(("value if not negative", operand), may_be_one=True)
+    return axis
+
+
 def shape_argument(shape: Any) -> tuple[Any, ...]:
     return tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
 
@@ -197,7 +208,7 @@ def reshape_type(a: Any, shape: Any, *_: Any) -> ArrayType:
     lengths = shape_argument(shape)
     inferred = [isinstance(n, int) and n == -1 for n in lengths]
     axes: list[Axis] = [
-        0 if unknown else axis_from_operand(n) for n, unknown in zip(lengths, inferred, strict=True)
+        0 if unknown else axis_if_not_negative(n) for n, unknown in zip(lengths, inferred, strict=True)
     ]
     if sum(inferred) > 1:
         raise Refusal("more than one length is -1", "give all lengths but one")

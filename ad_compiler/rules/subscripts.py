@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from ad_compiler.analysis.broadcasting import broadcast
+from ad_compiler.analysis.slice_lengths import equal_together
 from ad_compiler.analysis.types import (
     ArrayType,
     Axis,
     Identity,
     Length,
     Shape,
-    broadcast,
     is_one,
     may_be_one,
     representative,
-    same_length,
     shortened,
 )
 from ad_compiler.ir import Operand, Operation, Value
@@ -160,7 +160,7 @@ def has_repetitions(index: tuple[Operand, ...]) -> bool:
 
 def is_full_length(axis: Axis, lengths: Sequence[Axis]) -> bool:
     """Whether broadcasting leaves this length as it is."""
-    return not may_be_one(axis) or all(is_one(n) or same_length(n, axis) for n in lengths)
+    return not may_be_one(axis) or all(is_one(n) or equal_together(n, axis) for n in lengths)
 
 
 def is_distinct(item: Operand) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ad_compiler.analysis.slice_lengths import same_shape_together
 from ad_compiler.analysis.types import same_shape
 from ad_compiler.builder import Builder, key_of
 from ad_compiler.ir import Operand, Operation, Value
@@ -152,7 +153,7 @@ def matmul_sum(builder: Builder, matrices: Operation, axis: Any, keepdims: Any) 
 def product_sum(builder: Builder, product: Operation, axis: Any, keepdims: Any) -> Operand:
     """`(x * y).sum()` over every axis of two vectors is a dot product: no temporary array."""
     a, b = product.arguments
-    are_vectors = rank_of(a) == rank_of(b) == 1 and same_shape(shape_of(a), shape_of(b))
+    are_vectors = rank_of(a) == rank_of(b) == 1 and same_shape_together(shape_of(a), shape_of(b))
     are_real = type_of(a).dtype == type_of(b).dtype and type_of(a).dtype.kind == "f"
     if axis is None and not keepdims and are_vectors and are_real:
         return call(builder, operator.matmul, a, b)
