@@ -198,6 +198,7 @@ class Lowering(Calling):
         self.frame.write(Comment(f"# d({text})" if self.reverse else f"# {text}"))
 
     def operation(self, node: Operation) -> None:
+        """Lower an operation by what it is for, then by its form as loops; others are calls of a library."""
         frame, name = self.frame, node.primitive.name
         result = node.result
         if name in DEPARTING:
