@@ -211,6 +211,15 @@ class Builder:
             raise
 
     @contextmanager
+    def literally(self) -> Iterator[None]:
+        """Operands of the user's code are taken as they are given, and not as what they have become."""
+        before, self.current = self.current, None
+        try:
+            yield
+        finally:
+            self.current = before
+
+    @contextmanager
     def generating(self) -> Iterator[None]:
         """Code of our own, which may be simplified."""
         before, self.generated = self.generated, True

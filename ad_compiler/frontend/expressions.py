@@ -11,7 +11,7 @@ import numpy as np
 from ad_compiler.analysis.types import STRING, ArrayType
 from ad_compiler.frontend import attributes, lists
 from ad_compiler.frontend.aliases import current
-from ad_compiler.frontend.branches import choose, settled
+from ad_compiler.frontend.branches import choose
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context, Given, handles, lower
 from ad_compiler.frontend.objects import is_value
@@ -19,6 +19,7 @@ from ad_compiler.frontend.operations import describe_any, elements_of, evaluate,
 from ad_compiler.frontend.scope import Undecided, locate
 from ad_compiler.frontend.statements import assign, local_function
 from ad_compiler.frontend.stretched import stretched_sum
+from ad_compiler.frontend.undecided import settled
 from ad_compiler.ir import Operand, Record, Value
 from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.notation import constant, registry

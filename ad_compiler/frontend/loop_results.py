@@ -43,6 +43,7 @@ from ad_compiler.ir import (
     Operation,
     Shortcut,
     Value,
+    blocks_of,
     inputs_of,
     map_values,
     nodes_in,
@@ -131,6 +132,8 @@ def finish(
             left[state.number(here), name] = bound_inside(state, loop, name, now[name], shown)
     outcome = leaving(state, loop, shown)
     context.builder.append(loop)
+    for block in blocks_of(loop):
+        context.homes.update(dict.fromkeys(block.operations, (loop, True)))
     for place, operand in left.items():
         state.bind(place, operand)
     for root, result in after_memory.items():

@@ -53,6 +53,7 @@ COMPILED_FILES = (
     "small_products.py",
     "subscripts.py",
     "threads.py",
+    "underflow.py",
 )
 TIME = 1_000_000_000  # when every file was written: Numba takes a newer file for a change
 

@@ -103,6 +103,8 @@ from ad_compiler.backends.native.subscripts import (
     slice_start,
     turns,
 )
+from ad_compiler.backends.native.underflow import saw_underflow as saw_underflow
+from ad_compiler.backends.native.underflow import watch_underflow as watch_underflow
 
 __all__ = [
     "add_product_of_matrices",
