@@ -103,8 +103,7 @@ from ad_compiler.backends.native.subscripts import (
     slice_start,
     turns,
 )
-from ad_compiler.backends.native.underflow import saw_underflow as saw_underflow
-from ad_compiler.backends.native.underflow import watch_underflow as watch_underflow
+from ad_compiler.backends.native.underflow import saw_underflow, watch_underflow
 
 __all__ = [
     "add_product_of_matrices",
@@ -162,6 +161,7 @@ __all__ = [
     "real_floor_divide_checked",
     "real_modulo",
     "real_modulo_checked",
+    "saw_underflow",
     "sections",
     "shifted_left",
     "shifted_right",
@@ -178,6 +178,7 @@ __all__ = [
     "vector_exp",
     "vector_log",
     "vector_tanh",
+    "watch_underflow",
     "whole",
     "whole_floor_divide",
     "whole_modulo",
