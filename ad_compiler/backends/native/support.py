@@ -96,6 +96,14 @@ from ad_compiler.backends.native.small_products import (
     product_with_rows,
     product_with_vector,
 )
+from ad_compiler.backends.native.small_systems import (
+    few_cholesky,
+    few_determinant,
+    few_inverse,
+    few_slogdet,
+    few_solution,
+    few_solution_of_vector,
+)
 from ad_compiler.backends.native.subscripts import (
     at,
     bound,
@@ -103,7 +111,10 @@ from ad_compiler.backends.native.subscripts import (
     slice_start,
     turns,
 )
-from ad_compiler.backends.native.underflow import saw_underflow, watch_underflow
+from ad_compiler.backends.native.underflow import (
+    saw_underflow,
+    watch_underflow,
+)
 
 __all__ = [
     "add_product_of_matrices",
@@ -117,6 +128,12 @@ __all__ = [
     "complex_exp",
     "concatenated",
     "divide",
+    "few_cholesky",
+    "few_determinant",
+    "few_inverse",
+    "few_slogdet",
+    "few_solution",
+    "few_solution_of_vector",
     "filled",
     "filled_rows",
     "floor_divide",
