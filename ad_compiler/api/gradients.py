@@ -131,6 +131,9 @@ def vjp(
     With `of`, the value is what that argument holds after the call (a tuple of names gives a tuple).
     The options are those of `grad`.
 
+    Raises `Unsupported` for a program that cannot be differentiated; the pullback raises `TypeError` and
+    `ValueError` for a cotangent that does not fit.
+
     >>> value, pullback = vjp(lambda x, y: (x * y, x + y), 2.0, 3.0)
     >>> value
     (6.0, 5.0)
@@ -181,6 +184,9 @@ def linearize(
     fun: Callable[..., Any], *primals: Any, backend: str = "numpy", **options: Unpack[NativeOptions]
 ) -> Any:
     """The value of `fun(*primals)`, and the derivative there: a linear function of tangents.
+
+    It takes the tangents that `jvp` takes, one by one, and returns what has the structure of the value.
+    Raises what `jvp` raises: here for the program, when it is called for tangents that do not fit.
 
     >>> value, derivative = linearize(lambda x: x * x, 3.0)
     >>> value, derivative(1.0), derivative(10.0)

@@ -90,7 +90,8 @@ def hessian(
 ) -> Any:
     """The matrix of second derivatives of a function that returns one number: forward over reverse mode.
 
-    With a tuple of `argnums` a tuple of tuples of blocks. As `jacfwd` otherwise.
+    Its axes are those of the argument, twice: `(*x.shape, *x.shape)`. With a tuple of `argnums` a tuple of
+    tuples of blocks. As `jacfwd` otherwise.
 
     >>> import numpy as np
     >>> hessian(lambda x: x[0] * x[1] ** 2)(np.array([3.0, 2.0])).tolist()
@@ -109,9 +110,9 @@ def hvp(
 ) -> Any:
     """The product of the Hessian and a vector, which is given as one more argument: `hvp(f)(x, v)`.
 
-    The Hessian itself is not made: it costs about as much as two gradients (Pearlmutter, Fast exact
-    multiplication by the Hessian, 1994). With a tuple of `argnums` the vector and the product are tuples.
-    The options are those of `grad`.
+    Vector and product have the shape of the argument; with a tuple of `argnums` they are tuples. The Hessian
+    itself is not made: a product costs about as much as two gradients (Pearlmutter, Fast exact multiplication
+    by the Hessian, 1994). The options are those of `grad`.
 
     >>> import numpy as np
     >>> hvp(lambda x: np.sum(x**3))(np.array([1.0, 2.0]), np.array([1.0, 1.0])).tolist()

@@ -21,12 +21,12 @@ from ad_compiler.frontend.operations import operation
 from ad_compiler.ir import Iteration, Operand, Record, Value
 from ad_compiler.rules.notation import registry
 
-Bindings = list[tuple[str, Operand]]
+Bindings = tuple[tuple[str, Operand], ...]
 
 
 class Matched(NamedTuple):
     condition: Operand  # a bool, or a value that will be one
-    bindings: Bindings = []  # noqa: RUF012 -- never changed
+    bindings: Bindings = ()
 
 
 YES, NO = Matched(True), Matched(False)
@@ -95,7 +95,7 @@ def matched(context: Context, pattern: ast.pattern, subject: Operand) -> Matched
 
 
 def bind(found: Matched, name: str, operand: Operand) -> Matched:
-    return Matched(found.condition, [*found.bindings, (name, operand)])
+    return Matched(found.condition, (*found.bindings, (name, operand)))
 
 
 def equal(context: Context, node: ast.AST, subject: Operand, wanted: Operand) -> Operand:
@@ -126,7 +126,7 @@ def join(context: Context, node: ast.AST, parts: list[Matched]) -> Matched:
     from ad_compiler.frontend.branches import choose
 
     condition: Operand = True
-    bindings: Bindings = []
+    bindings: Bindings = ()
     for part in parts:
         if not isinstance(part.condition, Value) and not part.condition:
             return NO

@@ -67,6 +67,7 @@ class ControlFlow(ABC):
         return in_memory(self.frame, self.elements, operand)
 
     def branch(self, node: Branch) -> None:
+        """Lower an `if`: both sides give what they yield the names of the results."""
         frame = self.frame
         if not isinstance(node.condition, Value):
             condition: Expression = Scalar(str(bool(node.condition)))
@@ -138,25 +139,12 @@ class ControlFlow(ABC):
             raise Refusal("a number that becomes an array has no native form", "start with an array of zeros")
 
     def loop(self, node: Loop) -> None:
+        """Lower a loop: what it carries has one name, before it, in every turn, and behind it."""
         frame = self.frame
-        memory = frame.writes.memory
-        names = []
-        for param, initial, result in zip(node.carried, node.initial, node.results, strict=True):
-            kind = param.type
-            if not isinstance(kind, (ArrayType, ListType)):
-                raise Refusal("a string that a loop changes has no native form", scalars.ADVICE)
-            name = frame.fresh(result.name or frame.wanted(param) if param.name is None else param.name)
-            names.append(name)
-            if initial is UNBOUND:
-                frame.write(*nothing(name, kind))
-            elif isinstance(kind, ArrayType) and type_of(initial).rank != kind.rank:
-                self.spread(name, initial, kind, node)
-            elif isinstance(kind, ArrayType) and kind.rank == 0:
-                frame.write(Define(name, as_scalar(frame, self.elements, initial, kind)))
-            else:
-                source = self.memory(initial)
-                copied = ".copy()" if param in memory.copied_at_start else ""
-                frame.write(Line(f"{name} = {source}{copied}", frozenset({source}), frozenset({name})))
+        names = [
+            self.start_carried(node, *each)
+            for each in zip(node.carried, node.initial, node.results, strict=True)
+        ]
         head, index, turns, reads = self.head(node)
         starts = self.tapes.starts()
         repeat = Repeat(head, reads=reads, index=index, bounds=self.bounds_of(node), is_reverse=self.reverse)
@@ -174,18 +162,8 @@ class ControlFlow(ABC):
             for name, param, initial, is_stable in zip(
                 names, node.carried, node.initial, stable, strict=True
             ):
-                kind = param.type
-                if not isinstance(kind, ArrayType):
-                    continue
-                if is_stable and kind.rank and type_of(initial).rank == 0:
-                    frame.extents[param] = self.lengths_before(kind)
-                elif is_stable or kind.rank == 0:
-                    frame.extents[param] = frame.extents_of(initial) if kind.rank else ()
-                else:
-                    frame.extents[param] = tuple(
-                        frame.define_number(f"{name}.shape[{axis}]", f"{name}_{axis}")
-                        for axis in range(kind.rank)
-                    )
+                if isinstance(param.type, ArrayType):
+                    frame.extents[param] = self.lengths_in_turn(name, param.type, initial, is_stable)
             if node.condition is not None:
                 self.block(node.condition)
                 (condition,) = node.condition.results
@@ -209,10 +187,39 @@ class ControlFlow(ABC):
             elif is_stable:
                 frame.extents[result] = frame.extents[param]
             else:
-                frame.extents[result] = tuple(
-                    frame.define_number(f"{name}.shape[{axis}]", f"{name}_{axis}")
-                    for axis in range(kind.rank)
-                )
+                frame.extents[result] = self.lengths_asked(name, kind.rank)
+
+    def start_carried(self, node: Loop, param: Value, initial: Operand, result: Value) -> str:
+        """Write what a value that is carried is before the first turn; its name."""
+        frame, kind = self.frame, param.type
+        if not isinstance(kind, (ArrayType, ListType)):
+            raise Refusal("a string that a loop changes has no native form", scalars.ADVICE)
+        name = frame.fresh(result.name or frame.wanted(param) if param.name is None else param.name)
+        if initial is UNBOUND:
+            frame.write(*nothing(name, kind))
+        elif isinstance(kind, ArrayType) and type_of(initial).rank != kind.rank:
+            self.spread(name, initial, kind, node)
+        elif isinstance(kind, ArrayType) and kind.rank == 0:
+            frame.write(Define(name, as_scalar(frame, self.elements, initial, kind)))
+        else:
+            source = self.memory(initial)
+            copied = ".copy()" if param in frame.writes.memory.copied_at_start else ""
+            frame.write(Line(f"{name} = {source}{copied}", frozenset({source}), frozenset({name})))
+        return name
+
+    def lengths_in_turn(self, name: str, kind: ArrayType, initial: Operand, is_stable: bool) -> Extents:
+        """The lengths that what is carried has when a turn starts."""
+        if kind.rank == 0:
+            return ()
+        if not is_stable:
+            return self.lengths_asked(name, kind.rank)
+        return self.lengths_before(kind) if type_of(initial).rank == 0 else self.frame.extents_of(initial)
+
+    def lengths_asked(self, name: str, rank: int) -> Extents:
+        """The lengths of an array, for which it is asked here."""
+        return tuple(
+            self.frame.define_number(f"{name}.shape[{axis}]", f"{name}_{axis}") for axis in range(rank)
+        )
 
     def spread(self, name: str, initial: Operand, kind: ArrayType, loop: Loop) -> None:
         """Write an array of a number, which the first turn of a loop makes an array."""

@@ -102,6 +102,7 @@ class Jammer:
         return all(own[name] == self.uses[name] for name in scalars)
 
     def is_legal(self, outer: Repeat, inner: Repeat, body: list[Code]) -> bool:
+        """Whether no dependence is turned around, and one turn of the inner loop waits for another."""
         names = [outer.index, inner.index]
         scalars = {code.name for code in body if isinstance(code, Define)}
         if not may_be_moved(body, set(names), scalars):
@@ -143,6 +144,7 @@ class Jammer:
                     yield first, second
 
     def written(self, outer: Repeat, inner: Repeat) -> list[Code]:
+        """The loop over groups of turns, and the loop over those that are left."""
         assert outer.bounds is not None
         start, stop = outer.bounds
         step = direction_of(outer)

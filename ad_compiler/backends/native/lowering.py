@@ -13,40 +13,24 @@ from ad_compiler.analysis.types import GENERATOR, ArrayType, ListType, Type
 from ad_compiler.backends.native import joining, library, lists, products, reductions, scalars
 from ad_compiler.backends.native.aliasing import remove_aliases
 from ad_compiler.backends.native.arranging import arrange
-from ad_compiler.backends.native.blocking import block_loops
-from ad_compiler.backends.native.bordering import Borderer
 from ad_compiler.backends.native.calling import Calling
-from ad_compiler.backends.native.clearing import clear
-from ad_compiler.backends.native.contracting import Contractor
 from ad_compiler.backends.native.elements import Elements, affine, sum_of_names
 from ad_compiler.backends.native.extents import find_extents
 from ad_compiler.backends.native.forms import has_loops
 from ad_compiler.backends.native.frame import Extents, Frame, is_placed
-from ad_compiler.backends.native.fusing import fuse, normalise
-from ad_compiler.backends.native.gathering import Gatherer
-from ad_compiler.backends.native.hoisting import hoist
-from ad_compiler.backends.native.interchanging import Interchanger
-from ad_compiler.backends.native.jamming import Jammer
+from ad_compiler.backends.native.fusing import normalise
 from ad_compiler.backends.native.materialising import materialise
 from ad_compiler.backends.native.nests import (
-    Allocate,
     Code,
     Comment,
     Line,
-    codes_in,
     text_of,
 )
-from ad_compiler.backends.native.overwriting import overwrite
+from ad_compiler.backends.native.optimising import optimise
 from ad_compiler.backends.native.planning import UPDATES, Writes, is_plain_reshape
-from ad_compiler.backends.native.preaccumulating import Preaccumulator
 from ad_compiler.backends.native.recomputing import recompute
 from ad_compiler.backends.native.recursion import Callees
-from ad_compiler.backends.native.scalarising import scalarise
-from ad_compiler.backends.native.shrinking import shrink
-from ad_compiler.backends.native.skewing import skew
 from ad_compiler.backends.native.updates import update
-from ad_compiler.backends.native.vectorising import vectorise
-from ad_compiler.backends.native.windows import Windower
 from ad_compiler.ir import (
     Block,
     Branch,
@@ -154,26 +138,7 @@ class Lowering(Calling):
             outputs = remove_aliases(sweeps, outputs, inputs_made)
             count = len(lowered.results)
             lowered.results, lowered.gradients = outputs[:count], outputs[count:]
-            Contractor(sweeps, self.dtypes(sweeps), frame.fresh, frame.length_of).run()
-            overwrite(sweeps)
-            Gatherer(sweeps, outputs, frame.require_nonnegative).run()
-            Preaccumulator(sweeps, self.dtypes(sweeps), outputs, frame.fresh).run()
-            Jammer(sweeps, outputs, frame.fresh).run()
-            Windower(sweeps, self.dtypes(sweeps), frame.fresh).run()
-            Borderer(sweeps, self.dtypes(sweeps), outputs).run()
-            fuse(sweeps)
-            if Interchanger(sweeps, outputs).run():
-                fuse(sweeps)
-            scalarise(sweeps, outputs)
-            shrink(sweeps, outputs)
-            for sweep in sweeps:
-                clear(sweep)
-            lowered.apart = hoist(sweeps, frame.made_in_loops, outputs)
-            if not parallel:
-                skew(sweeps)
-            for sweep in sweeps:
-                vectorise(sweep)
-            block_loops(sweeps, lowered.apart, frame.fresh)
+            lowered.apart = optimise(sweeps, outputs, frame, parallel)
             return lowered
         except Refusal as refusal:
             raise frame.refused(refusal) from None
@@ -205,21 +170,6 @@ class Lowering(Calling):
                 found.append(self.memory(value))
         return found
 
-    def dtypes(self, sweeps: list[list[Code]]) -> dict[str, str]:
-        """The dtypes of arrays, as code names them."""
-        known = {
-            name: scalars.dtype_text(value.type.dtype)
-            for name, value in self.frame.value_of.items()
-            if isinstance(value.type, ArrayType)
-        }
-        made = {
-            code.name: code.dtype
-            for sweep in sweeps
-            for code in codes_in(sweep)
-            if isinstance(code, Allocate)
-        }
-        return known | made
-
     # Blocks
 
     def block(self, block: Block) -> None:
@@ -248,6 +198,7 @@ class Lowering(Calling):
         self.frame.write(Comment(f"# d({text})" if self.reverse else f"# {text}"))
 
     def operation(self, node: Operation) -> None:
+        """Lower an operation by what it is for, then by its form as loops; others are calls of a library."""
         frame, name = self.frame, node.primitive.name
         result = node.result
         if name in DEPARTING:

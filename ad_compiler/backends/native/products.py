@@ -186,6 +186,7 @@ def by_loops(
     result: str,
     operands: list[Any],
 ) -> None:
+    """Products as loops over all subscripts: the last one of the result innermost, if arrays end with it."""
     kind = node.result.type
     assert isinstance(kind, ArrayType)
     lengths = lengths_of(frame, terms, operands)

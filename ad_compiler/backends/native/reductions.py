@@ -111,6 +111,7 @@ def reduced_extents(frame: Frame, node: Operation) -> Extents:
 
 
 def reduce(frame: Frame, elements: Elements, node: Operation, extents: Extents) -> None:
+    """Reductions along axes: what is reduced is an element of the operand, or a form of it."""
     name = node.primitive.name
     kind, source = node.result.type, type_of(node.arguments[0])
     assert isinstance(kind, ArrayType)

@@ -78,6 +78,7 @@ class Tapes:
         return name
 
     def make(self, node: Operation) -> None:
+        """Begin a tape: its arrays are made when it is known what is kept on it."""
         count = self.whole("count")
         tape = Tape(count, self.read[node.result], depth=len(self.turns))
         if node.primitive.name == "checkpoints":
@@ -95,6 +96,7 @@ class Tapes:
         return codes
 
     def copy(self, node: Operation) -> None:
+        """A second reader of a tape, which goes back by itself; checkpoints are written again, and copied."""
         original = self.tapes[node.arguments[0]]
         count = self.whole("count")
         self.frame.write(Define(count, Scalar(original.count)))
@@ -126,6 +128,7 @@ class Tapes:
         return copy
 
     def push(self, node: Operation) -> None:
+        """Keep values as the next entry, each in an array of its own."""
         frame = self.frame
         tape = self.tapes[node.arguments[0]]
         capacity = self.capacity(tape)
@@ -180,6 +183,7 @@ class Tapes:
             self.frame.write(Store(name, (Affine.of(tape.count),), Scalar(str(extent), scalars.ADD)))
 
     def push_list(self, tape: Tape, number: int, xs: Operand, kind: ListType, is_known: bool) -> None:
+        """Keep a list as a part of the next entry."""
         frame = self.frame
         name = list_name(frame, xs)
         if not is_known:

@@ -135,6 +135,9 @@ def test_another_version_compiles_anew(tmp_path: Path, monkeypatch: pytest.Monke
         assert sum(derivative.native.stats.cache_hits.values()) == hits
 
 
+AS_PYTHON = {"ad_compiler.forking"}  # what is called by Python alone
+
+
 def test_the_key_holds_every_file_that_compiled_code_calls() -> None:
     """Helper functions are compiled into what calls them; the files that define them are part of the key."""
     here = Path(caching.__file__).parent
@@ -144,7 +147,7 @@ def test_the_key_holds_every_file_that_compiled_code_calls() -> None:
         found.add(f"{name}.py")
         for node in ast.walk(ast.parse((here / f"{name}.py").read_text())):
             module = node.module if isinstance(node, ast.ImportFrom) else None
-            if module is not None and module.startswith("ad_compiler"):
+            if module is not None and module.startswith("ad_compiler") and module not in AS_PYTHON:
                 assert module.startswith("ad_compiler.backends.native.")
                 waiting.append(module.rpartition(".")[2])
     assert found == set(caching.COMPILED_FILES)
