@@ -39,6 +39,7 @@ from ad_compiler.backends.native.nests import (
 from ad_compiler.backends.native.overwriting import overwrite
 from ad_compiler.backends.native.planning import UPDATES, Writes, is_plain_reshape
 from ad_compiler.backends.native.preaccumulating import Preaccumulator
+from ad_compiler.backends.native.prologues import fuse_prologues
 from ad_compiler.backends.native.recomputing import recompute
 from ad_compiler.backends.native.recursion import Callees
 from ad_compiler.backends.native.scalarising import scalarise
@@ -161,6 +162,8 @@ class Lowering(Calling):
             Jammer(sweeps, outputs, frame.fresh).run()
             Windower(sweeps, self.dtypes(sweeps), frame.fresh).run()
             Borderer(sweeps, self.dtypes(sweeps), outputs).run()
+            if products.are_fused():
+                fuse_prologues(sweeps, self.dtypes(sweeps), outputs)
             fuse(sweeps)
             if Interchanger(sweeps, outputs).run():
                 fuse(sweeps)

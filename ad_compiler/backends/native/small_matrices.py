@@ -77,14 +77,28 @@ class Vectors:
         return self.builder.icmp_signed("<", lanes, self.filled(count))
 
     def load(self, address: Any, mask: Any) -> Any:
+        """The elements of the lanes in the mask (of all without one), and zeros in the others."""
         place = self.builder.bitcast(address, self.kind.as_pointer())
+        if mask is None:
+            return self.builder.load(place, align=self.size)
         given = [place, ir.Constant(HALF, self.size), mask, self.zero]
         return self.call(f"masked.load.{self.name}.p0", self.kind, given)
 
     def store(self, vector: Any, address: Any, mask: Any) -> None:
         place = self.builder.bitcast(address, self.kind.as_pointer())
+        if mask is None:
+            self.builder.store(vector, place, align=self.size)
+            return
         given = [vector, place, ir.Constant(HALF, self.size), mask]
         self.call(f"masked.store.{self.name}.p0", ir.VoidType(), given)
+
+    def total(self, vector: Any) -> Any:
+        """The sum of the lanes, in any order."""
+        number = self.kind.element
+        kind = ir.FunctionType(number, [number, self.kind])
+        name = f"llvm.vector.reduce.fadd.{self.name}"
+        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        return self.builder.call(function, [number(-0.0), vector], fastmath=("reassoc",))
 
     def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
         return self.call(f"fmuladd.{self.name}", self.kind, [a, b, c])

@@ -23,6 +23,7 @@ from ad_compiler.backends.native.departure import Departure
 from ad_compiler.backends.native.elementary import vector_exp as vector_exp
 from ad_compiler.backends.native.elementary import vector_log as vector_log
 from ad_compiler.backends.native.elementary import vector_tanh as vector_tanh
+from ad_compiler.backends.native.fused_products import fused_product as fused_product
 from ad_compiler.backends.native.opaque import at_run_time as at_run_time
 from ad_compiler.backends.native.small_products import in_any_order
 from ad_compiler.backends.native.small_products import (

@@ -1,0 +1,75 @@
+"""Products that compute their operands: all remainders of lengths, both ways, and those for BLAS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ad_compiler.backends.native.product_forms import computed, form_of, letters
+
+numba = pytest.importorskip("numba")
+
+if numba.config.DISABLE_JIT:
+    pytest.skip("what is called is what is compared with", allow_module_level=True)
+
+FORMS = [
+    "ik, kj - k -> ij",
+    "k * ik, jk - j -> ij, i",
+    "ki - i, k * kj + j -> ij, j",
+    "-(ik - k) * i, _ * (jk - 0.5) -> ij, i, j",
+]
+LENGTHS = [
+    *[(rows, columns, 5) for rows in (0, 1, 2, 3, 4, 7) for columns in (0, 1, 7, 8, 9, 16, 17, 35)],
+    *[(rows, columns, inner) for rows in (1, 3, 4, 6) for columns in (1, 2, 5) for inner in (0, 1, 7, 8, 33)],
+]
+
+
+def compiled(text: str) -> Callable[..., None]:
+    from ad_compiler.backends.native.fused_products import fused_product
+
+    count = len(getattr(form_of(text), "subscripts", ()))
+    results = text.count(",", text.index("->")) + 1
+    given = ", ".join([f"a{n}" for n in range(count)] + [f"r{n}" for n in range(results)])
+    names: dict[str, Any] = {"fused_product": fused_product}
+    exec(f"def call({given}):\n    fused_product('{text}', {given})", names)
+    function: Callable[..., None] = numba.njit(error_model="numpy")(names["call"])
+    return function
+
+
+def arguments(text: str, lengths: tuple[int, ...], dtype: Any) -> list[Any]:
+    """Random arrays, and results within arrays that nothing may be written to."""
+    random = np.random.default_rng(sum(lengths))
+    of = dict(zip("ijk", lengths, strict=True))
+    form = form_of(text)
+    assert form is not None
+    shapes = [tuple(of[letter] for letter in letters(each)) for each in form.subscripts]
+    arrays = [random.normal(size=shape).astype(dtype) for shape in shapes]
+    given = [array if array.ndim else array.dtype.type(array) for array in arrays]
+    return [*given, *(np.full((3, *[of[letter] for letter in each]), 7, dtype) for each in form.results)]
+
+
+def check(call: Callable[..., None], text: str, lengths: tuple[int, ...], dtype: Any) -> None:
+    given = arguments(text, lengths, dtype)
+    count = text.count(",", text.index("->")) + 1
+    results = given[-count:]
+    expected = [np.empty_like(each[1]) for each in results]
+    computed(text, *given[:-count], *expected)
+    call(*given[:-count], *(each[1] for each in results))
+    tolerance = 30 * float(np.finfo(dtype).eps) * (1 + lengths[2]) ** 0.5
+    for mine, other in zip(results, expected, strict=True):
+        np.testing.assert_allclose(mine[1], other, rtol=tolerance, atol=tolerance)
+        assert (mine[::2] == 7).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("text", FORMS)
+@pytest.mark.parametrize("large", [False, True])
+def test_forms(text: str, dtype: Any, large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if large:
+        monkeypatch.setattr("ad_compiler.backends.native.fused_products.LARGE", 0)
+    call = compiled(text)
+    for lengths in LENGTHS:
+        check(call, text, lengths, dtype)
