@@ -1,6 +1,6 @@
 """Products of matrices whose operands are computed while they are read (`product_forms.py`), in vectors.
 
-A product of which one length is small does so little with an element of an operand that writing it and
+A product with few rows, or columns, does so little with an element of the other operand that writing it and
 reading it back takes as long. So nothing is written: an element is computed when it is needed, once for each
 few rows (or columns) of the result, which are kept in registers while all products are added to them, as in
 `small_matrices.py`. What the lanes of a vector are follows from how the arrays lie in memory:
@@ -9,17 +9,14 @@ few rows (or columns) of the result, which are kept in registers while all produ
     parts       a vector is a part of a row, or column, along the subscript that is summed over; at the end
                 its lanes are added
 
-Larger products compute their operands into memory, vector by vector, and leave the rest to BLAS, which packs
-them for the cache and shares the work among threads.
+Where each element is used more often, slabs of the operands are computed for BLAS (`fused_slabs.py`).
 """
 # mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="misc,call-arg"
 # Numba infers the types of these functions, and its decorators have none.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import llvmlite.binding
@@ -29,66 +26,19 @@ from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from ad_compiler.backends.native.blas import PLAIN, ROW_MAJOR, TRANSPOSED, declared
+from ad_compiler.backends.native.blas import FEW_PRODUCTS
+from ad_compiler.backends.native.fused_operands import Operand, Term
+from ad_compiler.backends.native.fused_slabs import Slabs
 from ad_compiler.backends.native.product_forms import Form, computed, form_of, letters, subscripts_in
-from ad_compiler.backends.native.small_matrices import HALF, WORD, Vectors
+from ad_compiler.backends.native.small_matrices import WORD, Vectors
 
-LARGE = 2**18  # products of two numbers: from here on, BLAS shares them among its threads
+SMALL = FEW_PRODUCTS  # of two numbers: less than BLAS is called for
+USES = 16  # of an element of an operand: memory costs no more than so many products
+SHORT = 64  # a sum, so that adding its lanes costs more than memory
 HAS_LONG_VECTORS = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
 ROWS = (4, 2, 1)  # of the result that are computed together; its columns are vectors
 VECTORS = 2 if HAS_LONG_VECTORS else 1
 BLOCKS = (4, 2) if HAS_LONG_VECTORS else (2,)  # rows, and columns, where the lanes are parts of sums
-OPERATORS = {ast.Add: "fadd", ast.Sub: "fsub", ast.Mult: "fmul"}
-
-
-@dataclass(frozen=True)
-class Term:
-    """An array of an operand, or a number: where it lies, and how far apart its elements are."""
-
-    subscripts: str
-    data: Any
-    strides: dict[str, Any]
-
-
-class Operand:
-    """Computes elements of one of the two matrices."""
-
-    def __init__(self, vectors: Vectors, expression: ast.expr, terms: list[Term]) -> None:
-        self.builder = vectors.builder
-        self.vectors = vectors
-        self.expression = expression
-        self.terms = terms
-
-    def number(self, at: dict[str, Any]) -> Any:
-        """The element at these subscripts."""
-        return self.value(self.expression, iter(self.terms), at, "", None)
-
-    def vector(self, at: dict[str, Any], lanes: str, mask: Any) -> Any:
-        """The elements from there on along `lanes`. Where the mask is not set they may be anything."""
-        return self.value(self.expression, iter(self.terms), at, lanes, mask)
-
-    def value(self, part: ast.expr, terms: Iterator[Term], at: dict[str, Any], lanes: str, mask: Any) -> Any:
-        builder = self.builder
-        if isinstance(part, ast.BinOp):
-            a, b = (self.value(each, terms, at, lanes, mask) for each in (part.left, part.right))
-            return getattr(builder, OPERATORS[type(part.op)])(a, b)
-        if isinstance(part, ast.UnaryOp):
-            return builder.fneg(self.value(part.operand, terms, at, lanes, mask))
-        if isinstance(part, ast.Constant):
-            number = ir.Constant(self.vectors.kind.element, float(part.value))  # type: ignore[arg-type]
-        else:
-            term = next(terms)
-            address = self.address(term, at)
-            if lanes and lanes in term.subscripts:
-                return self.vectors.load(address, mask)
-            number = builder.load(address)
-        return self.vectors.filled(number) if lanes else number
-
-    def address(self, term: Term, at: dict[str, Any]) -> Any:
-        place = WORD(0)
-        for subscript, stride in term.strides.items():
-            place = self.builder.add(place, self.builder.mul(at[subscript], stride))
-        return self.builder.gep(term.data, [place])
 
 
 class FusedProduct:
@@ -120,35 +70,47 @@ class FusedProduct:
         count = len(subscripts_in(form.operands[0]))
         self.left = Operand(self.vectors, form.operands[0], terms[:count])
         self.right = Operand(self.vectors, form.operands[1], terms[count:])
+        self.sides = {"i": self.left, "j": self.right}
 
     def write(self) -> None:
         builder = self.builder
-        rows, columns, inner = self.lengths.values()
+        rows, columns, _ = self.lengths.values()
+        slabs = Slabs(
+            self.context, self.vectors, self.form, self.lengths, self.sides, self.results, self.apart
+        )
         nothing = self.results["ij"].type(None)
         memory = cgutils.alloca_once_value(builder, nothing)
-        work = builder.mul(builder.mul(rows, columns), inner)
-        with builder.if_then(builder.icmp_signed(">=", work, WORD(LARGE)), likely=False):
-            elements = builder.mul(builder.add(rows, columns), inner)
-            size = builder.mul(elements, WORD(self.vectors.size))
-            builder.store(
-                builder.bitcast(self.context.nrt.allocate_unchecked(builder, size), nothing.type), memory
-            )
-        sides = {"i": self.left, "j": self.right}
-        asked = [subscript for subscript in sides if subscript in self.results]
+        with builder.if_then(self.is_for_library(), likely=False):
+            allocated = self.context.nrt.allocate_unchecked(builder, slabs.size())
+            builder.store(builder.bitcast(allocated, nothing.type), memory)
+        asked = [axis for axis in self.sides if axis in self.results]
         if asked:
             with builder.if_then(
                 builder.icmp_signed("==", builder.mul(rows, columns), WORD(0)), likely=False
             ):
-                for subscript in asked:  # the rows of a matrix without columns have sums, too
-                    self.fill(sides[subscript], subscript, None)
+                for axis in asked:  # the rows of a matrix without columns have sums, too
+                    slabs.sum(axis)
         found = builder.load(memory)
         with builder.if_else(builder.icmp_unsigned("==", found, nothing)) as (without, within):
             with without:
                 (self.by_columns if self.form.lanes == "j" else self.by_parts)()
             with within:
-                self.by_library(found)
+                slabs.write(found)
                 self.context.nrt.free(builder, builder.bitcast(found, cgutils.voidptr_t))
         builder.ret_void()
+
+    def is_for_library(self) -> Any:
+        """Whether BLAS takes less time, though the operands go through memory."""
+        builder = self.builder
+        rows, columns, inner = self.lengths.values()
+
+        uses = [rows] * (not self.right.is_plain) + [columns] * (not self.left.is_plain)
+        used = builder.select(builder.icmp_signed("<", uses[0], uses[-1]), uses[0], uses[-1])
+        found = builder.icmp_signed(">", used, WORD(USES))
+        if self.form.lanes == "k":
+            found = builder.or_(found, builder.icmp_signed("<", inner, WORD(SHORT)))
+        work = builder.mul(builder.mul(rows, columns), inner)
+        return builder.and_(found, builder.icmp_signed(">", work, WORD(SMALL)))
 
     def turns(self, start: Any, stop: Any, step: int) -> Any:
         return cgutils.for_range_slice(self.builder, start, stop, WORD(step), WORD)
@@ -185,8 +147,9 @@ class FusedProduct:
         whole = builder.and_(columns, WORD(-VECTORS * lanes))
         with self.turns(WORD(0), whole, VECTORS * lanes) as (first, _):
             self.columns([(builder.add(first, WORD(n * lanes)), None) for n in range(VECTORS)])
-        with self.turns(whole, columns, lanes) as (first, _):
-            self.columns([(first, self.mask("j", first))])
+        with self.turns(whole, columns, VECTORS * lanes) as (first, _):
+            places = [builder.add(first, WORD(n * lanes)) for n in range(VECTORS)]
+            self.columns([(place, self.mask("j", place)) for place in places])
 
     def columns(self, columns: list[tuple[Any, Any]]) -> None:
         """These columns of all rows."""
@@ -220,10 +183,10 @@ class FusedProduct:
     def by_parts(self) -> None:
         """In place of rows and columns behind the last one, that is computed once more."""
         rows, columns, _ = self.lengths.values()
-        for count, start, stop in self.pieces(rows):
-            with self.turns(start, stop, count) as (row, _):
-                for number, first, last in self.pieces(columns):
-                    with self.turns(first, last, number) as (column, _):
+        for number, first, last in self.pieces(columns):
+            with self.turns(first, last, number) as (column, _):
+                for count, start, stop in self.pieces(rows):
+                    with self.turns(start, stop, count) as (row, _):
                         self.block_of_parts(
                             self.beside(row, count, rows), self.beside(column, number, columns)
                         )
@@ -277,80 +240,6 @@ class FusedProduct:
         """A part of a row or column along `k`, with zeros behind its end."""
         vector = operand.vector(at, "k", mask)
         return vector if mask is None else self.builder.select(mask, vector, self.vectors.zero)
-
-    # BLAS
-
-    def by_library(self, memory: Any) -> None:
-        """Compute the operands into memory, and call BLAS."""
-        builder = self.builder
-        rows, columns, inner = self.lengths.values()
-        behind = builder.gep(memory, [builder.mul(rows, inner)])
-        left, left_apart, ends_in_k = self.stored(self.left, "i", memory)
-        right, right_apart, ends_in_k_too = self.stored(self.right, "j", behind)
-        function = declared(builder, "gemm", self.dtype, "eeeiiirpipirpi")
-        real = self.vectors.kind.element
-        given = [
-            HALF(ROW_MAJOR),
-            HALF(PLAIN if ends_in_k else TRANSPOSED),
-            HALF(TRANSPOSED if ends_in_k_too else PLAIN),
-        ]
-        given += [rows, columns, inner, real(1.0), left, left_apart, right, right_apart, real(0.0)]
-        given += [self.results["ij"], self.at_least(self.apart, columns)]
-        kinds = function.function_type.args
-        given = [
-            builder.bitcast(each, kind) if kind == cgutils.voidptr_t else each
-            for each, kind in zip(given, kinds, strict=True)
-        ]
-        builder.call(function, given)
-
-    def stored(self, operand: Operand, axis: str, memory: Any) -> tuple[Any, Any, bool]:
-        """An operand in memory: where, how far rows are apart there, and whether these go along `k`."""
-        term, inner = operand.terms[0], self.lengths["k"]
-        if (
-            isinstance(operand.expression, ast.Name)
-            and len(term.subscripts) == 2
-            and axis not in self.results
-        ):
-            beside, last = tuple(term.subscripts)
-            return term.data, self.at_least(term.strides[beside], self.lengths[last]), last == "k"
-        self.fill(operand, axis, memory)
-        if axis == self.form.lanes:
-            return memory, self.at_least(WORD(1), self.lengths[axis]), False
-        return memory, self.at_least(WORD(1), inner), True
-
-    def at_least(self, apart: Any, length: Any) -> Any:
-        """How far rows are apart, as BLAS wants to have it where there is one row or none."""
-        for least in (length, WORD(1)):
-            is_more = self.builder.icmp_signed(">", apart, least)
-            apart = self.builder.select(is_more, apart, least)
-        return apart
-
-    def fill(self, operand: Operand, axis: str, memory: Any) -> None:
-        """Compute an operand, row by row if there is memory for it, and its sums along `k`."""
-        builder, vectors, lanes = self.builder, self.vectors, self.form.lanes
-        columns, inner = self.lengths["j"], self.lengths["k"]
-        are_numbers = lanes not in (axis, "k")
-        steps = [vectors.lanes if lanes == subscript else 1 for subscript in (axis, "k")]
-        with self.turns(WORD(0), self.lengths[axis], steps[0]) as (first, _):
-            totals = self.sums(1)
-            with self.turns(WORD(0), self.lengths["k"], steps[1]) as (k, _):
-                at = {axis: first, "k": k}
-                (row, column), length = ((k, first), columns) if lanes == axis else ((first, k), inner)
-                place = builder.add(builder.mul(row, length), column)
-                if are_numbers:
-                    builder.store(operand.number(at), builder.gep(memory, [place]))
-                else:
-                    mask = self.mask(lanes, at[lanes])
-                    vector = operand.vector(at, lanes, mask)
-                    if memory is not None:
-                        vectors.store(vector, builder.gep(memory, [place]), mask)
-                    self.add(builder.select(mask, vector, vectors.zero), totals[0])
-            if axis in self.results:
-                place = builder.gep(self.results[axis], [first])
-                if lanes == "k":
-                    builder.store(self.total(totals[0]), place)
-                else:
-                    vectors.store(builder.load(totals[0]), place, self.mask(lanes, first))
 
 
 class Array:

@@ -21,8 +21,8 @@ reads it but one product and such sums; what it is made of does not change in be
 that stands between touch the sums. Each number is the same: only products, and sums of elements, which NumPy
 computes in no order that it promises, are added up in another one.
 
-Profitable: a few operations, of which not more than one operand has as many axes as the array. How large the
-matrices are decides the product when it is computed (`fused_products.py`).
+Profitable: a few operations on one matrix and vectors. Where the lengths of the matrices make memory cheaper,
+the product itself goes through it (`fused_products.py`): they are known when it is computed.
 
 This stands in front of the fusion of nests (`fusing.py`), in whose nests an array is one of several.
 """

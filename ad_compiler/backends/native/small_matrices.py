@@ -52,7 +52,7 @@ class Vectors:
     """Instructions on vectors of the numbers of one type."""
 
     def __init__(self, builder: Any, dtype: Any) -> None:
-        self.builder = builder
+        self.builder, self.dtype = builder, dtype
         self.size = dtype.bitwidth // 8
         self.lanes = BYTES // self.size
         self.kind = ir.VectorType(ir.FloatType() if self.size == 4 else ir.DoubleType(), self.lanes)

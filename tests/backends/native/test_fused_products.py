@@ -64,12 +64,40 @@ def check(call: Callable[..., None], text: str, lengths: tuple[int, ...], dtype:
         assert (mine[::2] == 7).all()
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("text", FORMS)
-@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize(
+    ("text", "dtype", "large"),
+    [(text, np.float64 if large else np.float32, large) for text in FORMS for large in (False, True)],
+)
 def test_forms(text: str, dtype: Any, large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if large:
-        monkeypatch.setattr("ad_compiler.backends.native.fused_products.LARGE", 0)
+        for name, value in (("SMALL", 0), ("USES", 0)):
+            monkeypatch.setattr(f"ad_compiler.backends.native.fused_products.{name}", value)
+        for name, value in (("INNER", 9), ("ELEMENTS", 40)):
+            monkeypatch.setattr(f"ad_compiler.backends.native.fused_slabs.{name}", value)
     call = compiled(text)
     for lengths in LENGTHS:
         check(call, text, lengths, dtype)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_numbers_that_are_not_finite_stay_where_they_are(
+    large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies behind the end of a row is no part of a sum, though shifted by inf."""
+    if large:
+        monkeypatch.setattr("ad_compiler.backends.native.fused_products.SMALL", 0)
+        monkeypatch.setattr("ad_compiler.backends.native.fused_products.USES", 0)
+    for text in ("ik, kj - k -> ij", "k * ik, jk - j -> ij, i"):
+        call = compiled(text)
+        given = arguments(text, (5, 11, 13), np.float64)
+        count = text.count(",", text.index("->")) + 1
+        operands, results = given[:-count], [each[1] for each in given[-count:]]
+        for vector, special in ((-1 if count == 2 else 1, np.inf), (0, np.nan)):
+            operands[vector][1 if vector else 2] = special
+        expected = [np.empty_like(each) for each in results]
+        with np.errstate(invalid="ignore"):
+            computed(text, *operands, *expected)
+        call(*operands, *results)
+        for mine, other in zip(results, expected, strict=True):
+            np.testing.assert_array_equal(np.isfinite(mine), np.isfinite(other))
+            np.testing.assert_allclose(mine, other, rtol=1e-12)
