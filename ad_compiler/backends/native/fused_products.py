@@ -55,7 +55,8 @@ class FusedProduct:
         kinds = [WORD] * 4 + [pointer] * (len(form.results) + len(form.subscripts)) + [WORD] * strides
         self.function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
         self.function.linkage = "internal"
-        self.function.attributes.add("noinline")
+        for attribute in ("noinline", "optsize"):  # LLVM would unroll loops that are long enough, for long
+            self.function.attributes.add(attribute)
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.vectors = Vectors(self.builder, dtype)
         given = iter(self.function.args)
