@@ -30,7 +30,7 @@ from ad_compiler.backends.native.blas import FEW_PRODUCTS
 from ad_compiler.backends.native.fused_operands import Operand, Term
 from ad_compiler.backends.native.fused_slabs import Slabs
 from ad_compiler.backends.native.product_forms import Form, computed, form_of, letters, subscripts_in
-from ad_compiler.backends.native.small_matrices import WORD, Vectors
+from ad_compiler.backends.native.small_matrices import WORD, Vectors, described, own_function
 
 SMALL = FEW_PRODUCTS  # of two numbers: less than BLAS is called for
 USES = 16  # of an element of an operand: memory costs no more than so many products
@@ -53,10 +53,7 @@ class FusedProduct:
         pointer = context.get_data_type(dtype).as_pointer()
         strides = sum(len(letters(each)) for each in form.subscripts)
         kinds = [WORD] * 4 + [pointer] * (len(form.results) + len(form.subscripts)) + [WORD] * strides
-        self.function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
-        self.function.linkage = "internal"
-        for attribute in ("noinline", "optsize"):  # LLVM would unroll loops that are long enough, for long
-            self.function.attributes.add(attribute)
+        self.function = own_function(module, name, kinds)
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.vectors = Vectors(self.builder, dtype)
         given = iter(self.function.args)
@@ -248,11 +245,8 @@ class Array:
 
     def __init__(self, context: Any, builder: Any, kind: Any, value: Any, dtype: Any) -> None:
         if isinstance(kind, types.Array):
-            array = context.make_array(kind)(context, builder, value)
-            size = WORD(context.get_abi_sizeof(context.get_data_type(dtype)))
-            self.data = array.data
-            self.lengths = cgutils.unpack_tuple(builder, array.shape)
-            self.strides = [builder.sdiv(each, size) for each in cgutils.unpack_tuple(builder, array.strides)]
+            self.data, *rest = described(context, builder, kind, value)
+            self.lengths, self.strides = rest[: kind.ndim], rest[kind.ndim :]
         else:
             self.data = cgutils.alloca_once_value(builder, context.cast(builder, value, kind, dtype))
             self.lengths, self.strides = [], []

@@ -32,20 +32,33 @@ WORD, HALF = ir.IntType(64), ir.IntType(32)
 
 
 class Matrix:
-    """A matrix of which compiled code knows the lengths and strides, counted in elements."""
+    """A matrix of which compiled code knows where it lies, its lengths, and its strides in elements."""
 
-    def __init__(self, context: Any, builder: Any, kind: Any, value: Any) -> None:
-        array = context.make_array(kind)(context, builder, value)
-        size = ir.Constant(WORD, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
-        self.builder = builder
-        self.data = array.data
-        self.rows, self.columns = cgutils.unpack_tuple(builder, array.shape)
-        self.strides = [builder.sdiv(each, size) for each in cgutils.unpack_tuple(builder, array.strides)]
+    def __init__(self, builder: Any, data: Any, rows: Any, columns: Any, *strides: Any) -> None:
+        self.builder, self.data = builder, data
+        self.rows, self.columns, self.strides = rows, columns, strides
 
     def at(self, row: Any, column: Any) -> Any:
         """The address of an element."""
         parts = [self.builder.mul(*pair) for pair in zip((row, column), self.strides, strict=True)]
         return self.builder.gep(self.data, [self.builder.add(*parts)])
+
+
+def described(context: Any, builder: Any, kind: Any, value: Any) -> list[Any]:
+    """What describes an array: where it lies, its lengths, and its strides in elements."""
+    array = context.make_array(kind)(context, builder, value)
+    size = WORD(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+    strides = [builder.sdiv(each, size) for each in cgutils.unpack_tuple(builder, array.strides)]
+    return [array.data, *cgutils.unpack_tuple(builder, array.shape), *strides]
+
+
+def own_function(module: Any, name: str, kinds: list[Any]) -> Any:
+    """A function for one module. Its loops are not unrolled, as loops are that are many turns long."""
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
+    function.linkage = "internal"
+    for attribute in ("noinline", "optsize"):
+        function.attributes.add(attribute)
+    return function
 
 
 class Vectors:
@@ -151,8 +164,17 @@ def small_product(typing_context, a, b, out, is_added):
 
     def generate(context, builder, signature, arguments):
         pairs = zip(signature.args[:3], arguments[:3], strict=True)
-        matrices = [Matrix(context, builder, *pair) for pair in pairs]
-        Product(builder, Vectors(builder, out.dtype), matrices, arguments[3]).write()
+        given = [each for pair in pairs for each in described(context, builder, *pair)]
+        given.append(arguments[3])
+        name = f"small_product {out.dtype}"
+        function = builder.module.globals.get(name)
+        if function is None:
+            function = own_function(builder.module, name, [each.type for each in given])
+            inside = ir.IRBuilder(function.append_basic_block("entry"))
+            matrices = [Matrix(inside, *function.args[n : n + 5]) for n in (0, 5, 10)]
+            Product(inside, Vectors(inside, out.dtype), matrices, function.args[15]).write()
+            inside.ret_void()
+        builder.call(function, given)
         return context.get_dummy_value()
 
     return types.void(a, b, out, types.boolean), generate
