@@ -151,8 +151,8 @@ class Builder:
         read = first.operation if isinstance(first, Value) else None
         if not isinstance(read, Operation) or read.primitive.name != "getitem":
             return primitive, arguments
-        from ad_compiler.rules.indexing import has_repetitions
         from ad_compiler.rules.shapes import type_of
+        from ad_compiler.rules.subscripts import has_repetitions
 
         if (
             has_repetitions(index)
@@ -209,6 +209,15 @@ class Builder:
             del self.block.operations[before:]
             self._known = known
             raise
+
+    @contextmanager
+    def literally(self) -> Iterator[None]:
+        """Operands of the user's code are taken as they are given, and not as what they have become."""
+        before, self.current = self.current, None
+        try:
+            yield
+        finally:
+            self.current = before
 
     @contextmanager
     def generating(self) -> Iterator[None]:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from ad_compiler.command_target import BadInput, load_function, parse_arguments
-from ad_compiler.derivative import Derivative, Specialisation
+from ad_compiler.derivative import Derivative
 from ad_compiler.errors import Unsupported
 from ad_compiler.gradient_check import compare, differentiable_names, running, table
 from ad_compiler.highlight import highlighted, wants_colours
 from ad_compiler.making import derivative_of
 from ad_compiler.signatures import assumed
+from ad_compiler.specialisation import Specialisation
 from ad_compiler.standalone import described, notes, standalone_module, unknown_names
 
 DESCRIPTION = "Derivatives of NumPy programs, from source to source: reads Python functions, writes them."

@@ -31,15 +31,17 @@ from ad_compiler.analysis.types import (
 )
 from ad_compiler.custom import matched
 from ad_compiler.errors import Unsupported
-from ad_compiler.frontend.calls import call_operand, inline
+from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.fitting import require_fit
+from ad_compiler.frontend.inlining import inline
 from ad_compiler.frontend.source import compiled_function
 from ad_compiler.frontend.user_code import as_user_code
 from ad_compiler.ir import Block, Operand, Value, values_in
+from ad_compiler.rules.elementwise_types import elementwise_type
 from ad_compiler.rules.markers import MARKER, without_derivative
 from ad_compiler.rules.notation import Primitive, constant, no_inference, registry, signature_of
-from ad_compiler.rules.shapes import describe, elementwise_type, rank_of, type_of
+from ad_compiler.rules.shapes import describe, rank_of, type_of
 
 Kind = Literal["elementwise", "linear", "rule", "constant"]
 WRITTEN_DOWN = (Value, bool, int, float, str, np.generic, np.dtype, type(None), type(Ellipsis))

@@ -19,164 +19,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ad_compiler.backends.guards import GuardWriter
-from ad_compiler.backends.loader import load, module_text
+from ad_compiler.backends.loader import module_text
 from ad_compiler.errors import Unsupported
+from ad_compiler.forking import in_forked_process
 from ad_compiler.frontend.inputs import kind_of
-from ad_compiler.frontend.scope import AnyLocation, ArgumentLocation, Location
 from ad_compiler.graph import Graph
-from ad_compiler.ir import Operand, Record, modules_of
+from ad_compiler.ir import modules_of
 from ad_compiler.pipeline import SUFFIX, Program, Request, compile_program
 from ad_compiler.refusal import NeedsConstant
 from ad_compiler.signatures import assumed, forwarded, signature_with_tangents
+from ad_compiler.specialisation import MISSED, Specialisation
 
 if TYPE_CHECKING:
-    from ad_compiler.backends.native.conventions import Convention
     from ad_compiler.backends.native.dispatch import Native
 
-
-class Specialisation:
-    """One built derivative: its text, and the functions loaded from it."""
-
-    def __init__(
-        self, owner: Derivative, program: Program, arguments: Mapping[str, Any], constants: frozenset[str]
-    ) -> None:
-        self.request = owner.request
-        self.program = program
-        self.text = module_text(program.source, modules_of(program.function))
-        context = program.lowered.context
-        guards = GuardWriter(constants)
-        for parameter in program.function.parameters:
-            if parameter.name in arguments:
-                guards.add(parameter.name, arguments[parameter.name])
-        made = classes_made((program.function.result, program.function.reverse_result))
-        self.namespace: dict[str, Any] = {"_ad_miss": owner.dispatch, "_ad_missed": MISSED, **made}
-        self.reads: dict[str, str] = {}
-        self.captures = list(context.captures.values())
-        for capture in self.captures:
-            self.reads[capture.name] = f"{self.location(capture.location)}{capture.path}"
-            guards.add(capture.name, capture.example)
-        self.fixed = [
-            constant for constant in context.constants_read.values() if not is_builtin(constant.location)
-        ]
-        for constant in self.fixed:
-            guards.add(f"{self.location(constant.location)}{constant.path}", constant.example)
-        self.guard = guards.text()
-        self.namespace.update(guards.objects)
-        self.kinds = [
-            kind_of(capture.example, capture.name, constants) for capture in [*self.captures, *self.fixed]
-        ]
-        self.constants = constants
-        self.miss = f"_ad_miss({', '.join(owner.forwarding)})"
-        self.native: Native | None = None
-        if owner.request.backend.name == "numba":
-            from ad_compiler.backends.native.dispatch import compile_native
-
-            self.namespace["_ad_numpy"] = self.load(self.text, None)
-            self.native = compile_native(program, owner.forwarding)
-            self.namespace.update(self.native.namespace)
-        self.running = self.text if self.native is None else self.native.wrapper
-        self.guarded = self.load(self.running, self.guard)
-        self.unguarded = self.load(self.running, None)
-        self.convention = self.convention_for(arguments)
-
-    def load(
-        self, text: str, guard: str | None, miss: str | None = None, objects: bool = False
-    ) -> FunctionType:
-        function = load(
-            text,
-            self.program.name,
-            reads=self.reads,
-            guard=guard,
-            miss=miss or self.miss,
-            namespace=self.namespace,
-            objects=objects or any(read.path for read in [*self.captures, *self.fixed]),
-        )
-        primal: Any = inspect.unwrap(self.request.primal)
-        function.__defaults__ = None if self.request.mode == "hvp" else primal.__defaults__
-        function.__kwdefaults__ = primal.__kwdefaults__  # tangents have none: they must be given
-        function.__module__ = primal.__module__
-        return function
-
-    @functools.cached_property
-    def attempted(self) -> FunctionType:
-        """The function that answers `MISSED` where its guard does not hold."""
-        return self.load(self.running, self.guard, "_ad_missed", objects=True)
-
-    def convention_for(self, arguments: Mapping[str, Any]) -> tuple[Convention, list[Any]] | None:
-        """Which calls machine code answers without Python, if there are any."""
-        if self.native is None or self.native.entered is None:
-            return None
-        from ad_compiler.backends.native.conventions import Unsayable, convention_of
-
-        outside = [(capture.name, capture) for capture in [*self.captures, *self.fixed]]
-        defaults = self.guarded.__defaults__ or ()
-        parameters = self.program.function.parameters
-        try:
-            return convention_of(
-                self.native.entered, parameters, arguments, defaults, outside, self.constants
-            )
-        except Unsayable:
-            return None
-
-    @functools.cached_property
-    def entered(self) -> Callable[..., Any]:
-        """What a call enters: the guarded function, or machine code that calls it where it must."""
-        if self.convention is None:
-            return self.guarded
-        from ad_compiler.backends.native.entering import entry
-
-        assert self.native is not None and self.native.entered is not None
-        python = self.guarded, self.namespace["_ad_numpy"]
-        return entry(*self.convention, self.native.entered, *python) or self.guarded
-
-    def location(self, location: AnyLocation) -> str:
-        """The expression that reads a global, a cell or an argument."""
-        if isinstance(location, ArgumentLocation):
-            return location.name
-        holder = next((name for name, known in self.namespace.items() if known is location.holder), None)
-        if holder is None:
-            holder = f"_ad_outside_{len(self.namespace)}"
-            self.namespace[holder] = location.holder
-        return (
-            f"{holder}[{location.name!r}]" if isinstance(location.holder, dict) else f"{holder}.cell_contents"
-        )
-
-    def is_current(self) -> bool:
-        """Whether everything read from outside is of the kind it was when this was built."""
-        try:
-            return all(
-                kind_of(capture.read(), capture.name, self.constants) == kind
-                for capture, kind in zip([*self.captures, *self.fixed], self.kinds, strict=True)
-            )
-        except (KeyError, ValueError, AttributeError, IndexError, TypeError):
-            return False
-
-
-MISSED = object()
 MOST_ATTEMPTS = 4  # of the newest specialisations, before the table is searched
 
 
 def unmapped(value: Any) -> Any:
     """An array in a file as a plain array over the same memory; anything else as it is."""
     return value.view(np.ndarray) if type(value) is np.memmap else value
-
-
-def classes_made(result: Operand) -> dict[str, type]:
-    """The named tuples and dataclasses that a result is made of, as emitted code names them."""
-    if isinstance(result, Record):
-        own = {} if result.access else {result.cls.__name__: result.cls}
-        return own | classes_made(tuple(result.fields.values()))
-    items = (
-        result.values() if isinstance(result, dict) else result if isinstance(result, (tuple, list)) else ()
-    )
-    return {name: cls for item in items for name, cls in classes_made(item).items()}
-
-
-def is_builtin(location: AnyLocation) -> bool:
-    import builtins
-
-    return isinstance(location, Location) and location.holder is vars(builtins)
 
 
 _made: weakref.WeakSet[Derivative] = weakref.WeakSet()
@@ -186,6 +48,14 @@ def forget_all() -> None:
     """Have every derivative built anew when it is called next: a rule has changed."""
     for each in list(_made):
         each.forget()
+
+
+def renew_locks() -> None:
+    for each in list(_made):
+        each._lock = threading.RLock()
+
+
+in_forked_process(renew_locks)
 
 
 class Derivative(functools.partial[Any]):
@@ -263,9 +133,13 @@ class Derivative(functools.partial[Any]):
                     if known in self._recent:  # not forgotten meanwhile
                         self._use(known, known.entered)
                 return answer
+        return self.specialise(self._bind(args, kwargs).arguments).unguarded(*args, **kwargs)
+
+    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> inspect.BoundArguments:
+        """The arguments of a call by the names of parameters, defaults included."""
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        return self.specialise(bound.arguments).unguarded(*args, **kwargs)
+        return bound
 
     def specialise(self, arguments: Mapping[str, Any]) -> Specialisation:
         """The specialisation for these arguments, found or built; it is the one entered first."""
@@ -275,7 +149,9 @@ class Derivative(functools.partial[Any]):
             is_known = specialisation is not None
             if specialisation is None:
                 program = self._compile(arguments)
-                specialisation = Specialisation(self, program, arguments, self._constants)
+                specialisation = Specialisation(
+                    program, arguments, self._constants, self.dispatch, self.forwarding
+                )
                 found = self._specialisations.setdefault(self._kinds(arguments), [])
                 found[:] = [specialisation, *found[:7]]
             # Machine code that is entered takes a moment to make, and is made for the second call.
@@ -312,9 +188,7 @@ class Derivative(functools.partial[Any]):
 
     def source_for(self, *args: Any, **kwargs: Any) -> str:
         """The generated code for arguments like these: a module of its own that imports only NumPy."""
-        bound = self._signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        return self.specialise(bound.arguments).text
+        return self.specialise(self._bind(args, kwargs).arguments).text
 
     @property
     def source(self) -> str:
@@ -366,9 +240,7 @@ class Derivative(functools.partial[Any]):
 
     def program_for(self, *args: Any, **kwargs: Any) -> Program:
         """The differentiated program for arguments like these."""
-        bound = self._signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        return self.specialise(bound.arguments).program
+        return self.specialise(self._bind(args, kwargs).arguments).program
 
     @property
     def graph(self) -> Graph:
@@ -384,8 +256,7 @@ class Derivative(functools.partial[Any]):
         """The computational graph with the value and the gradient of one evaluation on every edge."""
         from ad_compiler.graph_evaluation import graph_at
 
-        bound = self._signature.bind(*args, **kwargs)
-        bound.apply_defaults()
+        bound = self._bind(args, kwargs)
         return graph_at(self.request, bound.arguments, bound.args, bound.kwargs)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
@@ -397,16 +268,7 @@ class Derivative(functools.partial[Any]):
             from ad_compiler.making import derivative_of
 
             bound = MethodType(self.request.primal, instance)
-            made = derivative_of(
-                bound,
-                self.request.mode,
-                self.argnums_given,
-                self.request.has_aux,
-                self.request.of_given,
-                self.request.backend,
-                self.request.holomorphic,
-            )
-            self._bound[id(instance)] = known = (instance, made)
+            self._bound[id(instance)] = known = (instance, derivative_of(bound, *self._options))
         return known[1]
 
     def __reduce__(self) -> Any:
@@ -424,14 +286,19 @@ class Derivative(functools.partial[Any]):
             instance, name = self.primal.__self__, self.primal.__name__
             if getattr(instance, name, None) is self:
                 return getattr, (instance, name)
-        return derivative_of, (
-            self.primal,
-            self.request.mode,
+        return derivative_of, (self.primal, *self._options)
+
+    @property
+    def _options(self) -> tuple[Any, ...]:
+        """What `derivative_of` is to be given behind the function."""
+        request = self.request
+        return (
+            request.mode,
             self.argnums_given,
-            self.request.has_aux,
-            self.request.of_given,
-            self.request.backend,
-            self.request.holomorphic,
+            request.has_aux,
+            request.of_given,
+            request.backend,
+            request.holomorphic,
         )
 
     @property

@@ -289,7 +289,7 @@ class Derived:
             derivative = self.made_for(given, 1)
         except TypeError as error:
             raise context.refuse(node, str(error), "check the arguments") from None
-        from ad_compiler.frontend.calls import inline
+        from ad_compiler.frontend.inlining import inline
         from ad_compiler.nested_calls import fit
 
         for each in vector:

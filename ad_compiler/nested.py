@@ -30,11 +30,11 @@ from ad_compiler.analysis.types import ArrayType, Axis, Length, ListType, repres
 from ad_compiler.backends.loader import load, module_text
 from ad_compiler.callees import NestedDerivative, name_of, passed, signature_of
 from ad_compiler.closures import close, made_in, reads_in
-from ad_compiler.derivative import classes_made
 from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.aliases import active_scopes, current
-from ad_compiler.frontend.calls import bind, call_operand, inline
+from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.inlining import bind, inline
 from ad_compiler.frontend.objects import MISSING
 from ad_compiler.frontend.program import Lowered, as_reals, written_results
 from ad_compiler.frontend.recursion import UPDATES, changed
@@ -58,6 +58,7 @@ from ad_compiler.nested_functions import NestedFunction
 from ad_compiler.pipeline import Request, differentiated, results_of_call, written
 from ad_compiler.refusal import NeedsConstant, Refusal
 from ad_compiler.rules.markers import marks_again
+from ad_compiler.specialisation import classes_made
 from ad_compiler.transforms.share import share
 from ad_compiler.transforms.tangent_names import tangent_name
 

@@ -20,9 +20,10 @@ import numpy as np
 
 from ad_compiler.analysis.layout import is_array
 from ad_compiler.analysis.types import ArrayType
-from ad_compiler.frontend.aliases import COPY_ADVICE, current, possible_roots, root_of
+from ad_compiler.frontend.aliases import COPY_ADVICE, current, root_of
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.program import Lowered
+from ad_compiler.frontend.sharing import possible_roots
 from ad_compiler.ir import Call, Function, Operand, Record, Value, values_in
 from ad_compiler.pipeline import SUFFIX, Request, check_scalar, documentation
 from ad_compiler.rules.notation import registry

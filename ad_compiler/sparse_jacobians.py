@@ -24,13 +24,14 @@ import numpy as np
 
 from ad_compiler.colouring import column_colours
 from ad_compiler.dependencies import NotFollowed, pattern_of
-from ad_compiler.derivative import Derivative, Specialisation
+from ad_compiler.derivative import Derivative
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.inputs import is_dataclass_instance, kind_of
 from ad_compiler.ir import Operand
 from ad_compiler.pipeline import NUMPY, Backend
 from ad_compiler.ready import kinds_of, remember
 from ad_compiler.sparse_products import DirectionalProducts
+from ad_compiler.specialisation import Specialisation
 
 SparseKind = Literal["jacfwd", "jacrev", "jacobian", "hessian"]
 DENSE = 2**26  # entries of a pattern that may be taken to be full

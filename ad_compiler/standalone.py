@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.derivative import Derivative, Specialisation
+from ad_compiler.derivative import Derivative
 from ad_compiler.frontend.inputs import is_dataclass_instance, is_named_tuple
 from ad_compiler.parsing import parse_module
+from ad_compiler.specialisation import Specialisation
 
 
 def described(made: Specialisation, arguments: Mapping[str, Any]) -> str:

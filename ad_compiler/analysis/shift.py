@@ -20,8 +20,8 @@ import numpy as np
 
 from ad_compiler.analysis.types import ArrayType, is_one, same_length
 from ad_compiler.ir import Block, Operand, Operation, Value, inputs_of, values_in
-from ad_compiler.rules.indexing import is_array_index, is_full_slice
 from ad_compiler.rules.shapes import normalized_axes, rank_of, shape_of
+from ad_compiler.rules.subscripts import is_array_index, is_full_slice
 
 Axes = tuple[int | None, ...]  # for every axis of a value the axis of `m` it runs along, None where constant
 

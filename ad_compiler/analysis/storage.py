@@ -20,7 +20,7 @@ from ad_compiler.ir import (
     origins_of,
     values_in,
 )
-from ad_compiler.rules.indexing import is_basic
+from ad_compiler.rules.subscripts import is_basic
 
 
 def is_view(operation: Operation) -> bool:

@@ -5,16 +5,8 @@ which lengths are equal. Lengths stay symbolic, so a new batch size compiles not
 
 An axis is either an `int` (a length known while compiling; 1 is the one that matters, for it broadcasts)
 or a `Length`, a symbol. Two symbols that NumPy itself forces to be equal are unified, as in type
-inference with unification variables (Pierce, Types and Programming Languages, chapter 22):
-
-    >>> n, m = Length("n"), Length("m")
-    >>> broadcast((n, 3), (m, 1))
-    (m, 3)
-    >>> same_length(n, m)
-    True
-
-A length that may turn out to be 1 at run time (a slice of unknown extent) is never unified by a
-broadcast; the reverse sweep then tests it where it must.
+inference with unification variables (Pierce, Types and Programming Languages, chapter 22): see
+`broadcasting.py`.
 """
 
 from __future__ import annotations
@@ -166,42 +158,39 @@ def unifying_if_done() -> Iterator[None]:
         raise
 
 
+Unions = list[tuple[Length, Axis]]
+
+
+def unions_made() -> int:
+    """How many lengths this thread has unified: `unions_since` tells which ones since then."""
+    return len(_trail.unions)
+
+
+def unions_since(mark: int) -> Unions:
+    return [(gone, representative(gone)) for gone, _ in _trail.unions[mark:]]
+
+
+@contextmanager
+def unifying_again(unions: Unions) -> Iterator[None]:
+    """Lengths that were found equal, and taken back, are equal inside of this."""
+    mark = len(_trail.unions)
+    try:
+        for gone, kept in unions:
+            first, second = representative(gone), representative(kept)
+            if first is not second and isinstance(first, Length):
+                first._parent = second
+                _trail.unions.append((first, None))
+        yield
+    finally:
+        _take_back(mark)
+
+
 def _take_back(mark: int) -> None:
     while len(_trail.unions) > mark:
         gone, adopting = _trail.unions.pop()
         gone._parent = None
         if isinstance(adopting, Length):
             adopting.origin = None
-
-
-def broadcast_axis(a: Axis, b: Axis) -> Axis:
-    a, b = representative(a), representative(b)
-    if same_length(a, b) or b == 1:
-        return a
-    if a == 1:
-        return b
-    if not may_be_one(a) and not may_be_one(b):
-        unify(a, b)
-        return representative(a)
-    if not may_be_one(b):
-        return b
-    if not may_be_one(a):
-        return a
-    return Length(("broadcast", a, b), may_be_one=True)
-
-
-def broadcast(*shapes: Shape) -> Shape:
-    """The shape of an elementwise operation on arrays of these shapes (NumPy's rule)."""
-    rank = max(map(len, shapes), default=0)
-    result: list[Axis] = []
-    for position in range(rank):
-        axis: Axis = 1
-        for shape in shapes:
-            offset = position - (rank - len(shape))
-            if offset >= 0:
-                axis = broadcast_axis(axis, shape[offset])
-        result.append(axis)
-    return tuple(result)
 
 
 def shortened(axis: Axis, by: int) -> Axis:

@@ -20,14 +20,13 @@ from collections.abc import Callable, Iterator
 from types import MethodType
 
 from ad_compiler.analysis.layout import Sharing, deciding_inputs, is_array, is_identity, sharing
-from ad_compiler.analysis.storage import is_item, storages_of
+from ad_compiler.analysis.storage import is_item
 from ad_compiler.analysis.types import ListType
 from ad_compiler.builder import Builder
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.scope import LocalFunction, Scope, Undecided, containers_in, names_of_fields
 from ad_compiler.ir import (
     Block,
-    Call,
     Iteration,
     Operand,
     Operation,
@@ -313,33 +312,6 @@ def note_choice(context: Context, chosen: Value, sides: tuple[Operand, ...]) -> 
             roots.update(dict.fromkeys([root, *context.choices.get(root, ())]))
     if roots:
         context.choices[chosen] = tuple(roots)
-
-
-def latest_root(context: Context, root: Value) -> Value | None:
-    """The root that a root has become; None where that is not known any more."""
-    found: Operand = root
-    while isinstance(found, Value) and found in context.newer:
-        newer = context.newer[found]
-        found = root_of(newer) if isinstance(newer, Value) else newer
-    return found if isinstance(found, Value) else None
-
-
-def possible_roots(context: Context, chosen: Value) -> list[Value]:
-    """The other arrays that a chosen one, or what a function that calls itself has returned, may be."""
-    roots = list(context.choices.get(chosen, ()))
-    if isinstance(chosen.operation, Call):
-        roots += [root_of(each) for each in storages_of(chosen) if is_array(each)]
-    found = [latest_root(context, root) for root in roots]
-    return [root for root in dict.fromkeys(found) if root is not None and root is not chosen]
-
-
-def choices_between(context: Context, root: Value) -> list[Value]:
-    """What may have been chosen to be this array."""
-    return [
-        chosen
-        for chosen in context.choices
-        if chosen is not root and chosen not in context.newer and root in possible_roots(context, chosen)
-    ]
 
 
 def shape_like(context: Context, value: Value) -> tuple[Operand, ...]:

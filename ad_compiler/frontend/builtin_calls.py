@@ -19,6 +19,7 @@ from ad_compiler.frontend.itertools_calls import accumulated, chained, combined,
 from ad_compiler.frontend.lists import length_of
 from ad_compiler.frontend.objects import OBJECTS, has_attribute, is_value
 from ad_compiler.frontend.operations import operation
+from ad_compiler.frontend.sorting import ordered
 from ad_compiler.ir import Iteration, Operand, Record, Value
 from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.notation import constant, registry
@@ -120,6 +121,7 @@ def _getattr(
 BUILTINS: dict[Any, Builtin] = {
     **MAKERS,
     **FOLDS,
+    sorted: ordered,
     **OBJECTS,
     len: _length,
     abs: lambda context, node, positional, keywords: _abs(context, node, positional),

@@ -15,6 +15,7 @@ from ad_compiler.frontend import lists
 from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.operations import elements_of, evaluate
+from ad_compiler.frontend.scope import Undecided, containers_in, sides_of
 from ad_compiler.ir import Iteration, Operand, Record, values_in
 from ad_compiler.rules.list_elements import is_list
 
@@ -86,6 +87,12 @@ def check_own(context: Context, node: ast.AST, holder: Dict) -> None:
     """Refuse to change a dict that is not the function's own, or that a branch has chosen."""
     if any(holder is each for chosen in context.chosen_containers for each in chosen):
         raise context.refuse(node, "a branch chose which dict this is, and it is changed", _BUILD)
+    own = context.lists.family(holder)
+    for name, operand in lists.holders(context):
+        for each in containers_in(list(sides_of(operand)) if isinstance(operand, Undecided) else ()):
+            if each is not holder and own & context.lists.family(each):
+                reason = f"`{name}` may hold the dict that is changed here, or another one"
+                raise context.refuse(node, reason, "use one name for the dict, or copy it")
     if id(holder) in context.outside:
         raise context.refuse(
             node,

@@ -24,7 +24,7 @@ from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.identities import Lists
 from ad_compiler.frontend.inputs import describe_input, has_inputs, is_dataclass_instance
 from ad_compiler.frontend.scope import AnyLocation, Location, Scope, containers_in
-from ad_compiler.ir import Block, Operand, Record, Shortcut, Value
+from ad_compiler.ir import Block, Branch, Loop, Node, Operand, Record, Shortcut, Value
 from ad_compiler.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -60,6 +60,10 @@ class Context:
         self.newer: dict[Value, Any] = {}  # arrays that were written into -> what they are now (`aliases`)
         self.older: dict[Value, Value] = {}  # the same backwards, for views too
         self.choices: dict[Value, tuple[Value, ...]] = {}  # what a branch chose -> the arrays it may be
+        self.homes: dict[Node, tuple[Branch | Loop, bool]] = {}  # what is made on a side of a branch -> that
+        self.left: dict[Value, Any] = {}  # arrays made there -> what that side has left of them
+        self.carried: dict[Value, Value] = {}  # values made there -> the results of the branch that they are
+        self.narrowed: dict[Value, Value] = {}  # what a branch chose, of which one side has returned
         self.merging: Any = None  # what the branch lowered last leaves behind (`branches`)
         self.chosen_containers: list[tuple[Any, Any, Any]] = []  # chosen by a branch -> the two they may be
         self.outside: dict[int, Any] = {}  # lists and dicts that are not the function's own

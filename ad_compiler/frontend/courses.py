@@ -156,3 +156,10 @@ def arithmetic(context: Context, node: ast.AST, function: Any, a: Operand, b: Op
         return a
     context.builder.place = (context.here.source, node)
     return context.builder.call(registry[function], (a, b))
+
+
+def turns_for_sure(bounds: tuple[Operand, Operand, Operand] | None) -> bool:
+    """Whether a loop has at least one turn, whatever the numbers are."""
+    if bounds is None or any(isinstance(bound, Value) for bound in bounds):
+        return False
+    return len(range(*bounds)) > 0

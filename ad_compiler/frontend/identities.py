@@ -1,4 +1,4 @@
-"""Which lists may be one list at run time."""
+"""Which lists may be one list at run time, and which dicts one dict."""
 
 from __future__ import annotations
 

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from ad_compiler.analysis.storage import storages_of
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.scope import Undecided, sides_of
 from ad_compiler.ir import Iteration, Loop, Operand, Operation, Record, Value, nodes_in, values_in
 from ad_compiler.rules.list_elements import is_list
 
 
 def lists_in(operand: Operand) -> Iterator[Operand]:
-    """The lists that an operand is or holds."""
+    """The lists that an operand is or holds, or may be once a branch is decided."""
     if isinstance(operand, list) or is_list(operand):
         yield operand
     if isinstance(operand, (list, tuple)):
@@ -24,6 +25,9 @@ def lists_in(operand: Operand) -> Iterator[Operand]:
         yield from lists_in(list(operand.values()))
     elif isinstance(operand, Record):
         yield from lists_in(list(operand.fields.values()))
+    elif isinstance(operand, Undecided):
+        for side in sides_of(operand):
+            yield from lists_in(side)
     elif isinstance(operand, Iteration):
         for field in dataclasses.fields(operand):
             yield from lists_in(getattr(operand, field.name))

@@ -23,6 +23,7 @@ from ad_compiler.analysis.types import ArrayType, Element, ListType, Path
 from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.list_checks import check_pending, lists_in
 from ad_compiler.frontend.operations import elements_of, operation
+from ad_compiler.frontend.scope import Undecided
 from ad_compiler.ir import Iteration, Operand, Record, Value, values_in
 from ad_compiler.rules.list_elements import element_type, is_list, joined_items
 from ad_compiler.rules.notation import registry
@@ -129,7 +130,7 @@ def apply(
     if name in ("pop", "insert") and any(isinstance(each, Value) for each in positional[:1]):
         raise context.refuse(node, "which item is meant is not known while compiling", "use a constant index")
     if name == "sort" and not positional:
-        from ad_compiler.frontend.folds import ordered
+        from ad_compiler.frontend.sorting import ordered
 
         return None, ordered(context, node, [xs], {})
     if name in ("sort", "remove"):
@@ -335,7 +336,8 @@ def replace(context: Context, node: ast.AST, old: Operand, new: Operand) -> None
     own = context.lists.family(old)
     for name, operand in holders(context):
         for each in lists_in(operand):
-            if each is not old and own & context.lists.family(each):
+            followed = each is old and not isinstance(operand, Undecided)
+            if not followed and own & context.lists.family(each):
                 raise context.refuse(
                     node, f"`{name}` may hold the list that is changed here, or another one", ONE_NAME
                 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 
-from ad_compiler.analysis.joins import Different
+import numpy as np
+
+from ad_compiler.analysis.joins import Different, is_any
 from ad_compiler.analysis.layout import is_array
-from ad_compiler.analysis.types import INT
+from ad_compiler.analysis.types import INT, ArrayType, Type
 from ad_compiler.frontend.aliases import (
     note_choice,
     replace_storage,
@@ -30,6 +32,7 @@ from ad_compiler.frontend.loop_state import (
     taking_over,
 )
 from ad_compiler.frontend.merging import is_any_list
+from ad_compiler.frontend.operations import operation
 from ad_compiler.frontend.outcomes import END, Outcome, tags_of
 from ad_compiler.frontend.scope import Undecided
 from ad_compiler.ir import (
@@ -37,14 +40,18 @@ from ad_compiler.ir import (
     Block,
     Loop,
     Operand,
+    Operation,
     Shortcut,
     Value,
+    blocks_of,
     inputs_of,
     map_values,
+    nodes_in,
     substitute,
     values_in,
 )
 from ad_compiler.rules.list_elements import is_list
+from ad_compiler.rules.notation import registry
 
 _ONE_KIND = "give it one kind of value before the loop, and keep it"
 
@@ -74,6 +81,9 @@ def finish(
             invariant[param] = carried_before[param] = initial
             param.loop = loop
             return initial
+        if is_number(initial) and is_array(param):
+            check_unwritten(state, param, loop)
+            initial = with_axes(state, initial, param.type)
         result = Value(as_result(param.type), param.name)
         result.immutable = param.immutable and not is_array(operand)
         loop.carry(param, initial, operand, result)
@@ -122,6 +132,8 @@ def finish(
             left[state.number(here), name] = bound_inside(state, loop, name, now[name], shown)
     outcome = leaving(state, loop, shown)
     context.builder.append(loop)
+    for block in blocks_of(loop):
+        context.homes.update(dict.fromkeys(block.operations, (loop, True)))
     for place, operand in left.items():
         state.bind(place, operand)
     for root, result in after_memory.items():
@@ -133,6 +145,35 @@ def finish(
         replace(state, loop, invariant)
     check_items(context, state.node, loop)
     return outcome
+
+
+def is_number(operand: Operand) -> bool:
+    return isinstance(operand, (int, float, complex, np.generic))
+
+
+def check_unwritten(state: LoopState, param: Value, loop: Loop) -> None:
+    """Refuse to write into what is still a number in the first turn."""
+    for node in nodes_in(loop.body):
+        if isinstance(node, Operation) and node.arguments[:1] == (param,) and writes_into(node):
+            place = node.place[1] if node.place is not None else state.node
+            raise state.context.refuse(
+                place,
+                f"`{param.name}` is a number first, and then an array of unknown length that is written into",
+                f"write `{param.name} = {param.name} + ...`, or start with an array of zeros",
+            )
+
+
+def writes_into(node: Operation) -> bool:
+    return node.primitive.name in ("index_set", "index_add")
+
+
+def with_axes(state: LoopState, initial: Operand, kind: Type) -> Operand:
+    """A number that a turn makes an array, as an array of one element where its length differs."""
+    assert isinstance(kind, ArrayType)
+    if not any(map(is_any, kind.shape)):
+        return initial
+    ones = (1,) * kind.rank
+    return operation(state.context, state.node, registry[np.full], (ones, initial, kind.dtype))
 
 
 def check_lists(state: LoopState) -> None:

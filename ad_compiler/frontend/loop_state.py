@@ -13,14 +13,13 @@ from typing import Any
 
 from ad_compiler.analysis.joins import Different
 from ad_compiler.analysis.layout import is_array
-from ad_compiler.analysis.types import Element, Length, ListType, Type
+from ad_compiler.analysis.types import Element, Length, ListType, Type, Unions
 from ad_compiler.frontend.aliases import (
     reference_of,
     replace_storage,
     root_of,
     supersede,
 )
-from ad_compiler.frontend.branches import settle_names
 from ad_compiler.frontend.carried import (
     is_leaf,
     kind_of,
@@ -28,11 +27,12 @@ from ad_compiler.frontend.carried import (
     stored_names,
 )
 from ad_compiler.frontend.context import Context
-from ad_compiler.frontend.courses import Course
+from ad_compiler.frontend.courses import Course, turns_for_sure
 from ad_compiler.frontend.lists import lifted
 from ad_compiler.frontend.outcomes import END, Outcome
 from ad_compiler.frontend.scope import Scope, Undecided
 from ad_compiler.frontend.snapshots import Snapshot
+from ad_compiler.frontend.undecided import settle_names
 from ad_compiler.ir import (
     Iteration,
     Loop,
@@ -74,6 +74,7 @@ class LoopState:
         self.changes = len(context.lists.changes)  # of lists, before this loop
         self.different: dict[Place, str] = {}  # why what a place holds has no one kind
         self.inside: set[Value] = set()  # what a turn starts with, and makes
+        self.unions: Unions = []  # lengths that a turn finds equal
         self.test_inside = False  # the condition of a `while` writes: it is lowered with the body
         self.outcome = Outcome(END)
 
@@ -137,9 +138,7 @@ class LoopState:
         return loop.bounds is None and loop.condition is None
 
     def turns_for_sure(self) -> bool:
-        """Whether there is at least one turn, whatever the numbers are."""
-        bounds = self.course.bounds if self.course is not None else (0, 0, 1)
-        return not any(isinstance(bound, Value) for bound in bounds) and len(range(*bounds)) > 0
+        return self.course is not None and turns_for_sure(self.course.bounds)
 
     def enter(self, memory: dict[Value, Value]) -> None:
         """Have names show what the turn before has left of the arrays that are written into."""
@@ -148,8 +147,8 @@ class LoopState:
         for root, undecided in self.lost.items():
             supersede(self.context, root, undecided)
 
-    def params(self, place: Place) -> Operand:
-        """Values that stand for what a place holds when a turn starts."""
+    def params(self, place: Place, loop: Loop) -> Operand:
+        """Values that stand for what a place holds when a turn of the loop starts."""
         known = self.kinds.setdefault(place, {})
         initial = self.initial(place)
         name = place[1] if isinstance(place[1], str) and place[1].isidentifier() else None
@@ -160,6 +159,7 @@ class LoopState:
             kind = known.setdefault(len(made), kind_of(operand))
             value = Value(kind, name if is_leaf(initial) else leaf_name(operand))
             value.immutable = not is_array(operand)
+            value.loop = loop
             made.append(value)
             if is_array(operand):
                 root = root_of(operand)

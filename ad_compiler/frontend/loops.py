@@ -35,7 +35,15 @@ from ad_compiler.frontend.operations import describe_any, operation
 from ad_compiler.frontend.outcomes import BREAK, END, RETURN, Outcome, merged_outcome, tags_of
 from ad_compiler.frontend.raising import always_raises, raise_if
 from ad_compiler.frontend.snapshots import Snapshot
-from ad_compiler.frontend.statements import assign, continue_on, has_exits, in_statement, run, run_to_end
+from ad_compiler.frontend.statements import (
+    assign,
+    continue_on,
+    has_exits,
+    in_statement,
+    run,
+    run_to_end,
+    to_end,
+)
 from ad_compiler.ir import (
     UNBOUND,
     Operand,
@@ -117,8 +125,9 @@ def after_loop(
                 node,
                 returns,
                 lambda: Outcome(RETURN, outcome.result),
-                lambda: (
-                    after_end(context, node, unreturned, tags - {RETURN}, rest) or run_to_end(context, rest)
+                lambda: to_end(
+                    context,
+                    after_end(context, node, unreturned, tags - {RETURN}, rest) or run(context, rest),
                 ),
             ),
         )
@@ -133,7 +142,7 @@ def after_end(
     if not node.orelse or tags == {BREAK}:
         return None
     if tags == {END}:
-        return run_to_end(context, [*node.orelse, *rest])
+        return run(context, [*node.orelse, *rest])
     broke = in_statement(context, node, lambda: is_tag(context, node, outcome, BREAK))
     if always_raises(node.orelse):
         raise_if(context, node, broke, False, node.orelse)

@@ -100,7 +100,8 @@ def bind(found: Matched, name: str, operand: Operand) -> Matched:
 
 def equal(context: Context, node: ast.AST, subject: Operand, wanted: Operand) -> Operand:
     """`subject == wanted`, as a condition."""
-    from ad_compiler.frontend.expressions import compare_two, is_number
+    from ad_compiler.frontend.comparisons import compare_two
+    from ad_compiler.frontend.expressions import is_number
 
     if isinstance(subject, Value) and not isinstance(wanted, Value) and not is_number(wanted):
         return False

@@ -19,6 +19,7 @@ from ad_compiler.analysis.types import (
     may_be_one,
     python_type,
     same_length,
+    same_shape,
 )
 from ad_compiler.builder import key_of
 from ad_compiler.frontend.aliases import current, made_in, note_choice, reference_of
@@ -33,29 +34,43 @@ from ad_compiler.rules.shapes import type_of
 NUMBERS = (bool, int, float, np.generic)
 
 
-def carried_out(branch: Branch, side: bool, value: Value, name: str) -> Value:
-    """The value made on one side, as a result of the branch that the other side leaves unbound."""
+def carried_out(context: Context, branch: Branch, side: bool, value: Value, name: str) -> Value:
+    """The value made on one side, as the result of the branch: the other side may leave it unbound."""
+    if value in context.carried:
+        return context.carried[value]
     mine, other = (branch.then, branch.otherwise) if side else (branch.otherwise, branch.then)
-    for result, own, foreign in zip(branch.results, mine.results, other.results, strict=True):
-        if own is value and foreign is UNBOUND:
-            return result
-    result = Value(value.type, name)
-    result.immutable = not is_array(value)
-    result.operation = branch
-    branch.results.append(result)
-    mine.results.append(value)
-    other.results.append(UNBOUND)
+    for result, own in zip(branch.results, mine.results, strict=True):
+        if own is value and same_type(result, value):
+            break
+    else:
+        result = Value(value.type, name)
+        result.immutable = not is_array(value)
+        result.operation = branch
+        branch.results.append(result)
+        mine.results.append(value)
+        other.results.append(UNBOUND)
+    context.carried[value] = result
     return result
 
 
-def seen_outside(branch: Branch, side: bool, function: Operand) -> Operand:
+def same_type(a: Value, b: Value) -> bool:
+    if not isinstance(a.type, ArrayType) or not isinstance(b.type, ArrayType):
+        return a.type == b.type
+    return (a.type.dtype, a.type.python) == (b.type.dtype, b.type.python) and same_shape(
+        a.type.shape, b.type.shape
+    )
+
+
+def seen_outside(context: Context, branch: Branch, side: bool, function: Operand) -> Operand:
     """A function that one side has bound; what chose it there is carried out."""
     if not isinstance(function, Chosen):
         return function
     condition = function.condition
     if condition in set(made_in(branch.then if side else branch.otherwise)):
-        condition = carried_out(branch, side, condition, "chosen")
-    then, otherwise = (seen_outside(branch, side, each) for each in (function.then, function.otherwise))
+        condition = carried_out(context, branch, side, condition, "chosen")
+    then, otherwise = (
+        seen_outside(context, branch, side, each) for each in (function.then, function.otherwise)
+    )
     return Chosen(condition, then, otherwise)
 
 
@@ -94,7 +109,11 @@ def merge_operands(
     if is_any_list(left) and is_any_list(right):
         return merge_lists(context, branch, left, right, name)
     if left is not right and is_plain_function(left) and is_plain_function(right):
-        return Chosen(branch.condition, seen_outside(branch, True, left), seen_outside(branch, False, right))
+        return Chosen(
+            branch.condition,
+            seen_outside(context, branch, True, left),
+            seen_outside(context, branch, False, right),
+        )
     if is_container(left) and is_container(right):
         return merge_containers(context, branch, left, right)
     if isinstance(left, Value) and isinstance(right, Value):
@@ -159,7 +178,7 @@ def merge_lists(context: Context, branch: Branch, left: Operand, right: Operand,
         merged.operation = branch
         branch.results.append(merged)
         for side, block in ((ours, branch.then), (right, branch.otherwise)):
-            with context.builder.inside(block):
+            with context.builder.inside(block), context.builder.literally():  # as they are on this side
                 block.results.append(lifted(context, context.here.source.node, side, kind.element))
     context.lists.chosen[key] = merged
     context.lists.same(merged, left, right)

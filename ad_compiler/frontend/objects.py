@@ -64,7 +64,8 @@ def call_object(
 ) -> Operand:
     """What calling an object gives that is no function; MISSING where it is not known."""
     from ad_compiler.frontend.attributes import read_attribute
-    from ad_compiler.frontend.calls import call_operand, inline, is_library, write_out_definition
+    from ad_compiler.frontend.calls import call_operand, is_library, write_out_definition
+    from ad_compiler.frontend.inlining import inline
 
     callee = standing_for(context, node, callee)
     cls = callee.cls if isinstance(callee, Record) else type(callee)
@@ -120,7 +121,7 @@ def initialise(
     keywords: dict[str, Operand],
 ) -> None:
     """Run a method that may set attributes of a new object."""
-    from ad_compiler.frontend.calls import inline
+    from ad_compiler.frontend.inlining import inline
 
     context.unfinished.append((record, context.builder.block))
     try:
@@ -202,7 +203,7 @@ def set_attribute(context: Context, node: ast.AST, owner: Operand, name: str, op
 
 def record_attribute(context: Context, node: ast.AST, record: Record, name: str) -> Operand:
     """`record.name`; MISSING where it is not known."""
-    from ad_compiler.frontend.calls import inline
+    from ad_compiler.frontend.inlining import inline
 
     if name == "__class__":
         return record.cls
@@ -247,7 +248,7 @@ def make_super(
 
 
 def super_attribute(context: Context, node: ast.AST, owner: Super, name: str) -> Operand:
-    from ad_compiler.frontend.calls import inline
+    from ad_compiler.frontend.inlining import inline
 
     instance = owner.owner
     cls = instance.cls if isinstance(instance, Record) else instance

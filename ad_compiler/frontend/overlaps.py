@@ -22,8 +22,8 @@ from ad_compiler.builder import key_of
 from ad_compiler.frontend.aliases import root_of, viewing
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import Operand, Operation, Value
-from ad_compiler.rules.indexing import expanded_index, is_array_index, is_mask
 from ad_compiler.rules.shapes import normalized_axes, rank_of
+from ad_compiler.rules.subscripts import expanded_index, is_array_index, is_mask
 
 Index = tuple[Operand, ...]
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+import ad_compiler.frontend.comparisons
 import ad_compiler.frontend.comprehensions
 import ad_compiler.frontend.expressions
 import ad_compiler.frontend.loops
@@ -27,8 +28,9 @@ from ad_compiler.analysis.layout import is_array
 from ad_compiler.blocks import Batched
 from ad_compiler.builder import Builder
 from ad_compiler.frontend.aliases import current
-from ad_compiler.frontend.calls import call_operand, inline, run_in
+from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.inlining import inline, run_in
 from ad_compiler.frontend.inputs import describe_input, real_type
 from ad_compiler.frontend.objects import is_value
 from ad_compiler.frontend.operations import operation

@@ -197,8 +197,8 @@ def is_generator_manager(callee: Operand) -> bool:
 
 def generator_manager(context: Context, call: ast.Call, callee: Any) -> tuple[Body, ast.expr, Body]:
     """What a generator does before its `yield`, what it yields, and what it does after."""
-    from ad_compiler.frontend.calls import scope_of_call
     from ad_compiler.frontend.expressions import arguments_of
+    from ad_compiler.frontend.inlining import scope_of_call
 
     positional, keywords = arguments_of(context, call)
     scope = scope_of_call(context, call, callee.__wrapped__, positional, keywords, generator=True)

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import STRING
-from ad_compiler.frontend.branches import on_side
 from ad_compiler.frontend.context import Context, handles, lower
 from ad_compiler.frontend.operations import operation
 from ad_compiler.frontend.snapshots import Snapshot
+from ad_compiler.frontend.undecided import on_side
 from ad_compiler.ir import Block, Branch, Operation, Value
 from ad_compiler.rules.notation import constant, registry
 

@@ -40,7 +40,7 @@ from ad_compiler.analysis.types import (
 from ad_compiler.builder import key_of
 from ad_compiler.closures import add_parameters, close, made_in, reads_in
 from ad_compiler.frontend.activations import key_of_function
-from ad_compiler.frontend.aliases import COPY_ADVICE, active_scopes, current, possible_roots, root_of
+from ad_compiler.frontend.aliases import COPY_ADVICE, active_scopes, current, root_of
 from ad_compiler.frontend.carried import (
     joined,
     kind_of,
@@ -49,6 +49,7 @@ from ad_compiler.frontend.carried import (
 )
 from ad_compiler.frontend.context import UNKNOWN, Context
 from ad_compiler.frontend.scope import LocalFunction, Scope
+from ad_compiler.frontend.sharing import possible_roots
 from ad_compiler.frontend.source import Source
 from ad_compiler.ir import (
     Block,

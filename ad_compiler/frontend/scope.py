@@ -135,6 +135,15 @@ class Undecided:
     advice: str = "give it one kind of value (type, rank) on every path"
 
 
+def sides_of(operand: Operand) -> Iterator[Operand]:
+    """The operand, or all that it may be where branches are to decide."""
+    if isinstance(operand, Undecided):
+        yield from sides_of(operand.then)
+        yield from sides_of(operand.otherwise)
+    else:
+        yield operand
+
+
 @dataclass(frozen=True, slots=True)
 class Location:
     """Where a non-local name is kept: a cell of a closure, or a namespace."""

@@ -95,6 +95,8 @@ def merge_memory(context: Context, branch: Branch, before: Snapshot, then: Snaps
     context.choices = {**before.choices, **then.choices, **context.choices}
     pairs: list[tuple[Value, Value, Value]] = []
     for root in dict.fromkeys([*then.newer, *otherwise.newer]):
+        if root in inside:
+            context.left[root] = then.newer.get(root, otherwise.newer.get(root))
         if root in before.newer or root in inside:
             continue
         left, right = then.latest(root), otherwise.latest(root)

@@ -19,7 +19,7 @@ from typing import Any
 
 from ad_compiler.analysis.types import STRING
 from ad_compiler.frontend.aliases import current
-from ad_compiler.frontend.branches import known_here, run_branches
+from ad_compiler.frontend.branches import run_branches
 from ad_compiler.frontend.context import (
     CONTROL,
     REWRITES,
@@ -35,6 +35,7 @@ from ad_compiler.frontend.operations import operation
 from ad_compiler.frontend.outcomes import BREAK, END, RETURN, Outcome, merged_outcome
 from ad_compiler.frontend.raising import always_raises, raise_if
 from ad_compiler.frontend.scope import LocalFunction
+from ad_compiler.frontend.undecided import known_here
 from ad_compiler.frontend.unpacking import unpack
 from ad_compiler.frontend.writes import augment_name, write_item
 from ad_compiler.ir import Operand, Statement, Value
@@ -49,7 +50,11 @@ def run_body(context: Context, body: list[ast.stmt]) -> Operand:
 
 def run_to_end(context: Context, body: list[ast.stmt]) -> Outcome:
     """Lower statements up to the end of the function, or of the turn of a loop."""
-    outcome = run(context, body)
+    return to_end(context, run(context, body))
+
+
+def to_end(context: Context, outcome: Outcome) -> Outcome:
+    """How the function, or the turn of a loop, ends where its last statements have come to this."""
     at_end = not isinstance(outcome.tag, Value) and outcome.tag == END
     return Outcome(RETURN, None) if at_end and not context.here.in_loop else outcome
 
@@ -115,11 +120,11 @@ def run_if(context: Context, node: ast.If, rest: list[ast.stmt]) -> Outcome | No
     """An `if`: an outcome where what follows was lowered with it."""
     condition = known_here(context, in_statement(context, node, lambda: lower(context, node.test)))
     if not isinstance(condition, Value):
-        return run_to_end(context, [*(node.body if condition else node.orelse), *rest])
+        return run(context, [*(node.body if condition else node.orelse), *rest])
     for side, body, other in ((True, node.body, node.orelse), (False, node.orelse, node.body)):
         if always_raises([*body, *rest]):
             raise_if(context, node, condition, side, [*body, *rest])
-            return run_to_end(context, [*other, *rest])
+            return run(context, [*other, *rest])
     if not has_exits([node]):
         in_statement(
             context,

@@ -24,10 +24,10 @@ from ad_compiler.frontend.writes import (
     write,
 )
 from ad_compiler.ir import Operand, Value
-from ad_compiler.rules.indexing import has_repetitions, is_basic
 from ad_compiler.rules.notation import expansions, registry
 from ad_compiler.rules.shapes import normalized_axes, rank_of, shape_of, type_of
 from ad_compiler.rules.structure import length
+from ad_compiler.rules.subscripts import has_repetitions, is_basic
 
 Arguments = list[Operand]
 Keywords = dict[str, Operand]

@@ -24,10 +24,7 @@ from ad_compiler.analysis.types import same_shape
 from ad_compiler.frontend import lists
 from ad_compiler.frontend.aliases import (
     COPY_ADVICE,
-    choices_between,
     current,
-    latest_root,
-    possible_roots,
     reachable_scopes,
     reference_of,
     replace_storage,
@@ -41,18 +38,19 @@ from ad_compiler.frontend.later_reads import is_read_from
 from ad_compiler.frontend.operations import operation
 from ad_compiler.frontend.overlaps import check_overlap
 from ad_compiler.frontend.scope import Undecided
+from ad_compiler.frontend.sharing import choices_between, latest_root, possible_roots, sharing_with
 from ad_compiler.ir import Operand, Operation, Record, Value, values_in
-from ad_compiler.rules.indexing import (
+from ad_compiler.rules.list_elements import is_list
+from ad_compiler.rules.notation import registry
+from ad_compiler.rules.shapes import rank_of, type_of
+from ad_compiler.rules.structure import shape_values
+from ad_compiler.rules.subscripts import (
     expanded_index,
     has_repetitions,
     is_array_index,
     is_basic,
     is_full_slice,
 )
-from ad_compiler.rules.list_elements import is_list
-from ad_compiler.rules.notation import registry
-from ad_compiler.rules.shapes import rank_of, type_of
-from ad_compiler.rules.structure import shape_values
 
 Index = tuple[Operand, ...]
 _REAL_INTO_WHOLE = "a real number is written into an array of whole numbers"
@@ -343,7 +341,7 @@ def store(context: Context, node: ast.AST, array: Value, result: Operand) -> Non
     for other in possible_roots(context, root):
         check_unseen(context, node, root, other)
         supersede(context, other, unknown_content(root))
-    for chosen in choices_between(context, root):
+    for chosen in [*choices_between(context, root), *sharing_with(context, root)]:
         supersede(context, chosen, unknown_content(chosen))
     context.written.add(reference_of(context, root))
     replace_storage(context, root, result)

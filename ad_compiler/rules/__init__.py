@@ -94,6 +94,7 @@ __all__ = [
 
 OF_SCIPY = (
     "scipy_special",
+    "scipy_gamma",
     "scipy_bessel",
     "scipy_linalg",
     "scipy_factors",

@@ -10,7 +10,7 @@ from ad_compiler.analysis.types import ArrayType
 from ad_compiler.ir import Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import at_compile_time, constant, definition, written_out
-from ad_compiler.rules.shapes import axis_from_operand, dtype_or, normalized_axes, rank_of
+from ad_compiler.rules.shapes import axis_if_not_negative, dtype_or, normalized_axes, rank_of
 
 
 @definition(np.append, complex=True)
@@ -213,8 +213,8 @@ def check_three(u: Any, v: Any) -> None:
 
 
 def tri_type(N: Any, M: Any = None, k: Any = 0, dtype: Any = None) -> ArrayType:
-    rows = axis_from_operand(N)
-    return ArrayType(dtype_or(dtype, np.float64), (rows, rows if M is None else axis_from_operand(M)))
+    rows = axis_if_not_negative(N)
+    return ArrayType(dtype_or(dtype, np.float64), (rows, rows if M is None else axis_if_not_negative(M)))
 
 
 @constant(np.tri, infer=tri_type)

@@ -21,13 +21,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from ad_compiler.ir import Operand, Operation, Value, values_in
 from ad_compiler.rules.einsum import einsum_terms
-from ad_compiler.rules.indexing import expanded_index, getitem_type, is_array_index
 from ad_compiler.rules.matrices import contraction
 from ad_compiler.rules.notation import Primitive, registry
 from ad_compiler.rules.padding import pad_widths, zeros_around
 from ad_compiler.rules.rearranging import first_difference
 from ad_compiler.rules.shapes import normalized_axes, rank_of, type_of
 from ad_compiler.rules.structure import shape_values
+from ad_compiler.rules.subscripts import expanded_index, getitem_type, is_array_index
 
 if TYPE_CHECKING:
     from ad_compiler.transforms.batch import Directions

@@ -11,7 +11,14 @@ from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import constant, expansion, linear, registry, rule
-from ad_compiler.rules.shapes import axis_from_operand, same_as_first, shape_argument, shape_of, type_of
+from ad_compiler.rules.shapes import (
+    axis_from_operand,
+    axis_if_not_negative,
+    same_as_first,
+    shape_argument,
+    shape_of,
+    type_of,
+)
 from ad_compiler.rules.structure import dtype_of, sum_to_shape_of
 
 
@@ -69,7 +76,7 @@ def arange_type(start: Any, stop: Any = None, step: Any = None) -> ArrayType:
     if len(bounds) == 1 and isinstance(start, (int, np.integer)):
         return ArrayType(dtype, (max(int(start), 0),))
     if len(bounds) == 1:
-        axis = axis_from_operand(start)
+        axis = axis_if_not_negative(start)
         if not may_be_one(axis) or isinstance(axis, Length):
             return ArrayType(dtype, (axis,))
     if all(isinstance(bound, (int, np.integer)) for bound in bounds):

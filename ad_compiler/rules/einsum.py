@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from ad_compiler.analysis.broadcasting import broadcast_axis
 from ad_compiler.analysis.types import (
     ArrayType,
     Axis,
     ShapeMismatch,
-    broadcast_axis,
     is_one,
     may_be_one,
     promote,

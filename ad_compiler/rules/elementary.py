@@ -14,15 +14,9 @@ import numpy as np
 
 from ad_compiler.analysis.types import INT, ArrayType
 from ad_compiler.refusal import Refusal
+from ad_compiler.rules.elementwise_types import broadcast_types, elementwise_type, math_type_int
 from ad_compiler.rules.notation import constant, elementwise
-from ad_compiler.rules.shapes import (
-    bool_type,
-    broadcast_types,
-    elementwise_type,
-    is_complex,
-    math_type_int,
-    type_of,
-)
+from ad_compiler.rules.shapes import bool_type, is_complex, type_of
 
 
 @elementwise(np.exp, math.exp, complex=True)

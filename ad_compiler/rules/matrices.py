@@ -13,15 +13,9 @@ import numpy as np
 
 from ad_compiler.analysis.types import ArrayType, promote
 from ad_compiler.refusal import Refusal
+from ad_compiler.rules.elementwise_types import broadcast_types
 from ad_compiler.rules.notation import at_compile_time, rule
-from ad_compiler.rules.shapes import (
-    _contract,
-    broadcast_types,
-    normalized_axes,
-    rank_of,
-    shape_of,
-    type_of,
-)
+from ad_compiler.rules.shapes import _contract, normalized_axes, rank_of, shape_of, type_of
 from ad_compiler.rules.structure import inverse_permutation, sum_to_shape_of
 
 

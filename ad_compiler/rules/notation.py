@@ -251,7 +251,7 @@ def elementwise(
     *functions: Any, infer: Infer | None = None, **options: Any
 ) -> Callable[[RuleFunction], RuleFunction]:
     """The rule gives one partial derivative for each parameter."""
-    from ad_compiler.rules.shapes import elementwise_type
+    from ad_compiler.rules.elementwise_types import elementwise_type
 
     def decorate(rule_function: RuleFunction) -> RuleFunction:
         for function in functions:
@@ -307,7 +307,7 @@ def constant(
     *functions: Any, infer: Infer | None = None, **options: Any
 ) -> Callable[[RuleFunction], RuleFunction]:
     """An operation whose derivative is zero or does not exist: the decorated function is its signature."""
-    from ad_compiler.rules.shapes import elementwise_type
+    from ad_compiler.rules.elementwise_types import elementwise_type
 
     def decorate(rule_function: RuleFunction) -> RuleFunction:
         for function in functions:

@@ -7,15 +7,10 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import BOOL, ArrayType, Length
+from ad_compiler.rules.elementwise_types import broadcast_types
 from ad_compiler.rules.notation import constant, rule, written_out
 from ad_compiler.rules.rearranging import order_type
-from ad_compiler.rules.shapes import (
-    bool_type,
-    broadcast_types,
-    index_reduction_type,
-    shape_of,
-    type_of,
-)
+from ad_compiler.rules.shapes import bool_type, index_reduction_type, shape_of, type_of
 
 INDEX = np.dtype(np.intp)
 

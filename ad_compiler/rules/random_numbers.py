@@ -18,8 +18,15 @@ from ad_compiler.analysis.types import FLOAT, INT, ArrayType
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Value
 from ad_compiler.refusal import Refusal
+from ad_compiler.rules.elementwise_types import broadcast_types
 from ad_compiler.rules.notation import at_compile_time, registry, rule
-from ad_compiler.rules.shapes import axis_from_operand, broadcast_types, dtype_or, shape_argument, type_of
+from ad_compiler.rules.shapes import (
+    axis_from_operand,
+    axis_if_not_negative,
+    dtype_or,
+    shape_argument,
+    type_of,
+)
 from ad_compiler.rules.structure import sum_to_shape_of
 
 # Methods, and their parameters of which the result is a function.
@@ -51,7 +58,7 @@ def draw_type(generator: Any, method: Any, items: Any, size: Any, dtype: Any, ca
     if method == "permutation":
         if types[0].rank or not isinstance(items[0], (int, Value)):
             raise Refusal("an array is permuted", "write `x[rng.permutation(len(x))]`")
-        return ArrayType(INT.dtype, (axis_from_operand(items[0]),))
+        return ArrayType(INT.dtype, (axis_if_not_negative(items[0]),))
     if size is not None:
         shape = tuple([axis_from_operand(n) for n in shape_argument(size)])
         return ArrayType(dtype_or(dtype, kind.dtype), shape)

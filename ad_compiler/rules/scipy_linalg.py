@@ -215,9 +215,9 @@ def is_pair(operand: Any) -> bool:
 
 
 def constant_type(n: Any, *_: Any) -> ArrayType:
-    from ad_compiler.rules.shapes import axis_from_operand
+    from ad_compiler.rules.shapes import axis_if_not_negative
 
-    return ArrayType(np.dtype(np.float64), (axis_from_operand(n), axis_from_operand(n)))
+    return ArrayType(np.dtype(np.float64), (axis_if_not_negative(n), axis_if_not_negative(n)))
 
 
 @constant(linalg.hilbert, linalg.invhilbert, infer=constant_type)

@@ -14,8 +14,9 @@ import numpy as np
 from ad_compiler.analysis.types import ArrayType, promote, python_type
 from ad_compiler.ir import Operation, Value
 from ad_compiler.refusal import Refusal
+from ad_compiler.rules.elementwise_types import broadcast_types
 from ad_compiler.rules.notation import at_compile_time, elementwise, pushforward
-from ad_compiler.rules.shapes import broadcast_types, type_of
+from ad_compiler.rules.shapes import type_of
 
 
 def where_type(condition: Any, x: Any, y: Any) -> ArrayType:

@@ -1,19 +1,19 @@
-"""The types of results: dtype and shape of every family of operations.
+"""The types of operands, and of the results of families of operations: dtype and shape.
 
-Each function here takes the operands of an operation and returns the type of its result, or raises
-`Refusal`. They are the abstract counterparts of NumPy's own functions (NumPy 2 promotion, NEP 50).
+Each function named `..._type` takes the operands of an operation and returns the type of its result, or
+raises `Refusal`. They are the abstract counterparts of NumPy's own functions. Elementwise operations are in
+`elementwise_types.py`, subscripts in `subscripts.py`.
 """
 
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ad_compiler.analysis.slice_lengths import is_nonnegative, sum_of
 from ad_compiler.analysis.types import (
     BOOL,
     FLOAT,
@@ -23,11 +23,9 @@ from ad_compiler.analysis.types import (
     Length,
     Shape,
     ShapeMismatch,
-    broadcast,
     is_one,
     may_be_one,
     promote,
-    python_type,
     representative,
     type_of_number,
     unify,
@@ -35,42 +33,6 @@ from ad_compiler.analysis.types import (
 from ad_compiler.ir import Operation, Value
 from ad_compiler.refusal import NeedsConstant, Refusal
 from ad_compiler.rules.notation import compile_time
-
-UFUNC_OF_OPERATOR: dict[Any, np.ufunc] = {
-    operator.add: np.add,
-    operator.sub: np.subtract,
-    operator.mul: np.multiply,
-    operator.truediv: np.true_divide,
-    operator.floordiv: np.floor_divide,
-    operator.mod: np.remainder,
-    operator.pow: np.power,
-    operator.neg: np.negative,
-    operator.pos: np.positive,
-    operator.abs: np.absolute,
-    operator.invert: np.invert,
-    operator.and_: np.bitwise_and,
-    operator.or_: np.bitwise_or,
-    operator.xor: np.bitwise_xor,
-    operator.lshift: np.left_shift,
-    operator.rshift: np.right_shift,
-    operator.lt: np.less,
-    operator.le: np.less_equal,
-    operator.gt: np.greater,
-    operator.ge: np.greater_equal,
-    operator.eq: np.equal,
-    operator.ne: np.not_equal,
-}
-
-_WEAK: dict[str, Any] = {"b": np.dtype(bool), "i": int, "u": int, "f": float, "c": complex}
-_WHOLE = {
-    operator.and_,
-    operator.or_,
-    operator.xor,
-    operator.invert,
-    operator.lshift,
-    operator.rshift,
-}
-_COMPARISONS = {operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne, operator.not_}
 
 
 def type_of(operand: Any) -> ArrayType:
@@ -108,84 +70,6 @@ def shape_of(operand: Any) -> Shape:
 
 def rank_of(operand: Any) -> int:
     return len(type_of(operand).shape)
-
-
-@lru_cache(maxsize=4096)
-def ufunc_dtype(ufunc: np.ufunc, *inputs: Any) -> np.dtype[Any]:
-    """The dtype a ufunc gives for these dtypes (Python types for weak scalars)."""
-    return ufunc.resolve_dtypes((*inputs, *[None] * ufunc.nout))[-1]
-
-
-def broadcast_types(types: Sequence[ArrayType]) -> Shape:
-    try:
-        return broadcast(*[t.shape for t in types])
-    except ShapeMismatch as mismatch:
-        raise Refusal(f"the shapes do not fit: {mismatch}", "check the shapes") from None
-
-
-def elementwise_type(function: Any) -> Callable[..., ArrayType]:
-    """The inference of one elementwise function, ufunc, operator or function of `math`."""
-    module = getattr(function, "__module__", None)
-    if module == "math":
-        return math_type_bool if function in _MATH_PREDICATES else math_type
-    ufunc = function if isinstance(function, np.ufunc) else UFUNC_OF_OPERATOR.get(function)
-    is_operator = module == "_operator"
-
-    def infer(*operands: Any) -> ArrayType:
-        types = [type_of(operand) for operand in operands if operand is not None]
-        if is_operator and all(t.python for t in types):
-            return python_operator_type(function, types)
-        shape = broadcast_types(types)
-        if ufunc is None:
-            return ArrayType(promote(types), shape)
-        try:
-            dtype = ufunc_dtype(ufunc, *[_WEAK[t.dtype.kind] if t.python else t.dtype for t in types])
-        except TypeError:
-            names = " and ".join(str(t.dtype) for t in types)
-            raise Refusal(
-                f"NumPy has no `{ufunc.__name__}` for {names}", "convert the operands first"
-            ) from None
-        return ArrayType(dtype, shape)
-
-    return infer
-
-
-_MATH_PREDICATES = {math.isnan, math.isinf, math.isfinite, math.isclose}
-
-
-def math_type(*operands: Any) -> ArrayType:
-    for operand in operands:
-        if operand is not None and rank_of(operand):
-            raise Refusal("a function of `math` is given an array", "use NumPy's function of that name")
-    return FLOAT
-
-
-def math_type_bool(*operands: Any) -> ArrayType:
-    math_type(*operands)
-    return BOOL
-
-
-def math_type_int(*operands: Any) -> ArrayType:
-    math_type(*operands)
-    return INT
-
-
-def python_operator_type(function: Any, types: Sequence[ArrayType]) -> ArrayType:
-    if function in _COMPARISONS:
-        return BOOL
-    if function is operator.truediv:
-        return python_type(np.result_type(*[t.dtype for t in types], np.float64))
-    if function in _WHOLE and any(t.dtype.kind == "f" for t in types):
-        raise Refusal(
-            f"`{function.__name__.strip('_')}` is given a real number",
-            "use whole numbers, or `np.logical_and` and its like",
-        )
-    dtype = np.result_type(*[t.dtype for t in types])
-    if function is operator.abs and dtype.kind == "c":
-        return FLOAT
-    if dtype.kind == "b" and function not in (operator.and_, operator.or_, operator.xor):
-        return INT
-    return python_type(dtype)
 
 
 def same_as_first(a: Any, *_: Any) -> ArrayType:
@@ -300,6 +184,16 @@ def axis_from_operand(operand: Any) -> Axis:
     raise Refusal(f"{describe(operand)} stands where a length is needed", "pass an int")
 
 
+def axis_if_not_negative(operand: Any) -> Axis:
+    """The axis that a number makes where NumPy takes one below 0, too, and makes another length of it."""
+    axis = axis_from_operand(operand)
+    if isinstance(axis, Length) and axis.key == ("value", operand):
+        total = sum_of(operand)
+        if total is None or not is_nonnegative(total):
+            return Length(("value if not negative", operand), may_be_one=True)
+    return axis
+
+
 def shape_argument(shape: Any) -> tuple[Any, ...]:
     return tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
 
@@ -314,7 +208,7 @@ def reshape_type(a: Any, shape: Any, *_: Any) -> ArrayType:
     lengths = shape_argument(shape)
     inferred = [isinstance(n, int) and n == -1 for n in lengths]
     axes: list[Axis] = [
-        0 if unknown else axis_from_operand(n) for n, unknown in zip(lengths, inferred, strict=True)
+        0 if unknown else axis_if_not_negative(n) for n, unknown in zip(lengths, inferred, strict=True)
     ]
     if sum(inferred) > 1:
         raise Refusal("more than one length is -1", "give all lengths but one")

@@ -14,8 +14,9 @@ import numpy as np
 
 from ad_compiler.analysis.types import ArrayType, Length, TupleType
 from ad_compiler.refusal import Refusal
+from ad_compiler.rules.elementwise_types import broadcast_types
 from ad_compiler.rules.notation import at_compile_time, definition, rule
-from ad_compiler.rules.shapes import _contract, broadcast_types, is_complex, rank_of, type_of
+from ad_compiler.rules.shapes import _contract, is_complex, rank_of, type_of
 from ad_compiler.rules.structure import sum_to_shape_of
 from ad_compiler.rules.tuples import several
 

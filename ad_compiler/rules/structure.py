@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ad_compiler.analysis.slice_lengths import equal_together
 from ad_compiler.analysis.types import (
     ArrayType,
     Axis,
     is_one,
     may_be_one,
     representative,
-    same_length,
     type_of_number,
 )
 from ad_compiler.builder import Builder
@@ -250,7 +250,7 @@ def sum_to_shape_of(builder: Builder, g: Operand, x: Operand) -> Operand:
             g = builder.call(registry[np.reshape], (g, shape_values(builder, x)))
     for i, axis_length in enumerate(own):
         found = type_of(g).shape[i]
-        if not same_length(found, axis_length) and may_be_one(axis_length):
+        if may_be_one(axis_length) and not equal_together(found, axis_length):
             count = length(builder, x, i)
             g = builder.call(registry["sum_where_broadcast"], (g, count, 1, i, axis_length))
     return g

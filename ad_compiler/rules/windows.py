@@ -13,11 +13,11 @@ import numpy as np
 
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.rules.notation import constant, definition, elementwise
-from ad_compiler.rules.shapes import axis_from_operand, mean_type
+from ad_compiler.rules.shapes import axis_if_not_negative, mean_type
 
 
 def window_type(M: Any) -> ArrayType:
-    return ArrayType(np.dtype(np.float64), (axis_from_operand(M),))
+    return ArrayType(np.dtype(np.float64), (axis_if_not_negative(M),))
 
 
 @constant(np.bartlett, np.blackman, np.hamming, np.hanning, infer=window_type)

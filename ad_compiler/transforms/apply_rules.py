@@ -9,8 +9,8 @@ from typing import Any
 from ad_compiler.analysis.zeros import may_hold_zeros
 from ad_compiler.builder import Builder
 from ad_compiler.errors import Unsupported
-from ad_compiler.frontend.calls import inline
 from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.inlining import inline
 from ad_compiler.ir import Operand, Operation, Shortcut, Value
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import type_of

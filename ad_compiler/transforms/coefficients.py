@@ -20,7 +20,8 @@ import operator
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from ad_compiler.analysis.types import ArrayType, same_shape
+from ad_compiler.analysis.slice_lengths import same_shape_together
+from ad_compiler.analysis.types import ArrayType
 from ad_compiler.analysis.zeros import may_hold_zeros
 from ad_compiler.frontend.context import Context
 from ad_compiler.ir import (
@@ -173,7 +174,11 @@ class Coefficients:
     def form_of(self, value: Value, result: Value) -> Form:
         """The form of an operand: its own, if nothing else reads it and it has the shape of the result."""
         known = self.forms.get(value)
-        if known is None or self.uses[value] > 1 or not same_shape(shape_of(value), shape_of(result)):
+        if (
+            known is None
+            or self.uses[value] > 1
+            or not same_shape_together(shape_of(value), shape_of(result))
+        ):
             return Form({value: 1.0}, [])
         return known
 

@@ -15,7 +15,8 @@ import operator
 from collections import Counter
 from collections.abc import Iterator
 
-from ad_compiler.analysis.types import ArrayType, same_shape
+from ad_compiler.analysis.slice_lengths import same_shape_together
+from ad_compiler.analysis.types import ArrayType
 from ad_compiler.ir import (
     Block,
     Function,
@@ -89,7 +90,7 @@ def fits(operand: Operand, result: ArrayType) -> bool:
         return False
     if not kind.rank:
         return kind.python or kind.dtype == result.dtype
-    return kind.dtype == result.dtype and same_shape(kind.shape, result.shape)
+    return kind.dtype == result.dtype and same_shape_together(kind.shape, result.shape)
 
 
 def factors(node: Operation, inner: set[Value]) -> Iterator[Operand]:

@@ -33,8 +33,8 @@ from ad_compiler.ir import (
     substitute,
     values_in,
 )
-from ad_compiler.rules.indexing import is_basic
 from ad_compiler.rules.notation import registry
+from ad_compiler.rules.subscripts import is_basic
 
 UPDATES = ("index_add", "index_set")
 

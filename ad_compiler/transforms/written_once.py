@@ -19,8 +19,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ad_compiler.analysis.slice_lengths import same_shape_together
 from ad_compiler.analysis.storage import storages_of
-from ad_compiler.analysis.types import ArrayType, same_shape
+from ad_compiler.analysis.types import ArrayType
 from ad_compiler.ir import (
     Block,
     Function,
@@ -33,7 +34,7 @@ from ad_compiler.ir import (
     results_of,
     substitute,
 )
-from ad_compiler.rules.indexing import is_basic
+from ad_compiler.rules.subscripts import is_basic
 from ad_compiler.transforms.rollback import UPDATES, Chain, chain_to, operation, reads_in
 
 
@@ -197,7 +198,7 @@ class Rereading:
             isinstance(kind, ArrayType)
             and not kind.python
             and kind.dtype == part.dtype
-            and same_shape(kind.shape, part.shape)
+            and same_shape_together(kind.shape, part.shape)
         )
 
     def stays(self, node: Operation) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ad_compiler.analysis.broadcasting import broadcast_axis
 from ad_compiler.analysis.joins import any_length
 from ad_compiler.analysis.turn_lengths import TurnLengths
-from ad_compiler.analysis.types import BOOL, INT, ArrayType, Identity, Length, broadcast_axis, shortened
+from ad_compiler.analysis.types import BOOL, INT, ArrayType, Identity, Length, shortened
 from ad_compiler.ir import Value
 
 N, LEFT = Length("x.shape[0]"), any_length(True)

@@ -660,6 +660,14 @@ def rank_grows_with_the_turns(x, n):
     return np.sum(x * x)
 
 
+@refused(VECTOR, reason="`out` is a number first", advice="start with an array of zeros")
+def number_then_array_written_into(x):
+    out = 0.0
+    for i in range(x.shape[0]):
+        out += x[i : i + 2]  # refused
+    return np.sum(out)
+
+
 @refused(VECTOR, reason="its items are of different kinds", advice="items of one kind")
 def list_of_arrays_and_numbers(x):
     parts = [x]

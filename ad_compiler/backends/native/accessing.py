@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -92,6 +93,14 @@ def hidden(index: tuple[Affine, ...]) -> Iterator[Access]:
         for text, _ in number.terms:
             for name in names_in(text):
                 yield Access(name, None, "read")
+
+
+def uses_of(programs: list[list[Code]], outputs: list[str]) -> Counter[str]:
+    """How often each array and scalar is touched by programs and by what they return."""
+    uses = Counter(name for text in outputs for name in names_in(text))
+    for program in programs:
+        uses.update(access.name for code in program for access in accesses(code))
+    return uses
 
 
 def own_accesses(code: Code) -> Iterator[Access]:

@@ -96,11 +96,13 @@ class Ranges:
     def __init__(self) -> None:
         self.bounds: dict[str, tuple[Affine | None, Affine | None]] = {}
         self.lengths: set[str] = set()  # names of lengths: not negative
+        self.facts: list[Affine] = []  # what is checked not to be negative
 
     def is_nonnegative(self, number: Affine, depth: int = 6) -> bool:
         """Whether `number >= 0` follows from the bounds (True only where it does)."""
-        if all(factor > 0 and name in self.lengths for name, factor in number.terms):
-            return number.constant >= 0
+        for rest in (number, *[number - fact for fact in self.facts]):
+            if rest.constant >= 0 and all(factor > 0 and name in self.lengths for name, factor in rest.terms):
+                return True
         if depth == 0:
             return False
         for name, factor in number.terms:

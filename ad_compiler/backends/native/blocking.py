@@ -26,13 +26,13 @@ from ad_compiler.backends.native.nests import (
     Code,
     Comment,
     Define,
-    Expression,
     Load,
     Nest,
     Scalar,
     Store,
     Whole,
     expressions_in,
+    moved,
 )
 from ad_compiler.backends.native.vectorising import FUNCTIONS
 
@@ -163,18 +163,8 @@ def names_beside_numbers(code: Code) -> Iterator[frozenset[str]]:
 
 def shift(body: list[Code], known: dict[str, Affine]) -> None:
     """Replace a subscript, in place."""
-
-    def expression(given: Expression) -> Expression:
-        if isinstance(given, Load):
-            return Load(given.array, tuple(number.substitute(known) for number in given.index))
-        if isinstance(given, Whole):
-            return Whole(given.number.substitute(known))
-        if isinstance(given, Apply):
-            return Apply(given.form, tuple(map(expression, given.parts)), given.precedence, given.needs)
-        return given
-
     for code in body:
         if isinstance(code, Store):
             code.index = tuple(number.substitute(known) for number in code.index)
         if isinstance(code, (Define, Store)):
-            code.value = expression(code.value)
+            code.value = moved(code.value, known)

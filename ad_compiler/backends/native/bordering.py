@@ -18,14 +18,12 @@ Profitable: where it is read a few times only.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ad_compiler.backends.native.accessing import accesses, alias_roots
+from ad_compiler.backends.native.accessing import accesses, alias_roots, uses_of
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import sides
-from ad_compiler.backends.native.frame import names_in
 from ad_compiler.backends.native.nests import (
     Allocate,
     Apply,
@@ -34,19 +32,22 @@ from ad_compiler.backends.native.nests import (
     Comment,
     Define,
     Expression,
+    Leaf,
     Load,
+    Loops,
     Nest,
     Scalar,
     Store,
     Whole,
     loads_in,
+    map_expressions,
+    map_leaves,
     moved,
 )
 from ad_compiler.backends.native.scalars import COMPARE, choice
 
 PARTS, READERS = 3, 3
 DOUBLE = "np.float64"
-Loops = list[tuple[str, Affine]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,16 @@ class Bordered:
         assert result is not None
         return result
 
+    def in_expression(self, expression: Expression, loops: Loops) -> Expression:
+        """An expression in a turn of these loops, with the elements where they come from."""
+
+        def leaf(given: Leaf) -> Expression:
+            if isinstance(given, Load) and given.array == self.name:
+                return self.element(given.index, loops)
+            return given
+
+        return map_leaves(leaf, expression)
+
 
 def is_nonnegative(number: Affine, loops: Loops) -> bool:
     """Whether a number is at least 0 in all turns of loops.
@@ -127,9 +138,7 @@ class Borderer:
         self.programs = programs
         self.dtypes = dtypes
         self.root = alias_roots(programs)
-        self.uses: Counter[str] = Counter(name for text in outputs for name in names_in(text))
-        for program in programs:
-            self.uses.update(access.name for code in program for access in accesses(code))
+        self.uses = uses_of(programs, outputs)
 
     def run(self) -> None:
         for program in self.programs:
@@ -158,7 +167,7 @@ class Borderer:
             return
         for code in readers:
             assert isinstance(code, Nest)
-            code.body[:] = [replaced(each, bordered, code.loops) for each in code.body]
+            code.body[:] = [map_expressions(bordered.in_expression, each, code.loops) for each in code.body]
         gone = [made, *writers]
         body[:] = [code for code in body if not any(code is each for each in gone)]
 
@@ -169,6 +178,8 @@ class Borderer:
         if len(stores) != 1 or not isinstance(store := stores[0], Store):
             return None
         value = store.value
+        if any(sum(name in dict(each.terms) for each in store.index) != 1 for name, _ in loops):
+            return None
         if isinstance(value, Load):
             is_copy = value.array != name and self.dtypes.get(value.array) == DOUBLE
         else:
@@ -226,29 +237,3 @@ def loads_of(code: Code) -> Iterator[Load]:
     for body in sides(code):
         for inner in body:
             yield from loads_of(inner)
-
-
-def replaced(code: Code, bordered: Bordered, loops: Loops) -> Code:
-    """A statement in these loops, with the elements where they come from."""
-    if isinstance(code, Define):
-        return Define(code.name, in_expression(code.value, bordered, loops), code.operator)
-    if isinstance(code, Store):
-        return Store(code.array, code.index, in_expression(code.value, bordered, loops), code.operator)
-    if isinstance(code, Nest):
-        inner = [*loops, *code.loops]
-        return Nest(code.loops, [replaced(each, bordered, inner) for each in code.body])
-    if isinstance(code, Choice):
-        then, otherwise = (
-            [replaced(each, bordered, loops) for each in side] for side in (code.then, code.otherwise)
-        )
-        return Choice(in_expression(code.condition, bordered, loops), then, otherwise)
-    return code
-
-
-def in_expression(expression: Expression, bordered: Bordered, loops: Loops) -> Expression:
-    if isinstance(expression, Load) and expression.array == bordered.name:
-        return bordered.element(expression.index, loops)
-    if isinstance(expression, Apply):
-        parts = tuple(in_expression(part, bordered, loops) for part in expression.parts)
-        return Apply(expression.form, parts, expression.precedence, expression.needs)
-    return expression

@@ -33,14 +33,19 @@ from types import ModuleType
 COMPILED_FILES = (
     "support.py",
     "departure.py",
+    "arrays_of_lists.py",
     "elementary.py",
     "fused_operands.py",
     "fused_products.py",
     "fused_slabs.py",
     "blas.py",
     "chunks.py",
+    "growing_tapes.py",
+    "inlining.py",
     "layouts.py",
     "machine_code.py",
+    "math_functions.py",
+    "number_functions.py",
     "opaque.py",
     "releasing.py",
     "addressing.py",
@@ -50,7 +55,9 @@ COMPILED_FILES = (
     "resolving.py",
     "small_matrices.py",
     "small_products.py",
+    "subscripts.py",
     "threads.py",
+    "underflow.py",
 )
 TIME = 1_000_000_000  # when every file was written: Numba takes a newer file for a change
 

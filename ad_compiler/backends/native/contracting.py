@@ -34,12 +34,15 @@ from ad_compiler.backends.native.nests import (
     Comment,
     Define,
     Expression,
+    Leaf,
     Line,
     Load,
+    Loops,
     Nest,
     Repeat,
     Scalar,
     Store,
+    map_leaves,
     moved,
 )
 
@@ -47,7 +50,6 @@ KEPT = 2  # how many loops of each kind become an axis of a matrix
 REALS = ("np.float64", "np.float32")
 
 Index = tuple[Affine, ...]
-Loops = list[tuple[str, Affine]]
 
 
 @dataclass(eq=False, slots=True)
@@ -330,11 +332,12 @@ def factors_of(expression: Expression) -> list[Expression]:
 
 def substituted(expression: Expression, known: dict[str, Expression], shift: dict[str, Affine]) -> Expression:
     """With scalars replaced by what they are, and the indices of loops counted from 0."""
-    if isinstance(expression, Scalar):
-        return known.get(expression.name, expression)
-    if isinstance(expression, Load):
-        return Load(expression.array, tuple(each.substitute(shift) for each in expression.index))
-    if isinstance(expression, Apply):
-        parts = tuple(substituted(part, known, shift) for part in expression.parts)
-        return Apply(expression.form, parts, expression.precedence, expression.needs)
-    return expression
+
+    def leaf(given: Leaf) -> Expression:
+        if isinstance(given, Scalar):
+            return known.get(given.name, given)
+        if isinstance(given, Load):
+            return Load(given.array, tuple(each.substitute(shift) for each in given.index))
+        return given
+
+    return map_leaves(leaf, expression)

@@ -59,11 +59,12 @@ def of_shape(frame: Frame, elements: Elements, node: Operation) -> Extents:
     for n in shape_argument(node.arguments[0]):
         extent = affine(frame, elements, n)
         if not frame.is_nonnegative(extent):
+            frame.depart_if(f"{extent} < 0")
             if extent.is_simple:
-                frame.depart_if(f"{extent} < 0")
                 frame.ranges.lengths.add(extent.terms[0][0])
+            elif all(name.isidentifier() for name, _ in extent.terms):
+                frame.ranges.facts.append(frame.normal(extent))
             else:
-                frame.depart_if(f"{extent} < 0")
                 extent = frame.define_number(str(extent), "length")
         result.append(extent)
     return tuple(result)

@@ -141,12 +141,14 @@ class Frame:
     def into(self, code: list[Code]) -> Iterator[None]:
         """Write into another list; what is learnt there is not known outside."""
         outer, self.code = self.code, code
-        equal, known = dict(self.equal), dict(self.known)
+        equal, known, facts = dict(self.equal), dict(self.known), list(self.ranges.facts)
         try:
             yield
         finally:
             self.code = outer
             self.equal, self.known = equal, known
+            if self.depth or self.conditional:
+                self.ranges.facts = facts
 
     def depart_if(self, condition: str) -> None:
         self.write(Line(f"if {condition}:\n    raise Departure", reads=names_in(condition)))

@@ -28,13 +28,16 @@ from ad_compiler.backends.native.nests import (
     Code,
     Comment,
     Expression,
+    Leaf,
     Load,
+    Loops,
     Nest,
     Repeat,
     Scalar,
     Store,
     codes_in,
     loads_in,
+    map_leaves,
     moved,
     size_of,
     texts_in,
@@ -62,7 +65,7 @@ class Run:
     """Nests over the same loops that add to one array."""
 
     array: str
-    loops: list[tuple[str, Affine]]
+    loops: Loops
     axes: tuple[int, ...]  # of the array, by loop
     index: Index  # of the first addition
     additions: list[Addition]
@@ -333,9 +336,10 @@ def common_factor(values: list[Expression]) -> Expression | None:
 
 def inlined(expression: Expression, store: Store, names: list[str]) -> Expression:
     """With the elements of an array replaced by what they are."""
-    if isinstance(expression, Load) and expression.array == store.array:
-        return moved(store.value, dict(zip(names, expression.index, strict=True)))
-    if isinstance(expression, Apply):
-        parts = tuple(inlined(part, store, names) for part in expression.parts)
-        return Apply(expression.form, parts, expression.precedence, expression.needs)
-    return expression
+
+    def leaf(given: Leaf) -> Expression:
+        if isinstance(given, Load) and given.array == store.array:
+            return moved(store.value, dict(zip(names, given.index, strict=True)))
+        return given
+
+    return map_leaves(leaf, expression)

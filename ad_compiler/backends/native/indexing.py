@@ -17,8 +17,8 @@ from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.frame import Extents, Frame
 from ad_compiler.backends.native.nests import Line, Whole, text_of
 from ad_compiler.ir import Operand, Value
-from ad_compiler.rules.indexing import expanded_index, is_array_index, is_mask
 from ad_compiler.rules.shapes import rank_of, type_of
+from ad_compiler.rules.subscripts import expanded_index, is_array_index, is_mask
 
 if TYPE_CHECKING:
     from ad_compiler.backends.native.elements import Elements

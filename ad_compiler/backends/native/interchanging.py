@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ad_compiler.backends.native.accessing import accesses, alias_roots, may_depart
+from ad_compiler.backends.native.accessing import accesses, alias_roots, may_depart, uses_of
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import sides
 from ad_compiler.backends.native.frame import names_in
@@ -33,9 +33,7 @@ class Interchanger:
     def __init__(self, programs: list[list[Code]], outputs: list[str]) -> None:
         self.programs = programs
         self.root = alias_roots(programs)
-        self.uses: Counter[str] = Counter(name for text in outputs for name in names_in(text))
-        for program in programs:
-            self.uses.update(access.name for code in program for access in accesses(code))
+        self.uses = uses_of(programs, outputs)
 
     def run(self) -> bool:
         """Interchange the loops, in place; whether there were any."""
@@ -60,11 +58,11 @@ class Interchanger:
         if not all(is_read(code) for code in before):
             return None
         names = [loop.index, *(name for name, _ in nest.loops)]
-        if any(loop.index in names_in(str(extent)) for _, extent in nest.loops):
-            return None
         own = Counter(access.name for access in accesses(loop))
         body = [*before, *nest.body]
         defined = {code.name for code in body if isinstance(code, Define)}
+        if any(names_in(str(extent)) & {loop.index, *defined} for _, extent in nest.loops):
+            return None
         if any(own[name] != self.uses[name] for name in (loop.index, *defined)):
             return None
         if not self.is_legal(body, names) or not is_profitable(body, loop.index):

@@ -28,7 +28,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import combinations_with_replacement
 
-from ad_compiler.backends.native.accessing import Access, accesses, alias_roots
+from ad_compiler.backends.native.accessing import Access, accesses, alias_roots, uses_of
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import sides
 from ad_compiler.backends.native.frame import names_in
@@ -53,9 +53,7 @@ class Jammer:
         self.programs = programs
         self.fresh = fresh
         self.root = alias_roots(programs)
-        self.uses: Counter[str] = Counter(name for text in outputs for name in names_in(text))
-        for program in programs:
-            self.uses.update(access.name for code in program for access in accesses(code))
+        self.uses = uses_of(programs, outputs)
 
     def run(self) -> None:
         for program in self.programs:

@@ -106,6 +106,8 @@ HELPERS = frozenset(
         "vector_log",
         "vector_tanh",
         "at_run_time",
+        "watch_underflow",
+        "saw_underflow",
     ]
 )
 CHUNKED = ("chunks_of", "chunks_of_sums", "first_turn", "in_chunks")

@@ -12,8 +12,8 @@ the nests (allocations, calls, control flow) is kept as lines that say what they
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
 from ad_compiler.backends.native.affine import Affine
 
@@ -54,7 +54,9 @@ class Apply:
     needs: tuple[int, ...] = ()
 
 
-Expression = Scalar | Whole | Load | Apply
+Leaf = Scalar | Whole | Load
+Expression = Leaf | Apply
+Loops = list[tuple[str, Affine]]  # the outermost first: index, and how many turns
 
 
 @dataclass(eq=False, slots=True)
@@ -104,7 +106,7 @@ class Allocate:
 class Nest:
     """Loops, the outermost first, and what is done inside of the innermost."""
 
-    loops: list[tuple[str, Affine]]
+    loops: Loops
     body: list[Code]
 
 
@@ -193,16 +195,55 @@ def texts_in(expression: Expression) -> Iterator[str]:
             yield from texts_in(part)
 
 
-def moved(expression: Expression, turns: dict[str, Affine]) -> Expression:
-    """The expression in another turn of the loops."""
-    if isinstance(expression, Load):
-        return Load(expression.array, tuple(number.substitute(turns) for number in expression.index))
-    if isinstance(expression, Whole):
-        return Whole(expression.number.substitute(turns))
+def map_leaves(function: Callable[[Leaf], Expression], expression: Expression) -> Expression:
+    """The same expression with every leaf replaced.
+
+    >>> product = Apply("{0} * {1}", (Scalar("a"), Load("b", (Affine.of("i"),))))
+    >>> text_of(map_leaves(lambda leaf: Scalar("c") if leaf == Scalar("a") else leaf, product))
+    'c * b[i]'
+    """
     if isinstance(expression, Apply):
-        parts = tuple(moved(part, turns) for part in expression.parts)
+        parts = tuple(map_leaves(function, part) for part in expression.parts)
         return Apply(expression.form, parts, expression.precedence, expression.needs)
-    return expression
+    return function(expression)
+
+
+def map_expressions(
+    function: Callable[[Expression, Loops], Expression], code: Code, loops: Loops | None = None
+) -> Code:
+    """The same statement with its expressions replaced, those of the statements inside of it included.
+
+    `function` is given an expression, and the loops of nests that it stands in: `loops`, and those inside.
+    """
+    around = loops or []
+    if isinstance(code, (Define, Store)):
+        return replace(code, value=function(code.value, around))
+    if isinstance(code, Nest):
+        inner = [*around, *code.loops]
+        return replace(code, body=[map_expressions(function, each, inner) for each in code.body])
+    if isinstance(code, Repeat):
+        return replace(code, body=[map_expressions(function, each, around) for each in code.body])
+    if isinstance(code, Choice):
+        then, otherwise = (
+            [map_expressions(function, each, around) for each in side] for side in (code.then, code.otherwise)
+        )
+        return Choice(function(code.condition, around), then, otherwise)
+    return code
+
+
+def moved(expression: Expression, turns: dict[str, Affine]) -> Expression:
+    """The expression in another turn of the loops.
+
+    >>> text_of(moved(Load("a", (Affine.of("i"),)), {"i": Affine.of("i") + 1}))
+    'a[i + 1]'
+    """
+
+    def leaf(given: Leaf) -> Leaf:
+        if isinstance(given, Load):
+            return Load(given.array, tuple(number.substitute(turns) for number in given.index))
+        return Whole(given.number.substitute(turns)) if isinstance(given, Whole) else given
+
+    return map_leaves(leaf, expression)
 
 
 def expressions_in(expression: Expression) -> Iterator[Expression]:

@@ -45,7 +45,7 @@ import numpy as np
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.backends.native.accessing import accesses, alias_roots
 from ad_compiler.backends.native.affine import Affine
-from ad_compiler.backends.native.aliasing import ALIAS, NAME, sides
+from ad_compiler.backends.native.aliasing import ALIAS, NAME, names_given, sides
 from ad_compiler.backends.native.frame import RESERVED, names_in
 from ad_compiler.backends.native.independence import CALLABLE, Kept, Roles, roles, viewed_arrays
 from ad_compiler.backends.native.kernels import code_only, lines_of
@@ -108,8 +108,8 @@ class Parallelising:
         for program in self.programs:
             uses.update(access.name for code in program for access in accesses(code))
         every = [code for program in self.programs for code in codes_in(program)]
-        allocated = Counter(code.name for code in every if isinstance(code, Allocate))
-        made = {code.name: code for code in every if isinstance(code, Allocate) and allocated[code.name] == 1}
+        given = Counter(name for code in every for name in names_given(code))
+        made = {code.name: code for code in every if isinstance(code, Allocate) and given[code.name] == 1}
         starts = {code.name for code in every if isinstance(code, Define) and code.value == ZERO}
         self.reals = {name for name in starts if self.may_be_real(name)}
         root = alias_roots(self.programs)
@@ -170,7 +170,7 @@ class Parallelising:
                 continue
             around, inner = nest.loops[:level], nest.loops[level + 1 :]
             body: list[Code] = [Nest(inner, nest.body)] if inner else nest.body
-            found = roles(body, index, self.kept, in_order=False)
+            found = roles(body, index, self.kept, in_order=False, around=[name for name, _ in around])
             if found is not None and not found.counters and self.has_dtypes(found):
                 yield Shared(around, index, Affine(), 1, turns, body, found)
 

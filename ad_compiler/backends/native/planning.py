@@ -8,6 +8,7 @@ that the NumPy backend uses (`backends.numpy.memory`), given what is inlined.
 
 from __future__ import annotations
 
+from ad_compiler.analysis.slice_lengths import same_shape_together
 from ad_compiler.analysis.types import ArrayType, is_one, same_shape
 from ad_compiler.backends.native.forms import ELEMENTWISE_CONSTANTS, has_loops
 from ad_compiler.backends.numpy.memory import IN_PLACE, Memory, is_array
@@ -24,7 +25,8 @@ from ad_compiler.ir import (
     blocks_of,
     values_in,
 )
-from ad_compiler.rules.indexing import getitem_type, is_basic, part_of
+from ad_compiler.rules.indexing import part_of
+from ad_compiler.rules.subscripts import getitem_type, is_basic
 
 UPDATES = ("index_add", "index_set")
 VIEWS = frozenset(
@@ -188,7 +190,7 @@ class NativePlanner(Planner):
             if written is not value:
                 return kind.rank == 0 and not any(value is each for each in values_in(path))
             target = getitem_type(part_of(array, path), index).shape
-            return same_shape(kind.shape, target)
+            return same_shape_together(kind.shape, target)
         if is_view(reader) and reader.primitive.name not in ("broadcast_to", "sliding_window_view"):
             if reader.arguments[0] is not value:
                 return kind.rank == 0 and name == "getitem" and kind.dtype.kind in "iu"
@@ -202,7 +204,7 @@ class NativePlanner(Planner):
             return False
         if not is_pulled(reader) or name in ("repeat", "tile", "diff"):
             return False
-        return same_shape(kind.shape, result.shape)
+        return same_shape_together(kind.shape, result.shape)
 
 
 def operations(block: Block) -> list[Operation]:

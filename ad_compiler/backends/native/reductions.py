@@ -32,6 +32,7 @@ from ad_compiler.backends.native.nests import (
     Expression,
     Line,
     Load,
+    Loops,
     Nest,
     Scalar,
     Store,
@@ -198,11 +199,7 @@ def reduce_parts(
             frame.write(Define(name, done(total)))
         return
     frame.allocate(name, extents, kind.dtype)
-    kept = tuple(
-        i if place not in axes else Affine.of(0)
-        for place, i in enumerate(index)
-        if keepdims or place not in axes
-    )
+    kept = subscripts_of_result(index, axes, keepdims)
     places = [place for place, _ in zip_places(frame, own, loops)]
     trailing = all(place in axes for place in places[len(outer) :])
     if trailing or not outer:
@@ -222,14 +219,23 @@ def reduce_parts(
         frame.write(*wrapped(outer, [Store(name, kept, done(Load(name, kept)))]))
 
 
-def zip_places(
-    frame: Frame, own: Extents, loops: list[tuple[str, Affine]]
-) -> list[tuple[int, tuple[str, Affine]]]:
+def subscripts_of_result(
+    index: tuple[Affine, ...], axes: tuple[int, ...], keepdims: bool
+) -> tuple[Affine, ...]:
+    """The element of the result in which an element of the operand ends."""
+    return tuple(
+        Affine.of(0) if place in axes else number
+        for place, number in enumerate(index)
+        if keepdims or place not in axes
+    )
+
+
+def zip_places(frame: Frame, own: Extents, loops: Loops) -> list[tuple[int, tuple[str, Affine]]]:
     places = [place for place, e in enumerate(own) if frame.normal(e) != 1]
     return list(zip(places, loops, strict=True))
 
 
-def wrapped(loops: list[tuple[str, Affine]], body: list[Code]) -> list[Code]:
+def wrapped(loops: Loops, body: list[Code]) -> list[Code]:
     return [Nest(loops, body)] if loops else body
 
 
@@ -278,11 +284,7 @@ def reduce_to_position(frame: Frame, elements: Elements, node: Operation, extent
         frame.write(*body, Define(name, Scalar(found)))
         return
     frame.allocate(name, extents, kind.dtype)
-    kept = tuple(
-        i if spot not in axes else Affine.of(0)
-        for spot, i in enumerate(index)
-        if keepdims or spot not in axes
-    )
+    kept = subscripts_of_result(index, axes, keepdims)
     frame.write(*wrapped(outer, [*body, Store(name, kept, Scalar(found))]))
 
 

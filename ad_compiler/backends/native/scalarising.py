@@ -12,22 +12,21 @@ from __future__ import annotations
 from collections import Counter
 
 from ad_compiler.backends.native.accessing import accesses, hidden, may_depart, own_accesses, own_reads
-from ad_compiler.backends.native.affine import Affine
+from ad_compiler.backends.native.aliasing import sides
 from ad_compiler.backends.native.frame import names_in
 from ad_compiler.backends.native.nests import (
     Allocate,
-    Apply,
-    Choice,
     Code,
     Comment,
     Define,
-    Expression,
+    Leaf,
     Load,
     Nest,
-    Repeat,
     Scalar,
     Store,
     codes_in,
+    map_expressions,
+    map_leaves,
 )
 
 
@@ -74,10 +73,8 @@ class Scalars:
         found = len(kept) < len(body)
         body[:] = kept
         for code in body:
-            inside = [code.body] if isinstance(code, (Nest, Repeat)) else []
-            inside += [code.then, code.otherwise] if isinstance(code, Choice) else []
-            for each in inside:
-                found = self.without(each, read) or found
+            for inner in sides(code):
+                found = self.without(inner, read) or found
         body[:] = [code for code in body if not (isinstance(code, Nest) and is_empty(code.body))]
         return found
 
@@ -86,12 +83,8 @@ class Scalars:
         for code in list(body):
             if isinstance(code, Nest):
                 self.nest(code.body)
-                self.inside(code.body)
-            elif isinstance(code, Repeat):
-                self.inside(code.body)
-            elif isinstance(code, Choice):
-                self.inside(code.then)
-                self.inside(code.otherwise)
+            for inner in sides(code):
+                self.inside(inner)
 
     def nest(self, body: list[Code]) -> None:
         for place, code in enumerate(body):
@@ -106,48 +99,37 @@ class Scalars:
                 continue
             self.allocated.discard(name)
             self.uses[name] = -1
-            body[place:] = [replaced(each, name, index) for each in rest]
+            make_scalar(rest, name)
+            body[place:] = rest
 
     def drop(self, body: list[Code]) -> None:
         body[:] = [code for code in body if not (isinstance(code, Allocate) and self.uses[code.name] == -1)]
         for code in body:
-            if isinstance(code, (Nest, Repeat)):
-                self.drop(code.body)
-            elif isinstance(code, Choice):
-                self.drop(code.then)
-                self.drop(code.otherwise)
+            for inner in sides(code):
+                self.drop(inner)
 
 
 def is_empty(body: list[Code]) -> bool:
     return all(isinstance(code, Comment) for code in body)
 
 
-def replaced(code: Code, name: str, index: tuple[Affine, ...]) -> Code:
-    """The statement with the element of an array as a scalar."""
-    if isinstance(code, Define):
-        return Define(code.name, in_expression(code.value, name, index), code.operator)
-    if isinstance(code, Store):
-        value = in_expression(code.value, name, index)
-        if code.array == name:
-            return Define(name, value, code.operator)
-        return Store(code.array, code.index, value, code.operator)
-    if isinstance(code, Nest):
-        return Nest(code.loops, [replaced(each, name, index) for each in code.body])
-    if isinstance(code, Choice):
-        then, otherwise = (
-            [replaced(each, name, index) for each in side] for side in (code.then, code.otherwise)
-        )
-        return Choice(in_expression(code.condition, name, index), then, otherwise)
-    return code
+def make_scalar(body: list[Code], name: str) -> None:
+    """Have a scalar for each element of an array, in place."""
+
+    def leaf(given: Leaf) -> Leaf:
+        return Scalar(name) if isinstance(given, Load) and given.array == name else given
+
+    body[:] = [map_expressions(lambda value, _: map_leaves(leaf, value), code) for code in body]
+    define(body, name)
 
 
-def in_expression(expression: Expression, name: str, index: tuple[Affine, ...]) -> Expression:
-    if isinstance(expression, Load) and expression.array == name:
-        return Scalar(name)
-    if isinstance(expression, Apply):
-        parts = tuple(in_expression(part, name, index) for part in expression.parts)
-        return Apply(expression.form, parts, expression.precedence, expression.needs)
-    return expression
+def define(body: list[Code], name: str) -> None:
+    """Have what is stored in an array define a scalar of its name, in place."""
+    for place, code in enumerate(body):
+        if isinstance(code, Store) and code.array == name:
+            body[place] = Define(name, code.value, code.operator)
+        for inner in sides(code):
+            define(inner, name)
 
 
 def scalarise(programs: list[list[Code]], outputs: list[str]) -> None:

@@ -17,31 +17,29 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from ad_compiler.backends.native.accessing import accesses, alias_roots
+from ad_compiler.backends.native.accessing import accesses, alias_roots, uses_of
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.aliasing import sides
-from ad_compiler.backends.native.frame import names_in
 from ad_compiler.backends.native.nests import (
     Allocate,
-    Apply,
     Choice,
     Code,
     Define,
     Expression,
+    Leaf,
     Line,
     Load,
     Nest,
     Store,
     codes_in,
+    map_leaves,
     part_text,
 )
 
 
 def shrink(programs: list[list[Code]], outputs: list[str]) -> None:
     """Shrink the arrays of a program, in place."""
-    uses: Counter[str] = Counter(name for text in outputs for name in names_in(text))
-    for program in programs:
-        uses.update(access.name for code in program for access in accesses(code))
+    uses = uses_of(programs, outputs)
     root = alias_roots(programs)
     shared = {each for name in uses if root(name) != name for each in (name, root(name))}
     for program in programs:
@@ -89,11 +87,10 @@ def without_axis(code: Code, name: str, axis: int) -> None:
         return index[:axis] + index[axis + 1 :]
 
     def expression(given: Expression) -> Expression:
-        if isinstance(given, Load) and given.array == name:
-            return Load(name, rest(given.index))
-        if isinstance(given, Apply):
-            return Apply(given.form, tuple(map(expression, given.parts)), given.precedence, given.needs)
-        return given
+        return map_leaves(leaf, given)
+
+    def leaf(given: Leaf) -> Leaf:
+        return Load(name, rest(given.index)) if isinstance(given, Load) and given.array == name else given
 
     if isinstance(code, Store):
         code.value = expression(code.value)

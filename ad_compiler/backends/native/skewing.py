@@ -30,6 +30,7 @@ from ad_compiler.backends.native.nests import (
     Code,
     Comment,
     Define,
+    Loops,
     Nest,
     Scalar,
     Store,
@@ -139,11 +140,12 @@ def is_sweep(nest: Nest) -> bool:
         return False
     texts = [text for each in codes if isinstance(each, (Define, Store)) for text in texts_in(each.value)]
     numbers = [number for access in accesses(nest) for number in access.index or ()]
+    numbers += [length for _, length in loops_in(nest)]
     texts += [text for number in numbers for text, _ in number.terms if not text.isidentifier()]
     return not any(index in names_in(text) for text in texts)
 
 
-def loops_in(nest: Nest) -> list[tuple[str, Affine]]:
+def loops_in(nest: Nest) -> Loops:
     inner = [loop for code in codes_in(nest.body) if isinstance(code, Nest) for loop in code.loops]
     return [*nest.loops, *inner]
 

@@ -14,14 +14,15 @@ from ad_compiler.backends.native.accessing import Access, accesses
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.frame import names_in
 from ad_compiler.backends.native.nests import (
-    Apply,
     Code,
     Comment,
     Define,
     Expression,
+    Leaf,
     Repeat,
     Scalar,
     Store,
+    map_leaves,
     moved,
     texts_in,
 )
@@ -88,12 +89,13 @@ def in_other_turns(code: Code, turns: dict[str, Affine], names: dict[str, str]) 
 
 
 def renamed(expression: Expression, names: dict[str, str]) -> Expression:
-    if isinstance(expression, Scalar):
-        return Scalar(names.get(expression.name, expression.name), expression.precedence)
-    if isinstance(expression, Apply):
-        parts = tuple(renamed(part, names) for part in expression.parts)
-        return Apply(expression.form, parts, expression.precedence, expression.needs)
-    return expression
+
+    def leaf(given: Leaf) -> Leaf:
+        if isinstance(given, Scalar):
+            return Scalar(names.get(given.name, given.name), given.precedence)
+        return given
+
+    return map_leaves(leaf, expression)
 
 
 def may_be_moved(body: list[Code], loops: set[str], scalars: set[str]) -> bool:

@@ -35,10 +35,12 @@ from ad_compiler.backends.native.nests import (
     Comment,
     Define,
     Expression,
+    Leaf,
     Load,
     Repeat,
     Scalar,
     Store,
+    map_leaves,
 )
 from ad_compiler.backends.native.straight_loops import (
     Index,
@@ -256,10 +258,8 @@ class Rewriting:
         return code is [each for each in stores if self.find(each.array, each.index) == (window, offset)][-1]
 
     def replaced(self, expression: Expression) -> Expression:
-        if isinstance(expression, Load):
-            found = self.find(expression.array, expression.index)
-            return expression if found is None else Scalar(found[0].names[found[1]])
-        if isinstance(expression, Apply):
-            parts = tuple(map(self.replaced, expression.parts))
-            return Apply(expression.form, parts, expression.precedence, expression.needs)
-        return expression
+        return map_leaves(self.leaf, expression)
+
+    def leaf(self, given: Leaf) -> Leaf:
+        found = self.find(given.array, given.index) if isinstance(given, Load) else None
+        return given if found is None else Scalar(found[0].names[found[1]])

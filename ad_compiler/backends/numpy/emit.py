@@ -39,7 +39,7 @@ from ad_compiler.ir import (
     modules_of,
     nodes_in,
 )
-from ad_compiler.rules.indexing import has_repetitions
+from ad_compiler.rules.subscripts import has_repetitions
 
 INDENT = "    "
 UFUNCS = {"add": "np.add", "sub": "np.subtract", "mul": "np.multiply", "truediv": "np.divide"}

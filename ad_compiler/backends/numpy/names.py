@@ -15,14 +15,13 @@ import numpy as np
 
 from ad_compiler.analysis.classes import scalar_classes
 from ad_compiler.analysis.layout import shows_memory
+from ad_compiler.analysis.slice_lengths import equal_together, same_shape_together
 from ad_compiler.analysis.types import (
     ArrayType,
     ListType,
     Shape,
     Type,
     may_be_one,
-    same_length,
-    same_shape,
 )
 from ad_compiler.backends.numpy.memory import IN_PLACE, Memory, is_array
 from ad_compiler.backends.numpy.nouns import noun, noun_of, same_rank
@@ -39,7 +38,8 @@ REUSED_FROM_RANK = 3  # from here on arrays are large enough that memory of thei
 def fit(result: Shape, base: Shape) -> bool:
     """Whether a result made from `base`, element by element, has its shape."""
     return len(result) == len(base) and all(
-        same_length(a, b) or not (may_be_one(a) or may_be_one(b)) for a, b in zip(result, base, strict=True)
+        equal_together(a, b) or not (may_be_one(a) or may_be_one(b))
+        for a, b in zip(result, base, strict=True)
     )
 
 
@@ -167,7 +167,7 @@ class Names:
             if (
                 isinstance(kind, ArrayType)
                 and kind.dtype == result.dtype
-                and same_shape(kind.shape, result.shape)
+                and same_shape_together(kind.shape, result.shape)
                 and self.memory.is_own(operand)
                 and not self.memory.is_read_later(operand, step.position, elsewhere)
             ):

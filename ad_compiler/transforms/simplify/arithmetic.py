@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import Shape, is_one, same_length, same_shape
+from ad_compiler.analysis.slice_lengths import equal_together, same_shape_together
+from ad_compiler.analysis.types import Shape, is_one, same_shape
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand, Operation
 from ad_compiler.rules.notation import registry
@@ -43,7 +44,7 @@ def covers(shape: Shape, other: Shape) -> bool:
     """Whether an array of the `other` shape, broadcast with one of this shape, takes this shape."""
     last = shape[len(shape) - len(other) :]
     return len(other) <= len(shape) and all(
-        is_one(n) or same_length(m, n) for m, n in zip(last, other, strict=True)
+        is_one(n) or equal_together(m, n) for m, n in zip(last, other, strict=True)
     )
 
 
@@ -191,7 +192,7 @@ def add(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
         scatter, path = scatter_in(builder, one)
         if (
             scatter
-            and same_shape(shape_of(one), shape_of(other))
+            and same_shape_together(shape_of(one), shape_of(other))
             and type_of(one).dtype == type_of(other).dtype
             and not made_by(other, "broadcast_to")
         ):

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ad_compiler.analysis.slice_lengths import same_shape_together
 from ad_compiler.analysis.types import same_shape
 from ad_compiler.builder import Builder, key_of
 from ad_compiler.ir import Operand, Operation, Value
-from ad_compiler.rules.indexing import getitem_type, has_repetitions
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import (
     broadcast_to_type,
@@ -22,6 +22,7 @@ from ad_compiler.rules.shapes import (
     type_of,
 )
 from ad_compiler.rules.structure import length
+from ad_compiler.rules.subscripts import getitem_type, has_repetitions
 from ad_compiler.transforms.simplify.table import Rewrite, call, is_number, made_by, rewrites, simplifications
 
 
@@ -152,7 +153,7 @@ def matmul_sum(builder: Builder, matrices: Operation, axis: Any, keepdims: Any) 
 def product_sum(builder: Builder, product: Operation, axis: Any, keepdims: Any) -> Operand:
     """`(x * y).sum()` over every axis of two vectors is a dot product: no temporary array."""
     a, b = product.arguments
-    are_vectors = rank_of(a) == rank_of(b) == 1 and same_shape(shape_of(a), shape_of(b))
+    are_vectors = rank_of(a) == rank_of(b) == 1 and same_shape_together(shape_of(a), shape_of(b))
     are_real = type_of(a).dtype == type_of(b).dtype and type_of(a).dtype.kind == "f"
     if axis is None and not keepdims and are_vectors and are_real:
         return call(builder, operator.matmul, a, b)

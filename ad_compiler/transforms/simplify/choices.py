@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.analysis.types import broadcast, same_shape
+from ad_compiler.analysis.broadcasting import broadcast
+from ad_compiler.analysis.types import same_shape
 from ad_compiler.builder import Builder
 from ad_compiler.ir import Operand
 from ad_compiler.rules.selection import select_type

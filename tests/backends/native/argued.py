@@ -4,7 +4,6 @@ Tests are named by a part of their names, which may be that of several.
 """
 
 REFUSED = {
-    "whole_zero_becomes_array": ("a number that becomes an array", "a compiled variable has one type"),
     "test_dtype_of_the_gradient[float16-": ("a float16", "Numba has no arithmetic of this type"),
     "test_dtype_of_the_gradient[longdouble-": ("a float128", "Numba has no such type"),
     "test_extended_precision_is_kept": ("a float128", "Numba has no such type"),
@@ -19,6 +18,7 @@ DEPARTED = {
     "np.einsum('i,i": "an axis that happens to have length 1 is stretched",
     "a row of unknown length 1 broadcasts": "an axis that happens to have length 1 is stretched",
     "divided_by_its_own_first_row": "an axis that happens to have length 1 is stretched",
+    "slices.stretched": "an axis that happens to have length 1 is stretched",
     "lengths.cut_off": "an axis that happens to have length 1 is stretched",
     "linalg.eigh(x+x.T, y@y.T+np.eye(3)": "the library makes more precise numbers than is inferred",
     "linalg.eigvalsh(x+x.T, y@y.T+np.eye(3)": "as `eigh`",

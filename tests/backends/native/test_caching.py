@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -165,18 +164,3 @@ def test_eight_processes_at_once_one_of_them_killed(program: Path, tmp_path: Pat
     assert run(program, cache) == "1 0"
     entries = [path.name for path in (tmp_path / "cache" / "native").iterdir()]
     assert len([name for name in entries if not name.startswith(".new_")]) == 1
-
-
-def test_all_that_is_compiled_decides_on_the_cache() -> None:
-    """The fingerprint covers what `support.py` imports of this package, and what that imports."""
-    from ad_compiler.backends import native
-    from ad_compiler.backends.native.caching import COMPILED_FILES
-
-    here = Path(native.__file__).parent
-    reached, waiting = set(), ["support.py"]
-    while waiting:
-        name = waiting.pop()
-        reached.add(name)
-        found = re.findall(r"from ad_compiler\.backends\.native\.(\w+) import", (here / name).read_text())
-        waiting += [f"{each}.py" for each in found if f"{each}.py" not in reached]
-    assert reached <= set(COMPILED_FILES)

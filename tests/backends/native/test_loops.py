@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ad_compiler import value_and_grad
+from ad_compiler import grad, value_and_grad
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.gathering import Gatherer
 from ad_compiler.backends.native.kernels import lines_of
@@ -201,6 +202,25 @@ def test_what_is_added_may_be_read_of_the_array_itself() -> None:
         return np.sum(a * np.arange(6.0))
 
     against_numpy(overlapping, random(6))
+
+
+def sum_of_rows(x: Any, w: Any) -> Any:
+    total = 0.0
+    for i in range(w.shape[0]):
+        total = total + w[i] * x[i]
+    return np.sum(total * total)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_number_that_becomes_an_array(dtype: Any) -> None:
+    x, w = np.arange(6.0).reshape(3, 2).astype(dtype), np.array([0.5, -2.0, 1.0], dtype=dtype)
+    source = against_numpy(sum_of_rows, x, w)
+    assert re.search(r"total\w* = np.zeros\(x_1", source)
+    derivative = grad(sum_of_rows, argnums=(0, 1), backend="numba", cache=False)
+    for gradient, argument in zip(derivative(x, w), (x, w), strict=True):
+        assert gradient.dtype == dtype, argument
+    without_turns = derivative(x, w[:0])
+    np.testing.assert_array_equal(without_turns[0], np.zeros((3, 2)))
 
 
 def test_arrays_that_turns_hand_on() -> None:

@@ -12,6 +12,20 @@ import numpy as np
 import pytest
 
 from ad_compiler import value_and_grad, vjp
+from ad_compiler.backends.native.affine import Affine
+from ad_compiler.backends.native.kernels import lines_of
+from ad_compiler.backends.native.nests import (
+    Choice,
+    Define,
+    Expression,
+    Load,
+    Loops,
+    Nest,
+    Scalar,
+    Store,
+    map_expressions,
+    text_of,
+)
 
 pytest.importorskip("numba")
 
@@ -172,3 +186,25 @@ def test_float32() -> None:
     for mine, other in zip(native[1], code[1], strict=True):
         assert mine.dtype == np.float32
         np.testing.assert_allclose(mine, other, rtol=2e-3, atol=2e-4)
+
+
+def test_expressions_are_replaced_with_the_loops_around_them() -> None:
+    i, j, n = Affine.of("i"), Affine.of("j"), Affine.of("n")
+    inner = Nest([("j", n)], [Store("a", (i, j), Load("b", (j,)))])
+    code = Nest([("i", n)], [inner, Choice(Load("b", (i,)), [], [Define("s", Scalar("1.0"), "+=")])])
+    seen: list[tuple[str, str]] = []
+
+    def noted(expression: Expression, loops: Loops) -> Expression:
+        seen.append((text_of(expression), "".join(name for name, _ in loops)))
+        return Scalar("x")
+
+    made = map_expressions(noted, code, [("k", n)])
+    assert seen == [("b[j]", "kij"), ("1.0", "ki"), ("b[i]", "ki")]
+    assert lines_of([made], 0) == [
+        "for i in range(n):",
+        "    for j in range(n):",
+        "        a[i, j] = x",
+        "    if not x:",
+        "        s += x",
+    ]
+    assert lines_of([code], 0)[2] == "        a[i, j] = b[j]"  # what was there is left alone
