@@ -11,6 +11,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from ad_compiler.backends.native.product_forms import is_matrix
 from ad_compiler.backends.native.small_matrices import WORD, Vectors
 
 OPERATORS = {ast.Add: "fadd", ast.Sub: "fsub", ast.Mult: "fmul"}
@@ -36,12 +37,11 @@ class Operand:
 
     @property
     def is_plain(self) -> bool:
-        """Whether this is a matrix in memory."""
-        return isinstance(self.expression, ast.Name) and len(self.terms[0].subscripts) == 2
+        return is_matrix(self.expression)
 
     def number(self, at: dict[str, Any]) -> Any:
-        """The element at these subscripts."""
-        return self.value(self.expression, iter(self.terms), at, "", None)
+        """An element of a matrix in memory."""
+        return self.builder.load(self.address(self.terms[0], at))
 
     def vector(self, at: dict[str, Any], lanes: str, mask: Any) -> Any:
         """The elements from there on along `lanes`. Where the mask is not set they may be anything."""
@@ -56,13 +56,12 @@ class Operand:
             return builder.fneg(self.value(part.operand, terms, at, lanes, mask))
         if isinstance(part, ast.Constant):
             number = ir.Constant(self.vectors.kind.element, float(part.value))  # type: ignore[arg-type]
-        else:
-            term = next(terms)
-            address = self.address(term, at)
-            if lanes and lanes in term.subscripts:
-                return self.vectors.load(address, mask)
-            number = builder.load(address)
-        return self.vectors.filled(number) if lanes else number
+            return self.vectors.filled(number)
+        term = next(terms)
+        address = self.address(term, at)
+        if lanes in term.subscripts:
+            return self.vectors.load(address, mask)
+        return self.vectors.filled(builder.load(address))
 
     def address(self, term: Term, at: dict[str, Any]) -> Any:
         place = WORD(0)

@@ -5,7 +5,8 @@ reading it back takes as long. So nothing is written: an element is computed whe
 few rows (or columns) of the result, which are kept in registers while all products are added to them, as in
 `small_matrices.py`. What the lanes of a vector are follows from how the arrays lie in memory:
 
-    columns     a vector is a part of a row of the right operand; an element of the left one is in all lanes
+    columns     a vector is a part of a row of the right operand; an element of the left one (a matrix in
+                memory: to compute numbers one by one costs more) is in all lanes
     parts       a vector is a part of a row, or column, along the subscript that is summed over; at the end
                 its lanes are added
 

@@ -66,6 +66,8 @@ class Slabs:
 
     def sum(self, axis: str) -> None:
         """The sums of an operand alone."""
+        size = self.builder.mul(self.lengths[axis], WORD(self.vectors.size))
+        cgutils.memset(self.builder, self.results[axis], size, 0)
         self.fill(axis, None, dict.fromkeys("ijk", WORD(0)), self.lengths)
 
     def write(self, memory: Any) -> None:
@@ -132,27 +134,23 @@ class Slabs:
         """Compute a slab, row by row, if there is memory for it, and add its sums along `k`."""
         builder, vectors, lanes, operand = self.builder, self.vectors, self.lanes, self.sides[axis]
         row, column = ("k", axis) if axis == lanes else (axis, "k")
-        step = WORD(vectors.lanes if column == lanes else 1)
         with self.turns(counts[row], WORD(1)) as (beside, _):
             total = cgutils.alloca_once(builder, vectors.kind)
             builder.store(vectors.zero, total)
             start = builder.mul(beside, counts[column])
-            with self.turns(counts[column], step) as (along, _):
+            with self.turns(counts[column], WORD(vectors.lanes)) as (along, _):
                 own = {row: beside, column: along}
                 at = {each: builder.add(first[each], number) for each, number in own.items()}
                 place = builder.add(start, along)
-                if column == lanes:
-                    mask = vectors.first_lanes(builder.sub(counts[column], along))
-                    vector = operand.vector(at, lanes, mask)
-                    if memory is not None:
-                        vectors.store(vector, builder.gep(memory, [place]), mask)
-                    if axis == lanes:
-                        self.add_to_sums(axis, vector, mask, at)
-                    else:
-                        vector = builder.select(mask, vector, vectors.zero)
-                        builder.store(builder.fadd(builder.load(total), vector), total)
+                mask = vectors.first_lanes(builder.sub(counts[column], along))
+                vector = operand.vector(at, lanes, mask)
+                if memory is not None:
+                    vectors.store(vector, builder.gep(memory, [place]), mask)
+                if axis == lanes:
+                    self.add_to_sums(axis, vector, mask, at)
                 else:
-                    builder.store(operand.number(at), builder.gep(memory, [place]))
+                    vector = builder.select(mask, vector, vectors.zero)
+                    builder.store(builder.fadd(builder.load(total), vector), total)
             if axis != lanes:
                 at = {**first, axis: builder.add(first[axis], beside)}
                 self.add_to_sums(axis, vectors.total(builder.load(total)), None, at)

@@ -30,14 +30,14 @@ class Form:
     operands: tuple[ast.expr, ast.expr]
     subscripts: tuple[str, ...]  # of the arrays
     results: tuple[str, ...]
-    lanes: str  # the subscript along which all arrays that have it can be read in vectors
+    lanes: str  # the subscript along which what is computed can be read in vectors
 
 
 @functools.cache
 def form_of(text: str) -> Form | None:
-    """The form of a product; None for one that cannot be computed in vectors.
+    """The form of a product; None for one whose operands cannot be computed in vectors.
 
-    >>> form_of("ik, kj - k -> ij").lanes, form_of("ik, jk * k -> ij").lanes, form_of("ki, jk - j -> ij")
+    >>> form_of("ki, kj - k -> ij").lanes, form_of("ik * k, jk - j -> ij").lanes, form_of("ik * k, kj -> ij")
     ('j', 'k', None)
     """
     operands, results = text.split(" -> ")
@@ -46,14 +46,17 @@ def form_of(text: str) -> Form | None:
     left, right = parsed.elts
     subscripts = (*subscripts_in(left), *subscripts_in(right))
     asked = tuple(results.split(", "))
-    found = [
-        lanes
-        for lanes, sums in (("j", ("ij", "j")), ("k", ("ij", "i", "j")))
-        if all(each.endswith(lanes) for each in subscripts if lanes in each) and set(asked) <= set(sums)
-    ]
-    if not found or not any("k" in each for each in subscripts):
+    if not any("k" in each for each in subscripts):
         return None
-    return Form((left, right), subscripts, asked, found[0])
+    for lanes, is_fit in (("j", is_matrix(left) and "i" not in asked), ("k", True)):
+        if is_fit and all(each.endswith(lanes) for each in subscripts if lanes in each):
+            return Form((left, right), subscripts, asked, lanes)
+    return None
+
+
+def is_matrix(operand: ast.expr) -> bool:
+    """Whether an operand is an array in memory, as it is."""
+    return isinstance(operand, ast.Name) and len(operand.id) == 2
 
 
 def subscripts_in(operand: ast.expr) -> tuple[str, ...]:

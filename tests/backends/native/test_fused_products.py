@@ -18,12 +18,17 @@ if numba.config.DISABLE_JIT:
 FORMS = [
     "ik, kj - k -> ij",
     "k * ik, jk - j -> ij, i",
-    "ki - i, k * kj + j -> ij, j",
+    "ki, k * kj + j -> ij, j",
     "-(ik - k) * i, _ * (jk - 0.5) -> ij, i, j",
 ]
 LENGTHS = [
     *[(rows, columns, 5) for rows in (0, 1, 2, 3, 4, 7) for columns in (0, 1, 7, 8, 9, 16, 17, 35)],
-    *[(rows, columns, inner) for rows in (1, 3, 4, 6) for columns in (1, 2, 5) for inner in (0, 1, 7, 8, 33)],
+    *[
+        (rows, columns, inner)
+        for rows in (0, 1, 3, 4, 6)
+        for columns in (1, 2, 5)
+        for inner in (0, 1, 7, 8, 33)
+    ],
 ]
 
 

@@ -55,7 +55,7 @@ def scaled(x: Any, scales: Any, y: Any) -> Any:
 
 def normalised(x: Any, means: Any, scales: Any, w: Any) -> Any:
     """Features as they are fed to a layer."""
-    return np.sum(np.tanh(((x - means) * scales) @ w))
+    return np.sum(np.tanh(((x - means) * scales) @ w.T))
 
 
 def batched(Q: Any, x: Any, means: Any) -> Any:
@@ -80,8 +80,8 @@ def with_an_outer_product(u: Any, v: Any, w: Any) -> Any:
 CASES: list[tuple[Function, list[tuple[int, ...]], tuple[int, ...], list[str]]] = [
     (shifted, [(3, 4), (4, 9), (4,)], (1, 2), ["ik, kj - k -> ij"]),
     (shifted, [(3, 4), (4, 9), (4,)], (0, 2), ["2.0 * ik, jk -> ij, i"]),
-    (scaled, [(5, 7), (7,), (7, 3)], (0,), ["ik * k, kj -> ij"]),
-    (normalised, [(9, 4), (4,), (4,), (4, 5)], (0, 1), ["(ik - k) * k, kj -> ij"]),
+    (scaled, [(5, 7), (7,), (7, 3)], (2,), ["ik, kj * k -> ij"]),
+    (normalised, [(9, 4), (4,), (4,), (5, 4)], (0, 1), ["(ik - k) * k, jk -> ij"]),
     (batched, [(3, 2, 2), (2, 11), (3, 2)], (0, 2), ["ik, kj - k -> ij", "k * ik, jk - j -> ij, i"]),
     (batched, [(3, 2, 2), (2, 11), (3, 2)], (0, 1, 2), ["ik, kj - k -> ij", "ik, jk - j -> ij"]),
     (turned, [(5, 12), (12,), (4, 12)], (0,), ["ik - k, jk -> ij"]),
