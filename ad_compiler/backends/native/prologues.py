@@ -22,7 +22,8 @@ that stands between touch the sums. Each number is the same: only products, and 
 computes in no order that it promises, are added up in another one.
 
 Profitable: a few operations on one matrix and vectors. Where the lengths of the matrices make memory cheaper,
-the product itself goes through it (`fused_products.py`): they are known when it is computed.
+the product itself goes through it (`fused_products.py`): they are known when it is computed. `X.T @ (w * s)` of
+one large matrix, whose columns are far apart in memory, is left to BLAS as it is.
 
 This stands in front of the fusion of nests (`fusing.py`), in whose nests an array is one of several.
 """
@@ -265,7 +266,8 @@ class Prologues:
                 totals = made.sums.totals
                 text.array(totals.array, factor.leading, len(totals.index) - len(factor.leading))
         form = f"{', '.join(text.operands)} -> {', '.join(results)}"
-        if not text.is_clear or form_of(form) is None:
+        is_tall = text.operands[0] == "ki" and not product.factors[0].leading
+        if not text.is_clear or form_of(form) is None or is_tall:
             return False
         line = product.line
         line.text = f'fused_product("{form}", {", ".join(text.arguments)})'
