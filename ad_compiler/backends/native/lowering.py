@@ -162,7 +162,7 @@ class Lowering(Calling):
             Jammer(sweeps, outputs, frame.fresh).run()
             Windower(sweeps, self.dtypes(sweeps), frame.fresh).run()
             Borderer(sweeps, self.dtypes(sweeps), outputs).run()
-            if products.are_fused():
+            if not parallel and products.are_fused():  # threads share the nests that make operands
                 fuse_prologues(sweeps, self.dtypes(sweeps), outputs)
             fuse(sweeps)
             if Interchanger(sweeps, outputs).run():

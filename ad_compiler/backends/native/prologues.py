@@ -22,8 +22,8 @@ that stands between touch the sums. Each number is the same: only products, and 
 computes in no order that it promises, are added up in another one.
 
 Profitable: a few operations on one matrix and vectors. Where the lengths of the matrices make memory cheaper,
-the product itself goes through it (`fused_products.py`): they are known when it is computed. `X.T @ (w * s)` of
-one large matrix, whose columns are far apart in memory, is left to BLAS as it is.
+the product itself goes through it (`fused_products.py`): they are known when it is computed. `X.T @ (w * s)`
+of one large matrix, whose columns are far apart in memory, is left to BLAS as it is.
 
 This stands in front of the fusion of nests (`fusing.py`), in whose nests an array is one of several.
 """
@@ -230,6 +230,10 @@ class Prologues:
             return None
         if not is_cleared and not fills(codes[0], allocation):
             return None
+        lengths = [*made.extents[:axis], *made.extents[axis + 1 :]]
+        for index, extent in zip(totals.index, allocation.extents, strict=True):
+            if extent != (1 if index == 0 else lengths.pop(0)):
+                return None
         return Sums(codes, totals, allocation)
 
     def may_move(self, body: list[Code], place: int, sums: Sums) -> bool:

@@ -19,7 +19,7 @@ FORMS = [
     "ik, kj - k -> ij",
     "k * ik, jk - j -> ij, i",
     "ki, k * kj + j -> ij, j",
-    "-(ik - k) * i, _ * (jk - 0.5) -> ij, i, j",
+    "-(ik - k) * i, _ * (jk - 0.1) -> ij, i, j",
 ]
 LENGTHS = [
     *[(rows, columns, 5) for rows in (0, 1, 2, 3, 4, 7) for columns in (0, 1, 7, 8, 9, 16, 17, 35)],
