@@ -74,20 +74,16 @@ class FusedProduct:
     def write(self) -> None:
         builder = self.builder
         rows, columns, _ = self.lengths.values()
-        slabs = Slabs(
-            self.context, self.vectors, self.form, self.lengths, self.sides, self.results, self.apart
-        )
+        slabs = Slabs(self.vectors, self.form, self.lengths, self.sides, self.results, self.apart)
         nothing = self.results["ij"].type(None)
         memory = cgutils.alloca_once_value(builder, nothing)
         with builder.if_then(self.is_for_library(), likely=False):
             allocated = self.context.nrt.allocate_unchecked(builder, slabs.size())
             builder.store(builder.bitcast(allocated, nothing.type), memory)
-        asked = [axis for axis in self.sides if axis in self.results]
-        if asked:
-            with builder.if_then(
-                builder.icmp_signed("==", builder.mul(rows, columns), WORD(0)), likely=False
-            ):
-                for axis in asked:  # the rows of a matrix without columns have sums, too
+        if len(self.results) > 1:  # the rows of a matrix without columns have sums, too
+            is_empty = builder.icmp_signed("==", builder.mul(rows, columns), WORD(0))
+            with builder.if_then(is_empty, likely=False):
+                for axis in self.form.results[1:]:
                     slabs.sum(axis)
         found = builder.load(memory)
         with builder.if_else(builder.icmp_unsigned("==", found, nothing)) as (without, within):
@@ -102,7 +98,6 @@ class FusedProduct:
         """Whether BLAS takes less time, though the operands go through memory."""
         builder = self.builder
         rows, columns, inner = self.lengths.values()
-
         uses = [rows] * (not self.right.is_plain) + [columns] * (not self.left.is_plain)
         used = builder.select(builder.icmp_signed("<", uses[0], uses[-1]), uses[0], uses[-1])
         found = builder.icmp_signed(">", used, WORD(USES))

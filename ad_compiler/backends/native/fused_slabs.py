@@ -34,7 +34,6 @@ class Slabs:
 
     def __init__(
         self,
-        context: Any,
         vectors: Vectors,
         form: Form,
         lengths: Places,
@@ -42,8 +41,7 @@ class Slabs:
         results: Places,
         apart: Any,
     ) -> None:
-        self.context, self.builder, self.vectors = context, vectors.builder, vectors
-        self.lanes = form.lanes
+        self.builder, self.vectors, self.lanes = vectors.builder, vectors, form.lanes
         self.lengths, self.sides, self.results, self.apart = lengths, sides, results, apart
 
     def size(self) -> Any:

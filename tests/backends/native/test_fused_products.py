@@ -70,15 +70,22 @@ def check(call: Callable[..., None], text: str, lengths: tuple[int, ...], dtype:
 
 
 @pytest.mark.parametrize(
-    ("text", "dtype", "large"),
-    [(text, np.float64 if large else np.float32, large) for text in FORMS for large in (False, True)],
+    ("text", "dtype", "kind"),
+    [
+        *((text, np.float64, "large") for text in FORMS),
+        *((text, np.float32, "small") for text in FORMS),
+        *((text, np.float64, "narrow") for text in FORMS[1:3]),
+    ],
 )
-def test_forms(text: str, dtype: Any, large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    if large:
-        for name, value in (("SMALL", 0), ("USES", 0)):
-            monkeypatch.setattr(f"ad_compiler.backends.native.fused_products.{name}", value)
-        for name, value in (("INNER", 9), ("ELEMENTS", 40)):
-            monkeypatch.setattr(f"ad_compiler.backends.native.fused_slabs.{name}", value)
+def test_forms(text: str, dtype: Any, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small products, large ones in small slabs, and those for processors of short vectors."""
+    constants: dict[str, Any] = {}
+    if kind == "large":
+        constants = {"products.SMALL": 0, "products.USES": 0, "slabs.INNER": 9, "slabs.ELEMENTS": 40}
+    elif kind == "narrow":
+        constants = {"products.VECTORS": 1, "products.BLOCKS": (2,)}
+    for name, value in constants.items():
+        monkeypatch.setattr(f"ad_compiler.backends.native.fused_{name}", value)
     call = compiled(text)
     for lengths in LENGTHS:
         check(call, text, lengths, dtype)
