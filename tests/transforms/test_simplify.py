@@ -96,3 +96,18 @@ def test_a_sum_does_not_go_into_a_product_with_a_stack_of_matrices():
         return np.sum(np.dot(a, b).sum(axis=1) ** 2)
 
     check_grads(loss, (SCORES, stack))
+
+
+def running_sums(x):
+    y = np.sin(x)
+    for _ in range(3):
+        y[1:] = y[:-1] + y[1:]
+    return np.sum(y * y)
+
+
+def test_what_is_read_is_not_written_again_where_it_stands():
+    x = np.linspace(0.3, 1.2, 4)
+    check_grads(running_sums, (x,))
+    lines = [line.strip() for line in grad(running_sums).source_for(x).splitlines()]
+    assert "y_bar[:-1] += y_bar[1:]" in lines
+    assert not any(line.startswith("y_bar[1:]") for line in lines)

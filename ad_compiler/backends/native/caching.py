@@ -55,6 +55,7 @@ COMPILED_FILES = (
     "resolving.py",
     "small_matrices.py",
     "small_products.py",
+    "small_systems.py",
     "subscripts.py",
     "threads.py",
     "underflow.py",

@@ -339,7 +339,6 @@ class Row:
 
         `loops` are those around, None where it is not known that all their turns are run.
         """
-        fills = False
         for code in body:
             if isinstance(code, Choice):
                 sides = [set(written), set(written)]
@@ -364,25 +363,20 @@ class Row:
                     names_in(text) & self.defined for number in code.index for text, _ in number.terms
                 ):
                     written.add(code.index)
-                fills = fills or (code.operator == "=" and self.fills(code.index, loops))
             elif not self.may_read((a for a in accesses(code)), written):
                 return False
             if loops == []:
-                self.is_filled = self.is_filled or fills or self.has_filled(code)
+                self.is_filled = self.is_filled or self.has_filled(code, [])
         return True
 
-    def has_filled(self, code: Code) -> bool:
-        """Whether a statement of the turn itself has written the whole array."""
-        return isinstance(code, (Nest, Repeat)) and self.filling(code.body, inner_loops(code, []))
-
-    def filling(self, body: list[Code], loops: Loops | None) -> bool:
-        for code in body:
-            if isinstance(code, (Nest, Repeat)) and self.filling(code.body, inner_loops(code, loops)):
-                return True
-            is_write = isinstance(code, Store) and code.array == self.name and code.operator == "="
-            if is_write and isinstance(code, Store) and self.fills(code.index, loops):
-                return True
-        return False
+    def has_filled(self, code: Code, loops: Loops | None) -> bool:
+        """Whether a statement, in all turns of these loops, has written the whole array."""
+        if isinstance(code, (Nest, Repeat)):
+            inner = inner_loops(code, loops)
+            return any(self.has_filled(each, inner) for each in code.body)
+        if not isinstance(code, Store) or code.array != self.name or code.operator != "=":
+            return False
+        return self.fills(code.index, loops)
 
     def fills(self, index: tuple[Affine, ...], loops: Loops | None) -> bool:
         """Whether the turns of these loops write all elements."""

@@ -207,16 +207,15 @@ class Parallelising:
         name = frame.fresh(f"{label}_chunk")
         given = self.function(name, shared, length, parts)
         operations = self.operations(shared, length)
-        if not parts:
-            count = f"chunks_of({length}, {operations})"
-            return [*before, called(name, count, given), *self.counted(found, length)]
-        chunks = self.frame.fresh("chunks")
         kept = [self.kept.made[each] for each in found.arrays_of_sums]
-        text = f"chunks_of({length}, {operations})"
+        count = f"chunks_of({length}, {operations})"
         if kept:
             size = " + ".join(" * ".join(factor(extent) for extent in each.extents) for each in kept)
-            text = f"chunks_of_sums({length}, {operations}, {size})"
-        before.append(Define(chunks, Scalar(text)))
+            count = f"chunks_of_sums({length}, {operations}, {size})"
+        if not parts:
+            return [*before, called(name, count, given), *self.counted(found, length)]
+        chunks = self.frame.fresh("chunks")
+        before.append(Define(chunks, Scalar(count)))
         number = Affine.of(chunks)
         for row in found.rows:
             made = self.kept.made[row]

@@ -99,6 +99,14 @@ from ad_compiler.backends.native.small_products import (
     product_with_rows,
     product_with_vector,
 )
+from ad_compiler.backends.native.small_systems import (
+    few_cholesky,
+    few_determinant,
+    few_inverse,
+    few_slogdet,
+    few_solution,
+    few_solution_of_vector,
+)
 from ad_compiler.backends.native.subscripts import (
     at,
     bound,
@@ -106,8 +114,10 @@ from ad_compiler.backends.native.subscripts import (
     slice_start,
     turns,
 )
-from ad_compiler.backends.native.underflow import saw_underflow as saw_underflow
-from ad_compiler.backends.native.underflow import watch_underflow as watch_underflow
+from ad_compiler.backends.native.underflow import (
+    saw_underflow,
+    watch_underflow,
+)
 
 __all__ = [
     "add_product_of_matrices",
@@ -121,6 +131,12 @@ __all__ = [
     "complex_exp",
     "concatenated",
     "divide",
+    "few_cholesky",
+    "few_determinant",
+    "few_inverse",
+    "few_slogdet",
+    "few_solution",
+    "few_solution_of_vector",
     "filled",
     "filled_rows",
     "floor_divide",
@@ -166,6 +182,7 @@ __all__ = [
     "real_floor_divide_checked",
     "real_modulo",
     "real_modulo_checked",
+    "saw_underflow",
     "sections",
     "shifted_left",
     "shifted_right",
@@ -182,6 +199,7 @@ __all__ = [
     "vector_exp",
     "vector_log",
     "vector_tanh",
+    "watch_underflow",
     "whole",
     "whole_floor_divide",
     "whole_modulo",

@@ -32,13 +32,13 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import platform
 import threading
 from typing import Any
 
 from ad_compiler.backends.native.layouts import address_of
 from ad_compiler.backends.native.machine_code import machine_code
-from ad_compiler.forking import in_forked_process
 
 SYMBOL = "ad_compiler_run_chunks"
 LINE = 16  # words from one that many threads write to the next, so that they lie in cache lines of their own
@@ -71,7 +71,8 @@ class Pool:
         worker = machine_code(str(functions.worker()), "worker")
         self.worker = ctypes.CFUNCTYPE(None, ctypes.c_int64)(worker)
         self.is_started = False
-        in_forked_process(self.forget)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.forget)
 
     def start(self) -> None:
         """Start the threads, once."""

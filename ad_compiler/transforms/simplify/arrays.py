@@ -27,7 +27,10 @@ from ad_compiler.transforms.simplify.table import Rewrite, call, is_number, made
 
 
 def _write(name: str) -> Rewrite:
-    """A number needs no broadcasting before it is written; nothing is added to zeros just written."""
+    """A number needs no broadcasting before it is written; nothing is added to zeros just written.
+
+    And what is read is not written again where it stands.
+    """
 
     def rewrite(builder: Builder, arguments: tuple[Operand, ...]) -> Operand:
         array, index, value, path = arguments
@@ -39,6 +42,9 @@ def _write(name: str) -> Rewrite:
             before, *rest = cleared.arguments
             if key_of((rest[0], rest[2])) == key_of((index, path)):
                 return call(builder, "index_set", before, index, value, path)
+        read = made_by(value, "getitem") if name == "index_set" and not path else None
+        if read and key_of(read.arguments) == key_of((array, index)):
+            return array
         return NotImplemented
 
     return rewrite
