@@ -106,7 +106,7 @@ def sides(code: Code) -> list[list[Code]]:
 
 
 def renamed(text: str, names: dict[str, str]) -> str:
-    return re.sub(rf"(?<![\w.]){NAME}", lambda found: names.get(found[0], found[0]), text)
+    return re.sub(rf'"[^"]*"|(?<![\w.]){NAME}', lambda found: names.get(found[0], found[0]), text)
 
 
 def rename(body: list[Code], names: dict[str, str]) -> None:

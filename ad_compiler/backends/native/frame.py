@@ -342,7 +342,9 @@ class Frame:
 
 
 def names_in(text: str) -> frozenset[str]:
-    """The names of variables and functions in a text, attributes left out."""
+    """The names of variables and functions in a text, attributes and what is quoted left out."""
+    if '"' in text:
+        text = re.sub(r'"[^"]*"', "", text)
     return frozenset(re.findall(r"(?<![\w.])[A-Za-z_]\w*", text))
 
 

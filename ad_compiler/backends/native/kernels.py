@@ -101,6 +101,7 @@ HELPERS = frozenset(
         "sections",
         "product_of_matrices",
         "add_product_of_matrices",
+        "fused_product",
         "product_with_vector",
         "product_with_rows",
         "product_of_vectors",

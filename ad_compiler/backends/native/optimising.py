@@ -7,6 +7,7 @@
     jamming          turns of an outer loop run side by side
     windows          elements that neighbouring turns share are handed on in scalars
     bordering        readers of an array with a border read what it is made of
+    prologues        products of matrices compute operands that are cheap while they read them
     fusing           what one nest makes, the next one reads while it is at hand
     interchanging    the innermost loop goes along the rows of arrays; what has come together is fused
     scalarising      arrays of which a turn makes and reads one element become scalars
@@ -39,6 +40,8 @@ from ad_compiler.backends.native.jamming import Jammer
 from ad_compiler.backends.native.nests import Allocate, Code, codes_in
 from ad_compiler.backends.native.overwriting import overwrite
 from ad_compiler.backends.native.preaccumulating import Preaccumulator
+from ad_compiler.backends.native.products import are_fused
+from ad_compiler.backends.native.prologues import fuse_prologues
 from ad_compiler.backends.native.scalarising import scalarise
 from ad_compiler.backends.native.shrinking import shrink
 from ad_compiler.backends.native.skewing import skew
@@ -61,6 +64,8 @@ def optimise(
     Jammer(sweeps, outputs, frame.fresh).run()
     Windower(sweeps, dtypes(frame, sweeps), frame.fresh).run()
     Borderer(sweeps, dtypes(frame, sweeps), outputs).run()
+    if not parallel and are_fused():  # threads share the nests that make operands
+        fuse_prologues(sweeps, dtypes(frame, sweeps), outputs)
     fuse(sweeps)
     if Interchanger(sweeps, outputs).run():
         fuse(sweeps)

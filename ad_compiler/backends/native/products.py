@@ -161,6 +161,15 @@ def called(
     return True
 
 
+def are_fused() -> bool:
+    """Whether products may compute their operands: larger ones need NumPy's BLAS (`fused_products.py`)."""
+    from numba import config
+
+    from ad_compiler.backends.native.blas import IS_FOUND
+
+    return IS_FOUND or bool(config.DISABLE_JIT)  # type: ignore[attr-defined]
+
+
 def call_line(function: str, a: str, b: str, out: str) -> Line:
     reads, writes = names_in(f"{a} {b}"), frozenset({out.split("[")[0]})
     return Line(f"{function}({a}, {b}, {out})", reads, writes)

@@ -32,15 +32,11 @@ WORD, HALF = ir.IntType(64), ir.IntType(32)
 
 
 class Matrix:
-    """A matrix of which compiled code knows the lengths and strides, counted in elements."""
+    """A matrix of which compiled code knows where it lies, its lengths, and its strides in elements."""
 
-    def __init__(self, context: Any, builder: Any, kind: Any, value: Any) -> None:
-        array = context.make_array(kind)(context, builder, value)
-        size = ir.Constant(WORD, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
-        self.builder = builder
-        self.data = array.data
-        self.rows, self.columns = cgutils.unpack_tuple(builder, array.shape)
-        self.strides = [builder.sdiv(each, size) for each in cgutils.unpack_tuple(builder, array.strides)]
+    def __init__(self, builder: Any, data: Any, rows: Any, columns: Any, *strides: Any) -> None:
+        self.builder, self.data = builder, data
+        self.rows, self.columns, self.strides = rows, columns, strides
 
     def at(self, row: Any, column: Any) -> Any:
         """The address of an element."""
@@ -48,11 +44,28 @@ class Matrix:
         return self.builder.gep(self.data, [self.builder.add(*parts)])
 
 
+def described(context: Any, builder: Any, kind: Any, value: Any) -> list[Any]:
+    """What describes an array: where it lies, its lengths, and its strides in elements."""
+    array = context.make_array(kind)(context, builder, value)
+    size = WORD(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+    strides = [builder.sdiv(each, size) for each in cgutils.unpack_tuple(builder, array.strides)]
+    return [array.data, *cgutils.unpack_tuple(builder, array.shape), *strides]
+
+
+def own_function(module: Any, name: str, kinds: list[Any]) -> Any:
+    """A function for one module. Its loops are not unrolled, as loops are that are many turns long."""
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
+    function.linkage = "internal"
+    for attribute in ("noinline", "optsize"):
+        function.attributes.add(attribute)
+    return function
+
+
 class Vectors:
     """Instructions on vectors of the numbers of one type."""
 
     def __init__(self, builder: Any, dtype: Any) -> None:
-        self.builder = builder
+        self.builder, self.dtype = builder, dtype
         self.size = dtype.bitwidth // 8
         self.lanes = BYTES // self.size
         self.kind = ir.VectorType(ir.FloatType() if self.size == 4 else ir.DoubleType(), self.lanes)
@@ -77,14 +90,28 @@ class Vectors:
         return self.builder.icmp_signed("<", lanes, self.filled(count))
 
     def load(self, address: Any, mask: Any) -> Any:
+        """The elements of the lanes in the mask (of all without one), and zeros in the others."""
         place = self.builder.bitcast(address, self.kind.as_pointer())
+        if mask is None:
+            return self.builder.load(place, align=self.size)
         given = [place, ir.Constant(HALF, self.size), mask, self.zero]
         return self.call(f"masked.load.{self.name}.p0", self.kind, given)
 
     def store(self, vector: Any, address: Any, mask: Any) -> None:
         place = self.builder.bitcast(address, self.kind.as_pointer())
+        if mask is None:
+            self.builder.store(vector, place, align=self.size)
+            return
         given = [vector, place, ir.Constant(HALF, self.size), mask]
         self.call(f"masked.store.{self.name}.p0", ir.VoidType(), given)
+
+    def total(self, vector: Any) -> Any:
+        """The sum of the lanes, in any order."""
+        number = self.kind.element
+        kind = ir.FunctionType(number, [number, self.kind])
+        name = f"llvm.vector.reduce.fadd.{self.name}"
+        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        return self.builder.call(function, [number(-0.0), vector], fastmath=("reassoc",))
 
     def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
         return self.call(f"fmuladd.{self.name}", self.kind, [a, b, c])
@@ -137,8 +164,17 @@ def small_product(typing_context, a, b, out, is_added):
 
     def generate(context, builder, signature, arguments):
         pairs = zip(signature.args[:3], arguments[:3], strict=True)
-        matrices = [Matrix(context, builder, *pair) for pair in pairs]
-        Product(builder, Vectors(builder, out.dtype), matrices, arguments[3]).write()
+        given = [each for pair in pairs for each in described(context, builder, *pair)]
+        given.append(arguments[3])
+        name = f"small_product {out.dtype}"
+        function = builder.module.globals.get(name)
+        if function is None:
+            function = own_function(builder.module, name, [each.type for each in given])
+            inside = ir.IRBuilder(function.append_basic_block("entry"))
+            matrices = [Matrix(inside, *function.args[n : n + 5]) for n in (0, 5, 10)]
+            Product(inside, Vectors(inside, out.dtype), matrices, function.args[15]).write()
+            inside.ret_void()
+        builder.call(function, given)
         return context.get_dummy_value()
 
     return types.void(a, b, out, types.boolean), generate

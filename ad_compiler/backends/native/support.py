@@ -25,6 +25,9 @@ from ad_compiler.backends.native.elementary import (
     vector_log,
     vector_tanh,
 )
+from ad_compiler.backends.native.fused_products import (
+    fused_product,
+)
 from ad_compiler.backends.native.growing_tapes import (
     grown,
     turns_ahead,
@@ -137,6 +140,7 @@ __all__ = [
     "filled",
     "filled_rows",
     "floor_divide",
+    "fused_product",
     "grown",
     "heaviside",
     "is_close",

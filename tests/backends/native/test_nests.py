@@ -61,10 +61,11 @@ def compare(f: Function, *args: Any) -> str:
 def test_rows_go_through_products() -> None:
     """One loop over matrices each way: of what is not kept, the arrays are those of one turn."""
     source = compare(whitened, *arguments(3, 2, 40))
-    assert source.count("centred = np.empty((means_1, points_1))") == 1  # of one turn
-    assert source.count("centred_1 = np.empty((means_1, points_1))") == 1  # computed again
-    assert "product_of_matrices(Q[i], centred, white[i])" in source
-    assert source.count("product_of_matrices") == 4 and "distance = np.empty(points_1)" in source
+    assert "centred = np.empty" not in source and "white_bar = np.empty((Q_1, points_1))" in source
+    assert 'fused_product("ik, kj - k -> ij", Q[i], points, means[i], white[i])' in source
+    assert 'fused_product("ik, jk - j -> ij", white_bar, points, means[i], Q_bar[i])' in source
+    assert "product_of_matrices(Q[i].T, white_bar, centred_bar)" in source
+    assert "distance = np.empty(points_1)" in source
 
 
 @pytest.mark.slow
