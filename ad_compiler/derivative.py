@@ -21,6 +21,7 @@ import numpy as np
 
 from ad_compiler.backends.loader import module_text
 from ad_compiler.errors import Unsupported
+from ad_compiler.forking import in_forked_process
 from ad_compiler.frontend.inputs import kind_of
 from ad_compiler.graph import Graph
 from ad_compiler.ir import modules_of
@@ -47,6 +48,14 @@ def forget_all() -> None:
     """Have every derivative built anew when it is called next: a rule has changed."""
     for each in list(_made):
         each.forget()
+
+
+def renew_locks() -> None:
+    for each in list(_made):
+        each._lock = threading.RLock()
+
+
+in_forked_process(renew_locks)
 
 
 class Derivative(functools.partial[Any]):

@@ -9,7 +9,10 @@ from __future__ import annotations
 import ast
 import threading
 
+from ad_compiler.forking import in_forked_process
+
 _one_at_a_time = threading.Lock()
+in_forked_process(lambda: globals().update(_one_at_a_time=threading.Lock()))
 
 
 def parse_module(text: str, filename: str = "<unknown>") -> ast.Module:

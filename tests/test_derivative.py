@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ad_compiler import Unsupported, grad, value_and_grad, vjp
+from ad_compiler import Unsupported, grad, parsing, value_and_grad, vjp
+from ad_compiler.frontend import code_of_text
 from tests.helpers import assert_gradient_matches_finite_differences, function_from_source
 
 VECTOR = np.array([0.5, -1.5, 2.5])
@@ -493,6 +494,30 @@ def test_threads() -> None:
     finally:
         sys.setswitchinterval(interval)
     assert not failures, failures[0]
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="processes do not fork")
+def test_a_process_is_forked_while_a_derivative_is_made() -> None:
+    derivative = grad(with_table)
+    forked, held = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with derivative._lock, parsing._one_at_a_time, code_of_text._quiet:
+            held.set()
+            forked.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        held.wait()
+        process = multiprocessing.get_context("fork").Process(target=derivative, args=(VECTOR,))
+        process.start()
+        process.join(60)
+        process.kill()
+    finally:
+        forked.set()
+        thread.join()
+    assert process.exitcode == 0
 
 
 window = 3

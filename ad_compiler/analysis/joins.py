@@ -9,10 +9,12 @@ from ad_compiler.analysis.types import (
     Axis,
     Element,
     Length,
+    Unions,
     may_be_one,
     python_type,
     representative,
     same_length,
+    unifying_again,
 )
 
 
@@ -20,15 +22,16 @@ class Different(Exception):
     """Two structures that cannot be one: `str(error)` says how."""
 
 
-def joined_axis(a: Axis, b: Axis, made: set[Length] | None = None) -> Axis:
-    """A length that both of these are.
+def joined_axis(a: Axis, b: Axis, made: set[Length] | None = None, equal: Unions | None = None) -> Axis:
+    """A length that both of these are; what a turn found to be `equal` holds for what it hands on.
 
     `made` are those that were made here before, and are added to; for items of lists, all that may differ.
     What differs from turn to turn of a loop around is one length, and not another one, in a loop inside.
     """
     a = representative(a)
-    if same_length(a, b):
-        return a
+    with unifying_again(equal or []):
+        if same_length(a, b):
+            return a
     if may_be_one(a) >= may_be_one(b) and (is_any(a) if made is None else a in made):
         return a
     joined = any_length(may_be_one(a) or may_be_one(b))

@@ -158,6 +158,33 @@ def unifying_if_done() -> Iterator[None]:
         raise
 
 
+Unions = list[tuple[Length, Axis]]
+
+
+def unions_made() -> int:
+    """How many lengths this thread has unified: `unions_since` tells which ones since then."""
+    return len(_trail.unions)
+
+
+def unions_since(mark: int) -> Unions:
+    return [(gone, representative(gone)) for gone, _ in _trail.unions[mark:]]
+
+
+@contextmanager
+def unifying_again(unions: Unions) -> Iterator[None]:
+    """Lengths that were found equal, and taken back, are equal inside of this."""
+    mark = len(_trail.unions)
+    try:
+        for gone, kept in unions:
+            first, second = representative(gone), representative(kept)
+            if first is not second and isinstance(first, Length):
+                first._parent = second
+                _trail.unions.append((first, None))
+        yield
+    finally:
+        _take_back(mark)
+
+
 def _take_back(mark: int) -> None:
     while len(_trail.unions) > mark:
         gone, adopting = _trail.unions.pop()

@@ -27,6 +27,7 @@ from ad_compiler.analysis.types import (
     Length,
     ListType,
     Type,
+    Unions,
     may_be_one,
     promote,
     python_type,
@@ -82,8 +83,12 @@ def kind_of(operand: Operand) -> Type:
     return operand.type if isinstance(operand, Value) else type_of(operand)
 
 
-def joined(kind: Type, operand: Operand, initial: Operand, made: set[Length]) -> Type:
+def joined(
+    kind: Type, operand: Operand, initial: Operand, made: set[Length], equal: Unions | None = None
+) -> Type:
     """A kind that fits what had `kind` before, and this operand too; `made` are the lengths made for that.
+
+    Lengths that the turn has found to be `equal` are so for what it hands on.
 
     A sum of arrays may start with a number: what is added to it in the first turn makes it an array.
     """
@@ -101,7 +106,7 @@ def joined(kind: Type, operand: Operand, initial: Operand, made: set[Length]) ->
     dtypes = [t.dtype for t in (kind, other) if not t.python]
     if any(t.python and t.dtype.kind == "f" for t in (kind, other)):
         dtypes.append(np.result_type(*dtypes, np.float16))  # whole numbers first, real ones later
-    shape = tuple([joined_axis(a, b, made) for a, b in zip(kind.shape, other.shape, strict=True)])
+    shape = tuple([joined_axis(a, b, made, equal) for a, b in zip(kind.shape, other.shape, strict=True)])
     return ArrayType(np.result_type(*dtypes), shape)
 
 

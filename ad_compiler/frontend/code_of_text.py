@@ -17,12 +17,14 @@ from dis import opmap
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_VARARGS, CO_VARKEYWORDS
 from typing import Any, cast
 
+from ad_compiler.forking import in_forked_process
 from ad_compiler.parsing import parse_module
 
 AnyFunction = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _LEAVES = (ast.Name, ast.Constant, ast.expr_context, ast.operator)
 _quiet = threading.Lock()  # `warnings.catch_warnings` is not safe in two threads at once
+in_forked_process(lambda: globals().update(_quiet=threading.Lock()))
 
 
 def quietly(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from ad_compiler.analysis.layout import is_array
-from ad_compiler.analysis.types import INT
+from ad_compiler.analysis.types import INT, unions_made, unions_since
 from ad_compiler.frontend.aliases import (
     COPY_ADVICE,
     current,
@@ -219,6 +219,7 @@ def lower_body(
     body = node.body
     if test is not None and loop.condition is None and not is_true(test):
         body = [leave_unless(test), *body]
+    unions = unions_made()
     with builder.inside(loop.body), in_body(context):
         state.enter(memory)
         state.start = Snapshot(context)
@@ -227,6 +228,7 @@ def lower_body(
         outcome = run(context, body)
         state.outcome = Outcome(outcome.tag, current(context, outcome.result))
         state.after = Snapshot(context, state.holders)
+        state.unions = unions_since(unions)
     return loop, params, memory
 
 

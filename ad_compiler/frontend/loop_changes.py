@@ -182,7 +182,7 @@ def join(state: LoopState, carried: set[Place], params: dict[Place, Operand]) ->
             nonlocal fits
             number = next(places)
             if operand is not param:
-                kind = joined(kinds[number], operand, initial, state.lengths[place, number])
+                kind = joined(kinds[number], operand, initial, state.lengths[place, number], state.unions)
                 fits = fits and same_kind(kind, kinds[number])
                 kinds[number] = kind
             return operand

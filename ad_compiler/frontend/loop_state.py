@@ -13,7 +13,7 @@ from typing import Any
 
 from ad_compiler.analysis.joins import Different
 from ad_compiler.analysis.layout import is_array
-from ad_compiler.analysis.types import Element, Length, ListType, Type
+from ad_compiler.analysis.types import Element, Length, ListType, Type, Unions
 from ad_compiler.frontend.aliases import (
     reference_of,
     replace_storage,
@@ -74,6 +74,7 @@ class LoopState:
         self.changes = len(context.lists.changes)  # of lists, before this loop
         self.different: dict[Place, str] = {}  # why what a place holds has no one kind
         self.inside: set[Value] = set()  # what a turn starts with, and makes
+        self.unions: Unions = []  # lengths that a turn finds equal
         self.test_inside = False  # the condition of a `while` writes: it is lowered with the body
         self.outcome = Outcome(END)
 

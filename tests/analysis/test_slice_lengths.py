@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ad_compiler import Unsupported, grad
@@ -79,6 +79,7 @@ CHOICES = [st.sampled_from(choices) for choices in (LENGTHS, MADE, TURNS, STARTS
 SIZES = st.sampled_from([(5, 2, 3), (4, 3, 2), (3, 2, 1), (2, 2, 2), (3, 3, 1), (5, 3, -1), (2, 3, 0)])
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.tuples(*CHOICES), st.lists(SIZES, min_size=1, max_size=3))
 def test_any_window(parts: tuple[str, ...], sizes: list[tuple[int, int, int]]) -> None:
     """Whatever the bounds are, gradients are those of what Python does, for one derivative and many sizes."""

@@ -137,3 +137,24 @@ def until_short(z):
 def returned_once_it_is_short(x):
     """In hvp, cotangents of what turns start with are not as long as that of what was returned."""
     return np.sum(np.sin(until_short(x)) * x[0])
+
+
+@program(np.array([[0.3, 0.1], [-0.2, 0.4]]), np.array([[0.5, -0.1], [0.2, 0.6]]), SIGNAL[:4].reshape(2, 2))
+def found_equal_in_every_turn(F, Q, z):
+    """The turns find `F` to be square, and as long as `Q`: what they carry keeps its length."""
+    state, spread = np.zeros(F.shape[0]), np.eye(F.shape[0])
+    for t in range(z.shape[0]):
+        state = F @ state + z[t]
+        spread = F @ spread @ F.T + Q
+    return np.sum(np.sin(state) * spread)
+
+
+@program(np.array([0.5, 0.3]), np.array([[0.3], [-0.2]]), 1)
+def found_equal_behind_a_break(x, rows, n):
+    """A turn that is left has not compared the lengths: one element stays one."""
+    y = x[:1]
+    for i in range(3):
+        if i == n:
+            break
+        y = np.concatenate([y, rows[i]]) * x
+    return np.sum(np.sin(y))

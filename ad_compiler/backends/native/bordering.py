@@ -178,6 +178,8 @@ class Borderer:
         if len(stores) != 1 or not isinstance(store := stores[0], Store):
             return None
         value = store.value
+        if any(sum(name in dict(each.terms) for each in store.index) != 1 for name, _ in loops):
+            return None
         if isinstance(value, Load):
             is_copy = value.array != name and self.dtypes.get(value.array) == DOUBLE
         else:

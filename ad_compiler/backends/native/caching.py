@@ -51,8 +51,10 @@ COMPILED_FILES = (
     "resolving.py",
     "small_matrices.py",
     "small_products.py",
+    "small_systems.py",
     "subscripts.py",
     "threads.py",
+    "underflow.py",
 )
 TIME = 1_000_000_000  # when every file was written: Numba takes a newer file for a change
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.linear import ONE, UNIT, added, label, multiplied, with_products
+from ad_compiler.backends.native.lost_products import define_limit, demand_below, watch
 from ad_compiler.backends.native.nests import (
     Allocate,
     Apply,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 LANES = 4  # what most processors have in a vector
 ROWS = 8  # the longer a lane, the shorter the reverse loop, and the more is left behind the forward loop
 BLOCK = LANES * ROWS
-LARGE = "1e50"
 MARK = "# the derivatives of turns, times those of the turns behind them"
 
 
@@ -64,6 +64,7 @@ class ComposedLoops:
         self.block_size = self.row_size * (ROWS + 1)
         self.ahead = {entry: fresh(label(*entry)) for entry in places}
         self.behind = {entry: fresh(f"{label(*entry)}_behind") for entry in places}
+        self.limit = fresh("limit")
         self.is_counted = forward.bounds is not None  # whether the number of turns is known in front
 
     def write(self) -> None:
@@ -72,7 +73,8 @@ class ComposedLoops:
         new: list[Code] = []
         for code in self.program:
             if code is self.forward:
-                new += [*self.arrays(tapes[0].extents[0]), *self.forward_loops()]
+                new += [*self.arrays(tapes[0].extents[0]), watch(self.states), *self.forward_loops()]
+                new.append(define_limit(self.limit, self.states))
             elif code is self.reverse.loop:
                 new += self.reverse_loops()
             elif code not in tapes:
@@ -198,8 +200,8 @@ class ComposedLoops:
         """A step for each lane, and checks that nothing got lost."""
         block, lane = self.fresh("block"), self.fresh("lane")
         results = self.reverse.results
-        sizes = " + ".join(f"abs({name})" for name in results if name in self.reverse.waiting)
-        body: list[Code] = [Choice(Scalar(f"not {sizes} < {LARGE}"), [Line("raise Departure")])]
+        waiting = [name for name in results if name in self.reverse.waiting]
+        body: list[Code] = [demand_below(self.limit, waiting)]
         moves: list[Code] = []
         for name in results:
             own = {column: place for (each, column), place in self.places.items() if each == name}

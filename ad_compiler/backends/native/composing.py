@@ -30,9 +30,8 @@ Legal where nobody else reads the tapes, where the derivatives are made of what 
 and of arrays that nothing changes from there on, and where no element of an array has a derivative: that
 needs the cotangents of every turn. The operations of the forward loop stay what they are, and in their order.
 
-Where a product overflows, the result is not finite, and the case is left to NumPy code. What is lost to
-underflow is less than the smallest normal number times a cotangent: where one is large, the case is left to
-NumPy code, too.
+Where a product overflows, the result is not finite, and the case is left to NumPy code; so is a large
+cotangent where one underflows (`lost_products.py`).
 """
 
 from __future__ import annotations

@@ -42,8 +42,10 @@ from ad_compiler.backends.native.layouts import (
 )
 from ad_compiler.backends.native.machine_code import ADDRESS, DEPARTED, OTHERWISE, Code, machine_code
 from ad_compiler.backends.native.unboxing import Unboxing
+from ad_compiler.forking import in_forked_process
 
 _lock = threading.Lock()
+in_forked_process(lambda: globals().update(_lock=threading.Lock()))
 _definitions: dict[Convention, MethodDefinition] = {}
 
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ad_compiler.backends.native.accessing import Access, accesses, is_alias, is_check, reads
@@ -57,7 +57,7 @@ class Kept:
     """What the program does with names beside the loop: enough to know what nobody else sees."""
 
     uses: Counter[str]  # how often each is touched, by what the program returns too
-    made: dict[str, Allocate]  # the arrays that it allocates, once
+    made: dict[str, Allocate]  # the arrays that it allocates, once, and that are nothing else
     may_share: Callable[[str, str], bool]  # whether two names may be one array
     viewed: frozenset[str]  # arrays of which a part has a name of its own
 
@@ -81,10 +81,12 @@ class Roles:
     counters: list[Counting] = field(default_factory=list)  # scalars that are known for every turn
 
 
-def roles(body: list[Code], index: str, kept: Kept, in_order: bool) -> Roles | None:
+def roles(
+    body: list[Code], index: str, kept: Kept, in_order: bool, around: Iterable[str] = ()
+) -> Roles | None:
     """The roles of what a turn writes; None if turns may not be shared.
 
-    Sums may be parted unless they are `in_order`.
+    Sums may be parted unless they are `in_order`. A chunk does its turns in all turns of the loops `around`.
     """
     statements = list(codes_in(body))
     if not all(map(is_harmless, statements)):
@@ -98,7 +100,7 @@ def roles(body: list[Code], index: str, kept: Kept, in_order: bool) -> Roles | N
     running |= {name for code in statements if isinstance(code, Nest) for name, _ in code.loops}
     if index in defined | running or any(count[name] != kept.uses[name] for name in defined_in_loops(body)):
         return None
-    for name in defined:
+    for name in sorted(defined):
         if is_sum_only(name, statements) and name not in running:
             found.sums.append(name)
         elif (counting := counting_of(name, body, statements)) is not None:
@@ -109,19 +111,20 @@ def roles(body: list[Code], index: str, kept: Kept, in_order: bool) -> Roles | N
     private = defined - set(found.sums) - counters
     if not is_made_first(body, private, set()):
         return None
-    changing = defined | running | inside
+    changing = defined | running | inside | set(around)
     if any(names_in(str(n)) & {index, *changing} for each in found.counters for n in each.lengths):
         return None
     written = {access.name for access in own if access.index is not None and access.kind != "read"}
     written |= {name for code in statements if isinstance(code, Line) for name in code.writes}
     for name in sorted(written - inside):
         group = [access for access in own if access.name not in defined and kept.may_share(name, access.name)]
-        if name in kept.viewed and any(access.name != name for access in group):
+        others = {access.name for access in group} - {name}
+        if others and kept.viewed & {name, *others}:
             return None
         if is_apart(group, {index, *counters}, changing):
             continue
         made = kept.made.get(name)
-        if any(access.name != name for access in group) or name in kept.viewed:
+        if others or name in kept.viewed:
             return None
         is_own = made is not None and not made.zeros and count[name] + 1 == kept.uses[name]
         if made is not None and is_own and Row(name, made.extents, defined).is_made_first(body):
@@ -336,7 +339,6 @@ class Row:
 
         `loops` are those around, None where it is not known that all their turns are run.
         """
-        fills = False
         for code in body:
             if isinstance(code, Choice):
                 sides = [set(written), set(written)]
@@ -349,7 +351,7 @@ class Row:
             elif isinstance(code, (Nest, Repeat)):
                 if not self.may_read((a for a in accesses(heading(code))), written):
                     return False
-                if not self.walk(code.body, inner_loops(code, loops), set(written)):
+                if not self.walk(code.body, inner_loops(code, loops), outside_of(code, written)):
                     return False
             elif isinstance(code, Store) and code.array == self.name:
                 if not self.may_read(reads(code.value), written):
@@ -361,25 +363,20 @@ class Row:
                     names_in(text) & self.defined for number in code.index for text, _ in number.terms
                 ):
                     written.add(code.index)
-                fills = fills or (code.operator == "=" and self.fills(code.index, loops))
             elif not self.may_read((a for a in accesses(code)), written):
                 return False
             if loops == []:
-                self.is_filled = self.is_filled or fills or self.has_filled(code)
+                self.is_filled = self.is_filled or self.has_filled(code, [])
         return True
 
-    def has_filled(self, code: Code) -> bool:
-        """Whether a statement of the turn itself has written the whole array."""
-        return isinstance(code, (Nest, Repeat)) and self.filling(code.body, inner_loops(code, []))
-
-    def filling(self, body: list[Code], loops: Loops | None) -> bool:
-        for code in body:
-            if isinstance(code, (Nest, Repeat)) and self.filling(code.body, inner_loops(code, loops)):
-                return True
-            is_write = isinstance(code, Store) and code.array == self.name and code.operator == "="
-            if is_write and isinstance(code, Store) and self.fills(code.index, loops):
-                return True
-        return False
+    def has_filled(self, code: Code, loops: Loops | None) -> bool:
+        """Whether a statement, in all turns of these loops, has written the whole array."""
+        if isinstance(code, (Nest, Repeat)):
+            inner = inner_loops(code, loops)
+            return any(self.has_filled(each, inner) for each in code.body)
+        if not isinstance(code, Store) or code.array != self.name or code.operator != "=":
+            return False
+        return self.fills(code.index, loops)
 
     def fills(self, index: tuple[Affine, ...], loops: Loops | None) -> bool:
         """Whether the turns of these loops write all elements."""
@@ -405,6 +402,12 @@ def heading(code: Nest | Repeat) -> Code:
     if isinstance(code, Nest):
         return Nest(code.loops, [])
     return Repeat(code.head, [], code.reads, code.index, code.bounds, code.is_reverse)
+
+
+def outside_of(code: Nest | Repeat, written: set[tuple[Affine, ...]]) -> set[tuple[Affine, ...]]:
+    """The subscripts of `written` that mean the same in a loop: its index is none of their names."""
+    own = {name for name, _ in code.loops} if isinstance(code, Nest) else {code.index}
+    return {index for index in written if not own & names_in(" ".join(map(str, index)))}
 
 
 def inner_loops(code: Nest | Repeat, around: Loops | None) -> Loops | None:

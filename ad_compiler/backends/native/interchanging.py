@@ -58,11 +58,11 @@ class Interchanger:
         if not all(is_read(code) for code in before):
             return None
         names = [loop.index, *(name for name, _ in nest.loops)]
-        if any(loop.index in names_in(str(extent)) for _, extent in nest.loops):
-            return None
         own = Counter(access.name for access in accesses(loop))
         body = [*before, *nest.body]
         defined = {code.name for code in body if isinstance(code, Define)}
+        if any(names_in(str(extent)) & {loop.index, *defined} for _, extent in nest.loops):
+            return None
         if any(own[name] != self.uses[name] for name in (loop.index, *defined)):
             return None
         if not self.is_legal(body, names) or not is_profitable(body, loop.index):

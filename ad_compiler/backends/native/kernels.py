@@ -54,6 +54,12 @@ HELPERS = frozenset(
         "minimum",
         "heaviside",
         "cbrt",
+        "few_cholesky",
+        "few_determinant",
+        "few_inverse",
+        "few_slogdet",
+        "few_solution",
+        "few_solution_of_vector",
         "is_close",
         "are_close",
         "nan_to_num",
@@ -105,6 +111,8 @@ HELPERS = frozenset(
         "vector_log",
         "vector_tanh",
         "at_run_time",
+        "watch_underflow",
+        "saw_underflow",
     ]
 )
 CHUNKED = ("chunks_of", "chunks_of_sums", "first_turn", "in_chunks")

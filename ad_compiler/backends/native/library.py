@@ -12,6 +12,9 @@ Such a call costs about a microsecond more than in NumPy code. Its operands are 
 what it returns is brought to the type that is known of it: dtype, rank, rows one behind the other. The
 exceptions of the call leave the kernel; the NumPy code of the derivative then runs, and raises them again.
 
+Systems of few equations are solved by compiled code (`small_systems.py`); how many there are is asked when
+the program runs.
+
 Every call has a function of its own since Numba allows several `with objmode` in one function only where the
 first of them always runs.
 """
@@ -36,6 +39,15 @@ from ad_compiler.refusal import Refusal
 from ad_compiler.rules.shapes import type_of
 
 PARAMETERS = "abcdefghijklmnopqrstuvwxyz"
+FEW = 16  # equations
+FOR_FEW = {
+    ("np.linalg.inv", (2,)): "few_inverse",
+    ("np.linalg.solve", (2, 1)): "few_solution_of_vector",
+    ("np.linalg.solve", (2, 2)): "few_solution",
+    ("np.linalg.det", (2,)): "few_determinant",
+    ("np.linalg.slogdet", (2,)): "few_slogdet",
+    ("np.linalg.cholesky", (2,)): "few_cholesky",
+}
 
 
 class CallText(Expressions):
@@ -89,10 +101,27 @@ def call(frame: Frame, elements: Elements, node: Operation) -> None:
     names = [frame.give(value) for value in values]
     reads = names_in(", ".join(printer.given))
     made = f"{frame.library[function]}({', '.join(printer.given)})"
+    few = few_equations(node)
+    if few is not None:
+        operands = [operand_name(frame, elements, value) for value in values_in(node.arguments)]
+        order = frame.extents_of(node.arguments[0])[0]
+        made = f"{few}({', '.join(operands)}) if {order} <= {FEW} else {made}"
+        reads |= names_in(str(order))
     advanced = [frame.names[value] for value in values_in(node.arguments) if value.type is GENERATOR]
     frame.write(Line(f"{', '.join(names)} = {made}", reads, frozenset([*names, *advanced])))
     for value, name, each in zip(values, names, kinds, strict=True):
         frame.extents[value] = extents_of_result(frame, node, name, each)
+
+
+def few_equations(node: Operation) -> str | None:
+    """The function that does this for a system of few equations (`small_systems.py`)."""
+    kinds = [operand.type for operand in node.arguments if isinstance(operand, Value)]
+    if not all(isinstance(kind, ArrayType) and kind.dtype == np.float64 for kind in kinds):
+        return None
+    if any(operand for operand in node.arguments if not isinstance(operand, Value)):
+        return None  # an option
+    ranks = tuple([type_of(operand).rank for operand in node.arguments if isinstance(operand, Value)])
+    return FOR_FEW.get((node.primitive.text, ranks))
 
 
 def function_body(text: str, kinds: tuple[ArrayType, ...], several: bool) -> str:

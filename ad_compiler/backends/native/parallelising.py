@@ -45,7 +45,7 @@ import numpy as np
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.backends.native.accessing import accesses, alias_roots
 from ad_compiler.backends.native.affine import Affine
-from ad_compiler.backends.native.aliasing import ALIAS, NAME, sides
+from ad_compiler.backends.native.aliasing import ALIAS, NAME, names_given, sides
 from ad_compiler.backends.native.frame import RESERVED, names_in
 from ad_compiler.backends.native.independence import CALLABLE, Kept, Roles, roles, viewed_arrays
 from ad_compiler.backends.native.kernels import code_only, lines_of
@@ -108,8 +108,8 @@ class Parallelising:
         for program in self.programs:
             uses.update(access.name for code in program for access in accesses(code))
         every = [code for program in self.programs for code in codes_in(program)]
-        allocated = Counter(code.name for code in every if isinstance(code, Allocate))
-        made = {code.name: code for code in every if isinstance(code, Allocate) and allocated[code.name] == 1}
+        given = Counter(name for code in every for name in names_given(code))
+        made = {code.name: code for code in every if isinstance(code, Allocate) and given[code.name] == 1}
         starts = {code.name for code in every if isinstance(code, Define) and code.value == ZERO}
         self.reals = {name for name in starts if self.may_be_real(name)}
         root = alias_roots(self.programs)
@@ -170,7 +170,7 @@ class Parallelising:
                 continue
             around, inner = nest.loops[:level], nest.loops[level + 1 :]
             body: list[Code] = [Nest(inner, nest.body)] if inner else nest.body
-            found = roles(body, index, self.kept, in_order=False)
+            found = roles(body, index, self.kept, in_order=False, around=[name for name, _ in around])
             if found is not None and not found.counters and self.has_dtypes(found):
                 yield Shared(around, index, Affine(), 1, turns, body, found)
 
@@ -207,16 +207,15 @@ class Parallelising:
         name = frame.fresh(f"{label}_chunk")
         given = self.function(name, shared, length, parts)
         operations = self.operations(shared, length)
-        if not parts:
-            count = f"chunks_of({length}, {operations})"
-            return [*before, called(name, count, given), *self.counted(found, length)]
-        chunks = self.frame.fresh("chunks")
         kept = [self.kept.made[each] for each in found.arrays_of_sums]
-        text = f"chunks_of({length}, {operations})"
+        count = f"chunks_of({length}, {operations})"
         if kept:
             size = " + ".join(" * ".join(factor(extent) for extent in each.extents) for each in kept)
-            text = f"chunks_of_sums({length}, {operations}, {size})"
-        before.append(Define(chunks, Scalar(text)))
+            count = f"chunks_of_sums({length}, {operations}, {size})"
+        if not parts:
+            return [*before, called(name, count, given), *self.counted(found, length)]
+        chunks = self.frame.fresh("chunks")
+        before.append(Define(chunks, Scalar(count)))
         number = Affine.of(chunks)
         for row in found.rows:
             made = self.kept.made[row]

@@ -18,7 +18,7 @@ is such a sum, too; where there is none, the derivatives can be computed beside 
 multiplied (`composing.py`).
 
 Where a derivative overflows, a cotangent that is 0 would become nan. So a result that is not finite leaves
-the case to NumPy code. (What is lost to underflow is less than the smallest normal number times a cotangent.)
+the case to NumPy code, and so does a large cotangent where one underflows (`lost_products.py`).
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from ad_compiler.backends.native.linear import (
     operations_of,
     without_minus,
 )
+from ad_compiler.backends.native.lost_products import define_limit, demand_below, watch
 from ad_compiler.backends.native.nests import (
     Allocate,
     Apply,
@@ -157,7 +158,7 @@ class Turns:
         linear = LinearLoop(self.loop, self.counter, self.turn, list(self.tapes), made, results, waiting)
         composer = Composer(self.program, owner.outputs, owner.fresh, owner.root)
         if self.sums or not composer.compose(linear):
-            self.write(results)
+            self.write(results, [name for name in results if name in waiting])
 
     def is_simple(self) -> bool:
         """Whether the loop does nothing but take the last entries off tapes, compute and add."""
@@ -335,11 +336,12 @@ class Turns:
         made = {code.name for code in self.made if isinstance(code, Define)}
         return isinstance(expression, Load) or (isinstance(expression, Scalar) and expression.name in made)
 
-    def write(self, results: dict[str, Form]) -> None:
+    def write(self, results: dict[str, Form], waiting: list[str]) -> None:
         """Put the loop over all turns in front, and exchange the body of the reverse loop."""
         memory = self.free_memory()
         arrays: list[Code] = []
-        stores: list[Code] = []
+        stores: list[Store] = []
+        limit = self.owner.fresh("limit")
 
         def product(target: str, column: str, factor: Expression) -> Expression:
             if self.varies(factor):
@@ -360,7 +362,7 @@ class Turns:
         carried = {name: total(name, form) for name, form in results.items() if form != {name: ONE}}
         checked = list(results)
         step = next(code for code in self.loop.body if isinstance(code, Define))
-        body: list[Code] = [step]
+        body: list[Code] = [step, demand_below(limit, waiting)]
         before: list[Code] = []
         for code, form in self.sums:
             value = total(code.array, form)
@@ -379,7 +381,8 @@ class Turns:
         comment = Comment("# the derivatives of all turns")
         nest = Nest([(self.turn, Affine.of(self.counter))], [*self.made, *stores])
         check = Choice(Scalar(f"not np.isfinite({' + '.join(checked)})"), [Line("raise Departure")])
-        self.program[place : place + 1] = [*arrays, comment, nest, *before, self.loop, check]
+        watched: list[Code] = [watch(stores[0].array), nest, define_limit(limit, stores[0].array)]
+        self.program[place : place + 1] = [*arrays, comment, *watched, *before, self.loop, check]
 
     def free_memory(self) -> list[str]:
         """The tapes that nothing reads any more when the derivatives are written."""

@@ -140,6 +140,7 @@ def is_sweep(nest: Nest) -> bool:
         return False
     texts = [text for each in codes if isinstance(each, (Define, Store)) for text in texts_in(each.value)]
     numbers = [number for access in accesses(nest) for number in access.index or ()]
+    numbers += [length for _, length in loops_in(nest)]
     texts += [text for number in numbers for text, _ in number.terms if not text.isidentifier()]
     return not any(index in names_in(text) for text in texts)
 

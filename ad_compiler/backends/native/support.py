@@ -96,12 +96,24 @@ from ad_compiler.backends.native.small_products import (
     product_with_rows,
     product_with_vector,
 )
+from ad_compiler.backends.native.small_systems import (
+    few_cholesky,
+    few_determinant,
+    few_inverse,
+    few_slogdet,
+    few_solution,
+    few_solution_of_vector,
+)
 from ad_compiler.backends.native.subscripts import (
     at,
     bound,
     slice_length,
     slice_start,
     turns,
+)
+from ad_compiler.backends.native.underflow import (
+    saw_underflow,
+    watch_underflow,
 )
 
 __all__ = [
@@ -116,6 +128,12 @@ __all__ = [
     "complex_exp",
     "concatenated",
     "divide",
+    "few_cholesky",
+    "few_determinant",
+    "few_inverse",
+    "few_slogdet",
+    "few_solution",
+    "few_solution_of_vector",
     "filled",
     "filled_rows",
     "floor_divide",
@@ -160,6 +178,7 @@ __all__ = [
     "real_floor_divide_checked",
     "real_modulo",
     "real_modulo_checked",
+    "saw_underflow",
     "sections",
     "shifted_left",
     "shifted_right",
@@ -176,6 +195,7 @@ __all__ = [
     "vector_exp",
     "vector_log",
     "vector_tanh",
+    "watch_underflow",
     "whole",
     "whole_floor_divide",
     "whole_modulo",

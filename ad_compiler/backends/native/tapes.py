@@ -7,7 +7,8 @@
                                            count += 1
 
 Where the number of entries is known before the loop the array has that length; else it grows by doubling.
-Arrays whose lengths change from turn to turn are kept one behind the other, and their lengths with them.
+Arrays whose lengths change from turn to turn are kept one behind the other, and their lengths with them; of
+those that are taken off for their shape, the lengths alone.
 Nothing is taken away when an entry is read: a pullback may run again.
 
 The states that a loop under `checkpointed` keeps are taken away: the next one is written where the last one
@@ -113,7 +114,8 @@ class Tapes:
                 self.frame.write(Define(top, Scalar(entry.top)))
             own = Entry(entry.name, entry.kind, entry.extents, top, entry.lengths)
             if original.slots is not None:
-                own.name, own.lengths = self.copied(entry.name), list(map(self.copied, entry.lengths))
+                own.name = entry.name and self.copied(entry.name)
+                own.lengths = list(map(self.copied, entry.lengths))
             copied.entries.append(own)
         self.tapes[node.result] = copied
 
@@ -136,13 +138,17 @@ class Tapes:
                 continue
             assert isinstance(kind, ArrayType)
             extents = self.extents_of(operand, kind)
-            if (node, number) in self.pushed_for_shape and is_fixed(frame, extents):
+            is_read = (node, number) not in self.pushed_for_shape
+            if not is_read and is_fixed(frame, extents):
                 tape.entries.append(Entry("", kind, extents))
                 continue
             if not is_known:
-                tape.entries.append(self.entry(tape, operand, kind, capacity))
+                tape.entries.append(self.entry(tape, operand, kind, capacity, is_read))
             entry = tape.entries[number]
             assert isinstance(entry, Entry)
+            if not is_read:
+                self.push_lengths(tape, entry, extents)
+                continue
             if entry.extents is not None:
                 for own, other in zip(entry.extents, extents, strict=True):
                     frame.require_equal(own, other)
@@ -162,13 +168,16 @@ class Tapes:
                 continue
             size = frame.product(extents)
             self.grow(entry.name, f"{entry.top} + {size} > {entry.name}.shape[0]", f"{entry.top} + {size}")
-            for name, extent in zip(entry.lengths, extents, strict=True):
-                self.grow(name, f"{tape.count} == {name}.shape[0]", f"{tape.count} + 1")
-                frame.write(Store(name, (Affine.of(tape.count),), Scalar(str(extent), scalars.ADD)))
+            self.push_lengths(tape, entry, extents)
             place = Affine.of(str(entry.top)) + self.flat(index, extents)
             frame.nest(extents, [Store(entry.name, (place,), part)])
             frame.write(Define(str(entry.top), Scalar(str(size)), "+="))
         frame.write(Define(tape.count, Scalar("1"), "+="))
+
+    def push_lengths(self, tape: Tape, entry: Entry, extents: Extents) -> None:
+        for name, extent in zip(entry.lengths, extents, strict=True):
+            self.grow(name, f"{tape.count} == {name}.shape[0]", f"{tape.count} + 1")
+            self.frame.write(Store(name, (Affine.of(tape.count),), Scalar(str(extent), scalars.ADD)))
 
     def push_list(self, tape: Tape, number: int, xs: Operand, kind: ListType, is_known: bool) -> None:
         frame = self.frame
@@ -233,7 +242,9 @@ class Tapes:
             return None
         return " * ".join(str(each) for each in turns)
 
-    def entry(self, tape: Tape, operand: Operand, kind: ArrayType, capacity: str | None) -> Entry:
+    def entry(
+        self, tape: Tape, operand: Operand, kind: ArrayType, capacity: str | None, is_read: bool
+    ) -> Entry:
         frame = self.frame
         extents: Extents | None = self.extents_of(operand, kind)
         assert extents is not None
@@ -252,12 +263,13 @@ class Tapes:
             codes.append(Allocate(name, (Affine.of(rows), *extents), dtype))
             entry = Entry(name, kind, extents)
         else:
-            top = self.whole("top")
             lengths = [frame.fresh(f"{name}_{axis}") for axis in range(kind.rank)]
             whole = scalars.dtype_text(np.dtype(np.int64))
-            codes += [Allocate(name, (Affine.of(64),), dtype), Define(top, Scalar("0"))]
             codes += [Allocate(each, (Affine.of(16),), whole) for each in lengths]
-            entry = Entry(name, kind, None, top, lengths)
+            entry = Entry("", kind, None, lengths=lengths)
+            if is_read:
+                entry.name, entry.top = name, self.whole("top")
+                codes += [Allocate(name, (Affine.of(64),), dtype), Define(entry.top, Scalar("0"))]
         self.allocate(tape, codes)
         return entry
 
@@ -270,34 +282,41 @@ class Tapes:
             if isinstance(entry, ListEntry):
                 list_tapes.pop(frame, entry, tape.count, frame.give(value))
                 continue
+            if entry.extents is None:
+                self.pop_any_length(tape, value, entry, taken)
+                continue
+            frame.extents[value] = entry.extents
             if not entry.name:
-                assert entry.extents is not None
-                frame.extents[value] = entry.extents
                 continue
             name = frame.give(value) if value.type is not PULLBACK else self.record(value)
             if entry.kind.rank == 0:
                 frame.write(Define(name, Scalar(f"{entry.name}[{tape.count}]")))
-            elif entry.extents is not None:
+            else:
                 text = f"{name} = {entry.name}[{tape.count}]{taken}"
                 frame.write(Line(text, frozenset({entry.name, tape.count}), frozenset({name})))
-                frame.extents[value] = entry.extents
-            else:
-                extents = []
-                for axis, length in enumerate(entry.lengths):
-                    if is_one(entry.kind.shape[axis]):
-                        extents.append(Affine.of(1))
-                        continue
-                    own = frame.fresh(f"{name}_{axis}")
-                    frame.write(Define(own, Scalar(f"{length}[{tape.count}]")))
-                    frame.ranges.lengths.add(own)
-                    extents.append(Affine.of(own))
-                size = frame.product(tuple(extents))
-                frame.write(Define(str(entry.top), Scalar(str(size)), "-="))
-                shape = ", ".join(map(str, extents)) + ("," if len(extents) == 1 else "")
-                text = f"{name} = {entry.name}[{entry.top}:{entry.top} + {size}]{taken}.reshape(({shape}))"
-                reads = frozenset({entry.name, str(entry.top), *map(str, extents)})
-                frame.write(Line(text, reads, frozenset({name})))
-                frame.extents[value] = tuple(extents)
+
+    def pop_any_length(self, tape: Tape, value: Value, entry: Entry, taken: str) -> None:
+        """Take off an array whose lengths differ from entry to entry, or its lengths alone."""
+        frame = self.frame
+        name = frame.give(value) if entry.name else frame.wanted(value)
+        extents = []
+        for axis, length in enumerate(entry.lengths):
+            if is_one(entry.kind.shape[axis]):
+                extents.append(Affine.of(1))
+                continue
+            own = frame.fresh(f"{name}_{axis}")
+            frame.write(Define(own, Scalar(f"{length}[{tape.count}]")))
+            frame.ranges.lengths.add(own)
+            extents.append(Affine.of(own))
+        frame.extents[value] = tuple(extents)
+        if not entry.name:
+            return
+        size = frame.product(tuple(extents))
+        frame.write(Define(str(entry.top), Scalar(str(size)), "-="))
+        shape = ", ".join(map(str, extents)) + ("," if len(extents) == 1 else "")
+        text = f"{name} = {entry.name}[{entry.top}:{entry.top} + {size}]{taken}.reshape(({shape}))"
+        reads = frozenset({entry.name, str(entry.top), *map(str, extents)})
+        frame.write(Line(text, reads, frozenset({name})))
 
 
 def entries_of(push: Operation) -> list[Operand]:

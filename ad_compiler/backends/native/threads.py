@@ -88,6 +88,7 @@ class Pool:
 
     def forget(self) -> None:
         """After a fork there are no threads but one."""
+        self.lock = threading.Lock()
         for place in (BUSY, OPEN, ACTIVE, WORKERS):
             self.words[place] = 0
 

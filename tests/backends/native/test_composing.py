@@ -197,6 +197,30 @@ def test_what_gets_lost_is_left_to_numpy_code(x: float, y: float, weight: float)
     native.native(1.0, 5.0, 1.0, 40)
 
 
+def with_factors(x: Any, r: Any, u: Any, weight: Any) -> Any:
+    for t in range(len(u)):
+        x = x * u[t] * r * (1.0 + 0 * x)
+    return x * weight
+
+
+def test_a_product_that_underflows_and_grows_back() -> None:
+    """The last three derivatives are 1e-330 together, and all of them 1e-30."""
+    u = np.array([1e300, 1.0, 1.0, 1.0, 1.0, 1e-150, 1e-150, 1e-30])
+    native = grad(with_factors, (0, 1), backend="numba", cache=False)
+    for weight in (1e-20, 1.0, 1e4, 1e30, 1e49, 1e200):
+        expected = grad(with_factors, (0, 1))(1e-300, 1.0, u, weight)
+        np.testing.assert_allclose(native(1e-300, 1.0, u, weight), expected, rtol=1e-9, atol=1e-300)
+    assert MARK in native.native_source
+
+
+def test_large_cotangents_where_nothing_underflows() -> None:
+    u = np.full(100, 1e3)
+    native = grad(with_factors, (0, 1), backend="numba", cache=False)
+    expected = grad(with_factors, (0, 1))(1e-200, 1.0, u, 1e-10)
+    np.testing.assert_allclose(native(1e-200, 1.0, u, 1e-10), expected, rtol=1e-12)
+    native.native(1e-200, 1.0, u, 1e-10)
+
+
 def test_a_turn_that_is_not_finite_in_the_middle() -> None:
     def f(x: Any, r: Any, u: Any) -> Any:
         for t in range(len(u)):

@@ -84,6 +84,27 @@ def test_two_names_of_one_array() -> None:
     assert roles(body, "i", kept, False) is None
 
 
+def test_a_view_of_an_array_by_its_other_name() -> None:
+    view: Code = Line("v = a[1:]", frozenset({"a"}), frozenset({"v"}))
+    same: Code = Line("b = a", frozenset({"a"}), frozenset({"b"}))
+    body: list[Code] = [Store("b", (ROW,), at("x", ROW)), Store("w", (ROW,), at("v", ROW))]
+    program: list[Code] = [view, same, Nest([("i", N)], body)]
+    uses = Counter(access.name for code in program for access in accesses(code))
+    kept = Kept(uses, {}, lambda a, b: {a, b} <= {"a", "b", "v"} or a == b, viewed_arrays([program]))
+    assert roles(body, "i", kept, False) is None
+    assert roles(body[:1], "i", kept, False) is not None
+
+
+def test_loops_around_run_in_every_chunk() -> None:
+    body: list[Code] = [Store("y", (ROW + COLUMN,), at("x", ROW))]
+    uses = Counter(access.name for code in body for access in accesses(code))
+    kept = Kept(uses, {}, lambda a, b: a == b, frozenset())
+    assert roles(body, "i", kept, False) is not None  # in one turn of a loop over `j`
+    assert roles(body, "i", kept, False, around=["j"]) is None
+    body = [Store("y", (COLUMN, ROW), at("y", COLUMN - 1, ROW))]
+    assert roles(body, "i", kept, False, around=["j"]) is not None
+
+
 def test_scalars() -> None:
     made: list[Code] = [Define("t", at("x", ROW)), Store("y", (ROW,), Scalar("t"))]
     assert found(made) is not None
@@ -118,7 +139,7 @@ def test_arrays_of_sums() -> None:
 def test_rows() -> None:
     row = Allocate("r", (M,), "np.float64")
     fill: Code = Nest([("j", M)], [Store("r", (COLUMN,), at("x", ROW, COLUMN))])
-    read: Code = Nest([("j", M)], [Store("y", (ROW, COLUMN), at("r", Affine.of(0)))])
+    read = Nest([("j", M)], [Store("y", (ROW, COLUMN), at("r", Affine.of(0)))])
     rows = found([fill, read], [row])
     assert rows is not None and rows.rows == ["r"]
     assert found([read, fill], [row]) is None
@@ -135,6 +156,10 @@ def test_rows() -> None:
         [("j", M)], [Store("r", (COLUMN,), Scalar("1.0")), Store("y", (ROW, COLUMN), at("r", COLUMN - 1))]
     )
     assert found([before], [row]) is None
+    write: Code = Store("r", (COLUMN,), Scalar("1.0"))
+    shadowed: Code = Nest([("j", M - 1)], [write, read])  # which has a loop over `j` of its own
+    read.body[:] = [Store("y", (ROW, COLUMN), at("r", COLUMN))]
+    assert found([shadowed], [row]) is None
 
 
 def test_counters() -> None:

@@ -65,6 +65,14 @@ def growing(x: Any, y: Any) -> Any:
     return np.sum(a * a)
 
 
+def above(x: Any, y: Any) -> Any:
+    """Likewise, and that length is computed in front of the nest."""
+    a = np.zeros((3, len(x)))
+    for j in range(len(x)):
+        a[:j, j] = y[j]
+    return np.sum(a * a) + np.sum(x)
+
+
 def test_text() -> None:
     """What a row of the Jacobian needs is computed once a row, and is a number."""
     jacobian = jacfwd(ring, backend="numba", cache=False)
@@ -85,6 +93,7 @@ def test_text() -> None:
         (written_twice, False),
         (last_turn, False),
         (growing, False),
+        (above, False),
     ],
 )
 def test_order(f: Function, changes: bool) -> None:

@@ -37,6 +37,27 @@ def test_a_derivative_that_overflows_is_left_to_numpy_code(weight: float) -> Non
     np.testing.assert_allclose(native.native(0.5, 1.5, 2.0, 3), grad(growing, (0, 1))(0.5, 1.5, 2.0, 3))
 
 
+def shrinking(x: Any, y: Any, u: Any, weight: Any) -> Any:
+    for t in range(len(u)):
+        x = x * y * y * y * 1e-3 + u[t]
+    return x * weight
+
+
+@pytest.mark.parametrize(("y", "weight", "departs"), [(1e-106, 1e300, True), (1e-50, 1e300, False)])
+def test_a_derivative_that_underflows(y: float, weight: float, departs: bool) -> None:
+    """1e-3 * (1e-106)**3 is 1e-321, of which there are two digits, but 1e300 times that is 1e-21."""
+    native = grad(shrinking, (0, 1, 2), backend="numba", cache=False)
+    args = (1.0, y, np.zeros(2), weight)
+    for mine, expected in zip(native(*args), grad(shrinking, (0, 1, 2))(*args), strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-12)
+    assert MARK in native.native_source
+    if departs:
+        with pytest.raises(Departure):
+            native.native(*args)
+    else:
+        native.native(*args)
+
+
 @pytest.mark.parametrize("start", [math.nan, math.inf])
 def test_what_is_not_finite_is_that_of_numpy_code(start: float) -> None:
     native = grad(growing, (0, 1), backend="numba", cache=False)
