@@ -96,7 +96,7 @@ def _mark_branch(branch: Branch, live: set[Value], kept: set[Node]) -> bool:
 
 
 def _mark_loop(loop: Loop, live: set[Value], kept: set[Node]) -> bool:
-    needed = any(result in live for result in loop.results)
+    needed = any(value in live for value in [*loop.results, *loop.carried])  # of a turn: for the reverse
     before = -1
     while len(live) > before:
         before = len(live)

@@ -153,7 +153,30 @@ def pair_chosen_in_either_order(x, c):
     return np.sum(a * b * b)
 
 
+@program(V3, 1.0)
+@program(V3, -1.0)
+def lists_that_change_places(x, c):
+    a = np.sin(x)
+    b = np.cos(x)
+    ys = [a, b]
+    xs = [b, a]
+    if c > 0:
+        a[1:] *= np.sum(a)
+        ys = xs
+    return np.sum(a) + np.sum(ys[0] * ys[1] * x)
+
+
 # --- what cannot be told ---
+
+
+@refused(V3, 1.0, reason="an array in a list of run-time length was written into", advice=".copy()")
+def list_that_grows_on_one_side(x, c):
+    b = np.cos(x)
+    xs = [b]
+    if c > 0:
+        b[0] = -0.7
+        xs = [np.sin(b), b]
+    return np.sum(b) + np.sum(xs[0])  # refused
 
 
 @refused(V3, 1.0, reason=UNKNOWN, advice="write into a copy")

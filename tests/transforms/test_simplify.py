@@ -111,3 +111,21 @@ def test_what_is_read_is_not_written_again_where_it_stands():
     lines = [line.strip() for line in grad(running_sums).source_for(x).splitlines()]
     assert "y_bar[:-1] += y_bar[1:]" in lines
     assert not any(line.startswith("y_bar[1:]") for line in lines)
+
+
+def no_turns(x):
+    total = np.sum(np.sin(x))
+    for i in range(0):
+        total = total + x[i] * x[i]
+    for i in range(3, 1):
+        for j in range(i):
+            x = x * x[j]
+    else:
+        total = total * x[0]
+    return total
+
+
+def test_a_loop_without_turns_is_not_emitted():
+    x = np.linspace(0.3, 1.2, 4)
+    check_grads(no_turns, (x,))
+    assert "for " not in grad(no_turns).source_for(x).replace("# d(for ", "")

@@ -191,3 +191,21 @@ def test_common_factors_keep_the_dtype(dtype: Any):
     assert gradient(u, 0.4, 3).dtype == dtype
     assert gradient(u, np.float64(0.4), 3).dtype == dtype
     np.testing.assert_allclose(gradient(u, 0.4, 3), gradient(u.astype(float), 0.4, 3), rtol=1e-5)
+
+
+def test_a_number_that_turns_only_replace_is_saved():
+    """The loop computes nothing else that the gradient reads, and runs for what its turns start with."""
+    f = function_from_source("""
+        def f(x, n):
+            y = np.zeros_like(x)
+            y[2] = x[2] * x[0]
+            factor = 1.0
+            for _ in range(n):
+                y[2] += factor * np.cos(x[2])
+                factor = 0.0
+            return np.sum(y)
+    """)
+    x = np.array([0.3, 0.4, 0.5])
+    assert on_tapes(grad(f).source_for(x, 2)) == ["factor"]
+    for n in (0, 1, 3):
+        check_grads(lambda x, n=n: f(x, n), (x,))
