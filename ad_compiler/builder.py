@@ -23,7 +23,8 @@ from ad_compiler.analysis.types import (
     unifying_for_now,
     unifying_if_done,
 )
-from ad_compiler.ir import Block, Node, Operand, Operation, Record, Statement, Value, values_in
+from ad_compiler.ir import Block, Node, Operand, Operation, Record, Statement, Value
+from ad_compiler.traversal import values_in
 
 if TYPE_CHECKING:
     import ast

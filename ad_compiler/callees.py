@@ -22,11 +22,12 @@ from ad_compiler.frontend.fitting import require_fit
 from ad_compiler.frontend.operations import describe_any
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.frontend.source import read_source
-from ad_compiler.ir import Operand, Record, Value, values_in
+from ad_compiler.ir import Operand, Record, Value
 from ad_compiler.pipeline import SUFFIX, Mode
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.shapes import is_complex
 from ad_compiler.signatures import with_tangents
+from ad_compiler.traversal import values_in
 
 
 @dataclass(frozen=True, eq=False)

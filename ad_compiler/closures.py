@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ad_compiler.ir import (
-    Block,
-    Call,
-    Function,
-    Operand,
-    Parameter,
-    Shortcut,
-    Value,
+from ad_compiler.ir import Block, Call, Function, Operand, Parameter, Shortcut, Value
+from ad_compiler.traversal import (
     functions_called,
     inputs_of,
     map_values,

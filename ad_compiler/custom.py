@@ -36,11 +36,12 @@ from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.fitting import require_fit
 from ad_compiler.frontend.frozen import closed, values_closed
 from ad_compiler.frontend.user_code import as_user_code
-from ad_compiler.ir import Operand, Record, Value, values_in
+from ad_compiler.ir import Operand, Record, Value
 from ad_compiler.rules.markers import MARKER, without_derivative
 from ad_compiler.rules.notation import Primitive, registry
 from ad_compiler.rules.shapes import rank_of
 from ad_compiler.transforms.transpose import Pairs, transpose
+from ad_compiler.traversal import values_in
 
 
 class CustomDerivative:

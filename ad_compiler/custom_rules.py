@@ -37,11 +37,12 @@ from ad_compiler.frontend.fitting import require_fit
 from ad_compiler.frontend.inlining import inline
 from ad_compiler.frontend.source import compiled_function
 from ad_compiler.frontend.user_code import as_user_code
-from ad_compiler.ir import Block, Operand, Value, values_in
+from ad_compiler.ir import Block, Operand, Value
 from ad_compiler.rules.elementwise_types import elementwise_type
 from ad_compiler.rules.markers import MARKER, without_derivative
 from ad_compiler.rules.notation import Primitive, constant, no_inference, registry, signature_of
 from ad_compiler.rules.shapes import describe, rank_of, type_of
+from ad_compiler.traversal import values_in
 
 Kind = Literal["elementwise", "linear", "rule", "constant"]
 WRITTEN_DOWN = (Value, bool, int, float, str, np.generic, np.dtype, type(None), type(Ellipsis))

@@ -24,11 +24,11 @@ from ad_compiler.errors import Unsupported
 from ad_compiler.forking import in_forked_process
 from ad_compiler.frontend.inputs import kind_of
 from ad_compiler.graph import Graph
-from ad_compiler.ir import modules_of
 from ad_compiler.pipeline import SUFFIX, Program, Request, compile_program
 from ad_compiler.refusal import NeedsConstant
 from ad_compiler.signatures import assumed, forwarded, signature_with_tangents
 from ad_compiler.specialisation import MISSED, Specialisation
+from ad_compiler.traversal import modules_of
 
 if TYPE_CHECKING:
     from ad_compiler.backends.native.dispatch import Native

@@ -15,21 +15,11 @@ from __future__ import annotations
 from ad_compiler.backends.numpy.expressions import BINARY, UNARY, Expressions
 from ad_compiler.frontend.program import Lowered
 from ad_compiler.graph import Edge, Graph, Node, Wire, abbreviated
-from ad_compiler.ir import (
-    Block,
-    Branch,
-    Call,
-    Loop,
-    Operand,
-    Operation,
-    Value,
-    results_of,
-    turn_values,
-    values_in,
-)
+from ad_compiler.ir import Block, Branch, Call, Loop, Operand, Operation, Value
 from ad_compiler.ir import Node as IrNode
 from ad_compiler.pipeline import pairs, seed_structure
 from ad_compiler.rules.shapes import type_of
+from ad_compiler.traversal import results_of, turn_values, values_in
 
 
 class GraphDrawer:

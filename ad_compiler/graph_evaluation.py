@@ -30,20 +30,7 @@ from ad_compiler.frontend.program import Lowered, lower_program
 from ad_compiler.frontend.source import read_source
 from ad_compiler.graph import Graph
 from ad_compiler.graph_drawing import GraphDrawer
-from ad_compiler.ir import (
-    Block,
-    Branch,
-    Call,
-    Loop,
-    Operand,
-    Operation,
-    Record,
-    Value,
-    functions_called,
-    modules_of,
-    results_of,
-    values_in,
-)
+from ad_compiler.ir import Block, Branch, Call, Loop, Operand, Operation, Record, Value
 from ad_compiler.pipeline import Request, check_scalar, name_functions, primal_name
 from ad_compiler.refusal import NeedsConstant
 from ad_compiler.rules.notation import registry
@@ -52,6 +39,7 @@ from ad_compiler.transforms.cotangents import Cotangents, may_be_unbound
 from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.differentiate import ReverseSweep
 from ad_compiler.transforms.tape import record
+from ad_compiler.traversal import functions_called, modules_of, results_of, values_in
 
 Recorded = tuple[Value, Operand, Block]  # a value, what is known of it, and the block that knows it
 

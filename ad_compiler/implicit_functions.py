@@ -34,11 +34,12 @@ from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.fitting import require_fit
 from ad_compiler.frontend.user_code import as_user_code
-from ad_compiler.ir import Block, Operand, Value, map_values, values_in
+from ad_compiler.ir import Block, Operand, Value
 from ad_compiler.linear_solvers import SOLVERS
 from ad_compiler.rules.markers import without_derivative
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import describe, is_complex, rank_of
+from ad_compiler.traversal import map_values, values_in
 
 grad, jacobian, jvp, vjp = api.grad, api.jacobian, api.jvp, api.vjp
 _numbers = itertools.count(1)

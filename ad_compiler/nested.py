@@ -40,20 +40,7 @@ from ad_compiler.frontend.program import Lowered, as_reals, written_results
 from ad_compiler.frontend.recursion import UPDATES, changed
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.frontend.session import attempt, session
-from ad_compiler.ir import (
-    Block,
-    Function,
-    Operand,
-    Operation,
-    Parameter,
-    Record,
-    Value,
-    functions_called,
-    map_values,
-    modules_of,
-    nodes_in,
-    values_in,
-)
+from ad_compiler.ir import Block, Function, Operand, Operation, Parameter, Record, Value
 from ad_compiler.nested_functions import NestedFunction
 from ad_compiler.pipeline import Request, differentiated, results_of_call, written
 from ad_compiler.refusal import NeedsConstant, Refusal
@@ -61,6 +48,7 @@ from ad_compiler.rules.markers import marks_again
 from ad_compiler.specialisation import classes_made
 from ad_compiler.transforms.share import share
 from ad_compiler.transforms.tangent_names import tangent_name
+from ad_compiler.traversal import functions_called, map_values, modules_of, nodes_in, values_in
 
 
 @dataclass(eq=False)

@@ -19,12 +19,13 @@ from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.fitting import require_fit
 from ad_compiler.frontend.scope import LocalFunction
 from ad_compiler.gate import gate
-from ad_compiler.ir import Operand, Record, Value, map_values
+from ad_compiler.ir import Operand, Record, Value
 from ad_compiler.pipeline import Mode
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import type_of
 from ad_compiler.testing import check_grads
 from ad_compiler.transforms.tangent_names import tangent_name
+from ad_compiler.traversal import map_values
 
 OPTIONS = ("backend", "fastmath", "parallel", "cache")  # the program around it decides what it is written as
 IN_PROGRAMS = (LocalFunction, Record)  # what programs make and call

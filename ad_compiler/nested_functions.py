@@ -24,7 +24,7 @@ from ad_compiler.frontend.aliases import COPY_ADVICE, current, root_of
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.program import Lowered
 from ad_compiler.frontend.sharing import possible_roots
-from ad_compiler.ir import Call, Function, Operand, Record, Value, values_in
+from ad_compiler.ir import Call, Function, Operand, Record, Value
 from ad_compiler.pipeline import SUFFIX, Request, check_scalar, documentation
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import type_of
@@ -33,6 +33,7 @@ from ad_compiler.transforms.derivative_calls import results_of_call
 from ad_compiler.transforms.derivative_functions import Derivatives
 from ad_compiler.transforms.primal import Primal, unrepeatable
 from ad_compiler.transforms.tangent_names import tangent_name
+from ad_compiler.traversal import values_in
 
 
 class NestedFunction:

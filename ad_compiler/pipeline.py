@@ -10,7 +10,7 @@
     7 factor         transforms/factor.py          what products of the reverse sweep have in common
     8 protect        transforms/protect.py         parts of arrays are read before the array is written into
     9 emit           backends/numpy/emit.py        the graph to Python source
-                     backends/native/lowering.py   the graph to loops, where the backend is "numba"
+                     backends/native/lowering/program.py   the graph to loops, where the backend is "numba"
    10 load           backends/loader.py            source to a function
 
 Types are inferred while lowering, and identities and common subexpressions are applied while building
@@ -36,16 +36,7 @@ from ad_compiler.closures import close_all
 from ad_compiler.frontend.program import Lowered, Results, add_captures, lower_program
 from ad_compiler.frontend.scope import Location
 from ad_compiler.frontend.source import Source, read_source
-from ad_compiler.ir import (
-    Function,
-    Operand,
-    Operation,
-    Value,
-    functions_called,
-    modules_of,
-    nodes_in,
-    values_in,
-)
+from ad_compiler.ir import Function, Operand, Operation, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.markers import remove_markers
 from ad_compiler.rules.shapes import describe, is_complex, type_of
@@ -69,6 +60,7 @@ from ad_compiler.transforms.roots import find_roots
 from ad_compiler.transforms.share import share, share_sweeps
 from ad_compiler.transforms.tape import record
 from ad_compiler.transforms.templates import use_current
+from ad_compiler.traversal import functions_called, modules_of, nodes_in, values_in
 
 Mode = Literal["grad", "value_and_grad", "vjp", "jvp", "hvp", "value"]
 SUFFIX: dict[Mode, str] = {

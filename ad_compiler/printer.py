@@ -7,20 +7,8 @@ return %1
 
 from __future__ import annotations
 
-from ad_compiler.ir import (
-    Block,
-    Branch,
-    Call,
-    Function,
-    Loop,
-    Operand,
-    Pop,
-    PullbackCall,
-    Value,
-    functions_called,
-    map_values,
-    values_in,
-)
+from ad_compiler.ir import Block, Branch, Call, Function, Loop, Operand, Pop, PullbackCall, Value
+from ad_compiler.traversal import functions_called, map_values, values_in
 
 INDENT = "    "
 

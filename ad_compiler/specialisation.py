@@ -18,12 +18,13 @@ from ad_compiler.backends.guards import GuardWriter
 from ad_compiler.backends.loader import load, module_text
 from ad_compiler.frontend.inputs import kind_of
 from ad_compiler.frontend.scope import AnyLocation, ArgumentLocation, Location
-from ad_compiler.ir import Operand, Record, modules_of
+from ad_compiler.ir import Operand, Record
 from ad_compiler.pipeline import Program
+from ad_compiler.traversal import modules_of
 
 if TYPE_CHECKING:
-    from ad_compiler.backends.native.conventions import Convention
     from ad_compiler.backends.native.dispatch import Native
+    from ad_compiler.backends.native.entry.conventions import Convention
 
 MISSED = object()
 
@@ -109,7 +110,7 @@ class Specialisation:
         """Which calls machine code answers without Python, if there are any."""
         if self.native is None or self.native.entered is None:
             return None
-        from ad_compiler.backends.native.conventions import Unsayable, convention_of
+        from ad_compiler.backends.native.entry.conventions import Unsayable, convention_of
 
         outside = [(capture.name, capture) for capture in [*self.captures, *self.fixed]]
         defaults = self.guarded.__defaults__ or ()
@@ -126,7 +127,7 @@ class Specialisation:
         """What a call enters: the guarded function, or machine code that calls it where it must."""
         if self.convention is None:
             return self.guarded
-        from ad_compiler.backends.native.entering import entry
+        from ad_compiler.backends.native.entry.entering import entry
 
         assert self.native is not None and self.native.entered is not None
         python = self.guarded, self.namespace["_ad_numpy"]

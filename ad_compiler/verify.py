@@ -7,20 +7,8 @@ The reverse of a loop may do so until the values it needs are put on a tape (`tr
 
 from __future__ import annotations
 
-from ad_compiler.ir import (
-    Block,
-    Branch,
-    Call,
-    Function,
-    Loop,
-    Operand,
-    Operation,
-    Pop,
-    PullbackCall,
-    Value,
-    arguments_of,
-    values_in,
-)
+from ad_compiler.ir import Block, Branch, Call, Function, Loop, Operand, Operation, Pop, PullbackCall, Value
+from ad_compiler.traversal import arguments_of, values_in
 
 
 class MalformedProgram(Exception):

@@ -9,19 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ad_compiler.ir import (
-    Block,
-    Branch,
-    Call,
-    Function,
-    Loop,
-    Operand,
-    Operation,
-    PullbackCall,
-    Value,
-    function_of,
-    values_in,
-)
+from ad_compiler.ir import Block, Branch, Call, Function, Loop, Operand, Operation, PullbackCall, Value
+from ad_compiler.traversal import function_of, values_in
 
 Entered = tuple[Function, ...]  # the functions around that are gone through just now
 

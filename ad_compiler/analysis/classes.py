@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import ArrayType
-from ad_compiler.ir import Branch, Call, Loop, Operand, Operation, PullbackCall, Value, origins_of
+from ad_compiler.ir import Branch, Call, Loop, Operand, Operation, PullbackCall, Value
+from ad_compiler.traversal import origins_of
 
 MAY_BE_ARRAYS = ("where", "clip", "array", "asarray", "astype", "copy", "getitem", "reshape")
 _PYTHON: dict[str, type] = {"b": bool, "i": int, "c": complex}

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ad_compiler.analysis.activity import differentiable_inputs
-from ad_compiler.ir import Branch, Loop, Node, Operand, Operation, Value, origins_of, values_in
+from ad_compiler.ir import Branch, Loop, Node, Operand, Operation, Value
+from ad_compiler.traversal import origins_of, values_in
 
 _MOVING_NOTHING = frozenset(
     {"astype", "copy", "asarray", "ascontiguousarray", "select", "where", "stopped", "stop_gradient", "real"}

@@ -13,9 +13,10 @@ from typing import TypeGuard
 
 from ad_compiler.analysis.storage import is_view
 from ad_compiler.analysis.types import ArrayType, Axis, is_one, may_be_one, same_length, same_shape
-from ad_compiler.ir import Operand, Operation, Value, origins_of, values_in
+from ad_compiler.ir import Operand, Operation, Value
 from ad_compiler.rules.markers import is_hook
 from ad_compiler.rules.subscripts import expanded_index
+from ad_compiler.traversal import origins_of, values_in
 
 
 class Sharing(Enum):

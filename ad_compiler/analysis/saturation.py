@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from ad_compiler.ir import Block, Operand, Operation, Value, all_blocks, arguments_of, nodes_in, values_in
+from ad_compiler.ir import Block, Operand, Operation, Value
 from ad_compiler.rules.shapes import type_of
+from ad_compiler.traversal import all_blocks, arguments_of, nodes_in, values_in
 
 _EXPONENTIALS = frozenset({"exp", "exp2", "expm1", "cosh", "sinh"})
 _LIMITED = frozenset({"arctan", "atan", "tanh", "reciprocal", *_EXPONENTIALS})

@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import ArrayType, is_one, same_length
-from ad_compiler.ir import Block, Operand, Operation, Value, inputs_of, values_in
+from ad_compiler.ir import Block, Operand, Operation, Value
 from ad_compiler.rules.shapes import normalized_axes, rank_of, shape_of
 from ad_compiler.rules.subscripts import is_array_index, is_full_slice
+from ad_compiler.traversal import inputs_of, values_in
 
 Axes = tuple[int | None, ...]  # for every axis of a value the axis of `m` it runs along, None where constant
 

@@ -9,18 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ad_compiler.analysis.types import ArrayType, ListType
-from ad_compiler.ir import (
-    UNBOUND,
-    Call,
-    Operand,
-    Operation,
-    PullbackCall,
-    Value,
-    arguments_of,
-    origins_of,
-    values_in,
-)
+from ad_compiler.ir import UNBOUND, Call, Operand, Operation, PullbackCall, Value
 from ad_compiler.rules.subscripts import is_basic
+from ad_compiler.traversal import arguments_of, origins_of, values_in
 
 
 def is_view(operation: Operation) -> bool:

@@ -10,8 +10,9 @@ written, holds none:
 
 from __future__ import annotations
 
-from ad_compiler.ir import Loop, Operand, Operation, Value, origins_of, values_in
+from ad_compiler.ir import Loop, Operand, Operation, Value
 from ad_compiler.rules.shapes import type_of
+from ad_compiler.traversal import origins_of, values_in
 
 _CHOOSING = frozenset({"select", "where"})
 _SOURCES = _CHOOSING | {"zeros", "zeros_like", "list_zeros"}

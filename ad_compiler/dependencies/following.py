@@ -11,19 +11,8 @@ from ad_compiler.analysis.types import ArrayType, ListType, same_shape
 from ad_compiler.dependencies.rules import Rules
 from ad_compiler.dependencies.sets import Sets
 from ad_compiler.dependencies.values import NotFollowed, Seen, plain, value_of, values_of
-from ad_compiler.ir import (
-    UNBOUND,
-    Block,
-    Branch,
-    Function,
-    Loop,
-    Node,
-    Operand,
-    Operation,
-    Record,
-    Value,
-    inputs_of,
-)
+from ad_compiler.ir import UNBOUND, Block, Branch, Function, Loop, Node, Operand, Operation, Record, Value
+from ad_compiler.traversal import inputs_of
 
 LONGEST = 200_000  # operations that are followed
 SHAPING_BY_OTHERS = {"reshape", "broadcast_to", "tile", "repeat", "pad", "full_like", "resize"}

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from ad_compiler.analysis.types import ArrayType, representative
 from ad_compiler.builder import key_of
 from ad_compiler.frontend.scope import Scope
-from ad_compiler.ir import Operand, Value, map_values
+from ad_compiler.ir import Operand, Value
+from ad_compiler.traversal import map_values
 
 
 @dataclass(frozen=True, slots=True)

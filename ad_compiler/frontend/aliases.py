@@ -25,21 +25,12 @@ from ad_compiler.analysis.types import ListType
 from ad_compiler.builder import Builder
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.scope import LocalFunction, Scope, Undecided, containers_in, names_of_fields
-from ad_compiler.ir import (
-    Block,
-    Iteration,
-    Operand,
-    Operation,
-    Record,
-    Value,
-    map_values,
-    origins_of,
-    values_in,
-)
+from ad_compiler.ir import Block, Iteration, Operand, Operation, Record, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.markers import HOOK
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.structure import shape_values
+from ad_compiler.traversal import map_values, origins_of, values_in
 
 COPY_ADVICE = "write into a copy: `.copy()`"
 
@@ -293,7 +284,8 @@ def reachable_scopes(context: Context) -> list[Scope]:
 
 def made_in(block: Block) -> Iterator[Value]:
     """The values that are made in a block, those of inner blocks included."""
-    from ad_compiler.ir import Loop, nodes_in, results_of
+    from ad_compiler.ir import Loop
+    from ad_compiler.traversal import nodes_in, results_of
 
     for node in nodes_in(block):
         yield from results_of(node)

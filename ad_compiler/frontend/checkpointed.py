@@ -15,8 +15,9 @@ from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.courses import Course, counted, course_of
 from ad_compiler.frontend.iteration import CheckpointedTurns, check_iterable
 from ad_compiler.frontend.operations import describe_any
-from ad_compiler.ir import Block, Call, Checkpoints, Operand, Operation, Value, functions_called, nodes_in
+from ad_compiler.ir import Block, Call, Checkpoints, Operand, Operation, Value
 from ad_compiler.refusal import NeedsConstant
+from ad_compiler.traversal import functions_called, nodes_in
 
 UNREPEATABLE = {
     "draw": ("draws random numbers", "draw them before the loop: `noise = rng.normal(size=n)`"),

@@ -17,10 +17,11 @@ from ad_compiler.frontend.aliases import object_of
 from ad_compiler.frontend.branches import choose
 from ad_compiler.frontend.context import Context, handles, lower
 from ad_compiler.frontend.operations import evaluate, operation
-from ad_compiler.ir import Operand, Operation, Record, Value, values_in
+from ad_compiler.ir import Operand, Operation, Record, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import constant, registry
 from ad_compiler.rules.shapes import rank_of, shape_of
+from ad_compiler.traversal import values_in
 
 COMPARE: dict[type[ast.cmpop], Any] = {
     ast.Lt: operator.lt,

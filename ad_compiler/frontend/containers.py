@@ -16,8 +16,9 @@ from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.operations import elements_of, evaluate
 from ad_compiler.frontend.scope import Undecided, containers_in, sides_of
-from ad_compiler.ir import Iteration, Operand, Record, values_in
+from ad_compiler.ir import Iteration, Operand, Record
 from ad_compiler.rules.list_elements import is_list
+from ad_compiler.traversal import values_in
 
 Arguments = list[Operand]
 Dict = dict[Any, Operand]

@@ -21,10 +21,11 @@ from ad_compiler.frontend.iteration import candidates, check_iterable, constantl
 from ad_compiler.frontend.lists import copied
 from ad_compiler.frontend.operations import elements_of, operation
 from ad_compiler.frontend.rewriting import Rewriting
-from ad_compiler.ir import Iteration, Operand, Record, Value, values_in
+from ad_compiler.ir import Iteration, Operand, Record, Value
 from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
+from ad_compiler.traversal import values_in
 
 Arguments = list[Operand]
 Keywords = dict[str, Operand]

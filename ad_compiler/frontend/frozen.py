@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from types import MethodType
 
 from ad_compiler.frontend.scope import Chosen, LocalFunction, Scope
-from ad_compiler.ir import Operand, Record, Value, map_values
+from ad_compiler.ir import Operand, Record, Value
 from ad_compiler.refusal import Refusal
+from ad_compiler.traversal import map_values
 
 
 def closed(operand: Operand, of_value: Callable[[Value], Operand]) -> Operand:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 
-from ad_compiler.ir import Operand, Value, origins_of
+from ad_compiler.ir import Operand, Value
 from ad_compiler.rules.list_elements import is_list
+from ad_compiler.traversal import origins_of
 
 
 class Lists:

@@ -10,8 +10,9 @@ from ad_compiler.analysis.storage import storages_of
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.scope import Undecided, sides_of
-from ad_compiler.ir import Iteration, Loop, Operand, Operation, Record, Value, nodes_in, values_in
+from ad_compiler.ir import Iteration, Loop, Operand, Operation, Record, Value
 from ad_compiler.rules.list_elements import is_list
+from ad_compiler.traversal import nodes_in, values_in
 
 
 def lists_in(operand: Operand) -> Iterator[Operand]:

@@ -24,10 +24,11 @@ from ad_compiler.frontend.context import Context, lower
 from ad_compiler.frontend.list_checks import check_pending, lists_in
 from ad_compiler.frontend.operations import elements_of, operation
 from ad_compiler.frontend.scope import Undecided
-from ad_compiler.ir import Iteration, Operand, Record, Value, values_in
+from ad_compiler.ir import Iteration, Operand, Record, Value
 from ad_compiler.rules.list_elements import element_type, is_list, joined_items
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import type_of
+from ad_compiler.traversal import values_in
 
 CHANGING = ("append", "extend", "insert", "pop", "clear", "reverse", "remove", "sort")
 ONE_NAME = "use one name for the list, or copy it: `list(xs)`"

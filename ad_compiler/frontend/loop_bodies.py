@@ -34,18 +34,11 @@ from ad_compiler.frontend.outcomes import END, Outcome, tags_of
 from ad_compiler.frontend.scope import Scope, Undecided
 from ad_compiler.frontend.snapshots import Snapshot
 from ad_compiler.frontend.statements import assign, in_statement, run
-from ad_compiler.ir import (
-    Block,
-    Iteration,
-    Loop,
-    Operand,
-    Record,
-    Value,
-    map_values,
-)
+from ad_compiler.ir import Block, Iteration, Loop, Operand, Record, Value
 from ad_compiler.refusal import Refusal, ResultUnknown
 from ad_compiler.rules.list_elements import joined_items
 from ad_compiler.rules.shapes import rank_of
+from ad_compiler.traversal import map_values
 
 MOST_ROUNDS = 12  # of lowering a body until the kinds fit: dtypes and lengths can be joined a few times only
 _ENDLESS = "this loop does not end", "leave it with `break` or `return`"

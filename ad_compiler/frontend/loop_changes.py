@@ -27,15 +27,9 @@ from ad_compiler.frontend.lists import joined_list
 from ad_compiler.frontend.loop_state import MISSING, UNKNOWN, LoopState, Place
 from ad_compiler.frontend.merging import is_any_list, items_of
 from ad_compiler.frontend.scope import Scope, Undecided
-from ad_compiler.ir import (
-    Iteration,
-    Loop,
-    Operand,
-    Record,
-    Value,
-    values_in,
-)
+from ad_compiler.ir import Iteration, Loop, Operand, Record, Value
 from ad_compiler.refusal import Refusal
+from ad_compiler.traversal import values_in
 
 
 def changed(state: LoopState, carried: set[Place]) -> set[Place]:

@@ -35,23 +35,10 @@ from ad_compiler.frontend.merging import is_any_list
 from ad_compiler.frontend.operations import operation
 from ad_compiler.frontend.outcomes import END, Outcome, tags_of
 from ad_compiler.frontend.scope import Undecided
-from ad_compiler.ir import (
-    UNBOUND,
-    Block,
-    Loop,
-    Operand,
-    Operation,
-    Shortcut,
-    Value,
-    blocks_of,
-    inputs_of,
-    map_values,
-    nodes_in,
-    substitute,
-    values_in,
-)
+from ad_compiler.ir import UNBOUND, Block, Loop, Operand, Operation, Shortcut, Value
 from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.notation import registry
+from ad_compiler.traversal import blocks_of, inputs_of, map_values, nodes_in, substitute, values_in
 
 _ONE_KIND = "give it one kind of value before the loop, and keep it"
 

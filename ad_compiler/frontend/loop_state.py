@@ -33,13 +33,8 @@ from ad_compiler.frontend.outcomes import END, Outcome
 from ad_compiler.frontend.scope import Scope, Undecided
 from ad_compiler.frontend.snapshots import Snapshot
 from ad_compiler.frontend.undecided import settle_names
-from ad_compiler.ir import (
-    Iteration,
-    Loop,
-    Operand,
-    Value,
-    values_in,
-)
+from ad_compiler.ir import Iteration, Loop, Operand, Value
+from ad_compiler.traversal import values_in
 
 Place = tuple[int, Any]  # a scope or a container, by its number, and a name or an index in it
 MISSING = object()

@@ -44,13 +44,9 @@ from ad_compiler.frontend.statements import (
     run_to_end,
     to_end,
 )
-from ad_compiler.ir import (
-    UNBOUND,
-    Operand,
-    Value,
-    values_in,
-)
+from ad_compiler.ir import UNBOUND, Operand, Value
 from ad_compiler.rules.notation import registry
+from ad_compiler.traversal import values_in
 
 LONGEST_UNROLLED = 64  # turns
 

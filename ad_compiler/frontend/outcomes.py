@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.merging import find_undecided, merge
-from ad_compiler.ir import UNBOUND, Branch, Operand, Value, map_values, origins_of
+from ad_compiler.ir import UNBOUND, Branch, Operand, Value
+from ad_compiler.traversal import map_values, origins_of
 
 END, BREAK, RETURN = 0, 1, 2
 

@@ -36,22 +36,12 @@ from ad_compiler.frontend.objects import is_value
 from ad_compiler.frontend.operations import operation
 from ad_compiler.frontend.scope import ArgumentLocation, Location, Scope, Undecided
 from ad_compiler.frontend.source import Source, read_source
-from ad_compiler.ir import (
-    Block,
-    Function,
-    Operand,
-    Parameter,
-    Record,
-    Value,
-    inputs_of,
-    map_values,
-    nodes_in,
-    values_in,
-)
+from ad_compiler.ir import Block, Function, Operand, Parameter, Record, Value
 from ad_compiler.refusal import RecursionFound, Refusal
 from ad_compiler.rules.notation import registry, ruled
 from ad_compiler.rules.shapes import type_of
 from ad_compiler.transforms.share import share
+from ad_compiler.traversal import inputs_of, map_values, nodes_in, values_in
 
 
 @dataclass(frozen=True, slots=True)

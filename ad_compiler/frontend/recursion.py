@@ -51,18 +51,9 @@ from ad_compiler.frontend.context import UNKNOWN, Context
 from ad_compiler.frontend.scope import LocalFunction, Scope
 from ad_compiler.frontend.sharing import possible_roots
 from ad_compiler.frontend.source import Source
-from ad_compiler.ir import (
-    Block,
-    Call,
-    Function,
-    Operand,
-    Operation,
-    Value,
-    map_values,
-    nodes_in,
-    values_in,
-)
+from ad_compiler.ir import Block, Call, Function, Operand, Operation, Value
 from ad_compiler.refusal import ResultUnknown
+from ad_compiler.traversal import map_values, nodes_in, values_in
 
 MOST_ROUNDS = 12  # of lowering a body until the kinds fit: dtypes and lengths can be joined a few times only
 UPDATES = ("index_add", "index_set")

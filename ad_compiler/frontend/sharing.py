@@ -19,7 +19,8 @@ from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.courses import turns_for_sure
 from ad_compiler.frontend.scope import LocalFunction, containers_in, sides_of
 from ad_compiler.frontend.undecided import side_taken
-from ad_compiler.ir import Branch, Call, Loop, Operand, Value, origins_of, values_in
+from ad_compiler.ir import Branch, Call, Loop, Operand, Value
+from ad_compiler.traversal import origins_of, values_in
 
 
 def latest_root(context: Context, root: Value) -> Value | None:

@@ -8,13 +8,7 @@ from typing import Any
 from ad_compiler.frontend.aliases import current_value, made_in, reachable_scopes, root_of
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.scope import Scope, Undecided, containers_in, names_of_fields
-from ad_compiler.ir import (
-    Branch,
-    Iteration,
-    Operand,
-    Record,
-    Value,
-)
+from ad_compiler.ir import Branch, Iteration, Operand, Record, Value
 from ad_compiler.refusal import Refusal
 
 Contents = list[Operand] | dict[Any, Operand]

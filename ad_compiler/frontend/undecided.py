@@ -22,9 +22,10 @@ from ad_compiler.frontend.aliases import settled as settled_sharing
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.merging import carried_out
 from ad_compiler.frontend.scope import Chosen, LocalFunction, Scope, Undecided, containers_in
-from ad_compiler.ir import UNBOUND, Branch, Iteration, Loop, Operand, Operation, Value, map_values, values_in
+from ad_compiler.ir import UNBOUND, Branch, Iteration, Loop, Operand, Operation, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.markers import HOOK
+from ad_compiler.traversal import map_values, values_in
 
 
 @contextmanager

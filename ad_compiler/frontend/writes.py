@@ -39,7 +39,7 @@ from ad_compiler.frontend.operations import operation
 from ad_compiler.frontend.overlaps import check_overlap
 from ad_compiler.frontend.scope import Undecided
 from ad_compiler.frontend.sharing import choices_between, latest_root, possible_roots, sharing_with
-from ad_compiler.ir import Operand, Operation, Record, Value, values_in
+from ad_compiler.ir import Operand, Operation, Record, Value
 from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
@@ -51,6 +51,7 @@ from ad_compiler.rules.subscripts import (
     is_basic,
     is_full_slice,
 )
+from ad_compiler.traversal import values_in
 
 Index = tuple[Operand, ...]
 _REAL_INTO_WHOLE = "a real number is written into an array of whole numbers"

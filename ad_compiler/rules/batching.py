@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ad_compiler.ir import Operand, Operation, Value, values_in
+from ad_compiler.ir import Operand, Operation, Value
 from ad_compiler.rules.einsum import einsum_terms
 from ad_compiler.rules.matrices import contraction
 from ad_compiler.rules.notation import Primitive, registry
@@ -28,6 +28,7 @@ from ad_compiler.rules.rearranging import first_difference
 from ad_compiler.rules.shapes import normalized_axes, rank_of, type_of
 from ad_compiler.rules.structure import shape_values
 from ad_compiler.rules.subscripts import expanded_index, getitem_type, is_array_index
+from ad_compiler.traversal import values_in
 
 if TYPE_CHECKING:
     from ad_compiler.transforms.batch import Directions

@@ -21,10 +21,11 @@ import numpy as np
 
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.builder import Builder
-from ad_compiler.ir import Operand, Operation, Value, values_in
+from ad_compiler.ir import Operand, Operation, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.notation import elementwise, expansion, linear, methods, registry
 from ad_compiler.rules.shapes import is_complex, type_of
+from ad_compiler.traversal import values_in
 
 
 def check_complex(node: Operation, active: Set[Value]) -> None:

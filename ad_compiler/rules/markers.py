@@ -10,18 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, TypeGuard
 
-from ad_compiler.ir import (
-    Function,
-    Operand,
-    Operation,
-    Shortcut,
-    Value,
-    all_blocks,
-    map_values,
-    nodes_in,
-    substitute,
-)
+from ad_compiler.ir import Function, Operand, Operation, Shortcut, Value
 from ad_compiler.rules.notation import constant, registry
+from ad_compiler.traversal import all_blocks, map_values, nodes_in, substitute
 
 MARKER = "marked"
 HOOK = "hooked"

@@ -19,20 +19,9 @@ from typing import TYPE_CHECKING
 
 from ad_compiler.frontend.calls import lower_definition, with_lists_as_arrays
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import (
-    Block,
-    Branch,
-    Loop,
-    Operand,
-    Operation,
-    Value,
-    inputs_of,
-    map_values,
-    nodes_in,
-    substitute,
-    values_in,
-)
+from ad_compiler.ir import Block, Branch, Loop, Operand, Operation, Value
 from ad_compiler.transforms.cotangents import Cotangents
+from ad_compiler.traversal import inputs_of, map_values, nodes_in, substitute, values_in
 
 if TYPE_CHECKING:
     from ad_compiler.transforms.differentiate import ReverseSweep

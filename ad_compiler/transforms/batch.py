@@ -20,26 +20,12 @@ import numpy as np
 
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import (
-    UNBOUND,
-    Block,
-    Branch,
-    Loop,
-    Node,
-    Operand,
-    Operation,
-    Value,
-    arguments_of,
-    blocks_of,
-    inputs_of,
-    results_of,
-    turn_values,
-    values_in,
-)
+from ad_compiler.ir import UNBOUND, Block, Branch, Loop, Node, Operand, Operation, Value
 from ad_compiler.rules.batching import CannotBatch, rule_of
 from ad_compiler.rules.notation import Primitive, registry
 from ad_compiler.rules.shapes import rank_of, shape_of, type_of
 from ad_compiler.rules.structure import length, shape_values
+from ad_compiler.traversal import arguments_of, blocks_of, inputs_of, results_of, turn_values, values_in
 
 OF_SHAPES = ("length", "size")  # which are the same for every direction
 ZEROS = ("zeros", "zeros_like")

@@ -32,14 +32,13 @@ from ad_compiler.analysis.types import INT, ArrayType, ListType, same_length
 from ad_compiler.blocks import Batched
 from ad_compiler.builder import Builder
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import (
-    Block,
-    Function,
-    Loop,
-    Node,
-    Operand,
-    Operation,
-    Value,
+from ad_compiler.ir import Block, Function, Loop, Node, Operand, Operation, Value
+from ad_compiler.refusal import Refusal
+from ad_compiler.rules.batching import CannotBatch
+from ad_compiler.rules.notation import registry
+from ad_compiler.rules.shapes import axis_from_operand, rank_of, shape_of, type_of
+from ad_compiler.transforms.batch import Directions
+from ad_compiler.traversal import (
     arguments_of,
     blocks_of,
     inputs_of,
@@ -49,11 +48,6 @@ from ad_compiler.ir import (
     substitute,
     values_in,
 )
-from ad_compiler.refusal import Refusal
-from ad_compiler.rules.batching import CannotBatch
-from ad_compiler.rules.notation import registry
-from ad_compiler.rules.shapes import axis_from_operand, rank_of, shape_of, type_of
-from ad_compiler.transforms.batch import Directions
 
 
 def batch_directions(function: Function, context: Context, size: int | None) -> Batched:

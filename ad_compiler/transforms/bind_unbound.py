@@ -16,8 +16,9 @@ from __future__ import annotations
 import numpy as np
 
 from ad_compiler.analysis.types import ArrayType, ListType, is_one
-from ad_compiler.ir import UNBOUND, Block, Branch, Function, Loop, Operand, Operation, Value, blocks_of
+from ad_compiler.ir import UNBOUND, Block, Branch, Function, Loop, Operand, Operation, Value
 from ad_compiler.rules.notation import registry
+from ad_compiler.traversal import blocks_of
 
 NOTHING: dict[str, Operand] = {"f": 0.0, "c": 0j, "b": False, "i": 0, "u": 0}
 

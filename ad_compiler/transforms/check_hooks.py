@@ -10,21 +10,10 @@ from __future__ import annotations
 import ast
 
 from ad_compiler.analysis.activity import active_values, differentiable_inputs
-from ad_compiler.ir import (
-    Function,
-    Loop,
-    Node,
-    Operand,
-    Operation,
-    Value,
-    arguments_of,
-    blocks_of,
-    functions_called,
-    nodes_in,
-    values_in,
-)
+from ad_compiler.ir import Function, Loop, Node, Operand, Operation, Value
 from ad_compiler.rules.markers import is_hook
 from ad_compiler.transforms.reverse_loops import extend
+from ad_compiler.traversal import arguments_of, blocks_of, functions_called, nodes_in, values_in
 
 
 def check_hooks(function: Function, inputs: list[Value]) -> None:

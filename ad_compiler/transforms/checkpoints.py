@@ -39,29 +39,14 @@ import numpy as np
 
 from ad_compiler.analysis.types import INT, ArrayType, Axis, Length, ObjectType, may_be_one, same_length
 from ad_compiler.builder import Builder
-from ad_compiler.ir import (
-    UNBOUND,
-    Block,
-    Branch,
-    Function,
-    Loop,
-    Operand,
-    Pop,
-    Statement,
-    Value,
-    all_blocks,
-    inputs_of,
-    nodes_in,
-    results_of,
-    substitute,
-    values_in,
-)
+from ad_compiler.ir import UNBOUND, Block, Branch, Function, Loop, Operand, Pop, Statement, Value
 from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.notation import constant, registry
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.transforms.copying import UNSAID, Copy
 from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.templates import use_templates
+from ad_compiler.traversal import all_blocks, inputs_of, nodes_in, results_of, substitute, values_in
 
 CHECKPOINTS = ObjectType("list")
 NOTE = "forward again to this turn, from the last state that was kept"

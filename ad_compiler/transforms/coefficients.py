@@ -24,13 +24,12 @@ from ad_compiler.analysis.slice_lengths import same_shape_together
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.analysis.zeros import may_hold_zeros
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import (
-    Block,
-    Loop,
-    Node,
-    Operand,
-    Operation,
-    Value,
+from ad_compiler.ir import Block, Loop, Node, Operand, Operation, Value
+from ad_compiler.rules.notation import registry
+from ad_compiler.rules.shapes import shape_of, type_of
+from ad_compiler.transforms.batch_directions import is_directions
+from ad_compiler.transforms.hoist import KEPT
+from ad_compiler.traversal import (
     blocks_of,
     inputs_of,
     map_values,
@@ -39,10 +38,6 @@ from ad_compiler.ir import (
     turn_values,
     values_in,
 )
-from ad_compiler.rules.notation import registry
-from ad_compiler.rules.shapes import shape_of, type_of
-from ad_compiler.transforms.batch_directions import is_directions
-from ad_compiler.transforms.hoist import KEPT
 
 LARGE = 2.0**53  # whole numbers up to it are floats as they are
 MOST = 8  # bases of one form

@@ -19,9 +19,8 @@ from ad_compiler.ir import (
     Pop,
     Statement,
     Value,
-    map_values,
-    results_of,
 )
+from ad_compiler.traversal import map_values, results_of
 
 UNSAID = ""  # no comment: it is the user's own line
 

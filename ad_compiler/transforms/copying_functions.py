@@ -21,16 +21,7 @@ from ad_compiler.analysis.types import (
     representative,
 )
 from ad_compiler.closures import add_parameters
-from ad_compiler.ir import (
-    Block,
-    Function,
-    Node,
-    Operand,
-    Operation,
-    Shortcut,
-    Statement,
-    Value,
-)
+from ad_compiler.ir import Block, Function, Node, Operand, Operation, Shortcut, Statement, Value
 from ad_compiler.transforms.copying import Copy
 
 

@@ -11,12 +11,13 @@ from ad_compiler.analysis.classes import scalar_classes
 from ad_compiler.analysis.types import Length, representative
 from ad_compiler.builder import Builder
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import UNBOUND, Block, Branch, Operand, Operation, Value, map_values, origins_of
+from ad_compiler.ir import UNBOUND, Block, Branch, Operand, Operation, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.lists import zeros
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
+from ad_compiler.traversal import map_values, origins_of
 
 Cotangents = dict[Value, Operand]
 Tangents = dict[Value, Operand]

@@ -10,23 +10,8 @@ its turns ask for nothing more of each other); then the rest is removed.
 
 from __future__ import annotations
 
-from ad_compiler.ir import (
-    Block,
-    Branch,
-    Call,
-    Loop,
-    Node,
-    Operand,
-    Operation,
-    Pop,
-    PullbackCall,
-    Value,
-    arguments_of,
-    blocks_of,
-    functions_called,
-    nodes_in,
-    values_in,
-)
+from ad_compiler.ir import Block, Branch, Call, Loop, Node, Operand, Operation, Pop, PullbackCall, Value
+from ad_compiler.traversal import arguments_of, blocks_of, functions_called, nodes_in, values_in
 
 
 def remove_dead_code(blocks: list[Block], outputs: Operand, inside: bool = False) -> None:

@@ -27,12 +27,7 @@ from ad_compiler.analysis.saturation import saturation_of
 from ad_compiler.analysis.shift import shift_maxima
 from ad_compiler.closures import add_parameters, close_all
 from ad_compiler.frontend.program import Lowered
-from ad_compiler.ir import (
-    Block,
-    Operand,
-    Value,
-    functions_called,
-)
+from ad_compiler.ir import Block, Operand, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.markers import remove_markers
 from ad_compiler.rules.shapes import type_of
@@ -49,6 +44,7 @@ from ad_compiler.transforms.primal import Places, Primal, tangent_of, unrepeatab
 from ad_compiler.transforms.reverse_calls import seed_of
 from ad_compiler.transforms.roots import find_roots
 from ad_compiler.transforms.share import share_sweeps
+from ad_compiler.traversal import functions_called
 
 
 @dataclass(eq=False)

@@ -29,20 +29,7 @@ from ad_compiler.analysis.saturation import NOTHING_SATURATES, Saturation
 from ad_compiler.analysis.types import ArrayType, TupleType, Type
 from ad_compiler.builder import Builder, key_of
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import (
-    Block,
-    Branch,
-    Call,
-    Function,
-    Loop,
-    Operand,
-    Operation,
-    Shortcut,
-    Value,
-    nodes_in,
-    results_of,
-    values_in,
-)
+from ad_compiler.ir import Block, Branch, Call, Function, Loop, Operand, Operation, Shortcut, Value
 from ad_compiler.rules import lists
 from ad_compiler.rules.complex_numbers import check_complex, fitted_part
 from ad_compiler.rules.list_elements import is_list
@@ -69,6 +56,7 @@ from ad_compiler.transforms.cotangents import (
 )
 from ad_compiler.transforms.reverse_calls import reverse_call
 from ad_compiler.transforms.reverse_loops import reverse_loop
+from ad_compiler.traversal import nodes_in, results_of, values_in
 
 
 class ReverseSweep:

@@ -17,18 +17,10 @@ from collections.abc import Iterator
 
 from ad_compiler.analysis.slice_lengths import same_shape_together
 from ad_compiler.analysis.types import ArrayType
-from ad_compiler.ir import (
-    Block,
-    Function,
-    Operand,
-    Operation,
-    Value,
-    all_blocks,
-    inputs_of,
-    values_in,
-)
+from ad_compiler.ir import Block, Function, Operand, Operation, Value
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of
+from ad_compiler.traversal import all_blocks, inputs_of, values_in
 
 Pair = tuple[Value, Value]  # a number, and an array
 

@@ -40,8 +40,6 @@ from ad_compiler.ir import (
     PullbackCall,
     Shortcut,
     Value,
-    inputs_of,
-    values_in,
 )
 from ad_compiler.rules.complex_numbers import check_complex, fitted_part
 from ad_compiler.rules.list_elements import is_list
@@ -63,6 +61,7 @@ from ad_compiler.transforms.cotangents import Tangents, is_zero, leaf_name, zero
 from ad_compiler.transforms.forward_calls import push_call, push_pullback
 from ad_compiler.transforms.forward_control import push_branch, push_loop
 from ad_compiler.transforms.transpose import Pairs, transpose
+from ad_compiler.traversal import inputs_of, values_in
 
 
 class ForwardSweep:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.closures import add_parameters
-from ad_compiler.ir import Block, Call, Function, Operand, PullbackCall, Value, function_of
+from ad_compiler.ir import Block, Call, Function, Operand, PullbackCall, Value
 from ad_compiler.rules.shapes import type_of
 from ad_compiler.transforms.derivative_calls import push_derivative
+from ad_compiler.traversal import function_of
 
 if TYPE_CHECKING:
     from ad_compiler.transforms.forward import ForwardSweep

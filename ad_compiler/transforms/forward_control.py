@@ -14,22 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ad_compiler.analysis.types import ArrayType, Type
-from ad_compiler.ir import (
-    UNBOUND,
-    Branch,
-    Call,
-    Loop,
-    Node,
-    Operand,
-    PullbackCall,
-    Value,
-    all_blocks,
-    nodes_in,
-)
+from ad_compiler.ir import UNBOUND, Branch, Call, Loop, Node, Operand, PullbackCall, Value
 from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.lists import like_type
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
+from ad_compiler.traversal import all_blocks, nodes_in
 
 if TYPE_CHECKING:
     from ad_compiler.transforms.forward import ForwardSweep

@@ -15,20 +15,12 @@ from functools import partial
 from ad_compiler.analysis.shift import shift_maxima
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.program import Lowered
-from ad_compiler.ir import (
-    Block,
-    Function,
-    Operand,
-    Parameter,
-    Shortcut,
-    Value,
-    map_values,
-    values_in,
-)
+from ad_compiler.ir import Block, Function, Operand, Parameter, Shortcut, Value
 from ad_compiler.transforms.apply_definitions import unread_parts
 from ad_compiler.transforms.forward import ForwardSweep
 from ad_compiler.transforms.forward_program import derivative_of_output, tangent_input
 from ad_compiler.transforms.tangent_names import vector_name
+from ad_compiler.traversal import map_values, values_in
 
 
 def push_gradient_forward(

@@ -15,13 +15,14 @@ from ad_compiler.analysis.shift import shift_maxima
 from ad_compiler.analysis.types import ListType, leaves_of
 from ad_compiler.frontend.inputs import real_type
 from ad_compiler.frontend.program import Lowered
-from ad_compiler.ir import Operand, Parameter, Record, Value, map_values, values_in
+from ad_compiler.ir import Operand, Parameter, Record, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.shapes import type_of
 from ad_compiler.transforms.apply_definitions import unread_parts
 from ad_compiler.transforms.cotangents import converted, leaf_name
 from ad_compiler.transforms.forward import ForwardSweep
 from ad_compiler.transforms.tangent_names import tangent_name
+from ad_compiler.traversal import map_values, values_in
 
 
 def push_forward(lowered: Lowered, argnums: tuple[str, ...], has_aux: bool) -> Operand:

@@ -17,10 +17,11 @@ from functools import cached_property, lru_cache
 from ad_compiler.analysis.activity import active_values
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.frontend.program import Lowered
-from ad_compiler.ir import Block, Function, Operation, Shortcut, Value, blocks_of, inputs_of, values_in
+from ad_compiler.ir import Block, Function, Operation, Shortcut, Value
 from ad_compiler.rules.gates import KnownGate, known
 from ad_compiler.rules.shapes import rank_of, type_of
 from ad_compiler.transforms.chains import Chain, chains_to, may_contain, operands_of
+from ad_compiler.traversal import blocks_of, inputs_of, values_in
 
 SHORTEST, LONGEST = 3, 8  # operations, for which it may be worth to ask SymPy
 _EXPONENTIAL = frozenset({"exp", "expm1", "tanh", "sinh", "cosh"})

@@ -16,21 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ad_compiler.ir import (
-    Block,
-    Function,
-    Loop,
-    Operand,
-    Operation,
-    Value,
-    blocks_of,
-    inputs_of,
-    nodes_in,
-    results_of,
-    turn_values,
-    values_in,
-)
+from ad_compiler.ir import Block, Function, Loop, Operand, Operation, Value
 from ad_compiler.transforms.saving import price_of_computing
+from ad_compiler.traversal import blocks_of, inputs_of, nodes_in, results_of, turn_values, values_in
 
 UPDATES = ("index_add", "index_set")
 KEPT = (*UPDATES, "zeros", "zeros_like", "empty", "array")

@@ -19,9 +19,10 @@ from typing import Any
 
 from ad_compiler.analysis.types import STRING, Equation, Origin
 from ad_compiler.builder import Builder
-from ad_compiler.ir import Block, Function, Operation, nodes_in
+from ad_compiler.ir import Block, Function, Operation
 from ad_compiler.rules.notation import constant, registry
 from ad_compiler.transforms.dead_code import remove_dead_code
+from ad_compiler.traversal import nodes_in
 
 
 @constant("require", infer=lambda *_: STRING, effect=True)

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.ir import Block, Operand, Operation, Shortcut, Value, nodes_in
+from ad_compiler.ir import Block, Operand, Operation, Shortcut, Value
 from ad_compiler.rules.shapes import rank_of, type_of
+from ad_compiler.traversal import nodes_in
 
 
 def direction(x: Any, *, y: Any) -> Any:

@@ -8,9 +8,10 @@ import numpy as np
 
 from ad_compiler.analysis.storage import is_fresh, storage_of
 from ad_compiler.analysis.types import ArrayType
-from ad_compiler.ir import Function, Operand, Operation, Value, map_values, values_in
+from ad_compiler.ir import Function, Operand, Operation, Value
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import type_of
+from ad_compiler.traversal import map_values, values_in
 
 
 def owned(context: Any, gradients: Operand, function: Function) -> Operand:

@@ -20,16 +20,7 @@ from ad_compiler.frontend.checkpointed import UNREPEATABLE
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.program import Lowered
 from ad_compiler.frontend.session import session
-from ad_compiler.ir import (
-    Function,
-    Operation,
-    Parameter,
-    Shortcut,
-    Value,
-    functions_called,
-    nodes_in,
-    values_in,
-)
+from ad_compiler.ir import Function, Operation, Parameter, Shortcut, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.rules.markers import remove_markers
 from ad_compiler.rules.shapes import type_of
@@ -41,6 +32,7 @@ from ad_compiler.transforms.forward_program import derivative_of_output
 from ad_compiler.transforms.gates import find_gates
 from ad_compiler.transforms.roots import find_roots
 from ad_compiler.transforms.share import share
+from ad_compiler.traversal import functions_called, nodes_in, values_in
 
 Places = tuple[int, ...]
 

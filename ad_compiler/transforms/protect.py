@@ -14,21 +14,10 @@ from __future__ import annotations
 import numpy as np
 
 from ad_compiler.analysis.storage import is_view, storage_of
-from ad_compiler.ir import (
-    Block,
-    Function,
-    Node,
-    Operand,
-    Operation,
-    Value,
-    all_blocks,
-    inputs_of,
-    results_of,
-    substitute,
-    values_in,
-)
+from ad_compiler.ir import Block, Function, Node, Operand, Operation, Value
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of
+from ad_compiler.traversal import all_blocks, inputs_of, results_of, substitute, values_in
 
 UPDATES = ("index_add", "index_set")
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 from ad_compiler.analysis.types import ArrayType, ObjectType
 from ad_compiler.analysis.zeros import may_hold_unselected
-from ad_compiler.ir import Block, Call, Function, Operand, PullbackCall, Value, functions_called, values_in
+from ad_compiler.ir import Block, Call, Function, Operand, PullbackCall, Value
 from ad_compiler.rules.shapes import type_of
 from ad_compiler.transforms.cotangents import Cotangents, finished, is_zero, name_cotangent
 from ad_compiler.transforms.derivative_calls import reverse_derivative
+from ad_compiler.traversal import functions_called, values_in
 
 if TYPE_CHECKING:
     from ad_compiler.transforms.differentiate import ReverseSweep

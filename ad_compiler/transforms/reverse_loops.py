@@ -28,20 +28,7 @@ from ad_compiler.analysis.turn_lengths import TurnLengths
 from ad_compiler.analysis.types import BOOL, INT, ArrayType, Type, same_shape
 from ad_compiler.analysis.zeros import may_hold_unselected
 from ad_compiler.builder import key_of
-from ad_compiler.ir import (
-    UNBOUND,
-    Block,
-    Branch,
-    Loop,
-    Operand,
-    Operation,
-    Value,
-    inputs_of,
-    nodes_in,
-    results_of,
-    substitute,
-    values_in,
-)
+from ad_compiler.ir import UNBOUND, Block, Branch, Loop, Operand, Operation, Value
 from ad_compiler.rules import lists
 from ad_compiler.rules.list_elements import is_list
 from ad_compiler.rules.notation import registry
@@ -56,6 +43,7 @@ from ad_compiler.transforms.cotangents import (
     tags_where_bound,
     zero_like,
 )
+from ad_compiler.traversal import inputs_of, nodes_in, results_of, substitute, values_in
 
 if TYPE_CHECKING:
     from ad_compiler.transforms.differentiate import ReverseSweep

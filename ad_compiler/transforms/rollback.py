@@ -21,20 +21,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ad_compiler.analysis.types import ArrayType
-from ad_compiler.ir import (
-    Block,
-    Function,
-    Loop,
-    Node,
-    Operation,
-    Value,
-    inputs_of,
-    nodes_in,
-    substitute,
-    values_in,
-)
+from ad_compiler.ir import Block, Function, Loop, Node, Operation, Value
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.subscripts import is_basic
+from ad_compiler.traversal import inputs_of, nodes_in, substitute, values_in
 
 UPDATES = ("index_add", "index_set")
 

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ad_compiler.ir import Block, Operand, Operation, Shortcut, Value, nodes_in
+from ad_compiler.ir import Block, Operand, Operation, Shortcut, Value
 from ad_compiler.rules.notation import registry
 from ad_compiler.rules.shapes import rank_of, type_of
+from ad_compiler.traversal import nodes_in
 
 _PRODUCTS = ("mul", "multiply")
 _POWERS = ("pow", "power")

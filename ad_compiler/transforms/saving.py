@@ -24,9 +24,10 @@ from collections.abc import Callable, Hashable, Iterable
 
 from ad_compiler.analysis.storage import is_view
 from ad_compiler.analysis.types import ArrayType, Axis, Length, representative
-from ad_compiler.ir import Operation, Value, values_in
+from ad_compiler.ir import Operation, Value
 from ad_compiler.rules.subscripts import is_basic
 from ad_compiler.transforms.minimum_cut import SINK, SOURCE, Network
+from ad_compiler.traversal import values_in
 
 LONG = 1000  # what a length that is not known is taken to be
 SHORT = 30  # and that of a slice whose bounds are not known

@@ -28,10 +28,8 @@ from ad_compiler.ir import (
     PullbackCall,
     Shortcut,
     Value,
-    blocks_of,
-    functions_called,
-    map_values,
 )
+from ad_compiler.traversal import blocks_of, functions_called, map_values
 
 Table = dict[Any, Operand]
 

@@ -21,15 +21,15 @@ import numpy as np
 
 from ad_compiler.analysis.storage import storages_of
 from ad_compiler.analysis.types import STRING, ArrayType, ObjectType
-from ad_compiler.ir import (
-    Block,
-    Function,
-    Loop,
-    Node,
-    Operand,
-    Operation,
-    Pop,
-    Value,
+from ad_compiler.ir import Block, Function, Loop, Node, Operand, Operation, Pop, Value
+from ad_compiler.rules.notation import constant, registry
+from ad_compiler.transforms.checkpoints import run_again
+from ad_compiler.transforms.hoist import hoist_for_reverse
+from ad_compiler.transforms.rollback import roll_back
+from ad_compiler.transforms.saving import LONG, choose, price_of_saving
+from ad_compiler.transforms.templates import use_templates
+from ad_compiler.transforms.written_once import read_what_stays
+from ad_compiler.traversal import (
     all_blocks,
     blocks_of,
     inputs_of,
@@ -40,13 +40,6 @@ from ad_compiler.ir import (
     turn_values,
     values_in,
 )
-from ad_compiler.rules.notation import constant, registry
-from ad_compiler.transforms.checkpoints import run_again
-from ad_compiler.transforms.hoist import hoist_for_reverse
-from ad_compiler.transforms.rollback import roll_back
-from ad_compiler.transforms.saving import LONG, choose, price_of_saving
-from ad_compiler.transforms.templates import use_templates
-from ad_compiler.transforms.written_once import read_what_stays
 
 TAPE = ObjectType("list")
 UPDATES = ("index_add", "index_set")

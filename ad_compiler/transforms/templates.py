@@ -15,20 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ad_compiler.analysis.types import ArrayType, Length, representative, same_shape
-from ad_compiler.ir import (
-    Block,
-    Function,
-    Loop,
-    Operation,
-    Value,
-    all_blocks,
-    blocks_of,
-    inputs_of,
-    nodes_in,
-    results_of,
-    values_in,
-)
+from ad_compiler.ir import Block, Function, Loop, Operation, Value
 from ad_compiler.transforms.cotangents import may_be_unbound
+from ad_compiler.traversal import all_blocks, blocks_of, inputs_of, nodes_in, results_of, values_in
 
 SHAPE_ONLY = frozenset({"zeros_like", "ones_like", "full_like", "length", "size"})
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ad_compiler.frontend.context import Context
-from ad_compiler.ir import Block, Call, Loop, Operand, Operation, Value, nodes_in, substitute
+from ad_compiler.ir import Block, Call, Loop, Operand, Operation, Value
 from ad_compiler.refusal import Refusal
 from ad_compiler.transforms.dead_code import remove_dead_code
 from ad_compiler.transforms.differentiate import ReverseSweep
+from ad_compiler.traversal import nodes_in, substitute
 
 Pairs = list[tuple[Value, Operand]]
 

@@ -22,20 +22,10 @@ from dataclasses import dataclass
 from ad_compiler.analysis.slice_lengths import same_shape_together
 from ad_compiler.analysis.storage import storages_of
 from ad_compiler.analysis.types import ArrayType
-from ad_compiler.ir import (
-    Block,
-    Function,
-    Loop,
-    Operand,
-    Operation,
-    Value,
-    blocks_of,
-    nodes_in,
-    results_of,
-    substitute,
-)
+from ad_compiler.ir import Block, Function, Loop, Operand, Operation, Value
 from ad_compiler.rules.subscripts import is_basic
 from ad_compiler.transforms.rollback import UPDATES, Chain, chain_to, operation, reads_in
+from ad_compiler.traversal import blocks_of, nodes_in, results_of, substitute
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ad_compiler.backends.native.affine import Affine
-from ad_compiler.backends.native.frame import names_in
 from ad_compiler.backends.native.nests import (
     Allocate,
     Apply,
@@ -23,6 +22,7 @@ from ad_compiler.backends.native.nests import (
     Store,
     Whole,
     codes_in,
+    names_in,
     text_of,
 )
 

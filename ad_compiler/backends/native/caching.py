@@ -29,37 +29,7 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
-# What native modules import.
-COMPILED_FILES = (
-    "support.py",
-    "departure.py",
-    "arrays_of_lists.py",
-    "elementary.py",
-    "fused_operands.py",
-    "fused_products.py",
-    "fused_slabs.py",
-    "blas.py",
-    "chunks.py",
-    "growing_tapes.py",
-    "inlining.py",
-    "layouts.py",
-    "machine_code.py",
-    "math_functions.py",
-    "number_functions.py",
-    "opaque.py",
-    "releasing.py",
-    "addressing.py",
-    "counting.py",
-    "peeling.py",
-    "product_forms.py",
-    "resolving.py",
-    "small_matrices.py",
-    "small_products.py",
-    "small_systems.py",
-    "subscripts.py",
-    "threads.py",
-    "underflow.py",
-)
+COMPILED_PACKAGES = ("numba_extensions", "run_time")  # what native modules import
 TIME = 1_000_000_000  # when every file was written: Numba takes a newer file for a change
 
 
@@ -86,10 +56,11 @@ def fingerprint() -> str:
     import numba
     import numpy
 
-    from ad_compiler.backends.native.blas import IS_FOUND
+    from ad_compiler.backends.native.run_time.blas import IS_FOUND
 
     here = Path(__file__).parent
-    helpers = [(here / name).read_text(encoding="utf-8") for name in COMPILED_FILES]
+    compiled = sorted(path for package in COMPILED_PACKAGES for path in (here / package).glob("*.py"))
+    helpers = [path.read_text(encoding="utf-8") for path in compiled]
     try:
         own = importlib.metadata.version("ad-compiler")
     except importlib.metadata.PackageNotFoundError:

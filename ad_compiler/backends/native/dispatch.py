@@ -20,11 +20,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.analysis.types import GENERATOR, ArrayType, Element, ListType, Type
-from ad_compiler.backends.native.conventions import Kernel
-from ad_compiler.backends.native.definitions import write_out
-from ad_compiler.backends.native.departure import Departure
-from ad_compiler.backends.native.frame import RESERVED
-from ad_compiler.backends.native.generators import replayed, restore, states
+from ad_compiler.backends.native.entry.conventions import Kernel
 from ad_compiler.backends.native.kernels import (
     HELPERS,
     INDENT,
@@ -38,16 +34,21 @@ from ad_compiler.backends.native.loading import (
     load_functions,
     uncollected,
 )
-from ad_compiler.backends.native.lowering import Lowered, lower
-from ad_compiler.backends.native.parallelising import parallelise
-from ad_compiler.backends.native.recursion import callees_of
+from ad_compiler.backends.native.lowering.definitions import write_out
+from ad_compiler.backends.native.lowering.frame import RESERVED
+from ad_compiler.backends.native.lowering.program import Lowered, lower
+from ad_compiler.backends.native.lowering.recursion import callees_of
+from ad_compiler.backends.native.passes.parallelising import parallelise
+from ad_compiler.backends.native.run_time.departure import Departure
+from ad_compiler.backends.native.run_time.generators import replayed, restore, states
 from ad_compiler.backends.native.sweeps import kernel, lower_callee, sweeps
 from ad_compiler.backends.numpy.emit import header
 from ad_compiler.backends.numpy.expressions import Expressions
 from ad_compiler.errors import Unsupported
-from ad_compiler.ir import Function, Operand, Value, values_in
+from ad_compiler.ir import Function, Operand, Value
 from ad_compiler.pipeline import Program
 from ad_compiler.rules.shapes import type_of
+from ad_compiler.traversal import values_in
 
 FASTMATH = '{"contract", "nsz", "arcp", "reassoc"}'
 

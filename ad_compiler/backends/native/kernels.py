@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from ad_compiler.backends.native.frame import Frame, names_in
-from ad_compiler.backends.native.lowering import Lowered
+from ad_compiler.backends.native.lowering.frame import Frame
+from ad_compiler.backends.native.lowering.program import Lowered
 from ad_compiler.backends.native.nests import (
     Allocate,
     Choice,
@@ -20,6 +20,7 @@ from ad_compiler.backends.native.nests import (
     Repeat,
     Store,
     codes_in,
+    names_in,
     text_of,
 )
 
@@ -243,15 +244,15 @@ def module(
     raises = bool(departing or helpers or calls or shared)  # and would leave arrays behind
     if raises:
         lines.append("")
-    if shared:
-        lines.append(f"from ad_compiler.backends.native.chunks import {', '.join(shared)}")
-    if departing:
-        lines.append(f"from ad_compiler.backends.native.departure import {', '.join(departing)}")
     if raises:
-        lines.append("from ad_compiler.backends.native.releasing import Releasing")
+        lines.append("from ad_compiler.backends.native.numba_extensions.releasing import Releasing")
+    if shared:
+        lines.append(f"from ad_compiler.backends.native.run_time.chunks import {', '.join(shared)}")
+    if departing:
+        lines.append(f"from ad_compiler.backends.native.run_time.departure import {', '.join(departing)}")
     if helpers:
         listed = ", ".join(helpers)
-        head = "from ad_compiler.backends.native.support import "
+        head = "from ad_compiler.backends.native.run_time.support import "
         lines.append(f"{head}{listed}")
         if len(head) + len(listed) > 110:
             lines[-1] = head + "(\n" + "".join(f"    {each},\n" for each in helpers) + ")"

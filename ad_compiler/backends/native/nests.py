@@ -12,6 +12,7 @@ the nests (allocations, calls, control flow) is kept as lines that say what they
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -145,6 +146,13 @@ class Repeat:
 Code = Define | Store | Line | Allocate | Nest | Comment | Choice | Repeat
 
 
+def names_in(text: str) -> frozenset[str]:
+    """The names of variables and functions in a text, attributes and what is quoted left out."""
+    if '"' in text:
+        text = re.sub(r'"[^"]*"', "", text)
+    return frozenset(re.findall(r"(?<![\w.])[A-Za-z_]\w*", text))
+
+
 def text_of(expression: Expression, least: int = 0) -> str:
     """The expression as Python, in parentheses where it binds less tightly than `least`.
 
@@ -261,12 +269,16 @@ def size_of(expression: Expression) -> int:
     return 0
 
 
+def sides(code: Code) -> list[list[Code]]:
+    """The bodies inside of a statement: that of a loop, both sides of an `if`."""
+    if isinstance(code, (Nest, Repeat)):
+        return [code.body]
+    return [code.then, code.otherwise] if isinstance(code, Choice) else []
+
+
 def codes_in(body: list[Code]) -> Iterator[Code]:
     """Every statement, those inside of others included."""
     for code in body:
         yield code
-        if isinstance(code, (Nest, Repeat)):
-            yield from codes_in(code.body)
-        elif isinstance(code, Choice):
-            yield from codes_in(code.then)
-            yield from codes_in(code.otherwise)
+        for inner in sides(code):
+            yield from codes_in(inner)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from ad_compiler.analysis.types import GENERATOR, ArrayType, ListType
 from ad_compiler.backends.native import scalars
-from ad_compiler.backends.native.control_flow import nothing
-from ad_compiler.backends.native.frame import is_placed, names_in
 from ad_compiler.backends.native.kernels import (
     HELPERS,
     INDENT,
@@ -16,12 +14,14 @@ from ad_compiler.backends.native.kernels import (
     prologue_lines,
     tuple_text,
 )
-from ad_compiler.backends.native.lowering import Lowered, lower
-from ad_compiler.backends.native.nests import Allocate, codes_in
-from ad_compiler.backends.native.recursion import DEEPEST, Callee, Callees, before, kept_as
-from ad_compiler.ir import nodes_in
+from ad_compiler.backends.native.lowering.control_flow import nothing
+from ad_compiler.backends.native.lowering.frame import is_placed
+from ad_compiler.backends.native.lowering.program import Lowered, lower
+from ad_compiler.backends.native.lowering.recursion import DEEPEST, Callee, Callees, before, kept_as
+from ad_compiler.backends.native.nests import Allocate, codes_in, names_in
 from ad_compiler.parsing import parse_module
 from ad_compiler.refusal import Refusal
+from ad_compiler.traversal import nodes_in
 
 
 def kernel(lowered: Lowered, name: str) -> str:

@@ -35,11 +35,9 @@ from ad_compiler.ir import (
     PullbackCall,
     Statement,
     Value,
-    functions_called,
-    modules_of,
-    nodes_in,
 )
 from ad_compiler.rules.subscripts import has_repetitions
+from ad_compiler.traversal import functions_called, modules_of, nodes_in
 
 INDENT = "    "
 UFUNCS = {"add": "np.add", "sub": "np.subtract", "mul": "np.multiply", "truediv": "np.divide"}

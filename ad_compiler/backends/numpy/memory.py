@@ -11,18 +11,8 @@ from __future__ import annotations
 from ad_compiler.analysis.storage import is_fresh, shared_with, storage_of, storages_of
 from ad_compiler.analysis.types import ArrayType, ListType
 from ad_compiler.backends.numpy.plan import UPDATES, Plan, Step
-from ad_compiler.ir import (
-    Block,
-    Branch,
-    Loop,
-    Operand,
-    Operation,
-    Value,
-    nodes_in,
-    origins_of,
-    results_of,
-    values_in,
-)
+from ad_compiler.ir import Block, Branch, Loop, Operand, Operation, Value
+from ad_compiler.traversal import nodes_in, origins_of, results_of, values_in
 
 IN_PLACE = {"add": "+=", "sub": "-=", "mul": "*=", "truediv": "/="}
 

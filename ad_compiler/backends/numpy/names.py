@@ -26,7 +26,8 @@ from ad_compiler.analysis.types import (
 from ad_compiler.backends.numpy.memory import IN_PLACE, Memory, is_array
 from ad_compiler.backends.numpy.nouns import noun, noun_of, same_rank
 from ad_compiler.backends.numpy.plan import LIST_UPDATES, UPDATES, Plan, Step
-from ad_compiler.ir import Branch, Call, Loop, Operand, Operation, Pop, PullbackCall, Value, values_in
+from ad_compiler.ir import Branch, Call, Loop, Operand, Operation, Pop, PullbackCall, Value
+from ad_compiler.traversal import values_in
 
 # What generated code may call: everything else may be a variable, if the user called it so.
 USED = ("abs", "bool", "dict", "float", "int", "max", "min", "print", "range", "round", "slice", "type")

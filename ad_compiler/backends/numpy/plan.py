@@ -27,13 +27,8 @@ from ad_compiler.ir import (
     Pop,
     Statement,
     Value,
-    arguments_of,
-    blocks_of,
-    inputs_of,
-    nodes_in,
-    results_of,
-    values_in,
 )
+from ad_compiler.traversal import arguments_of, blocks_of, inputs_of, nodes_in, results_of, values_in
 
 WIDTH = 92
 LIST_UPDATES = ("list_append", "list_rest", "list_set", "list_extend")

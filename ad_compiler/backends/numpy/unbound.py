@@ -16,19 +16,8 @@ from collections.abc import Iterable, Iterator
 
 from ad_compiler.backends.numpy.names import Names
 from ad_compiler.backends.numpy.plan import Step
-from ad_compiler.ir import (
-    UNBOUND,
-    Branch,
-    Loop,
-    Operand,
-    Operation,
-    Value,
-    blocks_of,
-    nodes_in,
-    origins_of,
-    results_of,
-    values_in,
-)
+from ad_compiler.ir import UNBOUND, Branch, Loop, Operand, Operation, Value
+from ad_compiler.traversal import blocks_of, nodes_in, origins_of, results_of, values_in
 
 
 def handed_on_unbound(steps: Iterable[Step], names: Names) -> set[Value]:

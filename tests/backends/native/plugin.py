@@ -17,7 +17,7 @@ import numba
 import pytest
 
 import ad_compiler.backends.native.dispatch as dispatch
-import ad_compiler.backends.native.entering as entering
+import ad_compiler.backends.native.entry.entering as entering
 from ad_compiler import Unsupported
 from ad_compiler.api import settings
 from ad_compiler.api.settings import NativeOptions

@@ -18,7 +18,7 @@ from ad_compiler.testing import leaves
 from tests.transforms.test_checkpoints import PROGRAMS, TWICE, decay, with_and_without
 
 numba = pytest.importorskip("numba")
-support = pytest.importorskip("ad_compiler.backends.native.support")
+support = pytest.importorskip("ad_compiler.backends.native.run_time.support")
 
 INTERPRETED = bool(numba.config.DISABLE_JIT)
 ROOT = Path(__file__).parents[3]

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 from ad_compiler import Unsupported, grad, jvp, value_and_grad
-from ad_compiler.backends.native import entering
+from ad_compiler.backends.native.entry import entering
 from ad_compiler.making import _derivative_of
 from ad_compiler.pipeline import Backend
 

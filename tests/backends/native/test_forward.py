@@ -138,9 +138,9 @@ def test_text() -> None:
         == """import numpy as np
 from numba import njit
 
-from ad_compiler.backends.native.departure import Departure
-from ad_compiler.backends.native.releasing import Releasing
-from ad_compiler.backends.native.support import plus, vector_tanh
+from ad_compiler.backends.native.numba_extensions.releasing import Releasing
+from ad_compiler.backends.native.run_time.departure import Departure
+from ad_compiler.backends.native.run_time.support import plus, vector_tanh
 
 
 @njit(error_model="numpy", no_cfunc_wrapper=True, pipeline_class=Releasing)

@@ -12,9 +12,9 @@ import pytest
 
 from ad_compiler import grad, value_and_grad
 from ad_compiler.backends.native.affine import Affine
-from ad_compiler.backends.native.gathering import Gatherer
 from ad_compiler.backends.native.kernels import lines_of
 from ad_compiler.backends.native.nests import Allocate, Apply, Code, Load, Nest, Store
+from ad_compiler.backends.native.passes.gathering import Gatherer
 
 pytest.importorskip("numba")
 

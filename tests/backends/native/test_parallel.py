@@ -19,7 +19,7 @@ from ad_compiler import grad, hvp, jvp, value_and_grad, vjp
 
 pytest.importorskip("numba")
 
-from ad_compiler.backends.native.threads import ACTIVE, BUSY, OPEN, WORKERS, pool
+from ad_compiler.backends.native.run_time.threads import ACTIVE, BUSY, OPEN, WORKERS, pool
 
 RNG = np.random.default_rng(11)
 NATIVE: Any = {"backend": "numba", "cache": False, "parallel": True}
@@ -221,7 +221,7 @@ def test_what_is_shared_is_written_as_functions_of_chunks() -> None:
     source = shared(f)
     source(vector(3), vector(3))
     text = source.native_source
-    assert "from ad_compiler.backends.native.chunks import chunks_of, first_turn, in_chunks" in text
+    assert "from ad_compiler.backends.native.run_time.chunks import chunks_of, first_turn, in_chunks" in text
     assert "total_1_sum_parts[chunk] = total_1_sum" in text or "_parts[chunk] = " in text
     assert "in_chunks" not in native_text(grad(f, backend="numba", cache=False))
 

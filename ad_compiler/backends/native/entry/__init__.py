@@ -1,0 +1,1 @@
+"""From a call to machine code and back, without Python in between."""

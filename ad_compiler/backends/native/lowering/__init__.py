@@ -1,0 +1,1 @@
+"""From the program to loop nests: every operation as loops, lengths, memory."""

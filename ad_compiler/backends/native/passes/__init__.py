@@ -1,0 +1,1 @@
+"""From loop nests to loop nests; `optimising.py` has the passes in their order."""

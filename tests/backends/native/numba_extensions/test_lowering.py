@@ -1,0 +1,172 @@
+"""What this package lowers by itself in compiled code: elements, loops over ranges, types of operators."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+numba = pytest.importorskip("numba")
+if numba.config.DISABLE_JIT:
+    pytest.skip("the loops run as Python", allow_module_level=True)
+
+from ad_compiler.backends.native.numba_extensions.releasing import Releasing  # noqa: E402
+
+
+@functools.cache
+def lowered(function: Any) -> Any:
+    return numba.njit(function, error_model="numpy", pipeline_class=Releasing)
+
+
+def agrees(function: Any, given: Callable[[], tuple[Any, ...]]) -> None:
+    """Compiled code gives what Python gives, and leaves in its arguments what Python leaves."""
+    here, there = given(), given()
+    assert plain(lowered(function)(*here)) == plain(function(*there))
+    assert plain(here) == plain(there)
+
+
+def plain(result: Any) -> Any:
+    """Lists and numbers of Python's, with the dtypes of arrays."""
+    if isinstance(result, np.ndarray):
+        return result.dtype, result.tolist()
+    if isinstance(result, (tuple, list)):
+        return [plain(each) for each in result]
+    return result.item() if isinstance(result, np.generic) else result
+
+
+def numbers_of(start: Any, stop: Any, step: Any, known: Any) -> Any:
+    found = [start]
+    for i in range(stop):
+        found.append(i)
+    for i in range(start, stop):
+        found.append(i)
+    for i in range(start, stop, 1):
+        found.append(-i)
+    for i in range(stop, start, -1):
+        found.append(i)
+    for i in range(start, stop, 3):
+        found.append(i)
+    for i in range(start, stop, step):
+        found.append(i)
+        if i == known:
+            break
+    else:
+        found.append(known)
+    for i in range(len(range(start, stop)) + 1):
+        for j in range(i, -1, -1):
+            found.append(i * j)
+    return found
+
+
+@pytest.mark.parametrize("start", [-3, 0, 2])
+@pytest.mark.parametrize("stop", [-2, 0, 1, 7])
+@pytest.mark.parametrize("step", [1, -1, 2, -3])
+def test_loops_over_ranges(start: int, stop: int, step: int) -> None:
+    agrees(numbers_of, lambda: (start, stop, step, 4))
+
+
+def test_a_range_of_the_largest_numbers() -> None:
+    def last(start: Any, stop: Any) -> Any:
+        total = 0
+        for i in range(start, stop):
+            total += i % 7
+        for i in range(stop, start, -1):
+            total += i % 5
+        return total
+
+    agrees(last, lambda: (2**63 - 4, 2**63 - 1))
+    agrees(last, lambda: (-(2**63) + 1, -(2**63) + 5))
+
+
+def test_a_step_of_zero_is_an_error() -> None:
+    def endless(step: Any) -> Any:
+        total = 0
+        for i in range(0, 3, step):
+            total += i
+        return total
+
+    with pytest.raises(ValueError, match="zero"):
+        lowered(endless)(0)
+
+
+def moved(a: Any, b: Any, i: Any) -> Any:
+    a[i, i] = b[-1] + b[i]
+    a[-1, 0] += a[0, -2] * 2
+    a[1, i - 2] = a[i - 3, -1] - b[0]
+    b[i] -= a[i - 2][i - 1]
+    b[-2] = a[(-2, i)]
+    return a[0, 0], a[-1, -1], b[i - 3]
+
+
+def compared(a: Any, b: Any, i: Any) -> Any:
+    a[i, i] = b[-1]
+    a[-1, 0] = a[0, -2]
+    a[1, i - 2] = a[i - 3, -1]
+    b[i] = a[i - 2][i - 1]
+    b[-2] = a[(-2, i)]
+    return a[0, 0] == a[-1, -1], b[i - 3] == b[-4]
+
+
+def stored(a: Any, how: str) -> Any:
+    if how == "in another order":
+        return np.asfortranarray(a)
+    if how == "apart":
+        return np.repeat(a, 2, 1)[:, ::2]
+    if how == "not aligned":
+        moved = np.frombuffer(bytearray(a.nbytes + 1), np.uint8)[1:].view(a.dtype).reshape(a.shape)
+        moved[...] = a
+        return moved
+    return a
+
+
+@pytest.mark.parametrize(
+    ("dtype", "how"),
+    [
+        *[(dtype, "contiguous") for dtype in ("float64", "float32", "complex128", "int64", "int32", "bool")],
+        *[("float64", how) for how in ("in another order", "apart", "not aligned")],
+    ],
+)
+def test_elements_wherever_they_are(dtype: str, how: str) -> None:
+    a, b = np.arange(12).reshape(3, 4).astype(dtype), np.arange(5).astype(dtype)
+    agrees(compared if dtype == "bool" else moved, lambda: (stored(a.copy(), how), b.copy(), 2))
+
+
+def test_elements_of_arrays_of_many_and_of_no_axes() -> None:
+    def each(a: Any, b: Any, n: Any) -> Any:
+        total = b[()] * 1.0
+        for i in range(a.shape[0]):
+            for j in range(a.shape[1]):
+                for k in range(n):
+                    a[i, j, k, -1 - i] += a[i - 1, j, k, 0] + np.uint8(k)
+                    total += a[i, j, np.int32(k), np.uint64(0)]
+        return total
+
+    agrees(each, lambda: (np.arange(24.0).reshape(2, 3, 2, 2), np.array(3.0), 2))
+    agrees(each, lambda: (np.zeros((0, 3, 2, 2)), np.array(3.0), 2))
+
+
+def test_an_array_under_changing_names() -> None:
+    def swapped(a: Any, n: Any) -> Any:
+        b = a * 2
+        for i in range(n):
+            a, b = b, a
+            c = a[i : i + 2] if i % 2 else b[:3].copy()
+            b[i] += c[0] + a[-1]
+            if i == 2:
+                b = np.zeros(4)
+        return a, b
+
+    agrees(swapped, lambda: (np.arange(4.0), 3))
+
+
+def test_an_operator_has_the_type_that_its_operands_have() -> None:
+    def mixed(x: Any, k: Any, z: Any, flag: Any) -> Any:
+        whole = k + 1 + k * k - (k << 2) + flag + flag
+        real = x + 1 + x * k - k / 3 + flag * x + (x + x) * (k + k)
+        return whole, real, z * x + z + k, (k, x) + (x, k), k + k, x + x
+
+    agrees(mixed, lambda: (2.5, 7, 1j, True))
+    agrees(mixed, lambda: (2, 7, 1j, 3))
