@@ -265,7 +265,8 @@ def test_the_whole_corpus_as_python_loops() -> None:
     """The loops of every program of the corpus, run by Python: compiling them all takes too long."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "slow or not slow"]
     here = os.path.dirname(__file__)
-    files = ("test_programs.py", "test_expressions.py", "test_recurrences.py", "test_nests.py")
+    names = ("programs", "expressions", "recurrences", "nests", "prologues")
+    files = [f"test_{name}.py" for name in names]
     paths = [os.path.join(here, name) for name in files]
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     run = subprocess.run([*command, *paths], env=environment, capture_output=True, text=True)
