@@ -187,7 +187,8 @@ def test_arrays_beside_what_is_carried(f: Any, is_rewritten: bool) -> None:
         assert value == pytest.approx(expected_value, rel=1e-12)
         for mine, other in zip(gradients, expected, strict=True):
             np.testing.assert_allclose(mine, other, rtol=1e-11, atol=1e-14)
-        native.native(0.3, 1.7, u)
+        if count > 1:  # one step back from the end: there is none, and the program is another one
+            native.native(0.3, 1.7, u)
     assert (MARK in native.native_source) is is_rewritten
 
 
