@@ -265,8 +265,8 @@ def test_the_whole_corpus_as_python_loops() -> None:
     """The loops of every program of the corpus, run by Python: compiling them all takes too long."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "slow or not slow"]
     here = os.path.dirname(__file__)
-    names = ("programs", "expressions", "recurrences", "nests", "prologues")
-    files = [f"test_{name}.py" for name in names]
+    names = ("test_programs", "test_expressions", "test_recurrences", "test_nests", "passes/test_prologues")
+    files = [f"{name}.py" for name in names]
     paths = [os.path.join(here, name) for name in files]
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     run = subprocess.run([*command, *paths], env=environment, capture_output=True, text=True)

@@ -85,7 +85,7 @@ def test_forms(text: str, dtype: Any, kind: str, monkeypatch: pytest.MonkeyPatch
     elif kind == "narrow":
         constants = {"products.VECTORS": 1, "products.BLOCKS": (2,)}
     for name, value in constants.items():
-        monkeypatch.setattr(f"ad_compiler.backends.native.fused_{name}", value)
+        monkeypatch.setattr(f"ad_compiler.backends.native.run_time.fused_{name}", value)
     call = compiled(text)
     for lengths in LENGTHS:
         check(call, text, lengths, dtype)
