@@ -497,6 +497,7 @@ def test_threads() -> None:
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="processes do not fork")
+@pytest.mark.filterwarnings("ignore:.*fork")  # of threads: those of other tests, and of libraries
 def test_a_process_is_forked_while_a_derivative_is_made() -> None:
     derivative = grad(with_table)
     forked, held = threading.Event(), threading.Event()
