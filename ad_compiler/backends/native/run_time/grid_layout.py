@@ -52,18 +52,17 @@ class Quads(Vectors):
 
     def transposed(self, rows: list[Any]) -> list[Any]:
         a, b, c, d = rows
-        pairs = [self.shuffled(*each, *lanes) for each in ((a, b), (c, d)) for lanes in ((0, 4, 2, 6), (1, 5, 3, 7))]
+        even, odd = (0, 4, 2, 6), (1, 5, 3, 7)
+        pairs = [self.shuffled(*two, *lanes) for two in ((a, b), (c, d)) for lanes in (even, odd)]
         low, high = (0, 1, 4, 5), (2, 3, 6, 7)
         return [self.shuffled(pairs[n], pairs[n + 2], *lanes) for lanes in (low, high) for n in (0, 1)]
 
     def within(self, first: Any, start: Any, stop: Any, step: int = 1) -> Any:
         """In which lanes the numbers from `first` on lie within bounds."""
-        numbers = self.builder.add(self.filled(first), ir.Constant(self.words(), [n * step for n in range(LANES)]))
+        steps = ir.Constant(ir.VectorType(WORD, LANES), [n * step for n in range(LANES)])
+        numbers = self.builder.add(self.filled(first), steps)
         found = self.builder.icmp_signed(">=", numbers, self.filled(start))
         return self.builder.and_(found, self.builder.icmp_signed("<", numbers, self.filled(stop)))
-
-    def words(self) -> Any:
-        return ir.VectorType(WORD, LANES)
 
     def moved(self, address: Any, count: Any) -> Any:
         return self.builder.gep(address, [count if isinstance(count, ir.Value) else WORD(count)])
@@ -82,10 +81,15 @@ class Plane:
 
 
 class Crossing:
-    """Writes a function that takes an array into a plane, or out of it, four columns of four rows at a time."""
+    """Writes a function that takes an array onto a plane, or back, four columns of four rows at a time.
 
-    def __init__(self, module: Any, name: str, counts: int) -> None:
-        self.function = own_function(module, name, [POINTER, WORD, POINTER, WORD, *[WORD] * counts])
+    It is given a plane, the height of blocks, an array, how far its rows are apart, and how many rows and
+    columns there are.
+    """
+
+    def __init__(self, module: Any, name: str) -> None:
+        kinds = [POINTER, WORD, POINTER, WORD, WORD, WORD]
+        self.function = own_function(module, name, kinds)
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.vectors = Quads(self.builder)
         first, self.height, self.array, self.apart, *self.counts = self.function.args
@@ -117,7 +121,11 @@ class Crossing:
                     vectors.store(vector, self.plane.at(builder.add(column, WORD(n)), loop.index), None)
         builder.ret_void()
 
-    def leave(self, is_added: bool) -> None:
+    def add(self) -> None:
+        """Add to the array, as `leave` writes it."""
+        self.leave(is_added=True)
+
+    def leave(self, is_added: bool = False) -> None:
         """Only the cells inside of the grid are written, or added to."""
         builder, vectors = self.builder, self.vectors
         last_row, last_column = (builder.sub(count, WORD(1)) for count in self.counts)
@@ -131,8 +139,8 @@ class Crossing:
                     row = builder.add(builder.mul(self.height, WORD(lane)), loop.index)
                     mask = masks[lane]
                     if lane in (0, LANES - 1):
-                        is_inside = builder.icmp_signed(*((">", row, WORD(0)) if lane == 0 else ("<", row, last_row)))
-                        mask = builder.and_(mask, vectors.filled(is_inside))
+                        bound = (">", row, WORD(0)) if lane == 0 else ("<", row, last_row)
+                        mask = builder.and_(mask, vectors.filled(builder.icmp_signed(*bound)))
                     address = self.address(row, columns_of[lane])
                     if is_added:
                         vector = builder.fadd(vectors.load(address, mask), vector)

@@ -1,4 +1,35 @@
-"""Sweeps."""
+"""Sweeps over a grid in place, of which each cell becomes a multiple of the sum of its neighbours.
+
+    for i in range(1, rows - 1):
+        for j in range(1, columns - 1):
+            u[i, j] = weight * (u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1] + f[i, j])
+
+As written, each cell waits for the one before it. But cells on a diagonal do not depend on each other, nor
+does the next sweep on more than what is a row and a column around it: the loops can be skewed and cut in other
+directions (Lamport, The parallel execution of DO loops, 1974; Wolfe, Loops skewing: the wavefront method
+revisited, 1986). Here
+
+    lanes       of a vector are cells in four blocks of rows, each a column behind the one above it
+                (`grid_layout.py`)
+    ten sweeps  follow each other through the grid, a row and a column apart (`grid_passages.py`)
+
+so that a vector is read and written once for each sweep, and ten sums are computed at a time. Of a cell, the
+same numbers are added in the same order, so all bits of the results are those of the loops. In the first and
+the last columns, where some sweeps, or lanes, are not in the grid, lanes that are no cells are masked.
+
+The adjoint of a sweep, of cotangents in place, is
+
+    for i in reversed(range(1, rows - 1)):
+        for j in reversed(range(1, columns - 1)):
+            p = weight * u_bar[i, j]; u_bar[i, j] = 0
+            u_bar[i - 1, j] += p; u_bar[i + 1, j] += p; u_bar[i, j - 1] += p; u_bar[i, j + 1] += p; f_bar[i, j] += p
+
+and the same is done in the other direction, with another order of sums. Cells of the edges take no part in
+it: at the end they get what all sweeps have given to them.
+
+That takes vectors and fused products of AVX2; on other processors nothing is done. Blocks of 64 rows, or
+multiples of that, have columns that compete for the same places in the cache.
+"""
 # mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="misc,call-arg"
 # Numba infers the types of these functions, and its decorators have none.
 
@@ -17,7 +48,6 @@ from numba.extending import intrinsic
 from ad_compiler.backends.native.run_time.grid_layout import (
     BEFORE,
     BEHIND,
-    BYTE,
     BYTES,
     FEWEST_COLUMNS,
     FEWEST_ROWS,
@@ -29,456 +59,265 @@ from ad_compiler.backends.native.run_time.grid_layout import (
     Plane,
     Quads,
 )
+from ad_compiler.backends.native.run_time.grid_passages import Passage, Sweeps, SweepsBack
 from ad_compiler.backends.native.run_time.small_matrices import WORD, own_function
 
-LAST = LANES  # rows of a block, at its end, of which some may be no cells
-STEADY = "steady"
-MASKED = "masked"
+LINE = 64  # bytes of the cache
 
 
-class Passage:
-    """Writes a function that does ten sweeps, or their adjoint, in a range of columns.
+class Driver:
+    """Writes a function that takes arrays onto planes, does sweeps, and takes the results back.
 
-    It is given the address of a place (the first one of the first column) on two planes, the height of blocks, the first column, how many columns, the size of the grid, the weight and where the cells above are kept.
+    It is given two arrays and how far their rows are apart, the size of the grid, the weight, how many times
+    ten sweeps are to be done, and where to write how many were: none if there is no memory.
     """
 
     step = 1
 
-    def __init__(self, module: Any, name: str, is_masked: bool) -> None:
-        kinds = [POINTER, POINTER, WORD, WORD, WORD, WORD, WORD, NUMBER, POINTER]
+    def __init__(self, context: Any, module: Any, name: str, text: str) -> None:
+        kinds = [POINTER, WORD, POINTER, WORD, WORD, WORD, NUMBER, WORD, WORD.as_pointer()]
+        self.context, self.module, self.text = context, module, text
         self.function = own_function(module, name, kinds)
         self.builder = builder = ir.IRBuilder(self.function.append_basic_block("entry"))
-        self.vectors = vectors = Quads(builder)
-        self.is_masked = is_masked
-        first, second, self.height, self.first, self.count, self.rows, self.columns, weight, self.state = (
-            self.function.args
-        )
-        self.weight = vectors.filled(weight)
-        self.bytes = builder.shl(self.height, WORD(5))
-        self.odd = {n: self.opaque(builder.mul(self.bytes, WORD(n * -self.step)), "r") for n in (1, 3, 5, 7, 9)}
-        self.back = self.opaque(builder.mul(self.bytes, WORD(self.step)), "r")
-        place = BYTE.as_pointer()
-        self.place = cgutils.alloca_once_value(builder, builder.bitcast(first, place))
-        self.other = cgutils.alloca_once_value(builder, builder.bitcast(second, place))
-        self.before = [cgutils.alloca_once(builder, vectors.kind) for _ in range(SWEEPS)]
-
-    def opaque(self, value: Any, register: str) -> Any:
-        """A value that LLVM knows nothing about."""
-        kind = ir.FunctionType(value.type, [value.type])
-        return self.builder.asm(kind, "", f"={register},0", [value], side_effect=False)
-
-    def address(self, sweep: int, columns: int, places: int, of: Any = None) -> Any:
-        """That of a neighbour of the cell that a sweep is at: so many columns, and places, beside it."""
-        builder = self.builder
-        base = builder.load(of or self.place)
-        back = sweep * self.step - columns
-        back *= self.step
-        if back == -1:
-            base = builder.gep(base, [self.back])
-        elif back:
-            odd, twice = back, 0
-            while odd % 2 == 0:
-                odd, twice = odd // 2, twice + 1
-            base = builder.gep(base, [builder.shl(self.odd[odd], WORD(twice))])
-        beside = (places - sweep * self.step) * BYTES
-        return builder.bitcast(builder.gep(base, [WORD(beside)]), POINTER)
-
-    def load(self, sweep: int, columns: int = 0, places: int = 0, of: Any = None) -> Any:
-        return self.vectors.load(self.address(sweep, columns, places, of), None)
-
-    def store(self, vector: Any, sweep: int, columns: int = 0, places: int = 0, of: Any = None) -> None:
-        self.vectors.store(vector, self.address(sweep, columns, places, of), None)
-
-    def lane_above(self, vector: Any) -> Any:
-        return self.vectors.shuffled(vector, vector, 0, 0, 1, 2)
-
-    def lane_below(self, vector: Any) -> Any:
-        return self.vectors.shuffled(vector, vector, 1, 2, 3, 3)
+        self.vectors = Quads(builder)
+        *arrays, self.rows, self.columns, self.weight, self.passes, self.done = self.function.args
+        self.array, self.other = (arrays[0], arrays[1]), (arrays[2], arrays[3])
+        self.height = builder.sdiv(builder.add(self.rows, WORD(LANES - 1)), WORD(LANES))
 
     def write(self) -> None:
-        builder, vectors = self.builder, self.vectors
-        kept = [vectors.moved(self.state, LANES * sweep) for sweep in range(SWEEPS)]
-        for place, address in zip(self.before, kept, strict=True):
-            builder.store(vectors.load(address, None), place)
-        edges = self.edges()
-        with cgutils.for_range(builder, self.count) as loop:
-            column = builder.add(self.first, builder.mul(loop.index, WORD(self.step)))
-            cells = [self.cells(column, sweep) for sweep in range(SWEEPS + 1)] if self.is_masked else []
-            self.column(edges, cells)
-        for place, address in zip(self.before, kept, strict=True):
-            vectors.store(builder.load(place), address, None)
+        builder = self.builder
+        column = builder.mul(self.height, WORD(BYTES))
+        size = builder.mul(builder.add(self.columns, WORD(BEFORE + BEHIND)), column)
+        needed = builder.add(builder.mul(size, WORD(2)), WORD(LINE))
+        memory = self.context.nrt.allocate_unchecked(builder, needed)
+        with builder.if_then(cgutils.is_not_null(builder, memory)):
+            aligned = builder.and_(builder.add(builder.ptrtoint(memory, WORD), WORD(LINE)), WORD(-LINE))
+            first = builder.add(aligned, builder.mul(column, WORD(BEFORE)))
+            places = [builder.inttoptr(each, POINTER) for each in (first, builder.add(first, size))]
+            self.planes = [Plane(self.vectors, place, self.height) for place in places]
+            self.state = cgutils.alloca_once(builder, ir.ArrayType(self.vectors.kind, SWEEPS))
+            self.sweep()
+            builder.store(builder.mul(self.passes, WORD(SWEEPS)), self.done)
+            self.context.nrt.free(builder, memory)
         builder.ret_void()
 
-    def edges(self) -> dict[int, Any]:
-        """Which lanes are cells, by the row of a block, counted from its end if it is negative."""
-        flag = ir.VectorType(ir.IntType(1), LANES)
-        masks = {0: ir.Constant(flag, [0, 1, 1, 1]), -1: ir.Constant(flag, [1, 1, 1, 0])}
-        for row in range(-LAST, -1):
-            last = self.builder.sub(self.builder.mul(self.height, WORD(LANES)), WORD(-row))
-            is_cell = self.builder.icmp_signed("<", last, self.builder.sub(self.rows, WORD(1)))
-            masks[row] = self.builder.insert_element(ir.Constant(flag, [1] * LANES), is_cell, WORD(LANES - 1))
-        return masks
-
-    def cells(self, column: Any, sweep: int) -> Any:
-        """Which lanes of the column a sweep is in are cells."""
-        builder = self.builder
-        own = builder.sub(column, WORD(sweep * self.step))
-        return self.vectors.within(own, WORD(1), builder.sub(self.columns, WORD(1)), -1)
-
-    def column(self, edges: dict[int, Any], cells: list[Any]) -> None:
-        """Each sweep's steps through one column; one that lags by more rows than were done is in the column before."""
-        special = self.special_rows()
-        starts = special.index(None)
-        for row in special[:starts]:
-            self.row(row, edges, cells)
-        plain = self.builder.sub(self.height, WORD(len(special) - 1))
-        with cgutils.for_range(self.builder, plain):
-            self.row(None, edges, cells)
-        for row in special[starts + 1 :]:
-            self.row(row, edges, cells)
-
-    def special_rows(self) -> list[int | None]:
+    def sweep(self) -> None:
         raise NotImplementedError
 
-    def own_row(self, row: int | None, sweep: int) -> tuple[int | None, bool]:
-        """The row of its block a sweep is at if it is a special one, and whether that is a column further back."""
+    def passage(self, is_masked: bool) -> Passage:
         raise NotImplementedError
 
-    def cell(self, sweep: int, row: int | None) -> None:
-        raise NotImplementedError
+    def enter(self, plane: int, array: tuple[Any, Any], less: int) -> None:
+        """Take an array, which has so much less rows and columns than the grid, onto a plane."""
+        self.cross("grid enter", Crossing.enter, plane, array, less)
 
-    def row(self, row: int | None, edges: dict[int, Any], cells: list[Any]) -> None:
-        """A step of each sweep."""
+    def leave(self, plane: int, array: tuple[Any, Any]) -> None:
+        self.cross("grid leave", Crossing.leave, plane, array, 0)
+
+    def add(self, plane: int, array: tuple[Any, Any]) -> None:
+        self.cross("grid leave added", Crossing.add, plane, array, 0)
+
+    def cross(self, name: str, write: Callable[..., None], plane: int, array: Any, less: int) -> None:
+        def written() -> Any:
+            crossing = Crossing(self.module, name)
+            write(crossing)
+            return crossing.function
+
+        counts = [self.builder.sub(count, WORD(less)) for count in (self.rows, self.columns)]
+        function = once(self.module, name, written)
+        self.builder.call(function, [self.planes[plane].first, self.height, *array, *counts])
+
+    def in_columns(self, first: Any, steady: Any, masked: Any, stop: Any) -> None:
+        """Ten sweeps. In the columns from `steady` to `masked`, if there are any, all lanes are cells."""
+        cgutils.memset(self.builder, self.state, WORD(SWEEPS * BYTES), 0)
+        steady = self.nearer(steady, stop)
+        masked = self.farther(masked, steady)
+        for is_masked, start, end in ((True, first, steady), (False, steady, masked), (True, masked, stop)):
+            self.part(is_masked, start, end)
+
+    def part(self, is_masked: bool, first: Any, stop: Any) -> None:
+        def written() -> Any:
+            passage = self.passage(is_masked)
+            passage.write()
+            return passage.function
+
         builder = self.builder
-        builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], side_effect=True)
-        self.begin()
-        for sweep in range(SWEEPS):
-            own, is_back = self.own_row(row, sweep)
-            mask = cells[sweep + is_back] if cells else None
-            if own is not None:
-                mask = edges[own] if mask is None else builder.and_(mask, edges[own])
-            self.step_of(sweep, own, mask)
-        for place in (self.place, self.other):
-            builder.store(builder.gep(builder.load(place), [WORD(self.step * BYTES)]), place)
+        function = once(self.module, self.name_of(is_masked), written)
+        row = WORD(0) if self.step > 0 else builder.sub(self.height, WORD(1))
+        places = [plane.at(first, row) for plane in self.planes]
+        count = builder.mul(builder.sub(stop, first), WORD(self.step))
+        state = builder.bitcast(self.state, POINTER)
+        given = [*places, self.height, first, count, self.rows, self.columns, self.weight, state]
+        builder.call(function, given)
+
+    def name_of(self, is_masked: bool) -> str:
+        order = f" {self.text}" if self.step > 0 else " back"
+        return f"grid sweeps{order}{' masked' if is_masked else ''}"
+
+    def nearer(self, one: Any, other: Any) -> Any:
+        return self.builder.select(
+            self.builder.icmp_signed("<" if self.step > 0 else ">", one, other), one, other
+        )
+
+    def farther(self, one: Any, other: Any) -> Any:
+        return self.builder.select(
+            self.builder.icmp_signed(">" if self.step > 0 else "<", one, other), one, other
+        )
 
 
-class Sweeps(Passage):
-    """In the order of the rows and columns."""
+class Forward(Driver):
+    """The sweeps, with the terms of the sum in an order."""
 
-    def __init__(self, module: Any, name: str, is_masked: bool, order: str) -> None:
-        super().__init__(module, name, is_masked)
-        self.order = order
-        self.one = self.opaque(self.vectors.filled(NUMBER(1.0)), "x")
+    def passage(self, is_masked: bool) -> Passage:
+        return Sweeps(self.module, self.name_of(is_masked), is_masked, self.text)
 
-    def special_rows(self):
-        return [*range(SWEEPS), None, *range(-LAST, 0)]
-
-    def own_row(self, row, sweep):
-        if row is None:
-            return None, False
-        own, is_back = row - sweep, 0 <= row < sweep
-        if row >= 0:
-            return own if -LAST <= own <= 0 else None, is_back
-        return own if own >= -LAST else None, False
-
-    def begin(self):
-        self.values = {}
-
-    def step_of(self, sweep, row, mask):
+    def sweep(self) -> None:
         builder = self.builder
-        above = builder.load(self.before[sweep])
-        if sweep == 0:
-            right, below = self.load(sweep, 1), self.load(sweep, 0, 1)
-        else:
-            right, below = self.values["above"], self.values["w"]
-        self.values = {
-            "above": above,
-            "n": self.lane_above(above) if row == 0 else above,
-            "s": self.lane_below(below) if row == -1 else below,
-            "w": self.load(sweep, -1),
-            "e": right,
-            "f": None,
-        }
-        if "f" in self.order:
-            self.values["f"] = self.load(sweep, of=self.other)
-        first, *rest = self.order
-        total = self.values[first]
-        for number, term in enumerate(rest):
-            if number % 2 and (sweep % 2 or number < 3):
-                total = self.vectors.call(f"fma.{self.vectors.name}", self.vectors.kind, [total, self.one, self.values[term]])
-            else:
-                total = builder.fadd(total, self.values[term])
-        new = builder.fmul(self.weight, total)
-        if mask is not None:
-            new = builder.select(mask, new, self.load(sweep))
-        builder.store(new, self.before[sweep])
-        self.store(new, sweep)
+        self.enter(0, self.array, 0)
+        if "f" in self.text:
+            self.enter(1, self.other, 1)
+        end = builder.sub(self.columns, WORD(1))
+        with cgutils.for_range(builder, self.passes):
+            stop = builder.add(self.columns, WORD(SWEEPS + 2))
+            self.in_columns(WORD(1), WORD(LANES + SWEEPS), end, stop)
+        self.leave(0, self.array)
 
 
-class SweepsBack(Passage):
-    """Against the order of the rows and columns."""
+class Back(Driver):
+    """The adjoint of the sweeps, with, or without, a part for what was added."""
 
     step = -1
 
-    def special_rows(self):
-        return [*range(-1, -SWEEPS - LAST, -1), None, 0]
+    def passage(self, is_masked: bool) -> Passage:
+        return SweepsBack(self.module, self.name_of(is_masked), is_masked)
 
-    def own_row(self, row, sweep):
-        if row is None:
-            return None, False
-        if row == 0:
-            return (0 if sweep == 0 else None), False
-        own = row + sweep
-        return own if -LAST <= own <= 0 else None, own >= 0
+    def sweep(self) -> None:
+        builder = self.builder
+        self.enter(0, self.array, 0)
+        with cgutils.for_range(builder, self.passes):
+            first = builder.add(self.columns, WORD(2))
+            steady = builder.sub(self.columns, WORD(SWEEPS + 2))
+            self.in_columns(first, steady, WORD(LANES - 1), WORD(-SWEEPS - 1))
+            if self.text:
+                self.add(1, self.other)
+            self.give_to_edges()
+        self.leave(0, self.array)
 
-    def begin(self):
-        self.values = {}
+    def give_to_edges(self) -> None:
+        """Add to the cells of the edges the sums of those beside them."""
+        builder, one = self.builder, WORD(1)
+        last_row, last_column = (builder.sub(count, one) for count in (self.rows, self.columns))
+        before_row, before_column = (builder.sub(last, one) for last in (last_row, last_column))
+        with self.turns(one, last_column) as (column, _):
+            self.give(0, (one, column), (WORD(0), column))
+            self.give(LANES - 1, (before_row, column), (last_row, column))
+        for lane in range(LANES):
+            start = builder.mul(self.height, WORD(lane)) if lane else one
+            stop = builder.mul(self.height, WORD(lane + 1)) if lane < LANES - 1 else last_row
+            with self.turns(start, stop) as (row, _):
+                self.give(lane, (row, one), (row, WORD(0)))
+                self.give(lane, (row, before_column), (row, last_column))
 
-    def step_of(self, sweep, row, mask):
-        builder, vectors = self.builder, self.vectors
-        beside = self.values
-        before, right = builder.load(self.before[sweep]), self.load(sweep, 1)
-        if sweep == 0:
-            given = self.load(sweep)
-        else:
-            given = self.given(row)
-        below = self.lane_below(before) if row == -1 else before
-        self.values = {"left": before, "above": right, "sum": builder.fadd(below, right)}
-        new = vectors.call(f"fma.{vectors.name}", vectors.kind, [self.values["sum"], self.weight, builder.fmul(given, self.weight)])
-        if mask is not None:
-            new = builder.select(mask, new, vectors.zero)
-        builder.store(new, self.before[sweep])
-        if sweep % 2:
-            total = builder.fadd(new, self.load(sweep))
-            if sweep > 1:
-                total = builder.fadd(total, self.load(sweep, of=self.other))
-            self.store(total, sweep, of=self.other)
-        self.store(new, sweep)
-        if sweep == SWEEPS - 1:
-            self.store(self.given(0 if row == -1 else None), sweep, 1, 1)
+    def turns(self, start: Any, stop: Any) -> Any:
+        return cgutils.for_range_slice(self.builder, start, stop, WORD(1), WORD)
 
-    def given(self, row):
-        """What the sweep gives to the cell a column and a place further, which is in this row."""
-        if row == 0:
-            return self.builder.fadd(self.values["left"], self.lane_above(self.values["above"]))
-        return self.values["sum"]
+    def give(self, lane: int, cell: tuple[Any, Any], edge: tuple[Any, Any]) -> None:
+        builder, (array, apart) = self.builder, self.array
+        row = builder.sub(cell[0], builder.mul(self.height, WORD(lane)))
+        vector = self.planes[1].at(builder.add(cell[1], WORD(lane)), row)
+        place = self.vectors.moved(array, builder.add(builder.mul(edge[0], apart), edge[1]))
+        given = builder.load(self.vectors.moved(vector, lane))
+        builder.store(builder.fadd(builder.load(place), given), place)
 
 
-def once(module: Any, name: str, write: Callable[[str], Any]) -> Any:
-    """The function of that name, written where the module has none."""
+def once(module: Any, name: str, write: Callable[[], Any]) -> Any:
+    """The function of that name, which is written where the module has none."""
     found = module.globals.get(name)
-    return found if found is not None else write(name)
-
-
-def passage(module: Any, name: str, make: Callable[..., Passage], *options: Any) -> Any:
-    def write(name: str) -> Any:
-        made = make(module, name, *options)
-        made.write()
-        return made.function
-
-    return once(module, name, write)
-
-
-def crossing(module: Any, name: str, method: Callable[..., None], *options: Any) -> Any:
-    def write(name: str) -> Any:
-        made = Crossing(module, name, 2)
-        method(made, *options)
-        return made.function
-
-    return once(module, name, write)
+    return write() if found is None else found
 
 
 def has_vectors() -> bool:
     """Whether the processor that is compiled for has what these functions need."""
     given = config.CPU_FEATURES  # type: ignore[attr-defined]
     features = (get_host_cpu_features() if given is None else given).split(",")
-    return "+avx2" in features and "+fma" in features
+    return {"+avx2", "+fma"} <= set(features)
 
 
-class Driver:
-    """Writes the function that takes arrays into planes, does all sweeps that it can, and takes them back."""
+def implemented(given: tuple[Any, ...], text: str, make: type[Driver], reads_other: bool) -> Any:
+    """The signature of a function of these arguments, and what writes a call of it."""
+    if not all(
+        isinstance(kind, types.Array) and (kind.ndim, kind.layout, kind.dtype) == (2, "C", types.float64)
+        for kind in given[:2]
+    ):
+        raise TypingError(f"{given[:2]} are no contiguous matrices of float64")
 
-    def __init__(self, context: Any, module: Any, name: str) -> None:
-        kinds = [POINTER, WORD, POINTER, WORD, WORD, WORD, NUMBER, WORD, WORD.as_pointer()]
-        self.context, self.module = context, module
-        self.function = own_function(module, name, kinds)
-        self.builder = builder = ir.IRBuilder(self.function.append_basic_block("entry"))
-        self.u, self.apart, self.f, self.f_apart, self.rows, self.columns, self.weight, self.passes, self.done = (
-            self.function.args
-        )
-        self.height = builder.sdiv(builder.add(self.rows, WORD(LANES - 1)), WORD(LANES))
-        self.vectors = Quads(builder)
+    def generate(context, builder, signature, arguments):
+        done = cgutils.alloca_once_value(builder, WORD(0))
+        if not has_vectors():
+            return builder.load(done)
+        rows, columns, weight, steps = arguments[2:6]
+        bounds = [(rows, WORD(FEWEST_ROWS)), (columns, WORD(FEWEST_COLUMNS)), (steps, WORD(SWEEPS))]
+        handed = []
+        for number, (kind, value) in enumerate(zip(given[:2], arguments[:2], strict=True)):
+            array = context.make_array(kind)(context, builder, value)
+            lengths = cgutils.unpack_tuple(builder, array.shape)
+            handed += [array.data, lengths[1]]
+            if number == 0 or reads_other:
+                least = [builder.sub(count, WORD(number)) for count in (rows, columns)]
+                bounds += zip(lengths, least, strict=True)
+        is_done = cgutils.true_bit
+        for length, bound in bounds:
+            is_done = builder.and_(is_done, builder.icmp_signed(">=", length, bound))
+        with builder.if_then(is_done):
+            name = f"{make.__name__} sweeps of grid {text}"
 
-    def write(self) -> None:
-        builder = self.builder
-        count = builder.add(self.columns, WORD(BEFORE + BEHIND))
-        size = builder.mul(builder.mul(count, self.height), WORD(BYTES))
-        given = self.context.nrt.allocate_unchecked(builder, builder.add(builder.shl(size, WORD(1)), WORD(64)))
-        with builder.if_then(cgutils.is_not_null(builder, given)):
-            start = builder.and_(builder.add(builder.ptrtoint(given, WORD), WORD(63)), WORD(-64))
-            start = builder.add(start, builder.mul(self.height, WORD(BEFORE * BYTES)))
-            self.planes = [
-                Plane(self.vectors, builder.inttoptr(each, POINTER), self.height)
-                for each in (start, builder.add(start, size))
-            ]
-            self.state = cgutils.alloca_once(builder, ir.ArrayType(self.vectors.kind, SWEEPS))
-            self.sweep()
-            builder.store(builder.mul(self.passes, WORD(SWEEPS)), self.done)
-            self.context.nrt.free(builder, given)
-        builder.ret_void()
+            def written() -> Any:
+                driver = make(context, builder.module, name, text)
+                driver.write()
+                return driver.function
 
-    def cross(self, function: Any, plane: int, array: Any, apart: Any, less: int = 0) -> None:
-        builder = self.builder
-        counts = [builder.sub(count, WORD(less)) for count in (self.rows, self.columns)]
-        builder.call(function, [self.planes[plane].first, self.height, array, apart, *counts])
-
-    def clear(self) -> None:
-        cgutils.memset(self.builder, self.state, WORD(SWEEPS * BYTES), 0)
-
-    def part(self, functions: Any, is_masked: Any, first: Any, stop: Any, step: int) -> None:
-        builder = self.builder
-        row = WORD(0) if step > 0 else builder.sub(self.height, WORD(1))
-        places = [plane.at(first, row) for plane in self.planes]
-        count = builder.sub(stop, first) if step > 0 else builder.sub(first, stop)
-        state = builder.bitcast(self.state, POINTER)
-        builder.call(functions[is_masked], [*places, self.height, first, count, self.rows, self.columns, self.weight, state])
-
-    def least(self, a, b):
-        return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
-
-
-class Forward(Driver):
-    def __init__(self, context, module, name, order):
-        super().__init__(context, module, name)
-        self.order = order
-
-    def sweep(self):
-        module, builder = self.module, self.builder
-        enter = crossing(module, "grid enter", Crossing.enter)
-        functions = [
-            passage(module, f"grid sweep {order_kind} {self.order}", Sweeps, order_kind == MASKED, self.order)
-            for order_kind in (STEADY, MASKED)
-        ]
-        self.cross(enter, 0, self.u, self.apart)
-        if "f" in self.order:
-            self.cross(enter, 1, self.f, self.f_apart, 1)
-        middle = builder.sub(self.columns, WORD(1))
-        begin = WORD(LANES + SWEEPS)
-        with cgutils.for_range(builder, self.passes):
-            self.clear()
-            early = self.least(begin, builder.add(self.columns, WORD(SWEEPS + 2)))
-            late = builder.select(builder.icmp_signed("<", early, middle), middle, early)
-            self.part(functions, 1, WORD(1), early, 1)
-            self.part(functions, 0, early, late, 1)
-            self.part(functions, 1, late, builder.add(self.columns, WORD(SWEEPS + 2)), 1)
-        self.cross(crossing(module, "grid leave", Crossing.leave, False), 0, self.u, self.apart)
-
-
-class Back(Driver):
-    def __init__(self, context, module, name, source):
-        super().__init__(context, module, name)
-        self.source = source
-
-    def sweep(self):
-        module, builder = self.module, self.builder
-        functions = [
-            passage(module, f"grid sweep back {kind}", SweepsBack, kind == MASKED) for kind in (STEADY, MASKED)
-        ]
-        self.cross(crossing(module, "grid enter", Crossing.enter), 0, self.u, self.apart)
-        with cgutils.for_range(builder, self.passes):
-            self.clear()
-            first, last = builder.add(self.columns, WORD(2)), WORD(-SWEEPS - 1)
-            early = builder.sub(self.columns, WORD(SWEEPS + 2))
-            late = self.least(early, WORD(LANES - 1))
-            late = builder.select(builder.icmp_signed("<", late, last), last, late)
-            early = builder.select(builder.icmp_signed("<", early, late), late, early)
-            self.part(functions, 1, first, early, -1)
-            self.part(functions, 0, early, late, -1)
-            self.part(functions, 1, late, last, -1)
-            if self.source:
-                self.cross(crossing(module, "grid leave added", Crossing.leave, True), 1, self.f, self.f_apart)
-            self.edges()
-        self.cross(crossing(module, "grid leave", Crossing.leave, False), 0, self.u, self.apart)
-
-    def edges(self):
-        """Cells of the edges get what all sweeps give to them."""
-        builder = self.builder
-        for row, beside in ((0, 1), (-1, -2)):
-            rows = [WORD(each) if each >= 0 else builder.add(self.rows, WORD(each)) for each in (row, beside)]
-            with cgutils.for_range_slice(builder, WORD(1), builder.sub(self.columns, WORD(1)), WORD(1), WORD) as (j, _):
-                self.give(rows[1], j, rows[0], j, WORD(0 if row == 0 else LANES - 1))
-        for lane in range(LANES):
-            start = WORD(1) if lane == 0 else builder.mul(self.height, WORD(lane))
-            stop = builder.mul(self.height, WORD(lane + 1)) if lane < LANES - 1 else builder.sub(self.rows, WORD(1))
-            with cgutils.for_range_slice(builder, start, stop, WORD(1), WORD) as (i, _):
-                for column, beside in ((0, 1), (-1, -2)):
-                    columns = [WORD(each) if each >= 0 else builder.add(self.columns, WORD(each)) for each in (column, beside)]
-                    self.give(i, columns[1], i, columns[0], WORD(lane))
-
-    def give(self, row, column, to_row, to_column, lane):
-        builder = self.builder
-        own = builder.sub(row, builder.mul(lane, self.height))
-        given = builder.load(self.vectors.moved(self.planes[1].at(builder.add(column, lane), own), lane))
-        place = self.vectors.moved(self.u, builder.add(builder.mul(to_row, self.apart), to_column))
-        builder.store(builder.fadd(builder.load(place), given), place)
-
-
-def driven(context, builder, arrays, kinds, numbers, make, name, text) -> Any:
-    """How many sweeps are done."""
-    done = cgutils.alloca_once_value(builder, WORD(0))
-    if not has_vectors():
+            passes = builder.sdiv(steps, WORD(SWEEPS))
+            function = once(builder.module, name, written)
+            builder.call(function, [*handed, rows, columns, weight, passes, done])
         return builder.load(done)
-    rows, columns, weight, steps = numbers
-    given = []
-    for kind, value in zip(kinds, arrays, strict=True):
-        array = context.make_array(kind)(context, builder, value)
-        size = cgutils.unpack_tuple(builder, array.shape)
-        given += [array.data, size[1]]
-    conditions = [
-        builder.icmp_signed(">=", rows, WORD(FEWEST_ROWS)),
-        builder.icmp_signed(">=", columns, WORD(FEWEST_COLUMNS)),
-        builder.icmp_signed(">=", steps, WORD(SWEEPS)),
-    ]
-    with builder.if_then(builder.and_(builder.and_(*conditions[:2]), conditions[2])):
-        def write(name: str) -> Any:
-            driver = make(context, builder.module, name, text)
-            driver.write()
-            return driver.function
-        function = once(builder.module, f"{name} {text}", write)
-        builder.call(function, [*given, rows, columns, weight, builder.sdiv(steps, WORD(SWEEPS)), done])
-    return builder.load(done)
+
+    numbers = (types.int64, types.int64, types.float64, types.int64)
+    return types.int64(*given[:2], *numbers, given[6]), generate
 
 
-def is_grid(kind: Any) -> bool:
-    return isinstance(kind, types.Array) and kind.ndim == 2 and kind.layout == "C" and kind.dtype == types.float64
-
-
-def literal(text: Any, allowed: Callable[[str], bool]) -> str:
-    if not isinstance(text, types.StringLiteral) or not allowed(text.literal_value):
-        raise TypingError(f"{text} is no order of terms that is known")
-    found: str = text.literal_value
+def literal(text: Any, known: Callable[[str], bool]) -> str:
+    value = text.literal_value if isinstance(text, types.StringLiteral) else None
+    if value is None or not known(value):
+        raise TypingError(f"{text} is not known while compiling, or does not say what the terms are")
+    found: str = value
     return found
 
 
 @intrinsic(prefer_literal=True)
 def sweep_grid(typing_context, u, f, rows, columns, weight, steps, order):
-    text = literal(order, lambda text: sorted(text) in (sorted("nsew"), sorted("nsewf")))
-    if not is_grid(u) or not is_grid(f):
-        raise TypingError("no grids")
+    """Do as many as it can of a number of sweeps over the first rows and columns of `u`; how many that is.
 
-    def generate(context, builder, signature, arguments):
-        return driven(context, builder, arguments[:2], (u, f), arguments[2:6], Forward, "sweep_grid", text)
-
-    return types.int64(u, f, types.int64, types.int64, types.float64, types.int64, order), generate
+    `order` says from left to right what is added up: the cell above, "n", below, "s", to the right, "e", and
+    to the left, "w", and f[i, j], "f". Without it, `f` is not read; else it does not overlap `u`.
+    """
+    text = literal(order, lambda text: "".join(sorted(text)) in ("ensw", "efnsw"))
+    return implemented((u, f, rows, columns, weight, steps, order), text, Forward, "f" in text)
 
 
 @intrinsic(prefer_literal=True)
 def sweep_grid_back(typing_context, u_bar, f_bar, rows, columns, weight, steps, source):
+    """Do the adjoint of as many as it can of the last ones of a number of sweeps; how many that is.
+
+    `source` says whether something was added, "f", or not, "": then `f_bar` is left alone.
+    """
     text = literal(source, lambda text: text in ("", "f"))
-    if not is_grid(u_bar) or not is_grid(f_bar):
-        raise TypingError("no grids")
+    return implemented((u_bar, f_bar, rows, columns, weight, steps, source), text, Back, bool(text))
 
-    def generate(context, builder, signature, arguments):
-        return driven(context, builder, arguments[:2], (u_bar, f_bar), arguments[2:6], Back, "sweep_grid_back", text)
 
-    return types.int64(u_bar, f_bar, types.int64, types.int64, types.float64, types.int64, source), generate
+def nothing_done(*given: Any) -> int:
+    """Where loops run as Python."""
+    return 0
+
+
+if config.DISABLE_JIT:  # type: ignore[attr-defined]
+    sweep_grid = sweep_grid_back = nothing_done  # type: ignore[assignment]
