@@ -45,6 +45,12 @@ class Context:
         self.depth = 0
         self.callers: list[Scope] = []
         self.recursive: frozenset[Hashable] = frozenset()  # functions that call themselves without an end
+        self.stretching: frozenset[Hashable] = frozenset()  # loops that make an array of one element longer
+        self.telling: frozenset[Hashable] = frozenset()  # loops behind which it is asked if they had one
+        self.grown: dict[Value, Hashable] = {}  # arrays that stand for numbers -> the loop (`growing`)
+        self.numbers: set[Value] = (
+            set()
+        )  # arrays that may be numbers, as those, or of which a turn makes more
         self.recursions: list[Recursion] = []  # of those, the ones that are being lowered
         self.activations: list[Activation] = []  # the calls that are being inlined
         self.taken: list[tuple[Value, bool]] = []  # conditions of the branches around, and the side

@@ -34,6 +34,7 @@ from ad_compiler.frontend.aliases import (
     viewing,
 )
 from ad_compiler.frontend.context import Context, lower
+from ad_compiler.frontend.growing import check_alone, may_be_number
 from ad_compiler.frontend.later_reads import is_read_from
 from ad_compiler.frontend.operations import operation
 from ad_compiler.frontend.overlaps import check_overlap
@@ -392,6 +393,8 @@ def writable(context: Context, node: ast.AST, array: Value) -> Value:
             )
         view = seen.arguments[0]
     first = reference_of(context, view)
+    if may_be_number(context, first):
+        check_alone(context, node, first)
     if any(first in values_in(capture.operand) for capture in context.captures.values()):
         raise context.refuse(
             node,

@@ -19,6 +19,7 @@ DEPARTED = {
     "a row of unknown length 1 broadcasts": "an axis that happens to have length 1 is stretched",
     "divided_by_its_own_first_row": "an axis that happens to have length 1 is stretched",
     "slices.stretched": "an axis that happens to have length 1 is stretched",
+    "growing.stretched": "an axis that happens to have length 1 is stretched",
     "lengths.cut_off": "an axis that happens to have length 1 is stretched",
     "linalg.eigh(x+x.T, y@y.T+np.eye(3)": "the library makes more precise numbers than is inferred",
     "linalg.eigvalsh(x+x.T, y@y.T+np.eye(3)": "as `eigh`",
