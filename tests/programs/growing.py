@@ -22,7 +22,7 @@ def product_of_rows_on_a_row(x, y, n):
 
 @program(ROWS, 1.3, 2)
 @program(ROWS, 1.3, 0)
-def product_of_rows_summed(x, c, n):
+def stretched_where_there_is_no_turn(x, c, n):
     """Where there is no turn, the sum is that of one number."""
     product = 1.0
     for i in range(n):
