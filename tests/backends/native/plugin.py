@@ -13,7 +13,6 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numba
 import pytest
 
 import ad_compiler.backends.native.dispatch as dispatch
@@ -21,10 +20,11 @@ import ad_compiler.backends.native.entry.entering as entering
 from ad_compiler import Unsupported
 from ad_compiler.api import settings
 from ad_compiler.api.settings import NativeOptions
+from ad_compiler.backends.native.loading import is_disabled
 from ad_compiler.pipeline import Backend, Program
 from tests.backends.native.argued import AS_PYTHON, DEPARTED, REFUSED, ROUNDED
 
-INTERPRETED = bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
+INTERPRETED = is_disabled()
 LISTED: list[dict[str, Any]] = [REFUSED, DEPARTED, ROUNDED, *([AS_PYTHON] if INTERPRETED else [])]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
+from ad_compiler.backends.native.loading import is_disabled
 from ad_compiler.backends.native.lowering.elements import Elements, order_of
 from ad_compiler.backends.native.lowering.frame import Extents, Frame
 from ad_compiler.backends.native.lowering.materialising import in_memory
@@ -164,11 +165,9 @@ def called(
 
 def are_fused() -> bool:
     """Whether products may compute their operands: larger ones need NumPy's BLAS (`fused_products.py`)."""
-    from numba import config
-
     from ad_compiler.backends.native.run_time.blas import IS_FOUND
 
-    return IS_FOUND or bool(config.DISABLE_JIT)  # type: ignore[attr-defined]
+    return IS_FOUND or is_disabled()
 
 
 def call_line(function: str, a: str, b: str, out: str) -> Line:
