@@ -421,6 +421,11 @@ def test_parallel_code_of_the_users_own_calls_it(tmp_path: Path, layer: str) -> 
     assert run(program, tmp_path, NUMBA_THREADING_LAYER=layer) == "done\n"
 
 
+def test_threads_are_there_before_numba_has_compiled_anything() -> None:
+    module = "ad_compiler.backends.native.run_time.chunks"
+    subprocess.run([sys.executable, "-c", f"import {module}"], check=True, timeout=300)
+
+
 def test_one_thread_and_loops_as_python(tmp_path: Path) -> None:
     program = "check()\nprint('done')\n"
     assert run(program, tmp_path, NUMBA_NUM_THREADS="1") == "done\n"

@@ -217,8 +217,7 @@ def by_loops(
         factors.append(elements_cast(part, operand, kind))
     product: Expression = factors[0]
     for factor in factors[1:]:
-        symbol = "&" if kind.dtype.kind == "b" else "*"
-        product = scalars.infix(symbol, scalars.MULTIPLY if symbol == "*" else scalars.AND, product, factor)
+        product = scalars.times(kind.dtype, product, factor)
     loops = [(str(subscript[c]), lengths[c]) for c in order if frame.normal(lengths[c]) != 1]
     name = frame.give(node.result)
     index = tuple(subscript[c] for c in result)
