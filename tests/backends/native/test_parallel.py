@@ -282,6 +282,16 @@ def scattered(x, k):
     return np.sum(y)
 
 
+def carried_row(x):
+    """What a turn writes, the next one reads: it is no row of the turn's own."""
+    y, last = np.zeros_like(x), np.empty(1)
+    for own in range(x.shape[0]):
+        if own > 0:
+            y[own] = last[0] * x[own]
+        last[0] = x[own]
+    return np.sum(y)
+
+
 def overlapping(x):
     y = x.copy()
     z = y[1:]
@@ -290,7 +300,17 @@ def overlapping(x):
     return np.sum(y * y)
 
 
-DEPENDENT = [recurrence, in_place, both_neighbours, sum_in_order, carried, one_place, scattered, overlapping]
+DEPENDENT = [
+    recurrence,
+    in_place,
+    both_neighbours,
+    sum_in_order,
+    carried,
+    carried_row,
+    one_place,
+    scattered,
+    overlapping,
+]
 
 
 @pytest.mark.parametrize("f", DEPENDENT)
