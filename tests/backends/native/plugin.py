@@ -22,7 +22,7 @@ import ad_compiler.backends.native.entry.entering as entering
 from ad_compiler import Unsupported
 from ad_compiler.api import settings
 from ad_compiler.api.settings import NativeOptions
-from ad_compiler.backends.native.loading import is_disabled
+from ad_compiler.backends.native.numba_extensions.disabling import is_disabled
 from ad_compiler.pipeline import Backend, Program
 from tests.backends.native.argued import AS_PYTHON, DEPARTED, REFUSED, ROUNDED
 

@@ -13,7 +13,6 @@ import numpy as np
 from ad_compiler.analysis.types import ArrayType
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
-from ad_compiler.backends.native.loading import is_disabled
 from ad_compiler.backends.native.lowering.elements import Elements, order_of
 from ad_compiler.backends.native.lowering.frame import Extents, Frame
 from ad_compiler.backends.native.lowering.materialising import in_memory
@@ -31,6 +30,7 @@ from ad_compiler.backends.native.nests import (
     names_in,
     size_of,
 )
+from ad_compiler.backends.native.numba_extensions.disabling import is_disabled
 from ad_compiler.ir import Operand, Operation, Value
 from ad_compiler.rules.einsum import einsum_terms
 from ad_compiler.rules.matrices import contraction

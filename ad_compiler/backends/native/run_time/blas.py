@@ -24,7 +24,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ad_compiler.backends.native.loading import is_disabled
+from ad_compiler.backends.native.numba_extensions.disabling import is_disabled
 from ad_compiler.backends.native.numba_extensions.inlining import OPTIONS
 from ad_compiler.backends.native.run_time.small_matrices import small_product
 

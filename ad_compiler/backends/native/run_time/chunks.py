@@ -18,7 +18,7 @@ from numba.core import callconv, cgutils
 from numba.core.typing.templates import signature as signature_of
 from numba.extending import intrinsic
 
-from ad_compiler.backends.native.loading import is_disabled
+from ad_compiler.backends.native.numba_extensions.disabling import is_disabled
 from ad_compiler.backends.native.numba_extensions.inlining import OPTIONS
 from ad_compiler.backends.native.numba_extensions.layouts import is_known_here
 from ad_compiler.backends.native.run_time.threads import SYMBOL, pool

@@ -27,7 +27,7 @@ from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from ad_compiler.backends.native.loading import is_disabled
+from ad_compiler.backends.native.numba_extensions.disabling import is_disabled
 from ad_compiler.backends.native.run_time.blas import FEW_PRODUCTS
 from ad_compiler.backends.native.run_time.fused_operands import Operand, Term
 from ad_compiler.backends.native.run_time.fused_slabs import Slabs

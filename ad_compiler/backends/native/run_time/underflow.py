@@ -23,7 +23,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ad_compiler.backends.native.loading import is_disabled
+from ad_compiler.backends.native.numba_extensions.disabling import is_disabled
 
 ON_INTEL = platform.machine().lower() in ("x86_64", "amd64")
 ON_ARM = platform.machine().lower() in ("aarch64", "arm64")
