@@ -38,6 +38,7 @@ EXHAUSTIVE = (
     "passes/test_preaccumulating.py",
     "native/test_programs.py",
     "passes/test_prologues.py",
+    "native/test_races.py",
     "native/test_recurrences.py",
     "lowering/test_recursion.py",
     "numba_extensions/test_releasing.py",

@@ -23,7 +23,6 @@ DEPARTED = {
     "lengths.cut_off": "an axis that happens to have length 1 is stretched",
     "linalg.eigh(x+x.T, y@y.T+np.eye(3)": "the library makes more precise numbers than is inferred",
     "linalg.eigvalsh(x+x.T, y@y.T+np.eye(3)": "as `eigh`",
-    "test_wide_polar": "the library makes numbers of another kind than is inferred",
     "test_second_derivatives[sliding_window_view(x, 4) at [(4,)]]": "an array as short as the window",
     "test_second_derivatives[sliding_window_view(x, (2, 3), axis=(0, 1)) at [(2, 3)]]": "likewise",
     "np.gradient(x, axis=0) at [(3, 4)]": "likewise: three rows, and central differences",
