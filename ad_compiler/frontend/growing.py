@@ -153,7 +153,7 @@ def may_be_number(context: Context, array: Value) -> bool:
 
 
 def check_alone(context: Context, node: ast.AST, array: Value) -> None:
-    """Refuse to write into it where it has several names: under the others, a number would stay what it is."""
+    """Refuse to write into it where it has several names: under others, a number would stay what it is."""
     holders = [operand for scope in reachable_scopes(context) for operand in scope.names.values()]
     seen = [
         value

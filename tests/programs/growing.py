@@ -1,4 +1,4 @@
-"""Numbers that the turns of a loop make arrays: what they are in the first turn, and where there is no turn."""
+"""Numbers that turns make arrays: what they are in the first turn, and where there is no turn."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def stretched_by_an_axis(x, y):
     total, s = 0.5, 0.0
     for i in range(2):
         s = s + np.sum((total * y) ** 2)
-        total = total + np.outer(x[i], y)
+        total = np.outer(x[i], y) + total  # type: ignore[assignment]
     return s
 
 
