@@ -48,7 +48,7 @@ from ad_compiler.analysis.types import (
     representative,
     same_length,
 )
-from ad_compiler.frontend.aliases import reachable_scopes, reference_of, root_of
+from ad_compiler.frontend.aliases import reachable_scopes, reference_of, viewing
 from ad_compiler.frontend.context import Context, Given, lower
 from ad_compiler.frontend.courses import turns_for_sure
 from ad_compiler.frontend.operations import operation
@@ -153,13 +153,19 @@ def may_be_number(context: Context, array: Value) -> bool:
 
 
 def check_alone(context: Context, node: ast.AST, array: Value) -> None:
-    """Refuse to write into it where it has several names: under others, a number would stay what it is."""
+    """Refuse `array += ...` where it has several names: under the others, a number would stay what it is.
+
+    A part of it (`array[0] += ...`, or a view) is written into only where it is an array.
+    """
+    first = reference_of(context, array)
+    if viewing(array) is not None or not may_be_number(context, first):
+        return
     holders = [operand for scope in reachable_scopes(context) for operand in scope.names.values()]
     seen = [
         value
         for operand in holders
         for value in values_in(operand)
-        if is_array(value) and reference_of(context, root_of(value)) is array
+        if is_array(value) and viewing(value) is None and reference_of(context, value) is first
     ]
     if len(seen) > 1:
         name = array.name or "this"

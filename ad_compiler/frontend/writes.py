@@ -34,7 +34,7 @@ from ad_compiler.frontend.aliases import (
     viewing,
 )
 from ad_compiler.frontend.context import Context, lower
-from ad_compiler.frontend.growing import check_alone, may_be_number
+from ad_compiler.frontend.growing import check_alone
 from ad_compiler.frontend.later_reads import is_read_from
 from ad_compiler.frontend.operations import operation
 from ad_compiler.frontend.overlaps import check_overlap
@@ -74,6 +74,7 @@ def augment_name(context: Context, node: ast.AugAssign, target: ast.Name) -> Non
         return
     held = current(context, held)
     if is_array(held):
+        check_alone(context, node, held)
         update(context, node, held, node.op, operand)
         context.here.binding(target.id).names[target.id] = current(context, held)
         return
@@ -393,8 +394,6 @@ def writable(context: Context, node: ast.AST, array: Value) -> Value:
             )
         view = seen.arguments[0]
     first = reference_of(context, view)
-    if may_be_number(context, first):
-        check_alone(context, node, first)
     if any(first in values_in(capture.operand) for capture in context.captures.values()):
         raise context.refuse(
             node,
