@@ -45,8 +45,8 @@ class Context:
         self.depth = 0
         self.callers: list[Scope] = []
         self.recursive: frozenset[Hashable] = frozenset()  # functions that call themselves without an end
-        self.stretching: frozenset[Hashable] = frozenset()  # loops that make an array of one element longer
-        self.telling: frozenset[Hashable] = frozenset()  # loops behind which it is asked if they had one
+        self.stretching: frozenset[Hashable] = frozenset()  # what loops stretch that is one element at first
+        self.telling: frozenset[Hashable] = frozenset()  # what loops leave that is one element without turns
         self.grown: dict[Value, Hashable] = {}  # arrays that stand for numbers -> the loop (`growing`)
         self.numbers: set[Value] = (
             set()

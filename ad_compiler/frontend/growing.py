@@ -68,9 +68,9 @@ _ZERO_AT_ZERO = frozenset(
 )
 
 
-def place_of(context: Context, node: ast.stmt) -> LoopPlace:
-    """What tells a loop from others when the program is lowered again."""
-    return context.here.source.filename, node.lineno, node.col_offset
+def place_of(context: Context, node: ast.stmt, param: Value) -> LoopPlace:
+    """What tells a loop from others, and what it carries, when the program is lowered again."""
+    return context.here.source.filename, node.lineno, node.col_offset, param.name
 
 
 def grows(initial: Type, kind: Type) -> bool:
@@ -80,12 +80,14 @@ def grows(initial: Type, kind: Type) -> bool:
     )
 
 
-def grown(context: Context, node: ast.stmt, initial: Type, kind: Type, made: set[Length]) -> ArrayType:
+def grown(
+    context: Context, node: ast.stmt, param: Value, initial: Type, kind: Type, made: set[Length]
+) -> ArrayType:
     """The kind that a number has which is an array of this kind after a turn; `made` are its own lengths."""
     assert isinstance(initial, ArrayType) and isinstance(kind, ArrayType)
     dtype = promote([initial, kind])
     checked = not (context.in_rule or context.in_sweep)  # by `check_grown`
-    stretching = not checked or place_of(context, node) in context.stretching
+    stretching = not checked or place_of(context, node, param) in context.stretching
     if not stretching and not any(measured(axis) is None for axis in kind.shape):
         return ArrayType(dtype, kind.shape)
     return ArrayType(dtype, tuple([stretchable(representative(axis), made) for axis in kind.shape]))
@@ -115,8 +117,9 @@ def measured(axis: Axis) -> tuple[Value, int, int] | int | None:
             return None
 
 
-def array_of_number(context: Context, node: ast.stmt, number: Operand, kind: Type) -> Operand:
-    """What a loop starts with that makes an array of this kind of a number."""
+def array_of_number(context: Context, node: ast.stmt, number: Operand, param: Value) -> Operand:
+    """What a loop starts with that makes an array of a number, of the kind of what it carries."""
+    kind = param.type
     assert isinstance(kind, ArrayType)
     stretched = any(map(is_any, kind.shape))
     lengths = tuple([1 if stretched else length_before(context, node, axis) for axis in kind.shape])
@@ -130,7 +133,7 @@ def array_of_number(context: Context, node: ast.stmt, number: Operand, kind: Typ
     assert isinstance(made, Value)
     context.numbers.add(made)
     if not stretched:
-        context.grown[made] = place_of(context, node)
+        context.grown[made] = place_of(context, node, param)
     return made
 
 

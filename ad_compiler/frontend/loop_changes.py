@@ -184,7 +184,8 @@ def join(state: LoopState, carried: set[Place], params: dict[Place, Operand]) ->
                 else:
                     kind = joined(kinds[number], operand, made, state.unions)
                 if grows(start, kind):
-                    kind = grown(state.context, state.node, start, kind, made)
+                    assert isinstance(param, Value)
+                    kind = grown(state.context, state.node, param, start, kind, made)
                 fits = fits and same_kind(kind, kinds[number])
                 kinds[number] = kind
             return operand

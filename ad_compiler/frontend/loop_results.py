@@ -68,7 +68,7 @@ def finish(
             return initial
         if grows(kind_of(initial), param.type):
             check_unwritten(state, param, loop)
-            initial = array_of_number(context, state.node, initial, param.type)
+            initial = array_of_number(context, state.node, initial, param)
         result = Value(as_result(param.type), param.name)
         result.immutable = param.immutable and not is_array(operand)
         loop.carry(param, initial, operand, result)
