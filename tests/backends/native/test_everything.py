@@ -25,7 +25,7 @@ def run(paths: list[str], every: int, *options: str) -> None:
 
 
 def test_a_part_as_python() -> None:
-    run([*CORPUS, *RULES], 20)
+    run([*CORPUS, *RULES], 30)
 
 
 def test_a_part_in_chunks_as_python() -> None:
