@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ad_compiler.generated import keep_text
+from ad_compiler.parsing import parse_expression
 
 _counter = itertools.count(1)
 STARS: dict[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
@@ -56,7 +57,7 @@ def default_of(parameter: inspect.Parameter) -> str:
         return ""
     text = repr(parameter.default)
     try:
-        return f"={text}" if ast.literal_eval(text) == parameter.default else "=None"
+        return f"={text}" if ast.literal_eval(parse_expression(text)) == parameter.default else "=None"
     except (ValueError, SyntaxError, TypeError):
         return "=None"
 

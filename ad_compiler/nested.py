@@ -34,6 +34,7 @@ from ad_compiler.errors import Unsupported
 from ad_compiler.frontend.aliases import active_scopes, current
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.growing import check_grown
 from ad_compiler.frontend.inlining import bind, inline
 from ad_compiler.frontend.objects import MISSING
 from ad_compiler.frontend.program import Lowered, as_reals, written_results
@@ -168,6 +169,7 @@ class NestedCall:
         function.result = current(context, result)
         block.operations[:0] = context.checks.operations
         self.check_effects(scopes, before, function)
+        check_grown(context, function)
         context.newer = {}  # from here on every value is what it was when it was computed
         share(function, context)
         return Lowered(function, differentiated_as, context), request

@@ -35,6 +35,17 @@ class RecursionFound(Exception):
         self.function = function
 
 
+class StretchingFound(Exception):
+    """Numbers that the turns of loops make arrays are told from arrays: lowering starts again.
+
+    In a turn of the loops `inside`, or only `behind` those that had no turn.
+    """
+
+    def __init__(self, inside: frozenset[Hashable], behind: frozenset[Hashable]) -> None:
+        super().__init__(inside, behind)
+        self.inside, self.behind = inside, behind
+
+
 class ResultUnknown(Exception):
     """What a recursive call returns is asked for before its kind is known.
 

@@ -7,7 +7,21 @@ The reverse of a loop may do so until the values it needs are put on a tape (`tr
 
 from __future__ import annotations
 
-from ad_compiler.ir import Block, Branch, Call, Function, Loop, Operand, Operation, Pop, PullbackCall, Value
+from ad_compiler.analysis.types import ArrayType
+from ad_compiler.ir import (
+    UNBOUND,
+    Block,
+    Branch,
+    Call,
+    Function,
+    Loop,
+    Operand,
+    Operation,
+    Pop,
+    PullbackCall,
+    Value,
+)
+from ad_compiler.rules.shapes import rank_of
 from ad_compiler.traversal import arguments_of, values_in
 
 
@@ -68,7 +82,8 @@ class Checker:
             self.sides[key] = self.sides.get(key, set()) | (inner - before)
             if not self.taped:
                 known |= inner
-        for result in node.results:
+        for result, *origins in zip(node.results, node.then.results, node.otherwise.results, strict=True):
+            self.ranks(result, origins)
             self.define(result, known)
 
     def loop(self, node: Loop, known: set[Value]) -> None:
@@ -76,6 +91,8 @@ class Checker:
         lists = (node.carried, node.initial, node.body.results, node.results)
         if len({len(listed) for listed in lists}) != 1:
             raise MalformedProgram(f"a loop carries {[len(listed) for listed in lists]} values")
+        for value, *origins in zip(node.carried, node.initial, node.body.results, strict=True):
+            self.ranks(value, origins)
         inner = set(known)
         for value in [*node.carried, *([] if node.index is None else [node.index])]:
             self.define(value, inner)
@@ -94,6 +111,16 @@ class Checker:
         for value in values_in(operand):
             if value not in known:
                 raise MalformedProgram(f"{value!r} is read before it is made")
+
+    def ranks(self, value: Value, origins: list[Operand]) -> None:
+        """What control flow chooses a value from has its rank."""
+        for origin in origins:
+            if (
+                origin is not UNBOUND
+                and isinstance(value.type, ArrayType)
+                and rank_of(origin) != value.type.rank
+            ):
+                raise MalformedProgram(f"{value!r} is {value.type}, and may be {origin!r}")
 
     def define(self, value: Value, known: set[Value]) -> None:
         if value in self.made:

@@ -12,7 +12,7 @@ from ad_compiler.analysis.activity import differentiable_inputs
 from ad_compiler.ir import Branch, Loop, Node, Operand, Operation, Value
 from ad_compiler.traversal import origins_of, values_in
 
-_MOVING_NOTHING = frozenset(
+MOVING_NOTHING = frozenset(
     {"astype", "copy", "asarray", "ascontiguousarray", "select", "where", "stopped", "stop_gradient", "real"}
     | {"float", "float64", "float32", "float16", "longdouble"}
 )
@@ -53,5 +53,9 @@ def sources_of(value: Value) -> list[Value]:
 
 def mixes(node: Node) -> bool:
     if isinstance(node, Operation):
-        return node.primitive.kind != "elementwise" and node.primitive.name not in _MOVING_NOTHING
+        return not is_elementwise(node)
     return not isinstance(node, (Branch, Loop))
+
+
+def is_elementwise(node: Operation) -> bool:
+    return node.primitive.kind == "elementwise" or node.primitive.name in MOVING_NOTHING

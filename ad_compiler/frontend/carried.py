@@ -29,10 +29,9 @@ from ad_compiler.analysis.types import (
     Type,
     Unions,
     may_be_one,
-    promote,
     python_type,
     representative,
-    same_length,
+    same_shape,
 )
 from ad_compiler.builder import key_of
 from ad_compiler.frontend.merging import named_rank
@@ -83,22 +82,16 @@ def kind_of(operand: Operand) -> Type:
     return operand.type if isinstance(operand, Value) else type_of(operand)
 
 
-def joined(
-    kind: Type, operand: Operand, initial: Operand, made: set[Length], equal: Unions | None = None
-) -> Type:
+def joined(kind: Type, operand: Operand, made: set[Length], equal: Unions | None = None) -> Type:
     """A kind that fits what had `kind` before, and this operand too; `made` are the lengths made for that.
 
     Lengths that the turn has found to be `equal` are so for what it hands on.
-
-    A sum of arrays may start with a number: what is added to it in the first turn makes it an array.
     """
     other = kind_of(operand)
     if isinstance(kind, ListType) and isinstance(other, ListType):
         return ListType(joined_element(kind.element, other.element))
     if not isinstance(kind, ArrayType) or not isinstance(other, ArrayType):
         raise Different(f"it is a {kind} first, and a {other} after a turn")
-    if kind.rank == 0 and other.rank and not isinstance(initial, Value):
-        return ArrayType(promote([kind, other]), other.shape)
     if kind.rank != other.rank:
         raise Different(f"it is {named_rank(kind)} first, and {named_rank(other)} after a turn")
     if kind.python and other.python:
@@ -115,7 +108,7 @@ def same_kind(a: Type, b: Type) -> bool:
         return same_element(a.element, b.element)
     if not isinstance(a, ArrayType) or not isinstance(b, ArrayType):
         return a == b
-    return a.dtype == b.dtype and a.python == b.python and all(map(same_length, a.shape, b.shape))
+    return a.dtype == b.dtype and a.python == b.python and same_shape(a.shape, b.shape)
 
 
 def as_result(kind: Type) -> Type:

@@ -45,6 +45,12 @@ class Context:
         self.depth = 0
         self.callers: list[Scope] = []
         self.recursive: frozenset[Hashable] = frozenset()  # functions that call themselves without an end
+        self.stretching: frozenset[Hashable] = frozenset()  # what loops stretch that is one element at first
+        self.telling: frozenset[Hashable] = frozenset()  # what loops leave that is one element without turns
+        self.grown: dict[Value, Hashable] = {}  # arrays that stand for numbers -> the loop (`growing`)
+        self.numbers: set[Value] = (
+            set()
+        )  # arrays that may be numbers, as those, or of which a turn makes more
         self.recursions: list[Recursion] = []  # of those, the ones that are being lowered
         self.activations: list[Activation] = []  # the calls that are being inlined
         self.taken: list[tuple[Value, bool]] = []  # conditions of the branches around, and the side

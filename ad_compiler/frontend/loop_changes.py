@@ -20,9 +20,11 @@ from ad_compiler.frontend.aliases import (
 )
 from ad_compiler.frontend.carried import (
     joined,
+    kind_of,
     map_leaves,
     same_kind,
 )
+from ad_compiler.frontend.growing import grown, grows
 from ad_compiler.frontend.lists import joined_list
 from ad_compiler.frontend.loop_state import MISSING, UNKNOWN, LoopState, Place
 from ad_compiler.frontend.merging import is_any_list, items_of
@@ -176,7 +178,14 @@ def join(state: LoopState, carried: set[Place], params: dict[Place, Operand]) ->
             nonlocal fits
             number = next(places)
             if operand is not param:
-                kind = joined(kinds[number], operand, initial, state.lengths[place, number], state.unions)
+                made, start = state.lengths[place, number], kind_of(initial)
+                if grows(kinds[number], kind_of(operand)):
+                    kind = kind_of(operand)
+                else:
+                    kind = joined(kinds[number], operand, made, state.unions)
+                if grows(start, kind):
+                    assert isinstance(param, Value)
+                    kind = grown(state.context, state.node, param, start, kind, made)
                 fits = fits and same_kind(kind, kinds[number])
                 kinds[number] = kind
             return operand

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import itertools
 
-import numpy as np
-
-from ad_compiler.analysis.joins import Different, is_any
+from ad_compiler.analysis.joins import Different
 from ad_compiler.analysis.layout import is_array
-from ad_compiler.analysis.types import INT, ArrayType, Type
+from ad_compiler.analysis.types import INT
 from ad_compiler.frontend.aliases import (
     note_choice,
     replace_storage,
@@ -21,6 +19,7 @@ from ad_compiler.frontend.carried import (
     map_leaves,
     unrelated,
 )
+from ad_compiler.frontend.growing import array_of_number, grows, is_told, number_without_turns
 from ad_compiler.frontend.list_checks import check_items, lists_in
 from ad_compiler.frontend.lists import lifted
 from ad_compiler.frontend.loop_state import (
@@ -32,12 +31,10 @@ from ad_compiler.frontend.loop_state import (
     taking_over,
 )
 from ad_compiler.frontend.merging import is_any_list
-from ad_compiler.frontend.operations import operation
 from ad_compiler.frontend.outcomes import END, Outcome, tags_of
 from ad_compiler.frontend.scope import Undecided
 from ad_compiler.ir import UNBOUND, Block, Loop, Operand, Operation, Shortcut, Value
 from ad_compiler.rules.list_elements import is_list
-from ad_compiler.rules.notation import registry
 from ad_compiler.traversal import blocks_of, inputs_of, map_values, nodes_in, substitute, values_in
 
 _ONE_KIND = "give it one kind of value before the loop, and keep it"
@@ -56,6 +53,7 @@ def finish(
     lists_left: dict[int, Operand] = {}  # one list under two names stays one
     left: dict[Place, Operand] = {}
     shown: dict[Value, list[Value]] = {}  # the root that a turn ends with -> the results that show it
+    numbers: list[Value] = []  # which are numbers where there was no turn
 
     def carry(param: Operand, initial: Operand, operand: Operand) -> Operand:
         assert isinstance(param, Value)
@@ -68,14 +66,18 @@ def finish(
             invariant[param] = carried_before[param] = initial
             param.loop = loop
             return initial
-        if is_number(initial) and is_array(param):
+        if grows(kind_of(initial), param.type):
             check_unwritten(state, param, loop)
-            initial = with_axes(state, initial, param.type)
+            initial = array_of_number(context, state.node, initial, param)
         result = Value(as_result(param.type), param.name)
         result.immutable = param.immutable and not is_array(operand)
         loop.carry(param, initial, operand, result)
         carried_before[param] = result
         if is_array(operand):
+            if param in context.numbers and not state.turns_for_sure():
+                context.numbers.add(result)
+            if is_told(context, loop, initial):
+                numbers.append(result)
             shown.setdefault(root_of(operand), []).append(result)
             note_choice(
                 context,
@@ -121,8 +123,9 @@ def finish(
     context.builder.append(loop)
     for block in blocks_of(loop):
         context.homes.update(dict.fromkeys(block.operations, (loop, True)))
+    told = {result: number_without_turns(context, state.node, loop, result) for result in numbers}
     for place, operand in left.items():
-        state.bind(place, operand)
+        state.bind(place, map_values(lambda value: told.get(value, value), operand))
     for root, result in after_memory.items():
         replace_storage(context, root, result)
     for root, undecided in state.lost.items():
@@ -134,10 +137,6 @@ def finish(
     return outcome
 
 
-def is_number(operand: Operand) -> bool:
-    return isinstance(operand, (int, float, complex, np.generic))
-
-
 def check_unwritten(state: LoopState, param: Value, loop: Loop) -> None:
     """Refuse to write into what is still a number in the first turn."""
     for node in nodes_in(loop.body):
@@ -145,22 +144,13 @@ def check_unwritten(state: LoopState, param: Value, loop: Loop) -> None:
             place = node.place[1] if node.place is not None else state.node
             raise state.context.refuse(
                 place,
-                f"`{param.name}` is a number first, and then an array of unknown length that is written into",
+                f"`{param.name}` is a number first, and then an array that is written into",
                 f"write `{param.name} = {param.name} + ...`, or start with an array of zeros",
             )
 
 
 def writes_into(node: Operation) -> bool:
     return node.primitive.name in ("index_set", "index_add")
-
-
-def with_axes(state: LoopState, initial: Operand, kind: Type) -> Operand:
-    """A number that a turn makes an array, as an array of one element where its length differs."""
-    assert isinstance(kind, ArrayType)
-    if not any(map(is_any, kind.shape)):
-        return initial
-    ones = (1,) * kind.rank
-    return operation(state.context, state.node, registry[np.full], (ones, initial, kind.dtype))
 
 
 def check_lists(state: LoopState) -> None:

@@ -28,6 +28,7 @@ from ad_compiler.frontend.carried import (
 )
 from ad_compiler.frontend.context import Context
 from ad_compiler.frontend.courses import Course, turns_for_sure
+from ad_compiler.frontend.growing import grows, may_be_number
 from ad_compiler.frontend.lists import lifted
 from ad_compiler.frontend.outcomes import END, Outcome
 from ad_compiler.frontend.scope import Scope, Undecided
@@ -156,6 +157,10 @@ class LoopState:
             value.immutable = not is_array(operand)
             value.loop = loop
             made.append(value)
+            if grows(kind_of(operand), kind) or (
+                is_array(operand) and may_be_number(self.context, self.first(root_of(operand)))
+            ):
+                self.context.numbers.add(value)
             if is_array(operand):
                 root = root_of(operand)
                 others = [*self.context.choices.get(root, ()), *self.ends.get(place, ())]

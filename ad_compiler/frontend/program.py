@@ -30,6 +30,7 @@ from ad_compiler.builder import Builder
 from ad_compiler.frontend.aliases import current
 from ad_compiler.frontend.calls import call_operand
 from ad_compiler.frontend.context import Context
+from ad_compiler.frontend.growing import check_grown
 from ad_compiler.frontend.inlining import inline, run_in
 from ad_compiler.frontend.inputs import describe_input, real_type
 from ad_compiler.frontend.objects import is_value
@@ -37,7 +38,7 @@ from ad_compiler.frontend.operations import operation
 from ad_compiler.frontend.scope import ArgumentLocation, Location, Scope, Undecided
 from ad_compiler.frontend.source import Source, read_source
 from ad_compiler.ir import Block, Function, Operand, Parameter, Record, Value
-from ad_compiler.refusal import RecursionFound, Refusal
+from ad_compiler.refusal import RecursionFound, Refusal, StretchingFound
 from ad_compiler.rules.notation import registry, ruled
 from ad_compiler.rules.shapes import type_of
 from ad_compiler.transforms.share import share
@@ -51,6 +52,15 @@ class Results:
     names: tuple[str, ...]
     single: bool
     summed: bool
+
+
+@dataclass(slots=True)
+class Known:
+    """What is found only when a program is lowered, and lowers it again: see `Context`."""
+
+    recursive: frozenset[Hashable] = frozenset()
+    stretching: frozenset[Hashable] = frozenset()
+    telling: frozenset[Hashable] = frozenset()
 
 
 @dataclass(eq=False, slots=True)
@@ -76,12 +86,15 @@ def lower_program(
 
     Raises `Unsupported` for what cannot be differentiated.
     """
-    recursive: frozenset[Hashable] = frozenset()
+    known = Known()
     while True:
         try:
-            return lower_once(primal, source, arguments, wanted, constants, bound_self, results, recursive)
+            return lower_once(primal, source, arguments, wanted, constants, bound_self, results, known)
         except RecursionFound as found:
-            recursive |= {found.function}
+            known.recursive |= {found.function}
+        except StretchingFound as found:
+            known.stretching |= found.inside
+            known.telling |= found.behind
 
 
 def lower_once(
@@ -92,14 +105,15 @@ def lower_once(
     constants: frozenset[str],
     bound_self: tuple[str, Location] | None,
     results: Results | None,
-    recursive: frozenset[Hashable],
+    known: Known,
 ) -> Lowered:
-    """Lower `primal`, given which functions call themselves without an end while compiling."""
+    """Lower `primal`, given what lowering it before has found."""
     block = Block()
     builder = Builder(block)
     context = Context(builder, constants)
     builder.current = lambda operand: current(context, operand)
-    context.recursive = recursive
+    context.recursive = known.recursive
+    context.stretching, context.telling = known.stretching, known.telling
     node = source.node
     scope = Scope(source, primal)
     context.scope = scope
@@ -151,6 +165,7 @@ def lower_once(
         function.result = written_results(context, node, after, results)
     function.result = current(context, function.result)
     check_overlaps(context, function)
+    check_grown(context, function)
     context.newer = {}  # from here on every value is what it was when it was computed
     block.operations[:0] = context.checks.operations
     if not is_value(function.result):

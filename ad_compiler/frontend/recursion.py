@@ -264,7 +264,7 @@ class Recursion:
             kind = kind_of(first)
         else:
             kind = self.kinds[place]
-        wider = joined(kind, given, Value(kind), self.lengths)
+        wider = joined(kind, given, self.lengths)
         if place not in self.kinds or not same_kind(wider, kind) or is_array(given) > (place in self.arrays):
             self.settled = False
         if is_array(given):
@@ -286,7 +286,7 @@ class Recursion:
             if not isinstance(known, Value) and key_of(known) == key_of(now):
                 return known
             kind = kind_of(known)
-            kind = joined(kind, now, Value(kind), self.result_lengths)
+            kind = joined(kind, now, self.result_lengths)
             immutable = not is_array(known) and not is_array(now)
             if isinstance(known, Value) and same_kind(kind, known.type) and known.immutable == immutable:
                 return known

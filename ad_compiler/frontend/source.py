@@ -34,6 +34,7 @@ from ad_compiler.frontend.code_of_text import (
     same_but_for_layout,
 )
 from ad_compiler.generated import kept_lines
+from ad_compiler.parsing import parse_module
 
 __all__ = ["Source", "read_source"]
 
@@ -261,7 +262,7 @@ def _module_of(filename: str, lines: list[str]) -> _Module:
     module = _modules.get(filename)
     if module is None or (module.read is not lines and module.read != lines):
         try:
-            tree = quietly(ast.parse, "".join(lines), filename)
+            tree = quietly(parse_module, "".join(lines), filename)
         except (SyntaxError, ValueError):
             tree = ast.Module(body=[], type_ignores=[])
         functions: dict[tuple[int, str], list[Definition]] = {}

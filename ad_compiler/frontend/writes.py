@@ -34,6 +34,7 @@ from ad_compiler.frontend.aliases import (
     viewing,
 )
 from ad_compiler.frontend.context import Context, lower
+from ad_compiler.frontend.growing import check_alone
 from ad_compiler.frontend.later_reads import is_read_from
 from ad_compiler.frontend.operations import operation
 from ad_compiler.frontend.overlaps import check_overlap
@@ -73,6 +74,7 @@ def augment_name(context: Context, node: ast.AugAssign, target: ast.Name) -> Non
         return
     held = current(context, held)
     if is_array(held):
+        check_alone(context, node, held)
         update(context, node, held, node.op, operand)
         context.here.binding(target.id).names[target.id] = current(context, held)
         return

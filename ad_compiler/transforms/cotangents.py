@@ -103,14 +103,15 @@ def template_of(value: Value) -> Value:
 
 
 def zero_where_bound(context: Context, value: Value, branch: Branch) -> Operand:
-    """Zero in the shape of a value that only one side of a branch binds; a number on the other side."""
+    """Zero in the shape of a value that only one side of a branch binds; nobody reads that of the other."""
     builder = context.builder
     place = branch.results.index(value)
     mirror = Branch(branch.condition, Block(), Block(), [], builder.statement, branch.place)
     for forward, block in ((branch.then, mirror.then), (branch.otherwise, mirror.otherwise)):
         operand = forward.results[place]
         with builder.inside(block):
-            block.results.append(zero_like(context, operand) if isinstance(operand, Value) else 0.0)
+            bound = isinstance(operand, Value)
+            block.results.append(zero_like(context, operand) if bound else placeholder(context, value))
     result = Value(type_of(value))
     result.operation = mirror
     mirror.results.append(result)

@@ -3,6 +3,7 @@
 import ast
 import doctest
 import functools
+import gc
 import importlib.util
 import linecache
 import math
@@ -13,7 +14,7 @@ import textwrap
 import time
 import traceback
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -310,11 +311,29 @@ def test_traced_function() -> None:
         sys.settrace(before)
 
 
+@pytest.fixture
+def other_threads_turn() -> Iterator[None]:
+    """Threads take turns wherever objects are made, also while text is parsed."""
+
+    def give_turn(*given: object) -> None:
+        time.sleep(0)
+
+    before = gc.get_threshold()
+    gc.callbacks.append(give_turn)
+    gc.set_threshold(50)
+    yield
+    gc.set_threshold(*before)
+    gc.callbacks.remove(give_turn)
+
+
+@pytest.mark.usefixtures("other_threads_turn")
 def test_many_threads(load: Load) -> None:
-    module = load("\n".join(f"def f{i}(x):\n    return x + {i}" for i in range(200)))
-    functions = [getattr(module, f"f{i}") for i in range(200)]
-    with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(body, functions)) == [f"x + {i}" for i in range(200)]
+    for start in range(0, 2000, 200):
+        numbers = range(start, start + 200)
+        module = load("\n".join(f"def f{i}(x):\n    return x + {i}" for i in numbers))
+        functions = [getattr(module, f"f{i}") for i in numbers]
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(body, functions)) == [f"x + {i}" for i in numbers]
 
 
 def test_notebook_cell() -> None:

@@ -668,6 +668,18 @@ def number_then_array_written_into(x):
     return np.sum(out)
 
 
+@refused(VECTOR, reason="and has another name", advice="`total = total + ...`")
+def number_under_two_names_written_into(x):
+    """In the first turn `before` stays 0.5; in the others it is what is written into."""
+    total = 0.5
+    s = 0.0
+    for i in range(3):
+        before = total
+        total += x * i  # refused
+        s = s + np.sum(np.sin(before))
+    return s + np.sum(total)
+
+
 @refused(VECTOR, reason="its items are of different kinds", advice="items of one kind")
 def list_of_arrays_and_numbers(x):
     parts = [x]

@@ -30,7 +30,6 @@ from ad_compiler.backends.native.kernels import (
 from ad_compiler.backends.native.loading import (
     announced,
     compile_for,
-    is_disabled,
     load_functions,
     uncollected,
 )
@@ -38,6 +37,7 @@ from ad_compiler.backends.native.lowering.definitions import write_out
 from ad_compiler.backends.native.lowering.frame import RESERVED
 from ad_compiler.backends.native.lowering.program import Lowered, lower
 from ad_compiler.backends.native.lowering.recursion import callees_of
+from ad_compiler.backends.native.numba_extensions.disabling import is_disabled
 from ad_compiler.backends.native.passes.parallelising import parallelise
 from ad_compiler.backends.native.run_time.departure import Departure
 from ad_compiler.backends.native.run_time.generators import replayed, restore, states

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from ad_compiler.backends.native.caching import cached_module, discard, seal
+from ad_compiler.backends.native.numba_extensions.disabling import is_disabled
 from ad_compiler.generated import keep_text
 
 _counter = itertools.count(1)
@@ -61,13 +62,6 @@ def load_functions(
     functions = [getattr(module, name) for name in names]
     compiled(functions)
     return functions
-
-
-def is_disabled() -> bool:
-    """Whether the loops run as Python, for debuggers: NUMBA_DISABLE_JIT=1."""
-    import numba
-
-    return bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from ad_compiler.backends.native.nests import ATOM, Apply, Expression, Scalar
 from ad_compiler.refusal import Refusal
 
 COMPARE, OR, XOR, AND, SHIFT, ADD, MULTIPLY, UNARY, POWER, TERNARY = 5, 6, 7, 8, 8, 9, 11, 12, 13, 1
+CHOICE = "{1} if {0} else {2}"
+LITERAL = re.compile(r"-?\d+(\.\d+|(\.\d+)?e[-+]?\d+)")
 
 
 def dtype_text(dtype: np.dtype[Any]) -> str:
@@ -72,7 +76,43 @@ def call(name: str, *parts: Expression) -> Expression:
 
 
 def choice(condition: Expression, then: Expression, otherwise: Expression) -> Expression:
-    return Apply("{1} if {0} else {2}", (condition, then, otherwise), TERNARY, (2, 2, TERNARY))
+    return Apply(CHOICE, (condition, then, otherwise), TERNARY, (2, 2, TERNARY))
+
+
+def literal(part: Expression) -> float | None:
+    """The number of type float64 that is written there; None where there is none."""
+    return float(part.name) if isinstance(part, Scalar) and LITERAL.fullmatch(part.name) else None
+
+
+def times(dtype: np.dtype[Any], a: Expression, b: Expression) -> Expression:
+    """The product of two numbers of a dtype; a real one goes into a choice of numbers, where that is exact.
+
+    >>> from ad_compiler.backends.native.nests import text_of
+    >>> identity = choice(Scalar("is_diagonal"), Scalar("1.0"), Scalar("0.0"))
+    >>> text_of(times(np.dtype(np.float64), Scalar("2.5"), identity))
+    '2.5 if is_diagonal else 0.0'
+    """
+    if dtype == np.float64:
+        for factor, other in ((literal(a), b), (literal(b), a)):
+            product = None if factor is None else scaled(factor, other)
+            if product is not None:
+                return product
+    return infix("&", AND, a, b) if dtype.kind == "b" else infix("*", MULTIPLY, a, b)
+
+
+def scaled(factor: float, part: Expression) -> Expression | None:
+    """A product that nothing is left to do for, and that is not rounded; None where there is none."""
+    known = literal(part)
+    if known is not None:
+        product = factor * known
+        is_exact = np.isfinite(product) and Fraction(product) == Fraction(factor) * Fraction(known)
+        return number(product, np.dtype(np.float64)) if is_exact else None
+    if factor == 1:
+        return part
+    if not isinstance(part, Apply) or part.form != CHOICE:
+        return None
+    then, otherwise = (scaled(factor, each) for each in part.parts[1:])
+    return None if then is None or otherwise is None else choice(part.parts[0], then, otherwise)
 
 
 ADVICE = 'use backend="numpy"'

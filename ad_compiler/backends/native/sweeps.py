@@ -18,7 +18,7 @@ from ad_compiler.backends.native.lowering.control_flow import nothing
 from ad_compiler.backends.native.lowering.frame import is_placed
 from ad_compiler.backends.native.lowering.program import Lowered, lower
 from ad_compiler.backends.native.lowering.recursion import DEEPEST, Callee, Callees, before, kept_as
-from ad_compiler.backends.native.nests import Allocate, codes_in, names_in
+from ad_compiler.backends.native.nests import Allocate, Nest, codes_in, names_in
 from ad_compiler.parsing import parse_module
 from ad_compiler.refusal import Refusal
 from ad_compiler.traversal import nodes_in
@@ -49,7 +49,7 @@ def sweeps(lowered: Lowered, name: str) -> tuple[list[str], list[str]]:
         second = function(lowered, f"{name}_pullback", [*forward, "", *reverse], [*inputs, *seeds])
         return [first, second], []
     used = names_in(code_only(reverse))
-    known = {*inputs, *seeds, *frame.subscripts}
+    known = {*inputs, *seeds, *indices_of(lowered)}
     made = [each for each in defined_in(forward) if each in used and each not in known]
     conditional = conditional_names(lowered.forward)
     unset = [unset_line(lowered, each) for each in made if each in conditional]
@@ -57,6 +57,12 @@ def sweeps(lowered: Lowered, name: str) -> tuple[list[str], list[str]]:
     first = function(lowered, name, forward, inputs)
     second = function(lowered, f"{name}_pullback", reverse, [*inputs, *made, *seeds])
     return [first, second], made
+
+
+def indices_of(lowered: Lowered) -> set[str]:
+    """Names of the indices of nests, which nobody reads behind them: both sweeps may have loops over them."""
+    nests = [code for code in codes_in(lowered.forward) if isinstance(code, Nest)]
+    return {*lowered.frame.subscripts, *(index for nest in nests for index, _ in nest.loops)}
 
 
 def unset_line(lowered: Lowered, name: str) -> str:
@@ -107,7 +113,7 @@ def lower_callee(callee: Callee, callees: Callees) -> None:
     if callee.has_pullback:
         reverse = [*lines_of(lowered.reverse, 1), f"{INDENT}return {tuple_text(lowered.gradients)}"]
         reverse = with_prologue(lowered, reverse)
-        used = names_in(code_only(reverse)) - {*seeds, *frame.subscripts}
+        used = names_in(code_only(reverse)) - {*seeds, *indices_of(lowered)}
         made = [each for each in dict.fromkeys([*inputs, *defined_in(forward)]) if each in used]
         conditional = conditional_names(lowered.forward)
         forward = [*(unset_line(lowered, each) for each in made if each in conditional), *forward]

@@ -5,6 +5,8 @@
 A test fails if its program is refused, or computed by NumPy code, and is not listed in `argued.py` for that.
 (That NumPy code raises what the program raises is no failure.) Where all tests are run (`--every=1`), what is
 listed there, and passes in all of them, is an error too.
+
+With `--parallel` turns of loops are shared by threads.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numba
 import pytest
 
 import ad_compiler.backends.native.dispatch as dispatch
@@ -21,10 +22,11 @@ import ad_compiler.backends.native.entry.entering as entering
 from ad_compiler import Unsupported
 from ad_compiler.api import settings
 from ad_compiler.api.settings import NativeOptions
+from ad_compiler.backends.native.numba_extensions.disabling import is_disabled
 from ad_compiler.pipeline import Backend, Program
 from tests.backends.native.argued import AS_PYTHON, DEPARTED, REFUSED, ROUNDED
 
-INTERPRETED = bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
+INTERPRETED = is_disabled()
 LISTED: list[dict[str, Any]] = [REFUSED, DEPARTED, ROUNDED, *([AS_PYTHON] if INTERPRETED else [])]
 
 
@@ -37,6 +39,7 @@ class Record:
 
 
 record = Record()
+asked: NativeOptions = {"cache": False}
 met: set[str] = set()  # what is listed, and was run
 needed: set[str] = set()  # what is listed rightly
 
@@ -44,7 +47,7 @@ _backend_of, _compile_native, _entry = settings.backend_of, dispatch.compile_nat
 
 
 def backend_of(name: str, options: NativeOptions) -> Backend:
-    return _backend_of("numba", {"cache": False}) if name == "numpy" else _backend_of(name, options)
+    return _backend_of("numba", asked) if name == "numpy" else _backend_of(name, options)
 
 
 def departed(numpy_code: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -73,12 +76,14 @@ def entry(convention: Any, constants: Any, kernel: Any, otherwise: Any, numpy_co
     return _entry(convention, constants, kernel, otherwise, counted)
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    asked["parallel"] = config.getoption("--parallel")
     settings.backend_of, dispatch.compile_native, entering.entry = backend_of, compile_native, entry
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every", type=int, default=1, help="run only every so manieth test")
+    parser.addoption("--parallel", action="store_true", help="share turns of loops")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -13,6 +10,7 @@ import numpy as np
 import pytest
 
 from ad_compiler import Unsupported, grad, value_and_grad, vjp
+from tests.backends.native.processes import HERE, run_tests
 from tests.helpers import function_from_source
 
 numba = pytest.importorskip("numba")
@@ -263,14 +261,8 @@ def test_numba_is_needed_only_when_it_is_asked_for(monkeypatch: pytest.MonkeyPat
 @pytest.mark.exhaustive
 def test_the_whole_corpus_as_python_loops() -> None:
     """The loops of every program of the corpus, run by Python: compiling them all takes too long."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "slow or not slow"]
-    here = os.path.dirname(__file__)
     names = ("test_programs", "test_expressions", "test_recurrences", "test_nests", "passes/test_prologues")
-    files = [f"{name}.py" for name in names]
-    paths = [os.path.join(here, name) for name in files]
-    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
-    run = subprocess.run([*command, *paths], env=environment, capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout[-3000:]
+    run_tests([f"{HERE}/{name}.py" for name in names], ["unwritten"], "-m", "slow or not slow")
 
 
 def test_an_exception_of_a_library_is_that_of_numpy_code() -> None:

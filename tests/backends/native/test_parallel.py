@@ -282,6 +282,16 @@ def scattered(x, k):
     return np.sum(y)
 
 
+def carried_row(x):
+    """What a turn writes, the next one reads: it is no row of the turn's own."""
+    y, last = np.zeros_like(x), np.empty(1)
+    for own in range(x.shape[0]):
+        if own > 0:
+            y[own] = last[0] * x[own]
+        last[0] = x[own]
+    return np.sum(y)
+
+
 def overlapping(x):
     y = x.copy()
     z = y[1:]
@@ -290,7 +300,17 @@ def overlapping(x):
     return np.sum(y * y)
 
 
-DEPENDENT = [recurrence, in_place, both_neighbours, sum_in_order, carried, one_place, scattered, overlapping]
+DEPENDENT = [
+    recurrence,
+    in_place,
+    both_neighbours,
+    sum_in_order,
+    carried,
+    carried_row,
+    one_place,
+    scattered,
+    overlapping,
+]
 
 
 @pytest.mark.parametrize("f", DEPENDENT)
@@ -419,6 +439,11 @@ def test_parallel_code_of_the_users_own_calls_it(tmp_path: Path, layer: str) -> 
         print("done")
     """
     assert run(program, tmp_path, NUMBA_THREADING_LAYER=layer) == "done\n"
+
+
+def test_threads_are_there_before_numba_has_compiled_anything() -> None:
+    module = "ad_compiler.backends.native.run_time.chunks"
+    subprocess.run([sys.executable, "-c", f"import {module}"], check=True, timeout=300)
 
 
 def test_one_thread_and_loops_as_python(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from ad_compiler.backends.native.scalars import (
     infix,
     narrowed,
     reals,
+    times,
 )
 from ad_compiler.ir import Operand, Operation
 from ad_compiler.refusal import Refusal
@@ -268,7 +269,8 @@ def of_operator(
     if python and dtype.kind == "i" and symbol in "+-" and not has_small_factor(parts):
         minus = Apply("-{0}", (converted[1],), UNARY, (UNARY,))
         return call("total", converted[0], converted[1] if symbol == "+" else minus)
-    return narrowed(infix(symbol, precedence, *converted), dtype)
+    made = times(dtype, *converted) if symbol == "*" else infix(symbol, precedence, *converted)
+    return narrowed(made, dtype)
 
 
 def has_small_factor(parts: Sequence[Expression]) -> bool:

@@ -8,21 +8,13 @@
 
 A name holds a number, or the memory of an array or a list. The lengths of what is carried are those at the
 start where the kinds say that they stay, else they are asked for in every turn.
-
-    total = 0.0                         total = np.empty(n)
-    for t in range(k):                  total[:] = 0.0
-        total = total + rows[t]  ->     for t in range(k):
-                                            total[:] = total + rows[t]
-
-A compiled variable has one type: a number that the first turn makes an array is an array of that number from
-the start on. Where there is no turn it would stay a number, and NumPy code answers.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from ad_compiler.analysis.types import ArrayType, Axis, Length, ListType, representative, same_length
+from ad_compiler.analysis.types import ArrayType, ListType, same_length
 from ad_compiler.backends.native import scalars
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.lowering import lists
@@ -39,7 +31,6 @@ from ad_compiler.backends.native.nests import (
     Line,
     Repeat,
     Scalar,
-    Store,
     text_of,
 )
 from ad_compiler.ir import UNBOUND, Block, Branch, Loop, Operand, Statement, Value
@@ -143,8 +134,7 @@ class ControlFlow(ABC):
         """Lower a loop: what it carries has one name, before it, in every turn, and behind it."""
         frame = self.frame
         names = [
-            self.start_carried(node, *each)
-            for each in zip(node.carried, node.initial, node.results, strict=True)
+            self.start_carried(*each) for each in zip(node.carried, node.initial, node.results, strict=True)
         ]
         head, index, turns, reads = self.head(node)
         starts = self.tapes.starts()
@@ -190,7 +180,7 @@ class ControlFlow(ABC):
             else:
                 frame.extents[result] = self.lengths_asked(name, kind.rank)
 
-    def start_carried(self, node: Loop, param: Value, initial: Operand, result: Value) -> str:
+    def start_carried(self, param: Value, initial: Operand, result: Value) -> str:
         """Write what a value that is carried is before the first turn; its name."""
         frame, kind = self.frame, param.type
         if not isinstance(kind, (ArrayType, ListType)):
@@ -198,8 +188,6 @@ class ControlFlow(ABC):
         name = frame.fresh(result.name or frame.wanted(param) if param.name is None else param.name)
         if initial is UNBOUND:
             frame.write(*nothing(name, kind))
-        elif isinstance(kind, ArrayType) and type_of(initial).rank != kind.rank:
-            self.spread(name, initial, kind, node)
         elif isinstance(kind, ArrayType) and kind.rank == 0:
             frame.write(Define(name, as_scalar(frame, self.elements, initial, kind)))
         else:
@@ -214,7 +202,7 @@ class ControlFlow(ABC):
             return ()
         if not is_stable:
             return self.lengths_asked(name, kind.rank)
-        return self.lengths_before(kind) if type_of(initial).rank == 0 else self.frame.extents_of(initial)
+        return self.frame.extents_of(initial)
 
     def lengths_asked(self, name: str, rank: int) -> Extents:
         """The lengths of an array, for which it is asked here."""
@@ -222,46 +210,12 @@ class ControlFlow(ABC):
             self.frame.define_number(f"{name}.shape[{axis}]", f"{name}_{axis}") for axis in range(rank)
         )
 
-    def spread(self, name: str, initial: Operand, kind: ArrayType, loop: Loop) -> None:
-        """Write an array of a number, which the first turn of a loop makes an array."""
-        frame = self.frame
-        extents = self.lengths_before(kind)
-        start, stop, step = (affine(frame, self.elements, bound) for bound in loop.bounds or (0, 0, 0))
-        turns = stop - start if step == 1 else start - stop if step == -1 else None
-        frame.depart_if(f"turns({start}, {stop}, {step}) < 1" if turns is None else f"{turns} < 1")
-        frame.allocate(name, extents, kind.dtype)
-        value = as_scalar(frame, self.elements, initial, ArrayType(kind.dtype))
-        frame.nest(extents, [Store(name, frame.subscripts_of(extents), value)])
-
-    def lengths_before(self, kind: ArrayType) -> Extents:
-        """The lengths of what a loop makes of a number, where they can be told before it."""
-        lengths = [self.length_before(axis) for axis in kind.shape]
-        if None in lengths:
-            raise Refusal("a number that becomes an array has no native form", "start with an array of zeros")
-        return tuple([length for length in lengths if length is not None])
-
-    def length_before(self, axis: Axis) -> Affine | None:
-        axis = representative(axis)
-        if isinstance(axis, int):
-            return Affine.of(axis)
-        for length, given in self.frame.given.items():
-            if same_length(length, axis):
-                return given
-        match axis.key:
-            case ("shortened", Length() as whole, int(by)):
-                before = self.length_before(whole)
-                return None if before is None else self.frame.length_of(before - by)
-            case _:
-                return None
-
     def is_stable(self, param: Value, initial: Operand) -> bool:
         """Whether the lengths of what is carried stay what they are at the start."""
         kind = param.type
         if initial is UNBOUND or not isinstance(kind, ArrayType):
             return False
         own = type_of(initial).shape
-        if not own:
-            return True  # `spread` gives it the lengths it keeps
         return all(same_length(a, b) for a, b in zip(own, kind.shape, strict=True))
 
     def bounds_of(self, node: Loop) -> tuple[Affine, Affine] | None:

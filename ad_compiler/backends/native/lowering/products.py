@@ -30,6 +30,7 @@ from ad_compiler.backends.native.nests import (
     names_in,
     size_of,
 )
+from ad_compiler.backends.native.numba_extensions.disabling import is_disabled
 from ad_compiler.ir import Operand, Operation, Value
 from ad_compiler.rules.einsum import einsum_terms
 from ad_compiler.rules.matrices import contraction
@@ -164,11 +165,9 @@ def called(
 
 def are_fused() -> bool:
     """Whether products may compute their operands: larger ones need NumPy's BLAS (`fused_products.py`)."""
-    from numba import config
-
     from ad_compiler.backends.native.run_time.blas import IS_FOUND
 
-    return IS_FOUND or bool(config.DISABLE_JIT)  # type: ignore[attr-defined]
+    return IS_FOUND or is_disabled()
 
 
 def call_line(function: str, a: str, b: str, out: str) -> Line:
@@ -218,8 +217,7 @@ def by_loops(
         factors.append(elements_cast(part, operand, kind))
     product: Expression = factors[0]
     for factor in factors[1:]:
-        symbol = "&" if kind.dtype.kind == "b" else "*"
-        product = scalars.infix(symbol, scalars.MULTIPLY if symbol == "*" else scalars.AND, product, factor)
+        product = scalars.times(kind.dtype, product, factor)
     loops = [(str(subscript[c]), lengths[c]) for c in order if frame.normal(lengths[c]) != 1]
     name = frame.give(node.result)
     index = tuple(subscript[c] for c in result)

@@ -261,7 +261,7 @@ def pulls_outer(elements: Elements, node: Operation, index: Index) -> Expression
         scalars.cast(elements.element(operand, (i,)), dtype_of(operand), dtype)
         for operand, i in ((a, index[0]), (b, index[1]))
     ]
-    return scalars.infix("*", scalars.MULTIPLY, *parts)
+    return scalars.times(dtype, *parts)
 
 
 def pulls_roll(elements: Elements, node: Operation, index: Index) -> Expression:

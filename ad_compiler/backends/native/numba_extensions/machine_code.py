@@ -35,6 +35,8 @@ def compiler() -> tuple[Any, Any]:
     """What makes the code, without optimisation (that would find nothing), and what holds it."""
     from llvmlite import binding
 
+    binding.initialize_native_target()  # Numba does so only when it compiles something itself
+    binding.initialize_native_asmprinter()
     target = binding.Target.from_triple(binding.get_process_triple())
     machine, same = (target.create_target_machine(opt=0) for _ in range(2))
     return machine, binding.create_mcjit_compiler(binding.parse_assembly(""), same)

@@ -58,6 +58,7 @@ from ad_compiler.backends.native.passes.clearing import ZEROS, fills
 from ad_compiler.backends.native.passes.hoisting import bodies_in
 from ad_compiler.backends.native.passes.recomputing import is_plain, is_unchanged
 from ad_compiler.backends.native.run_time.product_forms import form_of
+from ad_compiler.parsing import parse_expression
 
 CHEAP = 3  # operations
 FORMS = frozenset({"{0} + {1}", "{0} - {1}", "{0} * {1}", "-{0}"})
@@ -321,7 +322,7 @@ def product_in(code: Code) -> Product | None:
     line = statement_in(code)
     if not isinstance(line, Line) or not line.text.startswith("product_of_matrices("):
         return None
-    call = ast.parse(line.text, mode="eval").body
+    call = parse_expression(line.text).body
     assert isinstance(call, ast.Call)
     factors = []
     for part, axes in zip(call.args, ("ik", "kj", "ij"), strict=True):

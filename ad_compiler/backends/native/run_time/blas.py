@@ -20,10 +20,11 @@ from typing import Any
 import llvmlite.binding
 import numpy as np
 from llvmlite import ir
-from numba import config, njit, types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from ad_compiler.backends.native.numba_extensions.disabling import is_disabled
 from ad_compiler.backends.native.numba_extensions.inlining import OPTIONS
 from ad_compiler.backends.native.run_time.small_matrices import small_product
 
@@ -51,7 +52,7 @@ def addresses_in_numpy() -> dict[str, int]:
 
 
 ADDRESSES = addresses_in_numpy()
-IS_FOUND = bool(ADDRESSES) and not config.DISABLE_JIT
+IS_FOUND = bool(ADDRESSES) and not is_disabled()
 for _name, _address in ADDRESSES.items():
     llvmlite.binding.add_symbol(f"ad_compiler_cblas_{_name}", _address)
 

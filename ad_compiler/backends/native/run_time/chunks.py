@@ -13,16 +13,17 @@ of them did what.
 from __future__ import annotations
 
 from llvmlite import ir
-from numba import config, njit, types
+from numba import njit, types
 from numba.core import callconv, cgutils
 from numba.core.typing.templates import signature as signature_of
 from numba.extending import intrinsic
 
+from ad_compiler.backends.native.numba_extensions.disabling import is_disabled
 from ad_compiler.backends.native.numba_extensions.inlining import OPTIONS
 from ad_compiler.backends.native.numba_extensions.layouts import is_known_here
 from ad_compiler.backends.native.run_time.threads import SYMBOL, pool
 
-WITH_THREADS = is_known_here() and not config.DISABLE_JIT
+WITH_THREADS = is_known_here() and not is_disabled()
 if WITH_THREADS:
     pool().start()  # code that refers to its symbol is loaded by modules that import this one
 

@@ -22,11 +22,12 @@ from typing import Any
 
 import llvmlite.binding
 from llvmlite import ir
-from numba import config, types
+from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
+from ad_compiler.backends.native.numba_extensions.disabling import is_disabled
 from ad_compiler.backends.native.run_time.blas import FEW_PRODUCTS
 from ad_compiler.backends.native.run_time.fused_operands import Operand, Term
 from ad_compiler.backends.native.run_time.fused_slabs import Slabs
@@ -290,5 +291,5 @@ def fused_product(typing_context, text, *given):
     return types.void(text, types.StarArgTuple(given)), generate
 
 
-if config.DISABLE_JIT:  # type: ignore[attr-defined]
+if is_disabled():
     fused_product = computed  # type: ignore[assignment]

@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from ad_compiler.parsing import parse_expression
+
 OPERATORS = {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply}
 
 
@@ -41,7 +43,7 @@ def form_of(text: str) -> Form | None:
     ('j', 'k', None)
     """
     operands, results = text.split(" -> ")
-    parsed = ast.parse(operands, mode="eval").body
+    parsed = parse_expression(operands).body
     assert isinstance(parsed, ast.Tuple)
     left, right = parsed.elts
     subscripts = (*subscripts_in(left), *subscripts_in(right))

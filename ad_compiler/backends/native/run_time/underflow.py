@@ -19,13 +19,15 @@ import platform
 from typing import Any
 
 from llvmlite import ir
-from numba import config, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from ad_compiler.backends.native.numba_extensions.disabling import is_disabled
+
 ON_INTEL = platform.machine().lower() in ("x86_64", "amd64")
 ON_ARM = platform.machine().lower() in ("aarch64", "arm64")
-IS_KNOWN = (ON_INTEL or ON_ARM) and not config.DISABLE_JIT
+IS_KNOWN = (ON_INTEL or ON_ARM) and not is_disabled()
 BIT = 1 << 4 if ON_INTEL else 1 << 3
 WORD, HALF = ir.IntType(64), ir.IntType(32)
 
@@ -86,5 +88,5 @@ def _saw_underflow(results: Any) -> bool:
     return True
 
 
-watch_underflow = _watch_underflow if config.DISABLE_JIT else intrinsic(watching)
-saw_underflow = _saw_underflow if config.DISABLE_JIT else intrinsic(asking)
+watch_underflow = _watch_underflow if is_disabled() else intrinsic(watching)
+saw_underflow = _saw_underflow if is_disabled() else intrinsic(asking)
