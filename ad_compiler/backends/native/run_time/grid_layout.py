@@ -1,7 +1,7 @@
 """How sweeps over a grid (`grid_sweeps.py`) have it in memory, and the ways into and out of there.
 
-A vector has the cells of one column that are `height` rows apart, one of each of four blocks of rows, of which
-the last one may be up to three rows shorter. Each block lags a column behind the one above it:
+A vector has the cells of one column that are `height` rows apart, one of each of four blocks of rows. The last
+block may be up to three rows shorter. Each block lags a column behind the one above it:
 
     lane of cell (i, j)         lane = i // height
     its place                   (j + lane) * height + i % height
@@ -9,8 +9,9 @@ the last one may be up to three rows shorter. Each block lags a column behind th
 So a copy of the grid, here a plane, is a line of vectors, on which the neighbours of the cell at a place are:
 
     left, right                 `height` places before, and behind
-    above, below                one place before, and behind, also where that is in another block: the last row
-                                of a block is one place before the first row of the next one, in the lane above
+    above, below                one place before, and behind, also where that is in another block: the last
+                                row of a block is one place before the first row of the next one, in the lane
+                                above
 
 Planes have columns before and behind those of the grid that lanes which are no cells may read and write.
 """

@@ -5,8 +5,8 @@
             u[i, j] = weight * (u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1] + f[i, j])
 
 As written, each cell waits for the one before it. But cells on a diagonal do not depend on each other, nor
-does the next sweep on more than what is a row and a column around it: the loops can be skewed and cut in other
-directions (Lamport, The parallel execution of DO loops, 1974; Wolfe, Loops skewing: the wavefront method
+does the next sweep on more than what is a row and a column around it: the loops can be skewed, and cut in
+other directions (Lamport, The parallel execution of DO loops, 1974; Wolfe, Loops skewing: the wavefront method
 revisited, 1986). Here
 
     lanes       of a vector are cells in four blocks of rows, each a column behind the one above it
@@ -21,8 +21,10 @@ The adjoint of a sweep, of cotangents in place, is
 
     for i in reversed(range(1, rows - 1)):
         for j in reversed(range(1, columns - 1)):
-            p = weight * u_bar[i, j]; u_bar[i, j] = 0
-            u_bar[i - 1, j] += p; u_bar[i + 1, j] += p; u_bar[i, j - 1] += p; u_bar[i, j + 1] += p; f_bar[i, j] += p
+            p = weight * u_bar[i, j]
+            u_bar[i, j] = 0.0
+            for cell in (u_bar[i - 1, j], u_bar[i + 1, j], u_bar[i, j - 1], u_bar[i, j + 1], f_bar[i, j]):
+                cell += p
 
 and the same is done in the other direction, with another order of sums. Cells of the edges take no part in
 it: at the end they get what all sweeps have given to them.

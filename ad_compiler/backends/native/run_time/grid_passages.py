@@ -1,0 +1,266 @@
+"""Ten sweeps over a grid, or their adjoint, at once: the inner loops of `grid_sweeps.py`.
+
+A sweep is one step behind the one before it by a column and a row, `height + 1` places on a plane
+(`grid_layout.py`). So what it needs is there, and most of it is in registers: at each step, from a sweep to
+the next one,
+
+    a sweep reads, beside the cell that it is at       which for the next sweep is, at its own cell
+        left, a cell it has been at: from memory           below
+        above, the cell it was at one step ago: a register  right
+
+Only the first sweep reads its `right` and `below` from memory. Ten chains of additions that do not depend on
+each other hide how long an addition takes, and a vector is read and written near at hand, in the cache.
+
+The adjoint goes the other way, and a sweep's `left` and `above` are the sum that the sweep before it has
+computed already. Of each cell the sweeps' parts are added up, two sweeps at a time, on a second plane.
+
+Where a block of rows ends (its first row, and up to four at its end) the steps are written out, as lanes are
+exchanged, or are no cells, for one sweep or another. So they are for `height` of at least 14.
+"""
+# mypy: allow-untyped-calls, disable-error-code="misc"
+# Numba and llvmlite have no types.
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils
+
+from ad_compiler.backends.native.run_time.grid_layout import (
+    BYTE,
+    BYTES,
+    LANES,
+    NUMBER,
+    POINTER,
+    SWEEPS,
+    Quads,
+)
+from ad_compiler.backends.native.run_time.small_matrices import WORD, own_function
+
+ENDING = LANES  # rows at the end of a block in which lanes may be no cells
+MULTIPLES = (1, 3, 5, 7, 9)  # of a column that are kept: an address may have twice, 4 or 8 times of it
+
+
+class Passage:
+    """Writes a function that does ten sweeps in some columns.
+
+    It is given where on two planes it starts, the height of blocks, the first column and how many there are,
+    the size of the grid, the weight, and where to keep each sweep's last result. Without masks, all lanes of
+    all columns, except in the rows at the ends of blocks, must be cells.
+    """
+
+    step = 1
+
+    def __init__(self, module: Any, name: str, is_masked: bool) -> None:
+        kinds = [POINTER, POINTER, WORD, WORD, WORD, WORD, WORD, NUMBER, POINTER]
+        self.function = own_function(module, name, kinds)
+        self.builder = builder = ir.IRBuilder(self.function.append_basic_block("entry"))
+        self.vectors = Quads(builder)
+        self.is_masked = is_masked
+        first, second, self.height, self.first, self.count, *rest = self.function.args
+        self.rows, self.columns, weight, self.state = rest
+        self.weight = self.vectors.filled(weight)
+        column = builder.mul(self.height, WORD(self.step * BYTES))
+        self.ahead = self.opaque(column, "r")
+        self.behind = {n: self.opaque(builder.mul(column, WORD(-n)), "r") for n in MULTIPLES}
+        planes = [builder.bitcast(each, BYTE.as_pointer()) for each in (first, second)]
+        self.place, self.other = (cgutils.alloca_once_value(builder, each) for each in planes)
+        self.last = [cgutils.alloca_once(builder, self.vectors.kind) for _ in range(SWEEPS)]
+        self.before: dict[str, Any] = {}  # what the sweep before has had in this step
+
+    def opaque(self, value: Any, register: str) -> Any:
+        """A value that LLVM knows nothing about.
+
+        Else it computes more addresses ahead than it has registers for, makes an addition of a multiplication
+        by 1, and makes a masked store, which takes longer, of a choice.
+        """
+        kind = ir.FunctionType(value.type, [value.type])
+        return self.builder.asm(kind, "", f"={register},0", [value], side_effect=False)
+
+    def write(self) -> None:
+        builder, vectors = self.builder, self.vectors
+        kept = [vectors.moved(self.state, LANES * sweep) for sweep in range(SWEEPS)]
+        for place, address in zip(self.last, kept, strict=True):
+            builder.store(vectors.load(address, None), place)
+        edges = self.edges()
+        with cgutils.for_range(builder, self.count) as loop:
+            column = builder.add(self.first, builder.mul(loop.index, WORD(self.step)))
+            cells = [self.cells(column, back) for back in range(SWEEPS + 1)] if self.is_masked else []
+            self.column(edges, cells)
+        for place, address in zip(self.last, kept, strict=True):
+            vectors.store(builder.load(place), address, None)
+        builder.ret_void()
+
+    def edges(self) -> dict[int, Any]:
+        """Which lanes are cells, by the row of a block, counted from its end if it is negative."""
+        flags = ir.VectorType(ir.IntType(1), LANES)
+        masks = {0: ir.Constant(flags, [0, 1, 1, 1]), -1: ir.Constant(flags, [1, 1, 1, 0])}
+        for row in range(-ENDING, -1):
+            in_last = self.builder.add(self.builder.mul(self.height, WORD(LANES)), WORD(row))
+            is_cell = self.builder.icmp_signed("<", in_last, self.builder.sub(self.rows, WORD(1)))
+            every = ir.Constant(flags, [1] * LANES)
+            masks[row] = self.builder.insert_element(every, is_cell, WORD(LANES - 1))
+        return masks
+
+    def cells(self, column: Any, back: int) -> Any:
+        """Which lanes are cells so many columns back."""
+        own = self.builder.sub(column, WORD(back * self.step))
+        return self.vectors.within(own, WORD(1), self.builder.sub(self.columns, WORD(1)), -1)
+
+    def column(self, edges: dict[int, Any], cells: list[Any]) -> None:
+        """The steps in which the first sweep goes through a column."""
+        rows = self.special_rows()
+        middle = rows.index(None)
+        for row in rows[:middle]:
+            self.row(row, edges, cells)
+        with cgutils.for_range(self.builder, self.builder.sub(self.height, WORD(len(rows) - 1))):
+            self.row(None, edges, cells)
+        for row in rows[middle + 1 :]:
+            self.row(row, edges, cells)
+
+    def row(self, row: int | None, edges: dict[int, Any], cells: list[Any]) -> None:
+        """A step of each sweep: the first one is in this row of the block."""
+        builder = self.builder
+        # nothing is read ahead of its step, for which there are no registers
+        builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], side_effect=True)
+        self.before = {}
+        for sweep in range(SWEEPS):
+            own, is_behind = self.own_row(row, sweep)
+            mask = cells[sweep + is_behind] if cells else None
+            if own is not None:
+                mask = edges[own] if mask is None else builder.and_(mask, edges[own])
+            self.cell(sweep, own, mask)
+        for place in (self.place, self.other):
+            builder.store(builder.gep(builder.load(place), [WORD(self.step * BYTES)]), place)
+
+    def special_rows(self) -> list[int | None]:
+        """The steps that are special to some sweep, in order, and None for all others."""
+        raise NotImplementedError
+
+    def own_row(self, row: int | None, sweep: int) -> tuple[int | None, bool]:
+        """The row that a sweep is in, if it is special to it, and whether it lags by one more column."""
+        raise NotImplementedError
+
+    def cell(self, sweep: int, row: int | None, mask: Any) -> None:
+        """What a sweep does in a step."""
+        raise NotImplementedError
+
+    def address(self, sweep: int, right: int, below: int, plane: Any) -> Any:
+        """That of a neighbour of the cells that a sweep is at, so many columns and places from there."""
+        builder, base = self.builder, self.builder.load(plane or self.place)
+        back = sweep - self.step * right
+        if back < 0:
+            base = builder.gep(base, [self.ahead])
+        elif back:
+            twice = 0
+            while back % 2 == 0:
+                back, twice = back // 2, twice + 1
+            base = builder.gep(base, [builder.shl(self.behind[back], WORD(twice))])
+        base = builder.gep(base, [WORD((below - sweep * self.step) * BYTES)])
+        return builder.bitcast(base, POINTER)
+
+    def load(self, sweep: int, right: int = 0, below: int = 0, plane: Any = None) -> Any:
+        return self.vectors.load(self.address(sweep, right, below, plane), None)
+
+    def store(self, vector: Any, sweep: int, right: int = 0, below: int = 0, plane: Any = None) -> None:
+        self.vectors.store(vector, self.address(sweep, right, below, plane), None)
+
+    def from_above(self, vector: Any) -> Any:
+        return self.vectors.shuffled(vector, vector, 0, 0, 1, 2)
+
+    def from_below(self, vector: Any) -> Any:
+        return self.vectors.shuffled(vector, vector, 1, 2, 3, 3)
+
+
+class Sweeps(Passage):
+    """In the order of rows and columns. The other plane has what is added, if there is anything."""
+
+    def __init__(self, module: Any, name: str, is_masked: bool, order: str) -> None:
+        super().__init__(module, name, is_masked)
+        self.order = order
+        self.one = self.opaque(self.vectors.filled(NUMBER(1.0)), "x")
+
+    def special_rows(self) -> list[int | None]:
+        return [*range(SWEEPS), None, *range(-ENDING, 0)]
+
+    def own_row(self, row: int | None, sweep: int) -> tuple[int | None, bool]:
+        if row is None:
+            return None, False
+        own = row - sweep
+        is_special = -ENDING <= own <= 0
+        return own if is_special else None, 0 <= row < sweep
+
+    def cell(self, sweep: int, row: int | None, mask: Any) -> None:
+        builder, vectors = self.builder, self.vectors
+        last = builder.load(self.last[sweep])
+        right = self.before["last"] if sweep else self.load(sweep, right=1)
+        below = self.before["w"] if sweep else self.load(sweep, below=1)
+        values = {
+            "last": last,
+            "n": self.from_above(last) if row == 0 else last,
+            "s": self.from_below(below) if row == -1 else below,
+            "w": self.load(sweep, right=-1),
+            "e": right,
+        }
+        self.before = values
+        if "f" in self.order:
+            values["f"] = self.load(sweep, plane=self.other)
+        total, *terms = (values[term] for term in self.order)
+        for number, term in enumerate(terms):
+            if number == LANES - 1:  # a multiplication by 1: there are other units for it than for additions
+                total = vectors.call(f"fma.{vectors.name}", vectors.kind, [total, self.one, term])
+            else:
+                total = builder.fadd(total, term)
+        new = builder.fmul(self.weight, total)
+        if mask is not None:
+            new = builder.select(mask, new, self.opaque(self.load(sweep), "x"))
+        builder.store(new, self.last[sweep])
+        self.store(new, sweep)
+
+
+class SweepsBack(Passage):
+    """Against the order of rows and columns.
+
+    The plane has cotangents first, then of each cell `weight` times the one of the last sweep that was there;
+    the last of ten sweeps writes what is the cotangent before them. The other plane gets the ten sweeps' sum.
+    """
+
+    step = -1
+
+    def special_rows(self) -> list[int | None]:
+        return [*range(-1, -SWEEPS - ENDING, -1), None, 0]
+
+    def own_row(self, row: int | None, sweep: int) -> tuple[int | None, bool]:
+        if row is None:
+            return None, False
+        if row == 0:
+            return None if sweep else 0, False
+        own = row + sweep
+        return own if -ENDING <= own <= 0 else None, own >= 0
+
+    def cell(self, sweep: int, row: int | None, mask: Any) -> None:
+        builder, vectors = self.builder, self.vectors
+        given = self.given(row) if sweep else self.load(sweep)
+        last, right = builder.load(self.last[sweep]), self.load(sweep, right=1)
+        below = self.from_below(last) if row == -1 else last
+        self.before = {"last": last, "right": right, "sum": builder.fadd(below, right)}
+        weighted = [self.before["sum"], self.weight, builder.fmul(given, self.weight)]
+        new = vectors.call(f"fma.{vectors.name}", vectors.kind, weighted)
+        if mask is not None:
+            new = builder.select(mask, new, vectors.zero)
+        builder.store(new, self.last[sweep])
+        if sweep % 2:  # the sweep before has left its own part in this cell
+            total = builder.fadd(new, self.load(sweep))
+            if sweep > 1:
+                total = builder.fadd(total, self.load(sweep, plane=self.other))
+            self.store(total, sweep, plane=self.other)
+        self.store(new, sweep)
+        if sweep == SWEEPS - 1:
+            self.store(self.given(0 if row == -1 else None), sweep, right=1, below=1)
+
+    def given(self, row: int | None) -> Any:
+        """What the sweep before, a column and a row ahead, gives to the cell, from above and from the left."""
+        if row == 0:
+            return self.builder.fadd(self.before["last"], self.from_above(self.before["right"]))
+        return self.before["sum"]
