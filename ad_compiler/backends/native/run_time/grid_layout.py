@@ -1,7 +1,7 @@
 """How sweeps over a grid (`grid_sweeps.py`) have it in memory, and the ways into and out of there.
 
-A vector has the cells of one column that are `height` rows apart, one of each of four blocks of rows. The last
-block may be up to three rows shorter. Each block lags a column behind the one above it:
+A vector has the cells of one column that are `height` rows apart, one of each of four blocks of rows; the
+last block may be up to three rows shorter. Each block lags a column behind the one above it:
 
     lane of cell (i, j)         lane = i // height
     its place                   (j + lane) * height + i % height

@@ -260,7 +260,7 @@ class SweepsBack(Passage):
             self.store(self.given(0 if row == -1 else None), sweep, right=1, below=1)
 
     def given(self, row: int | None) -> Any:
-        """What the sweep before, a column and a row ahead, gives to the cell, from above and from the left."""
+        """What the sweep before gives to the cell: it is a column and a row ahead."""
         if row == 0:
             return self.builder.fadd(self.before["last"], self.from_above(self.before["right"]))
         return self.before["sum"]

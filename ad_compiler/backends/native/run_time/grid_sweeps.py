@@ -6,8 +6,8 @@
 
 As written, each cell waits for the one before it. But cells on a diagonal do not depend on each other, nor
 does the next sweep on more than what is a row and a column around it: the loops can be skewed, and cut in
-other directions (Lamport, The parallel execution of DO loops, 1974; Wolfe, Loops skewing: the wavefront method
-revisited, 1986). Here
+other directions (Lamport, The parallel execution of DO loops, 1974; Wolfe, Loops skewing: the wavefront
+method revisited, 1986). Here
 
     lanes       of a vector are cells in four blocks of rows, each a column behind the one above it
                 (`grid_layout.py`)
