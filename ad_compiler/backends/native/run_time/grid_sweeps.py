@@ -247,15 +247,14 @@ def has_vectors() -> bool:
 
 def implemented(given: tuple[Any, ...], text: str, make: type[Driver], reads_other: bool) -> Any:
     """The signature of a function of these arguments, and what writes a call of it."""
-    if not all(
+    are_matrices = all(
         isinstance(kind, types.Array) and (kind.ndim, kind.layout, kind.dtype) == (2, "C", types.float64)
         for kind in given[:2]
-    ):
-        raise TypingError(f"{given[:2]} are no contiguous matrices of float64")
+    )
 
     def generate(context, builder, signature, arguments):
         done = cgutils.alloca_once_value(builder, WORD(0))
-        if not has_vectors():
+        if not (are_matrices and has_vectors()):
             return builder.load(done)
         rows, columns, weight, steps = arguments[2:6]
         bounds = [(rows, WORD(FEWEST_ROWS)), (columns, WORD(FEWEST_COLUMNS)), (steps, WORD(SWEEPS))]
