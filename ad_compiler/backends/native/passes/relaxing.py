@@ -9,8 +9,8 @@
 
 `run_time/grid_sweeps.py` goes over the grid in another order, to the same bits, and says how many sweeps it
 has done: of small grids, or on other processors, none. The loops do what is left. In the reverse sweep it is
-the adjoint of such loops that is looked for. The loop over columns may also be the outer one: a cell finds new
-values above and to the left, and old ones below and to the right, either way.
+the adjoint of such loops that is looked for. The loop over columns may be the outer one, too: a cell finds
+new values above and to the left, and old ones below and to the right, either way.
 
 Legal: `u` is memory of this program's own, so that nothing else is in it; turns of the outer loop are all
 alike; what is added is an element of another array at the same place.
