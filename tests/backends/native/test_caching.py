@@ -135,7 +135,7 @@ def test_another_version_compiles_anew(tmp_path: Path, monkeypatch: pytest.Monke
         assert sum(derivative.native.stats.cache_hits.values()) == hits
 
 
-AS_PYTHON = {"ad_compiler.forking"}  # what is called by Python alone
+AS_PYTHON = {"ad_compiler.forking", "ad_compiler.parsing"}  # what is called by Python alone
 
 
 def test_the_key_holds_every_file_that_compiled_code_calls() -> None:
