@@ -58,6 +58,10 @@ class Quads(Vectors):
         low, high = (0, 1, 4, 5), (2, 3, 6, 7)
         return [self.shuffled(pairs[n], pairs[n + 2], *lanes) for lanes in (low, high) for n in (0, 1)]
 
+    def fused(self, a: Any, b: Any, c: Any) -> Any:
+        """`a * b + c` with one rounding."""
+        return self.call(f"fma.{self.name}", self.kind, [a, b, c])
+
     def within(self, first: Any, start: Any, stop: Any, step: int = 1) -> Any:
         """In which lanes the numbers from `first` on lie within bounds."""
         steps = ir.Constant(ir.VectorType(WORD, LANES), [n * step for n in range(LANES)])
@@ -84,16 +88,16 @@ class Plane:
 class Crossing:
     """Writes a function that takes an array onto a plane, or back, four columns of four rows at a time.
 
-    It is given a plane, the height of blocks, an array, how far its rows are apart, and how many rows and
-    columns there are.
+    It is given a plane, the height of blocks, an array, how far its rows are apart, how many rows and columns
+    there are, and a weight.
     """
 
     def __init__(self, module: Any, name: str) -> None:
-        kinds = [POINTER, WORD, POINTER, WORD, WORD, WORD]
+        kinds = [POINTER, WORD, POINTER, WORD, WORD, WORD, NUMBER]
         self.function = own_function(module, name, kinds)
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.vectors = Quads(self.builder)
-        first, self.height, self.array, self.apart, *self.counts = self.function.args
+        first, self.height, self.array, self.apart, *self.counts, self.weight = self.function.args
         self.plane = Plane(self.vectors, first, self.height)
 
     def blocks(self, columns: Any) -> Any:
@@ -103,7 +107,11 @@ class Crossing:
         place = self.builder.add(self.builder.mul(row, self.apart), column)
         return self.vectors.moved(self.array, place)
 
-    def enter(self) -> None:
+    def enter_weighted(self) -> None:
+        """Each number is multiplied by the weight."""
+        self.enter(is_weighted=True)
+
+    def enter(self, is_weighted: bool = False) -> None:
         """Of the array there are some rows and columns; what is read beyond is the last row, and zeros."""
         builder, vectors = self.builder, self.vectors
         rows, columns = self.counts
@@ -118,6 +126,8 @@ class Crossing:
                     if lane == LANES - 1:
                         row = builder.select(builder.icmp_signed("<", row, last), row, last)
                     found.append(vectors.load(self.address(row, columns_of[lane]), masks[lane]))
+                if is_weighted:
+                    found = [builder.fmul(each, vectors.filled(self.weight)) for each in found]
                 for n, vector in enumerate(vectors.transposed(found)):
                     vectors.store(vector, self.plane.at(builder.add(column, WORD(n)), loop.index), None)
         builder.ret_void()

@@ -52,12 +52,12 @@ class Passage:
 
     step = 1
 
-    def __init__(self, module: Any, name: str, is_masked: bool) -> None:
+    def __init__(self, module: Any, name: str, sweeps: range, is_masked: bool) -> None:
         kinds = [POINTER, POINTER, WORD, WORD, WORD, WORD, WORD, NUMBER, POINTER]
         self.function = own_function(module, name, kinds)
         self.builder = builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.vectors = Quads(builder)
-        self.is_masked = is_masked
+        self.sweeps, self.is_masked = sweeps, is_masked
         first, second, self.height, self.first, self.count, *rest = self.function.args
         self.rows, self.columns, weight, self.state = rest
         self.weight = self.vectors.filled(weight)
@@ -66,7 +66,7 @@ class Passage:
         self.behind = {n: self.opaque(builder.mul(column, WORD(-n)), "r") for n in MULTIPLES}
         planes = [builder.bitcast(each, BYTE.as_pointer()) for each in (first, second)]
         self.place, self.other = (cgutils.alloca_once_value(builder, each) for each in planes)
-        self.last = [cgutils.alloca_once(builder, self.vectors.kind) for _ in range(SWEEPS)]
+        self.last = {sweep: cgutils.alloca_once(builder, self.vectors.kind) for sweep in sweeps}
         self.before: dict[str, Any] = {}  # what the sweep before has had in this step
 
     def opaque(self, value: Any, register: str) -> Any:
@@ -80,16 +80,16 @@ class Passage:
 
     def write(self) -> None:
         builder, vectors = self.builder, self.vectors
-        kept = [vectors.moved(self.state, LANES * sweep) for sweep in range(SWEEPS)]
-        for place, address in zip(self.last, kept, strict=True):
-            builder.store(vectors.load(address, None), place)
+        kept = {sweep: vectors.moved(self.state, LANES * sweep) for sweep in self.sweeps}
+        for sweep, place in self.last.items():
+            builder.store(vectors.load(kept[sweep], None), place)
         edges = self.edges()
         with cgutils.for_range(builder, self.count) as loop:
             column = builder.add(self.first, builder.mul(loop.index, WORD(self.step)))
             cells = [self.cells(column, back) for back in range(SWEEPS + 1)] if self.is_masked else []
             self.column(edges, cells)
-        for place, address in zip(self.last, kept, strict=True):
-            vectors.store(builder.load(place), address, None)
+        for sweep, place in self.last.items():
+            vectors.store(builder.load(place), kept[sweep], None)
         builder.ret_void()
 
     def edges(self) -> dict[int, Any]:
@@ -125,7 +125,7 @@ class Passage:
         # nothing is read ahead of its step, for which there are no registers
         builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], side_effect=True)
         self.before = {}
-        for sweep in range(SWEEPS):
+        for sweep in self.sweeps:
             own, is_behind = self.own_row(row, sweep)
             mask = cells[sweep + is_behind] if cells else None
             if own is not None:
@@ -173,16 +173,25 @@ class Passage:
         return self.vectors.shuffled(vector, vector, 1, 2, 3, 3)
 
 
+def is_weighted(order: str) -> bool:
+    """Whether what is added to the sum comes last, and is weighted already where it is on its plane.
+
+    `weight * total + weight * f` is then computed with one rounding. If `weight` is a power of two, that has
+    all bits of `weight * (total + f)`, unless a sum overflows or a number is so small that it loses bits.
+    """
+    return order.endswith("f")
+
+
 class Sweeps(Passage):
     """In the order of rows and columns. The other plane has what is added, if there is anything."""
 
-    def __init__(self, module: Any, name: str, is_masked: bool, order: str) -> None:
-        super().__init__(module, name, is_masked)
+    def __init__(self, module: Any, name: str, sweeps: range, is_masked: bool, order: str) -> None:
+        super().__init__(module, name, sweeps, is_masked)
         self.order = order
         self.one = self.opaque(self.vectors.filled(NUMBER(1.0)), "x")
 
     def special_rows(self) -> list[int | None]:
-        return [*range(SWEEPS), None, *range(-ENDING, 0)]
+        return [*range(self.sweeps.stop), None, *range(self.sweeps.start - ENDING, 0)]
 
     def own_row(self, row: int | None, sweep: int) -> tuple[int | None, bool]:
         if row is None:
@@ -194,8 +203,8 @@ class Sweeps(Passage):
     def cell(self, sweep: int, row: int | None, mask: Any) -> None:
         builder, vectors = self.builder, self.vectors
         last = builder.load(self.last[sweep])
-        right = self.before["last"] if sweep else self.load(sweep, right=1)
-        below = self.before["w"] if sweep else self.load(sweep, below=1)
+        right = self.before["last"] if self.before else self.load(sweep, right=1)
+        below = self.before["w"] if self.before else self.load(sweep, below=1)
         values = {
             "last": last,
             "n": self.from_above(last) if row == 0 else last,
@@ -208,11 +217,16 @@ class Sweeps(Passage):
             values["f"] = self.load(sweep, plane=self.other)
         total, *terms = (values[term] for term in self.order)
         for number, term in enumerate(terms):
-            if number == LANES - 1:  # a multiplication by 1: there are other units for it than for additions
-                total = vectors.call(f"fma.{vectors.name}", vectors.kind, [total, self.one, term])
+            if number == len(terms) - 1 and is_weighted(self.order):
+                break
+            if number == 1:  # a multiplication by 1: there are other units for it than for additions
+                total = vectors.fused(total, self.one, term)
             else:
                 total = builder.fadd(total, term)
-        new = builder.fmul(self.weight, total)
+        if is_weighted(self.order):
+            new = vectors.fused(total, self.weight, values["f"])
+        else:
+            new = builder.fmul(total, self.weight)
         if mask is not None:
             new = builder.select(mask, new, self.opaque(self.load(sweep), "x"))
         builder.store(new, self.last[sweep])
@@ -229,7 +243,8 @@ class SweepsBack(Passage):
     step = -1
 
     def special_rows(self) -> list[int | None]:
-        return [*range(-1, -SWEEPS - ENDING, -1), None, 0]
+        first = [] if self.sweeps.start else [0]
+        return [*range(-1, -self.sweeps.stop - ENDING, -1), None, *first]
 
     def own_row(self, row: int | None, sweep: int) -> tuple[int | None, bool]:
         if row is None:
@@ -241,12 +256,11 @@ class SweepsBack(Passage):
 
     def cell(self, sweep: int, row: int | None, mask: Any) -> None:
         builder, vectors = self.builder, self.vectors
-        given = self.given(row) if sweep else self.load(sweep)
+        given = self.given(sweep, row) if sweep else self.load(sweep)
         last, right = builder.load(self.last[sweep]), self.load(sweep, right=1)
         below = self.from_below(last) if row == -1 else last
         self.before = {"last": last, "right": right, "sum": builder.fadd(below, right)}
-        weighted = [self.before["sum"], self.weight, builder.fmul(given, self.weight)]
-        new = vectors.call(f"fma.{vectors.name}", vectors.kind, weighted)
+        new = vectors.fused(self.before["sum"], self.weight, builder.fmul(given, self.weight))
         if mask is not None:
             new = builder.select(mask, new, vectors.zero)
         builder.store(new, self.last[sweep])
@@ -257,10 +271,14 @@ class SweepsBack(Passage):
             self.store(total, sweep, plane=self.other)
         self.store(new, sweep)
         if sweep == SWEEPS - 1:
-            self.store(self.given(0 if row == -1 else None), sweep, right=1, below=1)
+            self.store(self.given(sweep, 0 if row == -1 else None), sweep, right=1, below=1)
 
-    def given(self, row: int | None) -> Any:
+    def given(self, sweep: int, row: int | None) -> Any:
         """What the sweep before gives to the cell: it is a column and a row ahead."""
-        if row == 0:
-            return self.builder.fadd(self.before["last"], self.from_above(self.before["right"]))
-        return self.before["sum"]
+        if self.before and row != 0:
+            return self.before["sum"]
+        if self.before:
+            below, right = self.before["last"], self.before["right"]
+        else:
+            below, right = self.load(sweep, right=-1), self.load(sweep, below=-1)
+        return self.builder.fadd(below, self.from_above(right) if row == 0 else right)

@@ -61,7 +61,12 @@ from ad_compiler.backends.native.run_time.grid_layout import (
     Plane,
     Quads,
 )
-from ad_compiler.backends.native.run_time.grid_passages import Passage, Sweeps, SweepsBack
+from ad_compiler.backends.native.run_time.grid_passages import (
+    Passage,
+    Sweeps,
+    SweepsBack,
+    is_weighted,
+)
 from ad_compiler.backends.native.run_time.small_matrices import WORD, own_function
 
 LINE = 64  # bytes of the cache
@@ -75,6 +80,7 @@ class Driver:
     """
 
     step = 1
+    parts = (range(SWEEPS),)
 
     def __init__(self, context: Any, module: Any, name: str, text: str) -> None:
         kinds = [POINTER, WORD, POINTER, WORD, WORD, WORD, NUMBER, WORD, WORD.as_pointer()]
@@ -106,7 +112,7 @@ class Driver:
     def sweep(self) -> None:
         raise NotImplementedError
 
-    def passage(self, is_masked: bool) -> Passage:
+    def passage(self, name: str, sweeps: range, is_masked: bool) -> Passage:
         raise NotImplementedError
 
     def enter(self, plane: int, array: tuple[Any, Any], less: int) -> None:
@@ -127,24 +133,37 @@ class Driver:
 
         counts = [self.builder.sub(count, WORD(less)) for count in (self.rows, self.columns)]
         function = once(self.module, name, written)
-        self.builder.call(function, [self.planes[plane].first, self.height, *array, *counts])
+        given = [self.planes[plane].first, self.height, *array, *counts, self.weight]
+        self.builder.call(function, given)
 
-    def in_columns(self, first: Any, steady: Any, masked: Any, stop: Any) -> None:
-        """Ten sweeps. In the columns from `steady` to `masked`, if there are any, all lanes are cells."""
+    def in_columns(self, start: Any, edge: Any) -> None:
+        """Ten sweeps from one edge to the other: in these columns, lanes of the first sweep are no cells.
+
+        Before all lanes of all sweeps are cells, and where some no longer are, the first of the `parts` go
+        ahead of the others, which may be far behind.
+        """
         cgutils.memset(self.builder, self.state, WORD(SWEEPS * BYTES), 0)
-        steady = self.nearer(steady, stop)
-        masked = self.farther(masked, steady)
-        for is_masked, start, end in ((True, first, steady), (False, steady, masked), (True, masked, stop)):
-            self.part(is_masked, start, end)
+        steady = self.moved(start, LANES + SWEEPS)
+        masked = self.farther(edge, steady)
+        for sweeps in self.parts:
+            self.part(sweeps, True, self.moved(start, sweeps.start), steady)
+        self.part(range(SWEEPS), False, steady, masked)
+        for sweeps in self.parts:
+            self.part(sweeps, True, masked, self.moved(edge, sweeps.stop + LANES))
 
-    def part(self, is_masked: bool, first: Any, stop: Any) -> None:
+    def moved(self, column: Any, count: int) -> Any:
+        return self.builder.add(column, WORD(self.step * count))
+
+    def part(self, sweeps: range, is_masked: bool, first: Any, stop: Any) -> None:
+        name = self.name_of(sweeps, is_masked)
+
         def written() -> Any:
-            passage = self.passage(is_masked)
+            passage = self.passage(name, sweeps, is_masked)
             passage.write()
             return passage.function
 
         builder = self.builder
-        function = once(self.module, self.name_of(is_masked), written)
+        function = once(self.module, name, written)
         row = WORD(0) if self.step > 0 else builder.sub(self.height, WORD(1))
         places = [plane.at(first, row) for plane in self.planes]
         count = builder.mul(builder.sub(stop, first), WORD(self.step))
@@ -152,14 +171,9 @@ class Driver:
         given = [*places, self.height, first, count, self.rows, self.columns, self.weight, state]
         builder.call(function, given)
 
-    def name_of(self, is_masked: bool) -> str:
-        order = f" {self.text}" if self.step > 0 else " back"
-        return f"grid sweeps{order}{' masked' if is_masked else ''}"
-
-    def nearer(self, one: Any, other: Any) -> Any:
-        return self.builder.select(
-            self.builder.icmp_signed("<" if self.step > 0 else ">", one, other), one, other
-        )
+    def name_of(self, sweeps: range, is_masked: bool) -> str:
+        order = self.text if self.step > 0 else "back"
+        return f"grid sweeps {sweeps.start} to {sweeps.stop} {order}{' masked' if is_masked else ''}"
 
     def farther(self, one: Any, other: Any) -> Any:
         return self.builder.select(
@@ -170,18 +184,17 @@ class Driver:
 class Forward(Driver):
     """The sweeps, with the terms of the sum in an order."""
 
-    def passage(self, is_masked: bool) -> Passage:
-        return Sweeps(self.module, self.name_of(is_masked), is_masked, self.text)
+    def passage(self, name: str, sweeps: range, is_masked: bool) -> Passage:
+        return Sweeps(self.module, name, sweeps, is_masked, self.text)
 
     def sweep(self) -> None:
         builder = self.builder
         self.enter(0, self.array, 0)
         if "f" in self.text:
-            self.enter(1, self.other, 1)
-        end = builder.sub(self.columns, WORD(1))
+            write = Crossing.enter_weighted if is_weighted(self.text) else Crossing.enter
+            self.cross("grid enter with f", write, 1, self.other, 1)
         with cgutils.for_range(builder, self.passes):
-            stop = builder.add(self.columns, WORD(SWEEPS + 2))
-            self.in_columns(WORD(1), WORD(LANES + SWEEPS), end, stop)
+            self.in_columns(WORD(0), builder.sub(self.columns, WORD(1)))
         self.leave(0, self.array)
 
 
@@ -189,17 +202,16 @@ class Back(Driver):
     """The adjoint of the sweeps, with, or without, a part for what was added."""
 
     step = -1
+    parts = (range(SWEEPS // 2), range(SWEEPS // 2, SWEEPS))  # short chains: five hide each other's latency
 
-    def passage(self, is_masked: bool) -> Passage:
-        return SweepsBack(self.module, self.name_of(is_masked), is_masked)
+    def passage(self, name: str, sweeps: range, is_masked: bool) -> Passage:
+        return SweepsBack(self.module, name, sweeps, is_masked)
 
     def sweep(self) -> None:
         builder = self.builder
         self.enter(0, self.array, 0)
         with cgutils.for_range(builder, self.passes):
-            first = builder.add(self.columns, WORD(2))
-            steady = builder.sub(self.columns, WORD(SWEEPS + 2))
-            self.in_columns(first, steady, WORD(LANES - 1), WORD(-SWEEPS - 1))
+            self.in_columns(builder.add(self.columns, WORD(LANES - 2)), WORD(LANES - 1))
             if self.text:
                 self.add(1, self.other)
             self.give_to_edges()
