@@ -35,8 +35,9 @@ BEFORE, BEHIND = SWEEPS + 2, SWEEPS + 6  # columns of a plane beside those of th
 FEWEST_ROWS = LANES * (SWEEPS + 4) - 3  # so that blocks have rows that are special for no sweep
 FEWEST_COLUMNS = 3
 
-NUMBER, BYTE = ir.DoubleType(), ir.IntType(8)
+NUMBER = ir.DoubleType()
 POINTER = NUMBER.as_pointer()
+PLACE = ir.PointerType()  # of a vector on a plane
 
 
 class Quads(Vectors):
@@ -57,6 +58,12 @@ class Quads(Vectors):
         pairs = [self.shuffled(*two, *lanes) for two in ((a, b), (c, d)) for lanes in (even, odd)]
         low, high = (0, 1, 4, 5), (2, 3, 6, 7)
         return [self.shuffled(pairs[n], pairs[n + 2], *lanes) for lanes in (low, high) for n in (0, 1)]
+
+    def at(self, place: Any) -> Any:
+        return self.builder.load(place, align=self.size, typ=self.kind)
+
+    def put(self, vector: Any, place: Any) -> None:
+        self.builder.store(vector, place, align=self.size)
 
     def fused(self, a: Any, b: Any, c: Any) -> Any:
         """`a * b + c` with one rounding."""

@@ -28,11 +28,10 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from ad_compiler.backends.native.run_time.grid_layout import (
-    BYTE,
     BYTES,
     LANES,
     NUMBER,
-    POINTER,
+    PLACE,
     SWEEPS,
     Quads,
 )
@@ -43,7 +42,7 @@ MULTIPLES = (1, 3, 5, 7, 9)  # of a column that are kept: an address may have tw
 
 
 class Passage:
-    """Writes a function that does ten sweeps in some columns.
+    """Writes a function that does ten sweeps, or some of them, in some columns.
 
     It is given where on two planes it starts, the height of blocks, the first column and how many there are,
     the size of the grid, the weight, and where to keep each sweep's last result. Without masks, all lanes of
@@ -53,21 +52,22 @@ class Passage:
     step = 1
 
     def __init__(self, module: Any, name: str, sweeps: range, is_masked: bool) -> None:
-        kinds = [POINTER, POINTER, WORD, WORD, WORD, WORD, WORD, NUMBER, POINTER]
+        kinds = [PLACE, PLACE, WORD, WORD, WORD, WORD, WORD, NUMBER, PLACE]
         self.function = own_function(module, name, kinds)
         self.builder = builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.vectors = Quads(builder)
         self.sweeps, self.is_masked = sweeps, is_masked
         first, second, self.height, self.first, self.count, *rest = self.function.args
         self.rows, self.columns, weight, self.state = rest
+        self.planes = [first, second]
         self.weight = self.vectors.filled(weight)
-        column = builder.mul(self.height, WORD(self.step * BYTES))
-        self.ahead = self.opaque(column, "r")
-        self.behind = {n: self.opaque(builder.mul(column, WORD(-n)), "r") for n in MULTIPLES}
-        planes = [builder.bitcast(each, BYTE.as_pointer()) for each in (first, second)]
-        self.place, self.other = (cgutils.alloca_once_value(builder, each) for each in planes)
-        self.last = {sweep: cgutils.alloca_once(builder, self.vectors.kind) for sweep in sweeps}
+        self.length = builder.mul(self.height, WORD(BYTES))  # of a column
+        self.ahead = self.opaque(builder.mul(self.length, WORD(self.step)), "r")
+        self.behind = {n: self.opaque(builder.mul(self.length, WORD(-n * self.step)), "r") for n in MULTIPLES}
+        self.kept = {sweep: cgutils.alloca_once(builder, self.vectors.kind) for sweep in sweeps}
+        self.last: dict[int, Any] = {}  # each sweep's last result
         self.before: dict[str, Any] = {}  # what the sweep before has had in this step
+        self.places: dict[tuple[int, int], Any] = {}  # in this step, by plane and how many columns behind
 
     def opaque(self, value: Any, register: str) -> Any:
         """A value that LLVM knows nothing about.
@@ -80,16 +80,17 @@ class Passage:
 
     def write(self) -> None:
         builder, vectors = self.builder, self.vectors
-        kept = {sweep: vectors.moved(self.state, LANES * sweep) for sweep in self.sweeps}
-        for sweep, place in self.last.items():
-            builder.store(vectors.load(kept[sweep], None), place)
+        for sweep, place in self.kept.items():
+            builder.store(vectors.at(self.beside(self.state, sweep)), place)
         edges = self.edges()
         with cgutils.for_range(builder, self.count) as loop:
-            column = builder.add(self.first, builder.mul(loop.index, WORD(self.step)))
+            turn = builder.mul(loop.index, WORD(self.step))
+            column = builder.add(self.first, turn)
             cells = [self.cells(column, back) for back in range(SWEEPS + 1)] if self.is_masked else []
-            self.column(edges, cells)
-        for sweep, place in self.last.items():
-            vectors.store(builder.load(place), kept[sweep], None)
+            starts = self.moved(self.planes, builder.mul(turn, self.length))
+            self.column([self.opaque(start, "r") for start in starts], edges, cells)
+        for sweep, place in self.kept.items():
+            vectors.put(builder.load(place), self.beside(self.state, sweep))
         builder.ret_void()
 
     def edges(self) -> dict[int, Any]:
@@ -108,31 +109,52 @@ class Passage:
         own = self.builder.sub(column, WORD(back * self.step))
         return self.vectors.within(own, WORD(1), self.builder.sub(self.columns, WORD(1)), -1)
 
-    def column(self, edges: dict[int, Any], cells: list[Any]) -> None:
+    def column(self, starts: list[Any], edges: dict[int, Any], cells: list[Any]) -> None:
         """The steps in which the first sweep goes through a column."""
+        builder = self.builder
         rows = self.special_rows()
         middle = rows.index(None)
-        for row in rows[:middle]:
-            self.row(row, edges, cells)
-        with cgutils.for_range(self.builder, self.builder.sub(self.height, WORD(len(rows) - 1))):
-            self.row(None, edges, cells)
-        for row in rows[middle + 1 :]:
-            self.row(row, edges, cells)
+        ends = [self.opaque(end, "r") for end in self.moved(starts, self.length)]
 
-    def row(self, row: int | None, edges: dict[int, Any], cells: list[Any]) -> None:
-        """A step of each sweep: the first one is in this row of the block."""
+        def special(row: int | None) -> None:
+            assert row is not None
+            anchors = starts if row >= 0 else ends
+            self.row([self.beside(each, row) for each in anchors], row, edges, cells)
+
+        self.last = {sweep: builder.load(place) for sweep, place in self.kept.items()}
+        for row in rows[:middle]:
+            special(row)
+        self.keep()
+        with cgutils.for_range(builder, builder.sub(self.height, WORD(len(rows) - 1))) as loop:
+            self.last = {sweep: builder.load(place) for sweep, place in self.kept.items()}
+            offset = builder.mul(loop.index, WORD(self.step * BYTES))
+            first = [self.beside(each, middle) for each in starts]
+            if self.step < 0:
+                first = [self.beside(each, -1 - middle) for each in ends]
+            self.row(self.moved(first, offset), None, edges, cells)
+            self.keep()
+        self.last = {sweep: builder.load(place) for sweep, place in self.kept.items()}
+        for row in rows[middle + 1 :]:
+            special(row)
+        self.keep()
+
+    def keep(self) -> None:
+        for sweep, place in self.kept.items():
+            self.builder.store(self.last[sweep], place)
+
+    def row(self, places: list[Any], row: int | None, edges: dict[int, Any], cells: list[Any]) -> None:
+        """A step of each sweep: the first one is in this row of the block, at these places of the planes."""
         builder = self.builder
         # nothing is read ahead of its step, for which there are no registers
         builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], side_effect=True)
         self.before = {}
+        self.places = {(plane, 0): place for plane, place in enumerate(places)}
         for sweep in self.sweeps:
             own, is_behind = self.own_row(row, sweep)
             mask = cells[sweep + is_behind] if cells else None
             if own is not None:
                 mask = edges[own] if mask is None else builder.and_(mask, edges[own])
             self.cell(sweep, own, mask)
-        for place in (self.place, self.other):
-            builder.store(builder.gep(builder.load(place), [WORD(self.step * BYTES)]), place)
 
     def special_rows(self) -> list[int | None]:
         """The steps that are special to some sweep, in order, and None for all others."""
@@ -146,25 +168,36 @@ class Passage:
         """What a sweep does in a step."""
         raise NotImplementedError
 
-    def address(self, sweep: int, right: int, below: int, plane: Any) -> Any:
+    def moved(self, places: list[Any], count: Any, size: int = 1) -> list[Any]:
+        """So many times `size` bytes farther."""
+        kind = ir.IntType(8 * size)
+        return [self.builder.gep(place, [count], source_etype=kind) for place in places]
+
+    def beside(self, place: Any, count: int) -> Any:
+        """So many places farther."""
+        return self.moved([place], WORD(count * BYTES))[0] if count else place
+
+    def columns_behind(self, plane: int, back: int) -> Any:
+        """The place of this step so many columns back; addresses may have 2, 4 or 8 times a register."""
+        if (plane, back) not in self.places:
+            place = self.places[plane, 0]
+            odd, size = back, 1
+            while odd > 0 and odd % 2 == 0:
+                odd, size = odd // 2, size * 2
+            offset = self.ahead if back < 0 else self.behind[odd]
+            (self.places[plane, back],) = self.moved([place], offset, size)
+        return self.places[plane, back]
+
+    def address(self, sweep: int, right: int, below: int, plane: int) -> Any:
         """That of a neighbour of the cells that a sweep is at, so many columns and places from there."""
-        builder, base = self.builder, self.builder.load(plane or self.place)
-        back = sweep - self.step * right
-        if back < 0:
-            base = builder.gep(base, [self.ahead])
-        elif back:
-            twice = 0
-            while back % 2 == 0:
-                back, twice = back // 2, twice + 1
-            base = builder.gep(base, [builder.shl(self.behind[back], WORD(twice))])
-        base = builder.gep(base, [WORD((below - sweep * self.step) * BYTES)])
-        return builder.bitcast(base, POINTER)
+        column = self.columns_behind(plane, sweep - self.step * right)
+        return self.beside(column, below - sweep * self.step)
 
-    def load(self, sweep: int, right: int = 0, below: int = 0, plane: Any = None) -> Any:
-        return self.vectors.load(self.address(sweep, right, below, plane), None)
+    def load(self, sweep: int, right: int = 0, below: int = 0, plane: int = 0) -> Any:
+        return self.vectors.at(self.address(sweep, right, below, plane))
 
-    def store(self, vector: Any, sweep: int, right: int = 0, below: int = 0, plane: Any = None) -> None:
-        self.vectors.store(vector, self.address(sweep, right, below, plane), None)
+    def store(self, vector: Any, sweep: int, right: int = 0, below: int = 0, plane: int = 0) -> None:
+        self.vectors.put(vector, self.address(sweep, right, below, plane))
 
     def from_above(self, vector: Any) -> Any:
         return self.vectors.shuffled(vector, vector, 0, 0, 1, 2)
@@ -202,7 +235,7 @@ class Sweeps(Passage):
 
     def cell(self, sweep: int, row: int | None, mask: Any) -> None:
         builder, vectors = self.builder, self.vectors
-        last = builder.load(self.last[sweep])
+        last = self.last[sweep]
         right = self.before["last"] if self.before else self.load(sweep, right=1)
         below = self.before["w"] if self.before else self.load(sweep, below=1)
         values = {
@@ -214,7 +247,7 @@ class Sweeps(Passage):
         }
         self.before = values
         if "f" in self.order:
-            values["f"] = self.load(sweep, plane=self.other)
+            values["f"] = self.load(sweep, plane=1)
         total, *terms = (values[term] for term in self.order)
         for number, term in enumerate(terms):
             if number == len(terms) - 1 and is_weighted(self.order):
@@ -229,7 +262,7 @@ class Sweeps(Passage):
             new = builder.fmul(total, self.weight)
         if mask is not None:
             new = builder.select(mask, new, self.opaque(self.load(sweep), "x"))
-        builder.store(new, self.last[sweep])
+        self.last[sweep] = new
         self.store(new, sweep)
 
 
@@ -257,18 +290,18 @@ class SweepsBack(Passage):
     def cell(self, sweep: int, row: int | None, mask: Any) -> None:
         builder, vectors = self.builder, self.vectors
         given = self.given(sweep, row) if sweep else self.load(sweep)
-        last, right = builder.load(self.last[sweep]), self.load(sweep, right=1)
+        last, right = self.last[sweep], self.load(sweep, right=1)
         below = self.from_below(last) if row == -1 else last
         self.before = {"last": last, "right": right, "sum": builder.fadd(below, right)}
         new = vectors.fused(self.before["sum"], self.weight, builder.fmul(given, self.weight))
         if mask is not None:
             new = builder.select(mask, new, vectors.zero)
-        builder.store(new, self.last[sweep])
+        self.last[sweep] = new
         if sweep % 2:  # the sweep before has left its own part in this cell
             total = builder.fadd(new, self.load(sweep))
             if sweep > 1:
-                total = builder.fadd(total, self.load(sweep, plane=self.other))
-            self.store(total, sweep, plane=self.other)
+                total = builder.fadd(total, self.load(sweep, plane=1))
+            self.store(total, sweep, plane=1)
         self.store(new, sweep)
         if sweep == SWEEPS - 1:
             self.store(self.given(sweep, 0 if row == -1 else None), sweep, right=1, below=1)

@@ -80,7 +80,7 @@ class Driver:
     """
 
     step = 1
-    parts = (range(SWEEPS),)
+    parts: tuple[range, ...] = (range(SWEEPS),)
 
     def __init__(self, context: Any, module: Any, name: str, text: str) -> None:
         kinds = [POINTER, WORD, POINTER, WORD, WORD, WORD, NUMBER, WORD, WORD.as_pointer()]
@@ -164,8 +164,7 @@ class Driver:
 
         builder = self.builder
         function = once(self.module, name, written)
-        row = WORD(0) if self.step > 0 else builder.sub(self.height, WORD(1))
-        places = [plane.at(first, row) for plane in self.planes]
+        places = [plane.at(first, WORD(0)) for plane in self.planes]
         count = builder.mul(builder.sub(stop, first), WORD(self.step))
         state = builder.bitcast(self.state, POINTER)
         given = [*places, self.height, first, count, self.rows, self.columns, self.weight, state]
