@@ -96,7 +96,7 @@ class Crossing:
     """Writes a function that takes an array onto a plane, or back, four columns of four rows at a time.
 
     It is given a plane, the height of blocks, an array, how far its rows are apart, how many rows and columns
-    there are, and a weight.
+    there are, and a factor.
     """
 
     def __init__(self, module: Any, name: str) -> None:
@@ -104,7 +104,7 @@ class Crossing:
         self.function = own_function(module, name, kinds)
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.vectors = Quads(self.builder)
-        first, self.height, self.array, self.apart, *self.counts, self.weight = self.function.args
+        first, self.height, self.array, self.apart, *self.counts, self.factor = self.function.args
         self.plane = Plane(self.vectors, first, self.height)
 
     def blocks(self, columns: Any) -> Any:
@@ -114,15 +114,12 @@ class Crossing:
         place = self.builder.add(self.builder.mul(row, self.apart), column)
         return self.vectors.moved(self.array, place)
 
-    def enter_weighted(self) -> None:
-        """Each number is multiplied by the weight."""
-        self.enter(is_weighted=True)
-
-    def enter(self, is_weighted: bool = False) -> None:
-        """Of the array there are some rows and columns; what is read beyond is the last row, and zeros."""
+    def enter(self) -> None:
+        """Take the numbers times the factor; beyond the array there are its last row, and zeros."""
         builder, vectors = self.builder, self.vectors
         rows, columns = self.counts
         last = builder.sub(rows, WORD(1))
+        factor = vectors.filled(self.factor)
         with self.blocks(builder.add(columns, WORD(LANES))) as (column, _):
             columns_of = [builder.sub(column, WORD(lane)) for lane in range(LANES)]
             masks = [vectors.within(each, WORD(0), columns) for each in columns_of]
@@ -132,9 +129,8 @@ class Crossing:
                     row = builder.add(builder.mul(self.height, WORD(lane)), loop.index)
                     if lane == LANES - 1:
                         row = builder.select(builder.icmp_signed("<", row, last), row, last)
-                    found.append(vectors.load(self.address(row, columns_of[lane]), masks[lane]))
-                if is_weighted:
-                    found = [builder.fmul(each, vectors.filled(self.weight)) for each in found]
+                    vector = vectors.load(self.address(row, columns_of[lane]), masks[lane])
+                    found.append(builder.fmul(vector, factor))
                 for n, vector in enumerate(vectors.transposed(found)):
                     vectors.store(vector, self.plane.at(builder.add(column, WORD(n)), loop.index), None)
         builder.ret_void()

@@ -14,8 +14,9 @@ method revisited, 1986). Here
     ten sweeps  follow each other through the grid, a row and a column apart (`grid_passages.py`)
 
 so that a vector is read and written once for each sweep, and ten sums are computed at a time. Of a cell, the
-same numbers are added in the same order, so all bits of the results are those of the loops. In the first and
-the last columns, where some sweeps, or lanes, are not in the grid, lanes that are no cells are masked.
+same numbers are added in the same order, so the bits of the results are those of the loops (if `f` comes last
+and `weight` is no power of two, but for one rounding less: `is_weighted`). In the first and the last columns,
+where some sweeps, or lanes, are not in the grid, lanes that are no cells are masked.
 
 The adjoint of a sweep, of cotangents in place, is
 
@@ -115,25 +116,25 @@ class Driver:
     def passage(self, name: str, sweeps: range, is_masked: bool) -> Passage:
         raise NotImplementedError
 
-    def enter(self, plane: int, array: tuple[Any, Any], less: int) -> None:
-        """Take an array, which has so much less rows and columns than the grid, onto a plane."""
-        self.cross("grid enter", Crossing.enter, plane, array, less)
+    def cross(
+        self,
+        write: Callable[[Crossing], None],
+        plane: int,
+        array: tuple[Any, Any],
+        less: int = 0,
+        factor: Any = None,
+    ) -> None:
+        """Call what takes an array, of so much less rows and columns than the grid, onto a plane, or back."""
 
-    def leave(self, plane: int, array: tuple[Any, Any]) -> None:
-        self.cross("grid leave", Crossing.leave, plane, array, 0)
-
-    def add(self, plane: int, array: tuple[Any, Any]) -> None:
-        self.cross("grid leave added", Crossing.add, plane, array, 0)
-
-    def cross(self, name: str, write: Callable[..., None], plane: int, array: Any, less: int) -> None:
         def written() -> Any:
             crossing = Crossing(self.module, name)
             write(crossing)
             return crossing.function
 
-        counts = [self.builder.sub(count, WORD(less)) for count in (self.rows, self.columns)]
+        name = f"grid {write.__name__}"
         function = once(self.module, name, written)
-        given = [self.planes[plane].first, self.height, *array, *counts, self.weight]
+        counts = [self.builder.sub(count, WORD(less)) for count in (self.rows, self.columns)]
+        given = [self.planes[plane].first, self.height, *array, *counts, factor or NUMBER(1.0)]
         self.builder.call(function, given)
 
     def in_columns(self, start: Any, edge: Any) -> None:
@@ -188,13 +189,13 @@ class Forward(Driver):
 
     def sweep(self) -> None:
         builder = self.builder
-        self.enter(0, self.array, 0)
+        self.cross(Crossing.enter, 0, self.array)
         if "f" in self.text:
-            write = Crossing.enter_weighted if is_weighted(self.text) else Crossing.enter
-            self.cross("grid enter with f", write, 1, self.other, 1)
+            factor = self.weight if is_weighted(self.text) else None
+            self.cross(Crossing.enter, 1, self.other, 1, factor)
         with cgutils.for_range(builder, self.passes):
             self.in_columns(WORD(0), builder.sub(self.columns, WORD(1)))
-        self.leave(0, self.array)
+        self.cross(Crossing.leave, 0, self.array)
 
 
 class Back(Driver):
@@ -208,13 +209,13 @@ class Back(Driver):
 
     def sweep(self) -> None:
         builder = self.builder
-        self.enter(0, self.array, 0)
+        self.cross(Crossing.enter, 0, self.array)
         with cgutils.for_range(builder, self.passes):
             self.in_columns(builder.add(self.columns, WORD(LANES - 2)), WORD(LANES - 1))
             if self.text:
-                self.add(1, self.other)
+                self.cross(Crossing.add, 1, self.other)
             self.give_to_edges()
-        self.leave(0, self.array)
+        self.cross(Crossing.leave, 0, self.array)
 
     def give_to_edges(self) -> None:
         """Add to the cells of the edges the sums of those beside them."""
@@ -277,7 +278,10 @@ def implemented(given: tuple[Any, ...], text: str, make: type[Driver], reads_oth
             if number == 0 or reads_other:
                 least = [builder.sub(count, WORD(number)) for count in (rows, columns)]
                 bounds += zip(lengths, least, strict=True)
-        is_done = cgutils.true_bit
+        # a larger weight of what is added could be too large for a number where that of the sum is not
+        is_done = builder.and_(
+            builder.fcmp_ordered(">=", weight, NUMBER(-1.0)), builder.fcmp_ordered("<=", weight, NUMBER(1.0))
+        )
         for length, bound in bounds:
             is_done = builder.and_(is_done, builder.icmp_signed(">=", length, bound))
         with builder.if_then(is_done):

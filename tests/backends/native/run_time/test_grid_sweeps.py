@@ -90,8 +90,8 @@ def test_part_of_arrays() -> None:
     """Arrays may be larger than the grid; the last row and column of what is added are not read."""
     found, expected = arrays(70, 81), arrays(70, 81)
     others, others_expected = arrays(57, 23), arrays(57, 23)
-    assert swept(found[0], others[0], 58, 24, 0.3, 10) == 10
-    in_loops(expected[0], others[0], 58, 24, 0.3, 10)
+    assert swept(found[0], others[0], 58, 24, 0.125, 10) == 10
+    in_loops(expected[0], others[0], 58, 24, 0.125, 10)
     np.testing.assert_array_equal(found[0], expected[0])
     assert swept_back(found[1], others[1], 58, 24, 0.3, 10) == 10
     in_loops_back(expected[1], others_expected[1], 58, 24, 0.3, 10)
@@ -134,13 +134,28 @@ def test_other_arrays(kind: str) -> None:
     assert (u == 1).all()
 
 
-@pytest.mark.parametrize("weight", [0.0, 1.0, -0.3, 1e200, np.inf, np.nan])
-def test_weights(weight: float) -> None:
-    u, f = arrays(60, 37)
-    expected = u.copy()
-    swept(u, f, 60, 37, weight, 10)
-    in_loops(expected, f, 60, 37, weight, 10)
-    np.testing.assert_array_equal(u, expected)
+@pytest.mark.parametrize(
+    ("weight", "tolerance"),
+    [(0.0, 0), (-0.0, 0), (1.0, 0), (-0.5, 0), (2.0**-1000, 0), (0.3, 1e-14), (-0.24, 1e-14), (0.2, 1e-14)],
+)
+def test_weights(weight: float, tolerance: float) -> None:
+    """With a weight that is no power of two, the product and the last sum are rounded once."""
+    found, expected = arrays(60, 37), arrays(60, 37)
+    assert swept(*found, 60, 37, weight, 10) == 10
+    in_loops(*expected, 60, 37, weight, 10)
+    np.testing.assert_allclose(found[0], expected[0], rtol=tolerance, atol=tolerance)
+    assert swept_back(*found, 60, 37, weight, 10) == 10
+    in_loops_back(*expected, 60, 37, weight, 10)
+    for mine, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("weight", [1.5, -1e200, np.inf, -np.inf, np.nan])
+def test_large_weights(weight: float) -> None:
+    """Nothing is done: the weighted sum may be finite, and that of weighted terms be nan."""
+    u, f = np.ones((60, 37)), np.ones((60, 37))
+    assert swept(u, f, 60, 37, weight, 10) == swept_back(u, f, 60, 37, weight, 10) == 0
+    assert (u == 1).all() and (f == 1).all()
 
 
 @pytest.mark.parametrize("place", [(0, 0), (0, 5), (1, 1), (13, 20), (14, 36), (30, 0), (44, 35), (59, 10)])
@@ -177,14 +192,14 @@ def test_orders(order: str) -> None:
         f"""
 @numba.njit
 def swept(u, f, rows, columns):
-    return sweep_grid(u, f, rows, columns, 0.25, 10, "{order}")
+    return sweep_grid(u, f, rows, columns, 0.3, 10, "{order}")
 
 @numba.njit
 def in_loops(u, f, rows, columns):
     for _ in range(10):
         for i in range(1, rows - 1):
             for j in range(1, columns - 1):
-                u[i, j] = 0.25 * ({" + ".join(cells[term] for term in order)})
+                u[i, j] = 0.3 * ({" + ".join(cells[term] for term in order)})
 """,
         names,
     )
