@@ -42,7 +42,8 @@ from ad_compiler.backends.native.nests import (
 )
 from ad_compiler.backends.native.passes.straight_loops import Index, direction_of
 
-PLACES = {(-1, 0): "n", (1, 0): "s", (0, -1): "w", (0, 1): "e"}  # of the neighbours, by row and column
+Distances = tuple[int | None, ...]
+PLACES: dict[Distances, str] = {(-1, 0): "n", (1, 0): "s", (0, -1): "w", (0, 1): "e"}  # of neighbours
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,37 +199,38 @@ def relaxation(loop: Repeat) -> Relaxation | None:
 
 def adjoint_relaxation(loop: Repeat) -> Relaxation | None:
     """`p = w * u_bar[i, j]`, which then is 0, and `p` added to its neighbours and to `f_bar[i, j]`."""
-    match statements(loop):
-        case [Define(operator="=") as part, Store(operator="=") as cleared, *additions]:
-            found = weighted(part.value)
-        case _:
-            return None
-    here = cleared.index
-    if len(here) != 2 or found is None or found[1] != Load(cleared.array, here):
+    part, *stores = statements(loop)
+    found = weighted(part.value) if isinstance(part, Define) and part.operator == "=" else None
+    if found is None or not isinstance(part, Define) or not isinstance(found[1], Load):
         return None
-    if text_of(cleared.value) != "0.0":
-        return None
+    grid, here = found[1].array, found[1].index
     reached, source = "", None
-    for code in additions:
-        if not isinstance(code, Store) or code.operator != "+=" or code.value != Scalar(part.name):
+    for code in stores:
+        if not isinstance(code, Store):
             return None
-        if code.array == cleared.array:
+        if code.operator == "=" and text_of(code.value) == "0.0" and (code.array, code.index) == (grid, here):
+            reached += "0"
+        elif code.operator != "+=" or code.value != Scalar(part.name):
+            return None
+        elif code.array == grid:
             reached += place_of(code.index, here)
         elif code.index == here and source is None:
             source = code.array
         else:
             return None
-    if "".join(sorted(reached)) != "ensw":
+    if "".join(sorted(reached)) != "0ensw":
         return None
-    return Relaxation(cleared.array, here, source, found[0], "f" if source else "")
+    return Relaxation(grid, here, source, found[0], "f" if source else "")
 
 
 def weighted(value: Expression) -> tuple[Expression, Expression] | None:
-    """A product as its factors, a scalar and another one."""
+    """A product as its factors, a scalar and another one; a division by 4 is one, to the last bit."""
     if isinstance(value, Apply) and value.form == "{0} * {1}":
         for first, second in (value.parts, value.parts[::-1]):
             if isinstance(first, Scalar):
                 return first, second
+    if isinstance(value, Apply) and value.form == "{0} / {1}" and value.parts[1] == Scalar("4.0"):
+        return Scalar("0.25"), value.parts[0]
     return None
 
 
@@ -242,7 +244,5 @@ def terms_of(total: Expression) -> list[Expression]:
 
 def place_of(index: Index, here: Index) -> str:
     """Which neighbour of a cell is at some subscripts; "?" for a cell that is none."""
-    row, column = (number - own for number, own in zip(index, here, strict=True))
-    if row.known is None or column.known is None:
-        return "?"
-    return PLACES.get((row.known, column.known), "?")
+    distances = tuple((number - own).known for number, own in zip(index, here, strict=True))
+    return PLACES.get(distances, "?")
