@@ -216,7 +216,10 @@ def is_weighted(order: str) -> bool:
 
 
 class Sweeps(Passage):
-    """In the order of rows and columns. The other plane has what is added, if there is anything."""
+    """In the order of rows and columns.
+
+    The other plane has what is added, if there is anything; if it is weighted, the cells of the edges, too.
+    """
 
     def __init__(self, module: Any, name: str, sweeps: range, is_masked: bool, order: str) -> None:
         super().__init__(module, name, sweeps, is_masked)
@@ -261,7 +264,8 @@ class Sweeps(Passage):
         else:
             new = builder.fmul(total, self.weight)
         if mask is not None:
-            new = builder.select(mask, new, self.opaque(self.load(sweep), "x"))
+            same = values["f"] if is_weighted(self.order) else self.opaque(self.load(sweep), "x")
+            new = builder.select(mask, new, same)
         self.last[sweep] = new
         self.store(new, sweep)
 

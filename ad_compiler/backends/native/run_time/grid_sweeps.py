@@ -70,7 +70,9 @@ from ad_compiler.backends.native.run_time.grid_passages import (
 )
 from ad_compiler.backends.native.run_time.small_matrices import WORD, own_function
 
+Cell = tuple[Any, Any]  # a row and a column
 LINE = 64  # bytes of the cache
+MOST_CELLS = 1 << 20  # to bring more of them onto planes, page by page, takes longer than the loops
 
 
 class Driver:
@@ -137,6 +139,30 @@ class Driver:
         given = [self.planes[plane].first, self.height, *array, *counts, factor or NUMBER(1.0)]
         self.builder.call(function, given)
 
+    def at_edges(self, act: Callable[[int, Cell, Cell], None]) -> None:
+        """Go over the edges, without corners; `act` is given a cell, the lane it is in, and its neighbour."""
+        builder, one = self.builder, WORD(1)
+        last_row, last_column = (builder.sub(count, one) for count in (self.rows, self.columns))
+        before_row, before_column = (builder.sub(last, one) for last in (last_row, last_column))
+        with cgutils.for_range_slice(builder, one, last_column, one, WORD) as (column, _):
+            act(0, (WORD(0), column), (one, column))
+            act(LANES - 1, (last_row, column), (before_row, column))
+        for lane in range(LANES):
+            start = builder.mul(self.height, WORD(lane)) if lane else one
+            stop = builder.mul(self.height, WORD(lane + 1)) if lane < LANES - 1 else last_row
+            with cgutils.for_range_slice(builder, start, stop, one, WORD) as (row, _):
+                act(lane, (row, WORD(0)), (row, one))
+                act(lane, (row, last_column), (row, before_column))
+
+    def in_array(self, cell: Cell) -> Any:
+        array, apart = self.array
+        return self.vectors.moved(array, self.builder.add(self.builder.mul(cell[0], apart), cell[1]))
+
+    def in_plane(self, lane: int, cell: Cell) -> Any:
+        """Where a cell is on the second plane."""
+        row = self.builder.sub(cell[0], self.builder.mul(self.height, WORD(lane)))
+        return self.vectors.moved(self.planes[1].at(self.builder.add(cell[1], WORD(lane)), row), lane)
+
     def in_columns(self, start: Any, edge: Any) -> None:
         """Ten sweeps from one edge to the other: in these columns, lanes of the first sweep are no cells.
 
@@ -193,9 +219,15 @@ class Forward(Driver):
         if "f" in self.text:
             factor = self.weight if is_weighted(self.text) else None
             self.cross(Crossing.enter, 1, self.other, 1, factor)
+        if is_weighted(self.text):
+            self.at_edges(self.keep)
         with cgutils.for_range(builder, self.passes):
             self.in_columns(WORD(0), builder.sub(self.columns, WORD(1)))
         self.cross(Crossing.leave, 0, self.array)
+
+    def keep(self, lane: int, edge: Cell, cell: Cell) -> None:
+        """What lanes that are no cells become is what they have been."""
+        self.builder.store(self.builder.load(self.in_array(edge)), self.in_plane(lane, edge))
 
 
 class Back(Driver):
@@ -214,33 +246,13 @@ class Back(Driver):
             self.in_columns(builder.add(self.columns, WORD(LANES - 2)), WORD(LANES - 1))
             if self.text:
                 self.cross(Crossing.add, 1, self.other)
-            self.give_to_edges()
+            self.at_edges(self.give)
         self.cross(Crossing.leave, 0, self.array)
 
-    def give_to_edges(self) -> None:
-        """Add to the cells of the edges the sums of those beside them."""
-        builder, one = self.builder, WORD(1)
-        last_row, last_column = (builder.sub(count, one) for count in (self.rows, self.columns))
-        before_row, before_column = (builder.sub(last, one) for last in (last_row, last_column))
-        with self.turns(one, last_column) as (column, _):
-            self.give(0, (one, column), (WORD(0), column))
-            self.give(LANES - 1, (before_row, column), (last_row, column))
-        for lane in range(LANES):
-            start = builder.mul(self.height, WORD(lane)) if lane else one
-            stop = builder.mul(self.height, WORD(lane + 1)) if lane < LANES - 1 else last_row
-            with self.turns(start, stop) as (row, _):
-                self.give(lane, (row, one), (row, WORD(0)))
-                self.give(lane, (row, before_column), (row, last_column))
-
-    def turns(self, start: Any, stop: Any) -> Any:
-        return cgutils.for_range_slice(self.builder, start, stop, WORD(1), WORD)
-
-    def give(self, lane: int, cell: tuple[Any, Any], edge: tuple[Any, Any]) -> None:
-        builder, (array, apart) = self.builder, self.array
-        row = builder.sub(cell[0], builder.mul(self.height, WORD(lane)))
-        vector = self.planes[1].at(builder.add(cell[1], WORD(lane)), row)
-        place = self.vectors.moved(array, builder.add(builder.mul(edge[0], apart), edge[1]))
-        given = builder.load(self.vectors.moved(vector, lane))
+    def give(self, lane: int, edge: Cell, cell: Cell) -> None:
+        """Add to a cell of an edge the sum of the one beside it."""
+        builder, place = self.builder, self.in_array(edge)
+        given = builder.load(self.in_plane(lane, cell))
         builder.store(builder.fadd(builder.load(place), given), place)
 
 
@@ -270,6 +282,7 @@ def implemented(given: tuple[Any, ...], text: str, make: type[Driver], reads_oth
             return builder.load(done)
         rows, columns, weight, steps = arguments[2:6]
         bounds = [(rows, WORD(FEWEST_ROWS)), (columns, WORD(FEWEST_COLUMNS)), (steps, WORD(SWEEPS))]
+        bounds.append((WORD(MOST_CELLS), builder.mul(rows, columns)))
         handed = []
         for number, (kind, value) in enumerate(zip(given[:2], arguments[:2], strict=True)):
             array = context.make_array(kind)(context, builder, value)
