@@ -103,6 +103,8 @@ HELPERS = frozenset(
         "product_of_matrices",
         "add_product_of_matrices",
         "fused_product",
+        "sweep_grid",
+        "sweep_grid_back",
         "product_with_vector",
         "product_with_rows",
         "product_of_vectors",

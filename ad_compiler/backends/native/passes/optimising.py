@@ -1,5 +1,6 @@
 """The passes over loop nests, in their order.
 
+    relaxing         sweeps over a grid, cell by cell, are done ten at a time
     contracting      loops that add up products become products of matrices
     overwriting      what turns clear at their end is cleared where the next one adds to it
     gathering        additions into neighbours become sums over neighbours
@@ -42,6 +43,7 @@ from ad_compiler.backends.native.passes.jamming import Jammer
 from ad_compiler.backends.native.passes.overwriting import overwrite
 from ad_compiler.backends.native.passes.preaccumulating import Preaccumulator
 from ad_compiler.backends.native.passes.prologues import fuse_prologues
+from ad_compiler.backends.native.passes.relaxing import Relaxer
 from ad_compiler.backends.native.passes.scalarising import scalarise
 from ad_compiler.backends.native.passes.shrinking import shrink
 from ad_compiler.backends.native.passes.skewing import skew
@@ -57,6 +59,7 @@ def optimise(
     Returns the pairs of names that turns exchange: of arrays that are never the same one. Where the code is
     to be `parallel`, sweeps that follow each other stay apart: each has rows to be shared.
     """
+    Relaxer(sweeps, dtypes(frame, sweeps), frame.fresh).run()
     Contractor(sweeps, dtypes(frame, sweeps), frame.fresh, frame.length_of).run()
     overwrite(sweeps)
     Gatherer(sweeps, outputs, frame.require_nonnegative).run()

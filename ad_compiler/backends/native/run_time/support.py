@@ -25,6 +25,10 @@ from ad_compiler.backends.native.run_time.elementary import (
 from ad_compiler.backends.native.run_time.fused_products import (
     fused_product,
 )
+from ad_compiler.backends.native.run_time.grid_sweeps import (
+    sweep_grid,
+    sweep_grid_back,
+)
 from ad_compiler.backends.native.run_time.growing_tapes import (
     grown,
     turns_ahead,
@@ -190,6 +194,8 @@ __all__ = [
     "stacked_arrays",
     "sum_of_arrays",
     "sum_of_numbers",
+    "sweep_grid",
+    "sweep_grid_back",
     "total",
     "turns",
     "turns_ahead",

@@ -1,0 +1,273 @@
+"""Sweeps over grids, ten at once: the same bits as the loops, of every shape that is special to them."""
+# mypy: disable-error-code="call-arg"
+# Numba hands the first parameter of an intrinsic in.
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+numba = pytest.importorskip("numba")
+
+from ad_compiler.backends.native.run_time.grid_sweeps import (  # noqa: E402
+    has_vectors,
+    sweep_grid,
+    sweep_grid_back,
+)
+
+if numba.config.DISABLE_JIT:
+    pytest.skip("where loops run as Python, no sweep is done", allow_module_level=True)
+if not has_vectors():
+    pytest.skip("on this processor, no sweep is done", allow_module_level=True)
+
+ROWS = [*range(53, 63), 64, 77, 130]
+COLUMNS = [3, 4, 5, 9, 13, 14, 15, 16, 17, 31, 60]
+SPECIAL = [np.inf, -np.inf, np.nan, 5e-324, 1e308, -1e308, -0.0]
+
+
+@numba.njit
+def swept(u: Any, f: Any, rows: int, columns: int, weight: float, steps: int) -> Any:
+    return sweep_grid(u, f, rows, columns, weight, steps, "nswef")
+
+
+@numba.njit
+def swept_back(u_bar: Any, f_bar: Any, rows: int, columns: int, weight: float, steps: int) -> Any:
+    return sweep_grid_back(u_bar, f_bar, rows, columns, weight, steps, "f")
+
+
+@numba.njit
+def in_loops(u: Any, f: Any, rows: int, columns: int, weight: float, steps: int) -> None:
+    for _ in range(steps):
+        for i in range(1, rows - 1):
+            for j in range(1, columns - 1):
+                u[i, j] = weight * (u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1] + f[i, j])
+
+
+@numba.njit
+def in_loops_back(u_bar: Any, f_bar: Any, rows: int, columns: int, weight: float, steps: int) -> None:
+    for _ in range(steps):
+        for i in range(rows - 2, 0, -1):
+            for j in range(columns - 2, 0, -1):
+                part = weight * u_bar[i, j]
+                u_bar[i, j] = 0.0
+                u_bar[i - 1, j] += part
+                u_bar[i + 1, j] += part
+                u_bar[i, j - 1] += part
+                u_bar[i, j + 1] += part
+                f_bar[i, j] += part
+
+
+def arrays(rows: int, columns: int) -> tuple[Any, Any]:
+    random = np.random.default_rng(rows * 1000 + columns)
+    return random.normal(size=(rows, columns)), random.normal(size=(rows, columns))
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_shapes(rows: int) -> None:
+    for columns in COLUMNS:
+        u, f = arrays(rows, columns)
+        expected = u.copy()
+        assert swept(u, f, rows, columns, 0.25, 25) == 20
+        in_loops(expected, f, rows, columns, 0.25, 20)
+        np.testing.assert_array_equal(u, expected)
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_shapes_back(rows: int) -> None:
+    for columns in COLUMNS:
+        found, expected = arrays(rows, columns), arrays(rows, columns)
+        assert swept_back(*found, rows, columns, 0.25, 25) == 20
+        in_loops_back(*expected, rows, columns, 0.25, 20)
+        for mine, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(mine, other, rtol=1e-12, atol=1e-14)
+
+
+def test_part_of_arrays() -> None:
+    """Arrays may be larger than the grid; the last row and column of what is added are not read."""
+    found, expected = arrays(70, 81), arrays(70, 81)
+    others, others_expected = arrays(57, 23), arrays(57, 23)
+    assert swept(found[0], others[0], 58, 24, 0.125, 10) == 10
+    in_loops(expected[0], others[0], 58, 24, 0.125, 10)
+    np.testing.assert_array_equal(found[0], expected[0])
+    assert swept_back(found[1], others[1], 58, 24, 0.3, 10) == 10
+    in_loops_back(expected[1], others_expected[1], 58, 24, 0.3, 10)
+    np.testing.assert_allclose(found[1], expected[1], rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(others[1], others_expected[1], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("u", "f", "rows", "columns", "steps"),
+    [
+        ((60, 60), (60, 60), 60, 60, 9),
+        ((60, 60), (60, 60), 60, 60, 0),
+        ((60, 60), (60, 60), 60, 60, -10),
+        ((52, 60), (52, 60), 52, 60, 10),
+        ((60, 2), (60, 2), 60, 2, 10),
+        ((60, 60), (60, 60), 61, 60, 10),
+        ((60, 60), (60, 60), 60, 61, 10),
+        ((60, 60), (58, 60), 60, 60, 10),
+        ((60, 60), (60, 58), 60, 60, 10),
+        ((0, 0), (0, 0), 0, 0, 10),
+        ((1024, 1025), (1024, 1025), 1024, 1025, 10),
+    ],
+)
+def test_nothing_is_done(u: Any, f: Any, rows: int, columns: int, steps: int) -> None:
+    """Where there are too few rows, columns or sweeps, too many cells, or arrays smaller than the grid."""
+    for function in (swept, swept_back):
+        first, second = np.ones(u), np.ones(f)
+        assert function(first, second, rows, columns, 0.25, steps) == 0
+        assert (first == 1).all() and (second == 1).all()
+
+
+@pytest.mark.parametrize("kind", ["float32", "strided", "transposed"])
+def test_other_arrays(kind: str) -> None:
+    u: Any = {
+        "float32": np.ones((60, 60), np.float32),
+        "strided": np.ones((60, 120))[:, ::2],
+        "transposed": np.ones((60, 60)).T,
+    }[kind]
+    assert swept(u, np.ones((60, 60)), 60, 60, 0.25, 10) == 0
+    assert swept_back(np.ones((60, 60)), u, 60, 60, 0.25, 10) == 0
+    assert (u == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("weight", "tolerance"),
+    [(0.0, 0), (-0.0, 0), (1.0, 0), (-0.5, 0), (2.0**-1000, 0), (0.3, 1e-14), (-0.24, 1e-14), (0.2, 1e-14)],
+)
+def test_weights(weight: float, tolerance: float) -> None:
+    """With a weight that is no power of two, the product and the last sum are rounded once."""
+    found, expected = arrays(60, 37), arrays(60, 37)
+    assert swept(*found, 60, 37, weight, 10) == 10
+    in_loops(*expected, 60, 37, weight, 10)
+    np.testing.assert_allclose(found[0], expected[0], rtol=tolerance, atol=tolerance)
+    assert swept_back(*found, 60, 37, weight, 10) == 10
+    in_loops_back(*expected, 60, 37, weight, 10)
+    for mine, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("weight", [1.5, -1e200, np.inf, -np.inf, np.nan])
+def test_large_weights(weight: float) -> None:
+    """Nothing is done: the weighted sum may be finite, and that of weighted terms be nan."""
+    u, f = np.ones((60, 37)), np.ones((60, 37))
+    assert swept(u, f, 60, 37, weight, 10) == swept_back(u, f, 60, 37, weight, 10) == 0
+    assert (u == 1).all() and (f == 1).all()
+
+
+@pytest.mark.parametrize("place", [(0, 0), (0, 5), (1, 1), (13, 20), (14, 36), (30, 0), (44, 35), (59, 10)])
+def test_special_numbers(place: tuple[int, int]) -> None:
+    """They go where the loops have them go, and no farther."""
+    for special in SPECIAL:
+        for changed in (0, 1):
+            found, expected = arrays(60, 37), arrays(60, 37)
+            found[changed][place] = expected[changed][place] = special
+            swept(*found, 60, 37, 0.25, 10)
+            in_loops(*expected, 60, 37, 0.25, 10)
+            np.testing.assert_array_equal(found, expected)
+            back, back_expected = arrays(60, 37), arrays(60, 37)
+            back[changed][place] = back_expected[changed][place] = special
+            swept_back(*back, 60, 37, 0.25, 10)
+            in_loops_back(*back_expected, 60, 37, 0.25, 10)
+            for mine, other in zip(back, back_expected, strict=True):
+                np.testing.assert_array_equal(np.isfinite(mine), np.isfinite(other))
+                np.testing.assert_allclose(mine, other, rtol=1e-12, atol=1e-14)
+
+
+def test_signs_of_zeros() -> None:
+    u = np.full((60, 37), -0.0)
+    swept(u, u.copy(), 60, 37, 0.25, 10)
+    assert np.signbit(u).all()
+
+
+@pytest.mark.parametrize("order", ["ewsn", "fnwse", "nfesw"])
+def test_orders(order: str) -> None:
+    """The numbers are added in the order that is given: each has other bits."""
+    names: dict[str, Any] = {"sweep_grid": sweep_grid, "numba": numba}
+    cells = {"n": "u[i - 1, j]", "s": "u[i + 1, j]", "w": "u[i, j - 1]", "e": "u[i, j + 1]", "f": "f[i, j]"}
+    exec(
+        f"""
+@numba.njit
+def swept(u, f, rows, columns):
+    return sweep_grid(u, f, rows, columns, 0.3, 10, "{order}")
+
+@numba.njit
+def in_loops(u, f, rows, columns):
+    for _ in range(10):
+        for i in range(1, rows - 1):
+            for j in range(1, columns - 1):
+                u[i, j] = 0.3 * ({" + ".join(cells[term] for term in order)})
+""",
+        names,
+    )
+    (u, f), (expected, _) = arrays(61, 45), arrays(61, 45)
+    assert names["swept"](u, f, 61, 45) == 10
+    names["in_loops"](expected, f, 61, 45)
+    np.testing.assert_array_equal(u, expected)
+
+
+@pytest.mark.parametrize("order", ["nsw", "nswee", "nswex", "nsweff"])
+def test_no_order(order: str) -> None:
+    with pytest.raises(numba.TypingError, match="does not say what the terms are"):
+        numba.njit(lambda u: sweep_grid(u, u, 60, 60, 0.25, 10, order))(np.ones((60, 60)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MALLOC_PERTURB_", "90"), ("MALLOC_PERTURB_", "0"), ("NUMBA_CPU_NAME", "haswell")],
+)
+def test_memory_and_processors(name: str, value: str) -> None:
+    """What is in new memory does not matter, nor whether there are longer vectors."""
+    environment = {**os.environ, name: value}
+    if name == "NUMBA_CPU_NAME":
+        environment["NUMBA_CPU_FEATURES"] = "+avx,+avx2,+fma,+sse4.2"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and " passed" in done.stdout, done.stdout[-3000:]
+
+
+def test_processors_without_these_vectors() -> None:
+    text = """
+import numba, numpy as np
+from ad_compiler.backends.native.run_time.grid_sweeps import sweep_grid
+u = np.ones((60, 60))
+print(numba.njit(lambda u, f: sweep_grid(u, f, 60, 60, 0.25, 10, "nswef"))(u, u.copy()))
+"""
+    environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", text], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "0\n"
+
+
+def test_threads() -> None:
+    """Each call has memory of its own."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    call = numba.njit(nogil=True)(swept.py_func)
+    given = [arrays(60 + n, 50) for n in range(8)]
+    expected = [u.copy() for u, _ in given]
+    for u, (_, f) in zip(expected, given, strict=True):
+        in_loops(u, f, *u.shape, 0.25, 10)
+    with ThreadPoolExecutor(4) as pool:
+        for (u, f), other in zip(given, expected, strict=True):
+            copies = [u.copy() for _ in range(8)]
+            counts = pool.map(lambda each, f=f: call(each, f, *each.shape, 0.25, 10), copies)
+            assert list(counts) == [10] * 8
+            assert all(np.array_equal(each, other) for each in copies)
+
+
+def test_all_remainders() -> None:
+    """Rows of blocks that are special to one sweep or another meet columns that are."""
+    for rows, columns in itertools.product((53, 54, 55, 56), range(3, 32)):
+        (u, f), (expected, _) = arrays(rows, columns), arrays(rows, columns)
+        swept(u, f, rows, columns, 0.25, 10)
+        in_loops(expected, f, rows, columns, 0.25, 10)
+        np.testing.assert_array_equal(u, expected)
