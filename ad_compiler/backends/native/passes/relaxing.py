@@ -200,7 +200,7 @@ def relaxation(loop: Repeat) -> Relaxation | None:
 
 
 def adjoint_relaxation(loop: Repeat) -> Relaxation | None:
-    """`u_bar[i, j]` becomes 0; what it was is added, times `w` to its neighbours, times `w * c` to `f_bar`."""
+    """`u_bar[i, j]` becomes 0; what it was goes, `w` times, to its neighbours, `w * c` times to `f_bar`."""
     stores = substituted_body(statements(loop)) or []
     cleared = [store for store in stores if store.operator == "="]
     if len(cleared) != 1 or text_of(cleared[0].value) != "0.0" or len(cleared[0].index) != 2:
