@@ -128,7 +128,7 @@ def price_of_computing(value: Value) -> int | None:
         return AT_HAND
     factor = _ARITHMETIC.get(name)
     if name == "pow" and node.arguments[1] == 2:
-        factor = 3 if kind.python else 1
+        factor = 2 if kind.python else 1
     if factor is None:
         return None
     if not kind.rank:

@@ -146,6 +146,24 @@ def test_invariants_leave_all_the_loops_around_them():
     check_grads(f, (0.5, 0.3, 4))
 
 
+def test_the_square_of_a_number_is_computed_again():
+    """It cannot move in front of loops: a float that is too large raises an exception, if there is a turn."""
+
+    def relaxed(u, f, steps, h):
+        u = u.copy()
+        for _ in range(steps):
+            for i in range(1, len(u) - 1):
+                u[i] = 0.5 * (u[i - 1] + u[i + 1] - h**2 * f[i])
+        return np.sum(u * u)
+
+    u, f = np.random.default_rng(0).normal(size=(2, 6))
+    assert "tape" not in grad(relaxed, ("u", "f")).source_for(u, f, 3, 0.1)
+    check_grads(lambda u, f: relaxed(u, f, 3, 0.1), (u, f))
+    grad(relaxed, ("u", "f"))(u, f, 0, 1e200)
+    with pytest.raises(OverflowError):
+        grad(relaxed, ("u", "f"))(u, f, 1, 1e200)
+
+
 def test_an_invariant_that_is_written_into_is_made_anew_in_every_turn():
     f = function_from_source("""
         def f(x, a, steps):

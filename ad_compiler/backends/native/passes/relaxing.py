@@ -1,11 +1,11 @@
 """Sweeps over a grid in which each cell becomes the weighted sum of its neighbours are done ten at a time.
 
-    for step in range(n):                               done = sweep_grid(u, f, a + 1, b + 1, w, n, "nswef")
-        for i in range(1, a):                           for step in range(done, n):
-            for j in range(1, b):               ->          for i in range(1, a):
-                u[i, j] = w * (                                 for j in range(1, b):
-                    u[i - 1, j] + u[i + 1, j]                       ...
-                    + u[i, j - 1] + u[i, j + 1] + f[i, j])
+    for step in range(n):                          done = sweep_grid(u, f, a + 1, b + 1, w, -c, n, "nswef")
+        for i in range(1, a):                      for step in range(done, n):
+            for j in range(1, b):          ->          for i in range(1, a):
+                u[i, j] = w * (                            for j in range(1, b):
+                    u[i - 1, j] + u[i + 1, j]                  ...
+                    + u[i, j - 1] + u[i, j + 1] - c * f[i, j])
 
 `run_time/grid_sweeps.py` goes over the grid in another order, to the same bits, and says how many sweeps it
 has done: of small grids, or on other processors, none. The loops do what is left. In the reverse sweep it is
@@ -13,7 +13,7 @@ the adjoint of such loops that is looked for. The loop over columns may be the o
 new values above and to the left, and old ones below and to the right, either way.
 
 Legal: `u` is memory of this program's own, so that nothing else is in it; turns of the outer loop are all
-alike; what is added is an element of another array at the same place.
+alike; what is added is an element of another array at the same place, times a number.
 """
 
 from __future__ import annotations
@@ -36,10 +36,13 @@ from ad_compiler.backends.native.nests import (
     Scalar,
     Store,
     codes_in,
+    loads_in,
     names_in,
     sides,
     text_of,
 )
+from ad_compiler.backends.native.passes.contracting import factors_of, substituted
+from ad_compiler.backends.native.passes.linear import ONE, multiplied, negated, without_minus
 from ad_compiler.backends.native.passes.straight_loops import Index, direction_of
 
 Distances = tuple[int | None, ...]
@@ -48,15 +51,17 @@ PLACES: dict[Distances, str] = {(-1, 0): "n", (1, 0): "s", (0, -1): "w", (0, 1):
 
 @dataclass(frozen=True, slots=True)
 class Relaxation:
-    """What sweeps do to a grid: `order` has the terms of the sum, a letter each, "f" for what is added.
+    """What sweeps do to a grid.
 
-    Of the adjoint, where sums are in any order, `source` is the cotangent of what is added.
+    `order` has the terms of the sum, a letter each, "f" for the element of `source` times `scale`. Of
+    the adjoint, where sums are in any order, `source` is the cotangent of what is added.
     """
 
     grid: str
     cell: Index
     source: str | None
     weight: Expression
+    scale: Expression
     order: str
 
 
@@ -112,7 +117,7 @@ class Relaxer:
         rows, columns = (number.substitute(counts) for number in found.cell)
         done = self.fresh("done")
         given = [found.grid, found.source or found.grid, str(rows), str(columns)]
-        given += [text_of(found.weight), str(stop - first), f'"{found.order}"']
+        given += [text_of(found.weight), text_of(found.scale), str(stop - first), f'"{found.order}"']
         text = f"{done} = {name}({', '.join(given)})"
         left = first + Affine.of(done)
         if direction_of(outer) > 0:
@@ -135,7 +140,7 @@ class Relaxer:
         inside = {loop.index for loop in loops} | {
             code.name for code in codes_in(loops[-1].body) if isinstance(code, Define)
         }
-        return not inside & names_in(text_of(found.weight))
+        return is_unchanged(found.weight, inside) and is_unchanged(found.scale, inside)
 
 
 def rectangular(outer: Repeat) -> list[Repeat] | None:
@@ -168,78 +173,155 @@ def statements(loop: Repeat) -> list[Code]:
 
 
 def relaxation(loop: Repeat) -> Relaxation | None:
-    """`u[i, j] = w * (u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1] + f[i, j])`, in any order."""
-    match statements(loop):
-        case [Store(operator="=") as store]:
-            value = store.value
-        case [Define(operator="=") as written, Store(operator="=") as store]:
-            if store.value != Scalar(written.name):
-                return None
-            value = written.value
-        case _:
-            return None
-    here, found = store.index, weighted(value)
+    """`u[i, j] = w * (u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1] + c * f[i, j])`, in any order."""
+    stores = substituted_body(statements(loop))
+    if stores is None or len(stores) != 1 or stores[0].operator != "=":
+        return None
+    (store,) = stores
+    here, found = store.index, weighted(store.value)
     if len(here) != 2 or found is None:
         return None
     weight, total = found
     order, source = "", None
-    for term in terms_of(total):
-        if not isinstance(term, Load) or len(term.index) != 2:
+    scale: Expression = ONE
+    for sign, term in terms_of(total):
+        factor, load = weighted(term) or (ONE, term)
+        if not isinstance(load, Load) or len(load.index) != 2:
             return None
-        if term.array == store.array:
-            order += place_of(term.index, here)
-        elif term.index == here and source is None:
-            order, source = order + "f", term.array
+        if load.array == store.array and factor == ONE and sign > 0:
+            order += place_of(load.index, here)
+        elif load.array != store.array and load.index == here and source is None:
+            order, source, scale = order + "f", load.array, factor if sign > 0 else negated(factor)
         else:
             return None
     if "".join(sorted(order)) != ("efnsw" if source else "ensw"):
         return None
-    return Relaxation(store.array, here, source, weight, order)
+    return Relaxation(store.array, here, source, weight, scale, order)
 
 
 def adjoint_relaxation(loop: Repeat) -> Relaxation | None:
-    """`p = w * u_bar[i, j]`, which then is 0, and `p` added to its neighbours and to `f_bar[i, j]`."""
-    part, *stores = statements(loop)
-    found = weighted(part.value) if isinstance(part, Define) and part.operator == "=" else None
-    if found is None or not isinstance(part, Define) or not isinstance(found[1], Load):
+    """`u_bar[i, j]` becomes 0; what it was goes, `w` times, to its neighbours, `w * c` times to `f_bar`."""
+    stores = substituted_body(statements(loop)) or []
+    cleared = [store for store in stores if store.operator == "="]
+    if len(cleared) != 1 or text_of(cleared[0].value) != "0.0" or len(cleared[0].index) != 2:
         return None
-    grid, here = found[1].array, found[1].index
-    reached, source = "", None
-    for code in stores:
-        if not isinstance(code, Store):
+    grid, here = cleared[0].array, cleared[0].index
+    weights: dict[str, Product] = {}
+    sources: dict[str, Product] = {}
+    for store in stores:
+        if store is cleared[0]:
+            continue
+        product = product_with(Load(grid, here), store)
+        if product is None:
             return None
-        if code.operator == "=" and text_of(code.value) == "0.0" and (code.array, code.index) == (grid, here):
-            reached += "0"
-        elif code.operator != "+=" or code.value != Scalar(part.name):
-            return None
-        elif code.array == grid:
-            reached += place_of(code.index, here)
-        elif code.index == here and source is None:
-            source = code.array
+        if store.array == grid:
+            weights[place_of(store.index, here)] = product
+        elif store.index == here:
+            sources[store.array] = product
         else:
             return None
-    if "".join(sorted(reached)) != "0ensw":
+    if len(stores) != 5 + len(sources) or sorted(weights) != ["e", "n", "s", "w"] or len(sources) > 1:
         return None
-    return Relaxation(grid, here, source, found[0], "f" if source else "")
+    weight, *others = weights.values()
+    if any(other != weight for other in others):
+        return None
+    for source, product in sources.items():
+        scale = quotient(product, weight)
+        return None if scale is None else Relaxation(grid, here, source, weight.expression, scale, "f")
+    return Relaxation(grid, here, None, weight.expression, ONE, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product of factors, without their signs."""
+
+    sign: int
+    factors: tuple[Expression, ...]
+
+    @property
+    def expression(self) -> Expression:
+        product: Expression = ONE
+        for factor in self.factors:
+            product = multiplied(product, factor)
+        return product if self.sign > 0 else negated(product)
+
+
+def product_with(load: Load, store: Store) -> Product | None:
+    """What an element is multiplied by in an addition; None if that is something else."""
+    sign = {"+=": 1, "-=": -1}.get(store.operator)
+    if sign is None:
+        return None
+    factors = []
+    for factor in factors_of(store.value):
+        inner = without_minus(factor)
+        if isinstance(factor, Scalar) and factor.name.startswith("-"):
+            inner = Scalar(factor.name[1:])
+        sign *= 1 if inner is None else -1
+        factors += factors_of(factor if inner is None else inner)
+    if factors.count(load) != 1:
+        return None
+    factors.remove(load)
+    return Product(sign, tuple(factors))
+
+
+def quotient(product: Product, divisor: Product) -> Expression | None:
+    """One product divided by another one, all of whose factors it has."""
+    factors = list(product.factors)
+    for factor in divisor.factors:
+        if factor not in factors:
+            return None
+        factors.remove(factor)
+    return Product(product.sign * divisor.sign, tuple(factors)).expression
+
+
+def substituted_body(body: list[Code]) -> list[Store] | None:
+    """The stores of a turn, with what is computed for them put in; None if anything else happens.
+
+    Nothing reads what has been assigned to.
+    """
+    known: dict[str, Expression] = {}
+    stores: list[Store] = []
+    for code in body:
+        if not isinstance(code, (Define, Store)):
+            return None
+        assigned = {store.array for store in stores if store.operator == "="}
+        if any(load.array in assigned for load in loads_in(code.value)):
+            return None
+        value = substituted(code.value, known, {})
+        if isinstance(code, Store):
+            stores.append(Store(code.array, code.index, value, code.operator))
+        elif code.operator != "=" or code.name in known:
+            return None
+        else:
+            known[code.name] = value
+    return stores
 
 
 def weighted(value: Expression) -> tuple[Expression, Expression] | None:
-    """A product as its factors, a scalar and another one; a division by 4 is one, to the last bit."""
+    """A product as two factors, the first without elements; a division by 4 is one, to the last bit."""
     if isinstance(value, Apply) and value.form == "{0} * {1}":
         for first, second in (value.parts, value.parts[::-1]):
-            if isinstance(first, Scalar):
+            if not any(loads_in(first)):
                 return first, second
     if isinstance(value, Apply) and value.form == "{0} / {1}" and value.parts[1] == Scalar("4.0"):
         return Scalar("0.25"), value.parts[0]
     return None
 
 
-def terms_of(total: Expression) -> list[Expression]:
-    """The terms of a sum that is computed from left to right."""
-    if isinstance(total, Apply) and total.form == "{0} + {1}":
+def terms_of(total: Expression) -> list[tuple[int, Expression]]:
+    """The terms of a sum that is computed from left to right, with their signs."""
+    if isinstance(total, Apply) and total.form in ("{0} + {1}", "{0} - {1}"):
         first, second = total.parts
-        return [*terms_of(first), second]
-    return [total]
+        return [*terms_of(first), (1 if "+" in total.form else -1, second)]
+    return [(1, total)]
+
+
+def is_unchanged(expression: Expression, changing: set[str]) -> bool:
+    """Whether it is arithmetic of numbers that do not change, which raises no exception."""
+    if isinstance(expression, Apply):
+        is_plain = expression.form in ("{0} * {1}", "{0} + {1}", "{0} - {1}", "-{0}")
+        return is_plain and all(is_unchanged(part, changing) for part in expression.parts)
+    return isinstance(expression, Scalar) and not changing & names_in(expression.name)
 
 
 def place_of(index: Index, here: Index) -> str:

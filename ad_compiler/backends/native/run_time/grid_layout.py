@@ -96,15 +96,16 @@ class Crossing:
     """Writes a function that takes an array onto a plane, or back, four columns of four rows at a time.
 
     It is given a plane, the height of blocks, an array, how far its rows are apart, how many rows and columns
-    there are, and a factor.
+    there are, and two factors.
     """
 
     def __init__(self, module: Any, name: str) -> None:
-        kinds = [POINTER, WORD, POINTER, WORD, WORD, WORD, NUMBER]
+        kinds = [POINTER, WORD, POINTER, WORD, WORD, WORD, NUMBER, NUMBER]
         self.function = own_function(module, name, kinds)
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.vectors = Quads(self.builder)
-        first, self.height, self.array, self.apart, *self.counts, self.factor = self.function.args
+        first, self.height, self.array, self.apart, *rest = self.function.args
+        *self.counts, self.first_factor, self.second_factor = rest
         self.plane = Plane(self.vectors, first, self.height)
 
     def blocks(self, columns: Any) -> Any:
@@ -115,11 +116,11 @@ class Crossing:
         return self.vectors.moved(self.array, place)
 
     def enter(self) -> None:
-        """Take the numbers times the factor; beyond the array there are its last row, and zeros."""
+        """Take the numbers, times both factors; beyond the array there are its last row, and zeros."""
         builder, vectors = self.builder, self.vectors
         rows, columns = self.counts
         last = builder.sub(rows, WORD(1))
-        factor = vectors.filled(self.factor)
+        factors = [vectors.filled(each) for each in (self.first_factor, self.second_factor)]
         with self.blocks(builder.add(columns, WORD(LANES))) as (column, _):
             columns_of = [builder.sub(column, WORD(lane)) for lane in range(LANES)]
             masks = [vectors.within(each, WORD(0), columns) for each in columns_of]
@@ -130,13 +131,15 @@ class Crossing:
                     if lane == LANES - 1:
                         row = builder.select(builder.icmp_signed("<", row, last), row, last)
                     vector = vectors.load(self.address(row, columns_of[lane]), masks[lane])
-                    found.append(builder.fmul(vector, factor))
+                    for factor in factors:
+                        vector = builder.fmul(vector, factor)
+                    found.append(vector)
                 for n, vector in enumerate(vectors.transposed(found)):
                     vectors.store(vector, self.plane.at(builder.add(column, WORD(n)), loop.index), None)
         builder.ret_void()
 
     def add(self) -> None:
-        """Add to the array, as `leave` writes it."""
+        """Add the numbers, times the first factor, to the array, as `leave` writes them."""
         self.leave(is_added=True)
 
     def leave(self, is_added: bool = False) -> None:
@@ -157,6 +160,7 @@ class Crossing:
                         mask = builder.and_(mask, vectors.filled(builder.icmp_signed(*bound)))
                     address = self.address(row, columns_of[lane])
                     if is_added:
-                        vector = builder.fadd(vectors.load(address, mask), vector)
+                        factor = vectors.filled(self.first_factor)
+                        vector = vectors.fused(vector, factor, vectors.load(address, mask))
                     vectors.store(vector, address, mask)
         builder.ret_void()

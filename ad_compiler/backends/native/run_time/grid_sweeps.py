@@ -2,7 +2,7 @@
 
     for i in range(1, rows - 1):
         for j in range(1, columns - 1):
-            u[i, j] = weight * (u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1] + f[i, j])
+            u[i, j] = weight * (u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1] + scale * f[i, j])
 
 As written, each cell waits for the one before it. But cells on a diagonal do not depend on each other, nor
 does the next sweep on more than what is a row and a column around it: the loops can be skewed, and cut in
@@ -24,8 +24,9 @@ The adjoint of a sweep, of cotangents in place, is
         for j in reversed(range(1, columns - 1)):
             p = weight * u_bar[i, j]
             u_bar[i, j] = 0.0
-            for cell in (u_bar[i - 1, j], u_bar[i + 1, j], u_bar[i, j - 1], u_bar[i, j + 1], f_bar[i, j]):
+            for cell in (u_bar[i - 1, j], u_bar[i + 1, j], u_bar[i, j - 1], u_bar[i, j + 1]):
                 cell += p
+            f_bar[i, j] += scale * p
 
 and the same is done in the other direction, with another order of sums. Cells of the edges take no part in
 it: at the end they get what all sweeps have given to them.
@@ -78,20 +79,21 @@ MOST_CELLS = 1 << 20  # to bring more of them onto planes, page by page, takes l
 class Driver:
     """Writes a function that takes arrays onto planes, does sweeps, and takes the results back.
 
-    It is given two arrays and how far their rows are apart, the size of the grid, the weight, how many times
-    ten sweeps are to be done, and where to write how many were: none if there is no memory.
+    It is given two arrays and how far their rows are apart, the size of the grid, the weight, the scale of
+    what is added, how many times ten sweeps are to be done, and where to write how many were: none if memory
+    is short.
     """
 
     step = 1
     parts: tuple[range, ...] = (range(SWEEPS),)
 
     def __init__(self, context: Any, module: Any, name: str, text: str) -> None:
-        kinds = [POINTER, WORD, POINTER, WORD, WORD, WORD, NUMBER, WORD, WORD.as_pointer()]
+        kinds = [POINTER, WORD, POINTER, WORD, WORD, WORD, NUMBER, NUMBER, WORD, WORD.as_pointer()]
         self.context, self.module, self.text = context, module, text
         self.function = own_function(module, name, kinds)
         self.builder = builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.vectors = Quads(builder)
-        *arrays, self.rows, self.columns, self.weight, self.passes, self.done = self.function.args
+        *arrays, self.rows, self.columns, self.weight, self.scale, self.passes, self.done = self.function.args
         self.array, self.other = (arrays[0], arrays[1]), (arrays[2], arrays[3])
         self.height = builder.sdiv(builder.add(self.rows, WORD(LANES - 1)), WORD(LANES))
 
@@ -124,7 +126,7 @@ class Driver:
         plane: int,
         array: tuple[Any, Any],
         less: int = 0,
-        factor: Any = None,
+        factors: tuple[Any, Any] = (NUMBER(1.0), NUMBER(1.0)),
     ) -> None:
         """Call what takes an array, of so much less rows and columns than the grid, onto a plane, or back."""
 
@@ -136,7 +138,7 @@ class Driver:
         name = f"grid {write.__name__}"
         function = once(self.module, name, written)
         counts = [self.builder.sub(count, WORD(less)) for count in (self.rows, self.columns)]
-        given = [self.planes[plane].first, self.height, *array, *counts, factor or NUMBER(1.0)]
+        given = [self.planes[plane].first, self.height, *array, *counts, *factors]
         self.builder.call(function, given)
 
     def at_edges(self, act: Callable[[int, Cell, Cell], None]) -> None:
@@ -217,8 +219,8 @@ class Forward(Driver):
         builder = self.builder
         self.cross(Crossing.enter, 0, self.array)
         if "f" in self.text:
-            factor = self.weight if is_weighted(self.text) else None
-            self.cross(Crossing.enter, 1, self.other, 1, factor)
+            weight = self.weight if is_weighted(self.text) else NUMBER(1.0)
+            self.cross(Crossing.enter, 1, self.other, 1, (self.scale, weight))
         if is_weighted(self.text):
             self.at_edges(self.keep)
         with cgutils.for_range(builder, self.passes):
@@ -245,7 +247,7 @@ class Back(Driver):
         with cgutils.for_range(builder, self.passes):
             self.in_columns(builder.add(self.columns, WORD(LANES - 2)), WORD(LANES - 1))
             if self.text:
-                self.cross(Crossing.add, 1, self.other)
+                self.cross(Crossing.add, 1, self.other, 0, (self.scale, NUMBER(1.0)))
             self.at_edges(self.give)
         self.cross(Crossing.leave, 0, self.array)
 
@@ -280,7 +282,7 @@ def implemented(given: tuple[Any, ...], text: str, make: type[Driver], reads_oth
         done = cgutils.alloca_once_value(builder, WORD(0))
         if not (are_matrices and has_vectors()):
             return builder.load(done)
-        rows, columns, weight, steps = arguments[2:6]
+        rows, columns, weight, scale, steps = arguments[2:7]
         bounds = [(rows, WORD(FEWEST_ROWS)), (columns, WORD(FEWEST_COLUMNS)), (steps, WORD(SWEEPS))]
         bounds.append((WORD(MOST_CELLS), builder.mul(rows, columns)))
         handed = []
@@ -307,11 +309,11 @@ def implemented(given: tuple[Any, ...], text: str, make: type[Driver], reads_oth
 
             passes = builder.sdiv(steps, WORD(SWEEPS))
             function = once(builder.module, name, written)
-            builder.call(function, [*handed, rows, columns, weight, passes, done])
+            builder.call(function, [*handed, rows, columns, weight, scale, passes, done])
         return builder.load(done)
 
-    numbers = (types.int64, types.int64, types.float64, types.int64)
-    return types.int64(*given[:2], *numbers, given[6]), generate
+    numbers = (types.int64, types.int64, types.float64, types.float64, types.int64)
+    return types.int64(*given[:2], *numbers, given[7]), generate
 
 
 def literal(text: Any, known: Callable[[str], bool]) -> str:
@@ -323,24 +325,25 @@ def literal(text: Any, known: Callable[[str], bool]) -> str:
 
 
 @intrinsic(prefer_literal=True)
-def sweep_grid(typing_context, u, f, rows, columns, weight, steps, order):
+def sweep_grid(typing_context, u, f, rows, columns, weight, scale, steps, order):
     """Do as many as it can of a number of sweeps over the first rows and columns of `u`; how many that is.
 
     `order` says from left to right what is added up: the cell above, "n", below, "s", to the right, "e", and
-    to the left, "w", and f[i, j], "f". Without it, `f` is not read; else it does not overlap `u`.
+    to the left, "w", and scale * f[i, j], "f". Without it, `f` is not read; else it does not overlap `u`.
     """
     text = literal(order, lambda text: "".join(sorted(text)) in ("ensw", "efnsw"))
-    return implemented((u, f, rows, columns, weight, steps, order), text, Forward, "f" in text)
+    return implemented((u, f, rows, columns, weight, scale, steps, order), text, Forward, "f" in text)
 
 
 @intrinsic(prefer_literal=True)
-def sweep_grid_back(typing_context, u_bar, f_bar, rows, columns, weight, steps, source):
+def sweep_grid_back(typing_context, u_bar, f_bar, rows, columns, weight, scale, steps, source):
     """Do the adjoint of as many as it can of the last ones of a number of sweeps; how many that is.
 
-    `source` says whether something was added, "f", or not, "": then `f_bar` is left alone.
+    `source` says whether something was added, "f": then its cotangent gets the parts, times the scale. With
+    "", `f_bar` is left alone.
     """
     text = literal(source, lambda text: text in ("", "f"))
-    return implemented((u_bar, f_bar, rows, columns, weight, steps, source), text, Back, bool(text))
+    return implemented((u_bar, f_bar, rows, columns, weight, scale, steps, source), text, Back, bool(text))
 
 
 def nothing_done(*given: Any) -> int:

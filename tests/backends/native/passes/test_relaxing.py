@@ -224,6 +224,53 @@ def differenced(u: Any, f: Any, steps: Any) -> Any:
     return np.sum(u * u)
 
 
+def scaled(u: Any, f: Any, steps: Any, h: Any = 0.3, part: Any = 0.9) -> Any:
+    u = u.copy()
+    for _ in range(steps):
+        for i in range(1, u.shape[0] - 1):
+            for j in range(1, u.shape[1] - 1):
+                neighbours = u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1]
+                u[i, j] = part * 0.25 * (neighbours + f[i, j] * (h * h))
+    return np.sum(u * u)
+
+
+def squared(u: Any, f: Any, steps: Any, h: Any = 0.3) -> Any:
+    u = u.copy()
+    for _ in range(steps):
+        for i in range(1, u.shape[0] - 1):
+            for j in range(1, u.shape[1] - 1):
+                u[i, j] = (u[i - 1, j] + u[i + 1, j] - h**2 * f[i, j] + u[i, j - 1] + u[i, j + 1]) / 4.0
+    return np.sum(u * u)
+
+
+def over_relaxed(u: Any, f: Any, steps: Any) -> Any:
+    u = u.copy()
+    for _ in range(steps):
+        for i in range(1, u.shape[0] - 1):
+            for j in range(1, u.shape[1] - 1):
+                new = 0.25 * (u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1] - f[i, j])
+                u[i, j] = -0.3 * u[i, j] + 1.3 * new
+    return np.sum(u * u)
+
+
+def scaled_by_row(u: Any, f: Any, steps: Any) -> Any:
+    u = u.copy()
+    for _ in range(steps):
+        for i in range(1, u.shape[0] - 1):
+            for j in range(1, u.shape[1] - 1):
+                u[i, j] = 0.25 * (u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1] + i * f[i, j])
+    return np.sum(u * u)
+
+
+def two_sources(u: Any, f: Any, steps: Any) -> Any:
+    u = u.copy()
+    for _ in range(steps):
+        for i in range(1, u.shape[0] - 1):
+            for j in range(1, u.shape[1] - 1):
+                u[i, j] = 0.2 * (u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1] + f[i, j] - f[i, j])
+    return np.sum(u * u)
+
+
 PROGRAMS = [
     (poisson, ALL),
     (laplace, ALL),
@@ -245,7 +292,12 @@ PROGRAMS = [
     (one_neighbour_twice, NONE),
     (moved_source, NONE),
     (counted, BACKWARDS),
-    (differenced, NONE),
+    (differenced, ALL),
+    (scaled, ALL),
+    (squared, ALL),
+    (over_relaxed, NONE),
+    (scaled_by_row, NONE),
+    (two_sources, NONE),
 ]
 
 

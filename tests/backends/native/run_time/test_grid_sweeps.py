@@ -33,12 +33,12 @@ SPECIAL = [np.inf, -np.inf, np.nan, 5e-324, 1e308, -1e308, -0.0]
 
 @numba.njit
 def swept(u: Any, f: Any, rows: int, columns: int, weight: float, steps: int) -> Any:
-    return sweep_grid(u, f, rows, columns, weight, steps, "nswef")
+    return sweep_grid(u, f, rows, columns, weight, 1.0, steps, "nswef")
 
 
 @numba.njit
 def swept_back(u_bar: Any, f_bar: Any, rows: int, columns: int, weight: float, steps: int) -> Any:
-    return sweep_grid_back(u_bar, f_bar, rows, columns, weight, steps, "f")
+    return sweep_grid_back(u_bar, f_bar, rows, columns, weight, 1.0, steps, "f")
 
 
 @numba.njit
@@ -186,23 +186,30 @@ def test_signs_of_zeros() -> None:
     assert np.signbit(u).all()
 
 
-@pytest.mark.parametrize("order", ["ewsn", "fnwse", "nfesw"])
+@pytest.mark.parametrize("order", ["ewsn", "fnwse", "nfesw", "senwf"])
 def test_orders(order: str) -> None:
     """The numbers are added in the order that is given: each has other bits."""
     names: dict[str, Any] = {"sweep_grid": sweep_grid, "numba": numba}
-    cells = {"n": "u[i - 1, j]", "s": "u[i + 1, j]", "w": "u[i, j - 1]", "e": "u[i, j + 1]", "f": "f[i, j]"}
+    weight = 0.25 if order.endswith("f") else 0.3
+    cells = {
+        "n": "u[i - 1, j]",
+        "s": "u[i + 1, j]",
+        "w": "u[i, j - 1]",
+        "e": "u[i, j + 1]",
+        "f": "-1.7 * f[i, j]",
+    }
     exec(
         f"""
 @numba.njit
 def swept(u, f, rows, columns):
-    return sweep_grid(u, f, rows, columns, 0.3, 10, "{order}")
+    return sweep_grid(u, f, rows, columns, {weight}, -1.7, 10, "{order}")
 
 @numba.njit
 def in_loops(u, f, rows, columns):
     for _ in range(10):
         for i in range(1, rows - 1):
             for j in range(1, columns - 1):
-                u[i, j] = 0.3 * ({" + ".join(cells[term] for term in order)})
+                u[i, j] = {weight} * ({" + ".join(cells[term] for term in order)})
 """,
         names,
     )
@@ -215,7 +222,7 @@ def in_loops(u, f, rows, columns):
 @pytest.mark.parametrize("order", ["nsw", "nswee", "nswex", "nsweff"])
 def test_no_order(order: str) -> None:
     with pytest.raises(numba.TypingError, match="does not say what the terms are"):
-        numba.njit(lambda u: sweep_grid(u, u, 60, 60, 0.25, 10, order))(np.ones((60, 60)))
+        numba.njit(lambda u: sweep_grid(u, u, 60, 60, 0.25, 1.0, 10, order))(np.ones((60, 60)))
 
 
 @pytest.mark.slow
@@ -238,7 +245,7 @@ def test_processors_without_these_vectors() -> None:
 import numba, numpy as np
 from ad_compiler.backends.native.run_time.grid_sweeps import sweep_grid
 u = np.ones((60, 60))
-print(numba.njit(lambda u, f: sweep_grid(u, f, 60, 60, 0.25, 10, "nswef"))(u, u.copy()))
+print(numba.njit(lambda u, f: sweep_grid(u, f, 60, 60, 0.25, 1.0, 10, "nswef"))(u, u.copy()))
 """
     environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
     done = subprocess.run(
