@@ -63,6 +63,11 @@ class Relaxation:
     weight: Expression
     scale: Expression
     order: str
+    is_adjoint: bool = False
+
+    @property
+    def changed(self) -> list[str]:
+        return [self.grid, self.source] if self.source and self.is_adjoint else [self.grid]
 
 
 class Relaxer:
@@ -110,9 +115,7 @@ class Relaxer:
             return []
         first, stop = bounds_of(outer)
         counts = {loop.index: bounds_of(loop)[1] + 1 for loop in loops[1:]}
-        if found.cell != tuple(map(Affine.of, counts)) and found.cell != tuple(
-            map(Affine.of, reversed(counts))
-        ):
+        if set(found.cell) != {Affine.of(index) for index in counts}:
             return []
         rows, columns = (number.substitute(counts) for number in found.cell)
         done = self.fresh("done")
@@ -125,22 +128,21 @@ class Relaxer:
         else:
             outer.head = f"for {outer.index} in range({stop - 1}, {left - 1}, -1):"
         outer.bounds = left, stop
-        changed = {found.grid, done, *([found.source] if found.source and name != "sweep_grid" else [])}
         comment = Comment("# as many sweeps as can be done at once, and then those that are left")
-        return [comment, Line(text, names_in(text), frozenset(changed))]
+        return [comment, Line(text, names_in(text), frozenset({done, *found.changed}))]
 
     def is_legal(self, found: Relaxation, loops: list[Repeat]) -> bool:
         """Whether nothing but the sweeps' own statements touches the memory that they change."""
-        arrays = [found.grid, *([found.source] if found.source else [])]
-        if any(self.dtypes.get(array) != "np.float64" for array in arrays):
+        arrays = {found.grid, *found.changed, *([found.source] if found.source else [])}
+        roots = {self.root(array) for array in arrays}
+        if any(self.dtypes.get(array) != "np.float64" for array in arrays) or len(roots) < len(arrays):
             return False
-        changed = arrays if loops[0].is_reverse else arrays[:1]
-        if not self.own.issuperset(changed) or len({self.root(array) for array in arrays}) < len(arrays):
+        if not self.own.issuperset(found.changed):
             return False
         inside = {loop.index for loop in loops} | {
             code.name for code in codes_in(loops[-1].body) if isinstance(code, Define)
         }
-        return is_unchanged(found.weight, inside) and is_unchanged(found.scale, inside)
+        return is_invariant(found.weight, inside) and is_invariant(found.scale, inside)
 
 
 def rectangular(outer: Repeat) -> list[Repeat] | None:
@@ -227,8 +229,8 @@ def adjoint_relaxation(loop: Repeat) -> Relaxation | None:
         return None
     for source, product in sources.items():
         scale = quotient(product, weight)
-        return None if scale is None else Relaxation(grid, here, source, weight.expression, scale, "f")
-    return Relaxation(grid, here, None, weight.expression, ONE, "")
+        return None if scale is None else Relaxation(grid, here, source, weight.expression, scale, "f", True)
+    return Relaxation(grid, here, None, weight.expression, ONE, "", True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,11 +318,11 @@ def terms_of(total: Expression) -> list[tuple[int, Expression]]:
     return [(1, total)]
 
 
-def is_unchanged(expression: Expression, changing: set[str]) -> bool:
+def is_invariant(expression: Expression, changing: set[str]) -> bool:
     """Whether it is arithmetic of numbers that do not change, which raises no exception."""
     if isinstance(expression, Apply):
         is_plain = expression.form in ("{0} * {1}", "{0} + {1}", "{0} - {1}", "-{0}")
-        return is_plain and all(is_unchanged(part, changing) for part in expression.parts)
+        return is_plain and all(is_invariant(part, changing) for part in expression.parts)
     return isinstance(expression, Scalar) and not changing & names_in(expression.name)
 
 
