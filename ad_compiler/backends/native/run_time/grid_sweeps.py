@@ -72,6 +72,8 @@ from ad_compiler.backends.native.run_time.grid_passages import (
 from ad_compiler.backends.native.run_time.small_matrices import WORD, own_function
 
 Cell = tuple[Any, Any]  # a row and a column
+HALF = SWEEPS // 2
+ALL, FIRST, LAST = range(SWEEPS), range(HALF), range(HALF, SWEEPS)
 LINE = 64  # bytes of the cache
 MOST_CELLS = 1 << 20  # to bring more of them onto planes, page by page, takes longer than the loops
 
@@ -85,7 +87,6 @@ class Driver:
     """
 
     step = 1
-    parts: tuple[range, ...] = (range(SWEEPS),)
 
     def __init__(self, context: Any, module: Any, name: str, text: str) -> None:
         kinds = [POINTER, WORD, POINTER, WORD, WORD, WORD, NUMBER, NUMBER, WORD, WORD.as_pointer()]
@@ -165,20 +166,21 @@ class Driver:
         row = self.builder.sub(cell[0], self.builder.mul(self.height, WORD(lane)))
         return self.vectors.moved(self.planes[1].at(self.builder.add(cell[1], WORD(lane)), row), lane)
 
-    def in_columns(self, start: Any, edge: Any) -> None:
-        """Ten sweeps from one edge to the other: in these columns, lanes of the first sweep are no cells.
-
-        Before all lanes of all sweeps are cells, and where some no longer are, the first of the `parts` go
-        ahead of the others, which may be far behind.
-        """
+    def in_columns(self, start: Any, steady: Any, edge: Any) -> None:
+        """Ten sweeps. From the column `steady` on, and before the edge, all lanes of all sweeps are cells."""
         cgutils.memset(self.builder, self.state, WORD(SWEEPS * BYTES), 0)
-        steady = self.moved(start, LANES + SWEEPS)
         masked = self.farther(edge, steady)
-        for sweeps in self.parts:
-            self.part(sweeps, True, self.moved(start, sweeps.start), steady)
-        self.part(range(SWEEPS), False, steady, masked)
-        for sweeps in self.parts:
-            self.part(sweeps, True, masked, self.moved(edge, sweeps.stop + LANES))
+        self.fill(start, steady)
+        self.part(ALL, False, steady, masked)
+        self.drain(masked, edge)
+
+    def fill(self, start: Any, steady: Any) -> None:
+        """The columns in which sweeps begin."""
+        raise NotImplementedError
+
+    def drain(self, masked: Any, edge: Any) -> None:
+        """The columns in which they end."""
+        raise NotImplementedError
 
     def moved(self, column: Any, count: int) -> Any:
         return self.builder.add(column, WORD(self.step * count))
@@ -224,8 +226,20 @@ class Forward(Driver):
         if is_weighted(self.text):
             self.at_edges(self.keep)
         with cgutils.for_range(builder, self.passes):
-            self.in_columns(WORD(0), builder.sub(self.columns, WORD(1)))
+            self.in_columns(WORD(1), WORD(SWEEPS + LANES), builder.sub(self.columns, WORD(1)))
         self.cross(Crossing.leave, 0, self.array)
+
+    def fill(self, start: Any, steady: Any) -> None:
+        """The last sweeps have no cells yet when the first ones begin."""
+        begun = self.moved(start, HALF)
+        self.part(FIRST, True, start, begun)
+        self.part(ALL, True, begun, steady)
+
+    def drain(self, masked: Any, edge: Any) -> None:
+        """The first sweeps have no cells any more when the last ones end."""
+        ended = self.farther(masked, self.moved(edge, HALF + LANES - 1))
+        self.part(ALL, True, masked, ended)
+        self.part(LAST, True, ended, self.moved(edge, SWEEPS + LANES - 1))
 
     def keep(self, lane: int, edge: Cell, cell: Cell) -> None:
         """What lanes that are no cells become is what they have been."""
@@ -236,7 +250,6 @@ class Back(Driver):
     """The adjoint of the sweeps, with, or without, a part for what was added."""
 
     step = -1
-    parts = (range(SWEEPS // 2), range(SWEEPS // 2, SWEEPS))  # short chains: five hide each other's latency
 
     def passage(self, name: str, sweeps: range, is_masked: bool) -> Passage:
         return SweepsBack(self.module, name, sweeps, is_masked)
@@ -245,11 +258,22 @@ class Back(Driver):
         builder = self.builder
         self.cross(Crossing.enter, 0, self.array)
         with cgutils.for_range(builder, self.passes):
-            self.in_columns(builder.add(self.columns, WORD(LANES - 2)), WORD(LANES - 1))
+            # a column more than there are: what lanes beside the grid give to those in it is 0
+            start = builder.add(self.columns, WORD(LANES - 2))
+            self.in_columns(start, self.moved(start, SWEEPS + LANES), WORD(LANES - 1))
             if self.text:
                 self.cross(Crossing.add, 1, self.other, 0, (self.scale, NUMBER(1.0)))
             self.at_edges(self.give)
         self.cross(Crossing.leave, 0, self.array)
+
+    def fill(self, start: Any, steady: Any) -> None:
+        """The first sweeps go ahead of the last ones: five hide each other's latency, as chains are short."""
+        self.part(FIRST, True, start, steady)
+        self.part(LAST, True, self.moved(start, HALF), steady)
+
+    def drain(self, masked: Any, edge: Any) -> None:
+        for sweeps in (FIRST, LAST):
+            self.part(sweeps, True, masked, self.moved(edge, sweeps.stop + LANES))
 
     def give(self, lane: int, edge: Cell, cell: Cell) -> None:
         """Add to a cell of an edge the sum of the one beside it."""
