@@ -15,6 +15,7 @@ import pytest
 
 numba = pytest.importorskip("numba")
 
+from ad_compiler.backends.native.run_time.grid_layout import BEFORE, BEHIND, LANES  # noqa: E402
 from ad_compiler.backends.native.run_time.grid_sweeps import (  # noqa: E402
     has_vectors,
     sweep_grid,
@@ -223,6 +224,27 @@ def in_loops(u, f, rows, columns):
 def test_no_order(order: str) -> None:
     with pytest.raises(numba.TypingError, match="does not say what the terms are"):
         numba.njit(lambda u: sweep_grid(u, u, 60, 60, 0.25, 1.0, 10, order))(np.ones((60, 60)))
+
+
+def leave_nan(rows: int, columns: int) -> None:
+    """Give memory of about the size of the planes back, full of nan: it is what is given out next."""
+    size = 2 * (columns + BEFORE + BEHIND) * -(-rows // LANES) * LANES
+    arrays = [np.full(size + more, np.nan) for more in (-8, -4, 0, 4, 8, 16)]
+    del arrays
+
+
+@pytest.mark.parametrize("columns", [3, 5, 14, 37])
+def test_what_memory_was_before(columns: int) -> None:
+    for rows in (53, 55, 60):
+        found, expected = arrays(rows, columns), arrays(rows, columns)
+        leave_nan(rows, columns)
+        swept(*found, rows, columns, 0.25, 20)
+        in_loops(*expected, rows, columns, 0.25, 20)
+        np.testing.assert_array_equal(found[0], expected[0])
+        leave_nan(rows, columns)
+        swept_back(*found, rows, columns, 0.25, 20)
+        in_loops_back(*expected, rows, columns, 0.25, 20)
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.slow
