@@ -22,6 +22,7 @@ exchanged, or are no cells, for one sweep or another. So they are for `height` o
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from llvmlite import ir
@@ -41,7 +42,7 @@ ENDING = LANES  # rows at the end of a block in which lanes may be no cells
 MULTIPLES = (1, 3, 5, 7, 9)  # of a column that are kept: an address may have twice, 4 or 8 times of it
 
 
-class Passage:
+class Passage(ABC):
     """Writes a function that does ten sweeps, or some of them, in some columns.
 
     It is given where on two planes it starts, the height of blocks, the first column and how many there are,
@@ -156,17 +157,17 @@ class Passage:
                 mask = edges[own] if mask is None else builder.and_(mask, edges[own])
             self.cell(sweep, own, mask)
 
+    @abstractmethod
     def special_rows(self) -> list[int | None]:
         """The steps that are special to some sweep, in order, and None for all others."""
-        raise NotImplementedError
 
+    @abstractmethod
     def own_row(self, row: int | None, sweep: int) -> tuple[int | None, bool]:
         """The row that a sweep is in, if it is special to it, and whether it lags by one more column."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cell(self, sweep: int, row: int | None, mask: Any) -> None:
         """What a sweep does in a step."""
-        raise NotImplementedError
 
     def moved(self, places: list[Any], count: Any, size: int = 1) -> list[Any]:
         """So many times `size` bytes farther."""

@@ -39,6 +39,7 @@ multiples of that, have columns that compete for the same places in the cache.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,7 @@ from numba.core.codegen import get_host_cpu_features
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
+from ad_compiler.backends.native.numba_extensions.disabling import is_disabled
 from ad_compiler.backends.native.run_time.grid_layout import (
     BEFORE,
     BEHIND,
@@ -78,7 +80,7 @@ LINE = 64  # bytes of the cache
 MOST_CELLS = 1 << 20  # to bring more of them onto planes, page by page, takes longer than the loops
 
 
-class Driver:
+class Driver(ABC):
     """Writes a function that takes arrays onto planes, does sweeps, and takes the results back.
 
     It is given two arrays and how far their rows are apart, the size of the grid, the weight, the scale of
@@ -115,11 +117,13 @@ class Driver:
             self.context.nrt.free(builder, memory)
         builder.ret_void()
 
+    @abstractmethod
     def sweep(self) -> None:
-        raise NotImplementedError
+        """Write what is done with the planes."""
 
+    @abstractmethod
     def passage(self, name: str, sweeps: range, is_masked: bool) -> Passage:
-        raise NotImplementedError
+        """What writes some sweeps in some columns."""
 
     def cross(
         self,
@@ -174,13 +178,13 @@ class Driver:
         self.part(ALL, False, steady, masked)
         self.drain(masked, edge)
 
+    @abstractmethod
     def fill(self, start: Any, steady: Any) -> None:
         """The columns in which sweeps begin."""
-        raise NotImplementedError
 
+    @abstractmethod
     def drain(self, masked: Any, edge: Any) -> None:
         """The columns in which they end."""
-        raise NotImplementedError
 
     def moved(self, column: Any, count: int) -> Any:
         return self.builder.add(column, WORD(self.step * count))
@@ -375,5 +379,5 @@ def nothing_done(*given: Any) -> int:
     return 0
 
 
-if config.DISABLE_JIT:  # type: ignore[attr-defined]
+if is_disabled():
     sweep_grid = sweep_grid_back = nothing_done  # type: ignore[assignment]
