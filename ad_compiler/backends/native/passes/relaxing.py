@@ -18,8 +18,11 @@ alike; what is added is an element of another array at the same place, times a n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf, prod
+from sys import float_info
 
 from ad_compiler.backends.native.accessing import alias_roots
 from ad_compiler.backends.native.affine import Affine
@@ -47,6 +50,7 @@ from ad_compiler.backends.native.passes.straight_loops import Index, direction_o
 
 Distances = tuple[int | None, ...]
 PLACES: dict[Distances, str] = {(-1, 0): "n", (1, 0): "s", (0, -1): "w", (0, 1): "e"}  # of neighbours
+CONSTANT = re.compile(r"[0-9.]+(e[+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,13 +271,26 @@ def product_with(load: Load, store: Store) -> Product | None:
 
 
 def quotient(product: Product, divisor: Product) -> Expression | None:
-    """One product divided by another one, all of whose factors it has."""
-    factors = list(product.factors)
-    for factor in divisor.factors:
+    """One product divided by another one, all of whose factors it has, but for constants.
+
+    Those may have been multiplied already: 0.1925 / 0.25, rounded once more, is 0.77 or next to it.
+    """
+    (constant, factors), (other, others) = constant_and_factors(product), constant_and_factors(divisor)
+    for factor in others:
         if factor not in factors:
             return None
         factors.remove(factor)
-    return Product(product.sign * divisor.sign, tuple(factors)).expression
+    scale = constant / other if other else 0.0
+    if not float_info.min <= scale < inf:
+        return None
+    return Product(product.sign * divisor.sign, (Scalar(repr(scale)), *factors)).expression
+
+
+def constant_and_factors(product: Product) -> tuple[float, list[Expression]]:
+    """The product of a product's constants, and what else it is of."""
+    constants = [text_of(factor) for factor in product.factors if CONSTANT.fullmatch(text_of(factor))]
+    factors = [factor for factor in product.factors if text_of(factor) not in constants]
+    return prod(map(float, constants)), factors
 
 
 def substituted_body(body: list[Code]) -> list[Store] | None:

@@ -243,6 +243,26 @@ def squared(u: Any, f: Any, steps: Any, h: Any = 0.3) -> Any:
     return np.sum(u * u)
 
 
+def folded(u: Any, f: Any, steps: Any, inf: Any = 0.9) -> Any:
+    """The gradient of the source is multiplied by one constant: by 0.25 * 0.77, not by one and the other."""
+    u = u.copy()
+    for _ in range(steps):
+        for i in range(1, u.shape[0] - 1):
+            for j in range(1, u.shape[1] - 1):
+                around = u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1]
+                u[i, j] = 0.25 * (around - 0.77 * inf * f[i, j])
+    return np.sum(u * u)
+
+
+def nothing_of_source(u: Any, f: Any, steps: Any) -> Any:
+    u = u.copy()
+    for _ in range(steps):
+        for i in range(1, u.shape[0] - 1):
+            for j in range(1, u.shape[1] - 1):
+                u[i, j] = 0.0 * (u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1] - 0.5 * f[i, j])
+    return np.sum(u * u)
+
+
 def over_relaxed(u: Any, f: Any, steps: Any) -> Any:
     u = u.copy()
     for _ in range(steps):
@@ -295,6 +315,8 @@ PROGRAMS = [
     (differenced, ALL),
     (scaled, ALL),
     (squared, ALL),
+    (folded, ALL),
+    (nothing_of_source, FORWARDS),
     (over_relaxed, NONE),
     (scaled_by_row, NONE),
     (two_sources, NONE),
