@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from ad_compiler.backends.native.affine import Affine
 
@@ -146,6 +147,7 @@ class Repeat:
 Code = Define | Store | Line | Allocate | Nest | Comment | Choice | Repeat
 
 
+@lru_cache(maxsize=1 << 14)  # passes ask for the same texts over and over
 def names_in(text: str) -> frozenset[str]:
     """The names of variables and functions in a text, attributes and what is quoted left out."""
     if '"' in text:

@@ -139,6 +139,7 @@ class Borderer:
         self.dtypes = dtypes
         self.root = alias_roots(programs)
         self.uses = uses_of(programs, outputs)
+        self.touched: dict[Code, set[str]] = {}
 
     def run(self) -> None:
         for program in self.programs:
@@ -152,9 +153,15 @@ class Borderer:
             if isinstance(code, Allocate) and code.dtype == DOUBLE:
                 self.array(body, code)
 
+    def touches(self, code: Code, name: str) -> bool:
+        found = self.touched.get(code)
+        if found is None:
+            found = self.touched[code] = {access.name for access in accesses(code)}
+        return name in found
+
     def array(self, body: list[Code], made: Allocate) -> None:
         """Leave an array out, if it is one with a border."""
-        touching = [code for code in body if any(access.name == made.name for access in accesses(code))]
+        touching = [code for code in body if self.touches(code, made.name)]
         parts = [self.part(code, made.name) for code in touching[1:]]
         count = next((place for place, part in enumerate(parts) if part is None), len(parts))
         writers, readers = touching[1 : count + 1], touching[count + 1 :]
@@ -168,6 +175,7 @@ class Borderer:
         for code in readers:
             assert isinstance(code, Nest)
             code.body[:] = [map_expressions(bordered.in_expression, each, code.loops) for each in code.body]
+        self.touched.clear()
         gone = [made, *writers]
         body[:] = [code for code in body if not any(code is each for each in gone)]
 

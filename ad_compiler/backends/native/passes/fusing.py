@@ -17,6 +17,7 @@ the other reads. Products of matrices in a loop take part: they say which rows t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from ad_compiler.backends.native.accessing import Access, accesses, alias_roots, is_check
 from ad_compiler.backends.native.affine import Affine
@@ -31,6 +32,7 @@ class Fuser:
     def __init__(self, programs: list[list[Code]]) -> None:
         self.programs = programs
         self.root = alias_roots(programs)
+        self.known: dict[Code, Touched] = {}
 
     def run(self) -> None:
         for program in self.programs:
@@ -115,25 +117,41 @@ class Fuser:
 
         Where whole groups change places (no loop is shared), additions keep their order, too.
         """
-        a = [access for code in first for access in accesses(code)]
-        b = [access for code in second for access in accesses(code)]
-        loops = {name for code in [*first, *second] if isinstance(code, Nest) for name, _ in loops_in(code)}
-        by_root: dict[str, tuple[list[Access], list[Access]]] = {}
-        for place, group in enumerate((a, b)):
-            for access in group:
-                if access.name not in loops:
-                    by_root.setdefault(self.root(access.name), ([], []))[place].append(access)
-        for ours, theirs in by_root.values():
-            if not ours or not theirs:
-                continue
-            kinds = {access.kind for access in (*ours, *theirs)}
+        loops = {name for code in (*first, *second) for name in self.touched(code).loops}
+        for root in self.roots(first) & self.roots(second) - loops:
+            found = [
+                access for code in (*first, *second) for access in self.touched(code).by_root.get(root, ())
+            ]
+            kinds = {access.kind for access in found}
             if kinds == {"read"}:
                 continue
-            if shared and kinds == {"add"} and all(access.index is not None for access in (*ours, *theirs)):
+            if shared and kinds == {"add"} and all(access.index is not None for access in found):
                 continue
-            if not shared or not is_pointwise([*ours, *theirs], shared):
+            if not shared or not is_pointwise(found, shared):
                 return True
         return False
+
+    def roots(self, group: list[Code]) -> set[str]:
+        return {root for code in group for root in self.touched(code).by_root}
+
+    def touched(self, code: Code) -> Touched:
+        """What a statement touches, which fusing what is inside of it does not change."""
+        found = self.known.get(code)
+        if found is None:
+            by_root: dict[str, list[Access]] = {}
+            for access in accesses(code):
+                by_root.setdefault(self.root(access.name), []).append(access)
+            loops = [name for name, _ in loops_in(code)] if isinstance(code, Nest) else []
+            found = self.known[code] = Touched(by_root, frozenset(loops))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What a statement touches, by the roots of the names, and the indices of its loops."""
+
+    by_root: dict[str, list[Access]]
+    loops: frozenset[str]
 
 
 def worthwhile(first: Nest, second: Nest, depth: int) -> bool:
