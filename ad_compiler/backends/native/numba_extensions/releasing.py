@@ -26,6 +26,7 @@ from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import BaseNativeLowering, NativeLowering, NopythonTypeInference
 
 from ad_compiler.backends.native.numba_extensions.addressing import Addressing
+from ad_compiler.backends.native.numba_extensions.allocating import Allocating
 from ad_compiler.backends.native.numba_extensions.counting import Counting
 from ad_compiler.backends.native.numba_extensions.peeling import part
 from ad_compiler.backends.native.numba_extensions.resolving import RememberingTypeInference
@@ -44,7 +45,7 @@ class ReleasingCallConvention(CPUCallConv):
             super()._return_errcode_raw(builder, code)
 
 
-class ReleasingLower(Addressing, Counting):
+class ReleasingLower(Addressing, Allocating, Counting):
     """Lowers a function so that its variables are released when it raises."""
 
     def __init__(self, context: Any, *args: Any, **kwargs: Any) -> None:

@@ -15,6 +15,8 @@ from numba.core import types
 from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import NopythonTypeInference
 
+from ad_compiler.backends.native.numba_extensions.allocating import allocation
+
 OPERATORS = frozenset(each for each in vars(operator).values() if type(each) is type(operator.add))
 
 
@@ -29,6 +31,9 @@ class Remembering:
         return getattr(self.given, name)
 
     def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
+        made = allocation(func, args, kws)
+        if made is not None:
+            return made
         called = func.typing_key if isinstance(func, types.Function) else func
         if kws or not is_operator(called):
             return self.given.resolve_function_type(func, args, kws)

@@ -170,3 +170,56 @@ def test_an_operator_has_the_type_that_its_operands_have() -> None:
 
     agrees(mixed, lambda: (2.5, 7, 1j, True))
     agrees(mixed, lambda: (2, 7, 1j, 3))
+
+
+def made(n: Any, m: Any) -> Any:
+    a, b, c = np.zeros(n), np.zeros((n, m)), np.zeros((m, 3, n), np.int64)
+    d, e, f = np.zeros((2, n), np.bool_), np.zeros(4, np.float32), np.zeros((n, 1), np.complex128)
+    g, h, i = np.empty(n), np.empty((m, n), np.float32), np.empty((3, 2))
+    g[:] = 1.5
+    h[:] = 2.5
+    i[:] = 3.5
+    if n > 0:
+        a[n - 1], f[0, 0] = n, 2j
+    return a, b, c, d, e, f, g, h, i
+
+
+@pytest.mark.parametrize("lengths", [(3, 2), (0, 2), (3, 0), (0, 0), (1, 1), (200, 70)])
+def test_new_arrays(lengths: tuple[int, int]) -> None:
+    agrees(made, lambda: lengths)
+    for ours, theirs in zip(lowered(made)(*lengths), made(*lengths), strict=True):
+        assert ours.flags.c_contiguous and ours.flags.writeable and ours.ctypes.data % 32 == 0
+        assert ours.strides == theirs.strides or not ours.size
+
+
+def long_row(n: Any) -> Any:
+    return np.empty(n)
+
+
+def wide(n: Any) -> Any:
+    return np.zeros((2, n, 8), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("f", "n", "error"),
+    [
+        (long_row, -1, ValueError),
+        (wide, -(1 << 62), ValueError),
+        (long_row, 1 << 60, ValueError),
+        (wide, 1 << 58, ValueError),
+        (wide, (1 << 63) - 1, ValueError),
+        (long_row, 1 << 57, MemoryError),
+        (wide, 1 << 53, MemoryError),
+    ],
+)
+def test_arrays_that_cannot_be(f: Any, n: int, error: type[Exception]) -> None:
+    for each in (lowered(f), f):
+        with pytest.raises(error):
+            each(n)
+
+
+def test_new_arrays_are_not_functions_of_numba() -> None:
+    function = numba.njit(made, pipeline_class=Releasing)
+    function(3, 2)
+    (text,) = function.inspect_llvm().values()
+    assert "ol_np_empty" not in text and "ol_np_zeros" not in text and "allocate" not in text
