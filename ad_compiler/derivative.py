@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ad_compiler.backends.loader import module_text
+from ad_compiler.collecting import uncollected
 from ad_compiler.errors import Unsupported
 from ad_compiler.forking import in_forked_process
 from ad_compiler.frontend.inputs import kind_of
@@ -148,10 +149,11 @@ class Derivative(functools.partial[Any]):
             specialisation = next((known for known in found if known.is_current()), None)
             is_known = specialisation is not None
             if specialisation is None:
-                program = self._compile(arguments)
-                specialisation = Specialisation(
-                    program, arguments, self._constants, self.dispatch, self.forwarding
-                )
+                with uncollected():
+                    program = self._compile(arguments)
+                    specialisation = Specialisation(
+                        program, arguments, self._constants, self.dispatch, self.forwarding
+                    )
                 found = self._specialisations.setdefault(self._kinds(arguments), [])
                 found[:] = [specialisation, *found[:7]]
             # Machine code that is entered takes a moment to make, and is made for the second call.

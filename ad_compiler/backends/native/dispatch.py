@@ -31,7 +31,6 @@ from ad_compiler.backends.native.loading import (
     announced,
     compile_for,
     load_functions,
-    uncollected,
 )
 from ad_compiler.backends.native.lowering.definitions import write_out
 from ad_compiler.backends.native.lowering.frame import RESERVED
@@ -86,7 +85,7 @@ def compile_native(program: Program, forwarding: list[str]) -> Native:
     )
     names = [text[len("def ") : text.index("(")] for text in texts]
     try:
-        with announced(program.name), uncollected():
+        with announced(program.name):
             functions = load_functions(
                 plain,
                 cached if program.request.backend.cache else None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib.util
 import itertools
 import sys
@@ -77,19 +76,6 @@ def announced(name: str, after: float = 1.0) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-
-
-@contextlib.contextmanager
-def uncollected() -> Iterator[None]:
-    """Leave cyclic garbage where it is: compiling makes so many objects that all of them, and all of Numba's,
-    would be walked through several times."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def compile_for(dispatcher: Any, types: tuple[Any, ...]) -> Any:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from ad_compiler.backends.native.kernels import HELPERS
+from ad_compiler.backends.native.run_time import support
 
-support = pytest.importorskip("ad_compiler.backends.native.run_time.support")
+pytest.importorskip("numba")
 
 
-def test_every_name_that_native_modules_import_is_there() -> None:
-    assert set(support.__all__) == HELPERS
+@pytest.mark.parametrize("name", support.MODULE_OF)
+def test_every_name_that_native_modules_import_is_there(name: str) -> None:
+    assert callable(getattr(support, name))
+
+
+def test_other_names_are_not() -> None:
+    with pytest.raises(AttributeError, match=r"support' has no attribute 'subtract'"):
+        support.subtract  # noqa: B018
 
 
 def test_numbers_of_binary_digits() -> None:
