@@ -16,9 +16,7 @@ from typing import Any
 import numpy as np
 from llvmlite.ir import Constant
 from numba.core import cgutils, lowering, types
-from numba.core.typing import npydecl
 from numba.core.typing.templates import signature
-from numba.np import arrayobj
 
 from ad_compiler.backends.native.numba_extensions.addressing import is_word
 from ad_compiler.backends.native.numba_extensions.peeling import part
@@ -32,6 +30,8 @@ def allocation(function: Any, args: Any, kws: Any) -> Any:
     """The signature of such a call; None for another one."""
     if not is_allocating(function) or kws or not 0 < len(args) < 3:
         return None
+    from numba.core.typing import npydecl  # here: it takes long, and is there already where code is compiled
+
     lengths = args[0].types if isinstance(args[0], types.BaseTuple) else (args[0],)
     dtype = types.float64 if len(args) == 1 else npydecl.parse_dtype(args[1])
     if dtype is None or not lengths or not all(map(is_word, lengths)):
@@ -56,6 +56,8 @@ class Allocating(lowering.Lower):
 
     def allocated(self, kind: Any, lengths: Any, is_zeros: bool) -> Any:
         """A new array."""
+        from numba.np import arrayobj
+
         builder, context = self.builder, self.context
         given = self.loadvar(lengths.name)
         if isinstance(self.typeof(lengths.name), types.BaseTuple):
