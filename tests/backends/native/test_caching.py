@@ -16,6 +16,7 @@ import pytest
 
 from ad_compiler import grad
 from ad_compiler.backends.native import caching
+from ad_compiler.backends.native.run_time.support import MODULE_OF
 from tests.helpers import function_from_source
 
 pytest.importorskip("numba")
@@ -141,9 +142,8 @@ AS_PYTHON = {"ad_compiler.forking", "ad_compiler.parsing"}  # what is called by 
 def test_the_key_holds_every_file_that_compiled_code_calls() -> None:
     """Helper functions are compiled into what calls them; the files that define them are part of the key."""
     here, within = Path(caching.__file__).parent, "ad_compiler.backends.native."
-    waiting = [f"run_time.{name}" for name in ("support", "departure", "chunks")] + [
-        "numba_extensions.releasing"
-    ]
+    imported = {"support", "departure", "chunks", *MODULE_OF.values()}
+    waiting = [f"run_time.{name}" for name in imported] + ["numba_extensions.releasing"]
     found = set()
     while waiting:
         name = waiting.pop()

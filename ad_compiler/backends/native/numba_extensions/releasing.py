@@ -28,6 +28,11 @@ from numba.core.typed_passes import BaseNativeLowering, NativeLowering, Nopython
 from ad_compiler.backends.native.numba_extensions.addressing import Addressing
 from ad_compiler.backends.native.numba_extensions.allocating import Allocating
 from ad_compiler.backends.native.numba_extensions.counting import Counting
+from ad_compiler.backends.native.numba_extensions.linking import (
+    LinkedLibrary,
+    LinkingContext,
+    is_linked_only,
+)
 from ad_compiler.backends.native.numba_extensions.peeling import part
 from ad_compiler.backends.native.numba_extensions.resolving import RememberingTypeInference
 
@@ -119,6 +124,17 @@ class ReleasingLowering(BaseNativeLowering):
     @property
     def lowering_class(self) -> Any:
         return ReleasingLower
+
+    def run_pass(self, state: Any) -> Any:
+        if state.library is not None or not is_linked_only(state.flags):
+            return super().run_pass(state)
+        given = state.targetctx
+        state.library = LinkedLibrary(given.codegen(), state.func_id.func_qualname)
+        state.targetctx = LinkingContext(given)
+        try:
+            return super().run_pass(state)
+        finally:
+            state.targetctx = given
 
 
 class Releasing(CompilerBase):

@@ -13,6 +13,7 @@ numba = pytest.importorskip("numba")
 if numba.config.DISABLE_JIT:
     pytest.skip("the loops run as Python", allow_module_level=True)
 
+from ad_compiler.backends.native.numba_extensions.inlining import OPTIONS  # noqa: E402
 from ad_compiler.backends.native.numba_extensions.releasing import Releasing  # noqa: E402
 
 
@@ -223,3 +224,29 @@ def test_new_arrays_are_not_functions_of_numba() -> None:
     function(3, 2)
     (text,) = function.inspect_llvm().values()
     assert "ol_np_empty" not in text and "ol_np_zeros" not in text and "allocate" not in text
+
+
+def test_functions_that_only_compiled_code_calls_are_no_machine_code() -> None:
+    @numba.njit(**OPTIONS)
+    def rooted(x: Any) -> Any:
+        if x < 0.0:
+            raise ValueError("below zero", 3)
+        return np.sqrt(np.zeros(3) + x)
+
+    @numba.njit(**OPTIONS)
+    def twice(x: Any) -> Any:
+        return rooted(x)[0] + rooted(4.0 * x)[1]
+
+    rooted.compile((numba.float64,))
+    (made,) = rooted.overloads.values()
+    assert not made.library._codegen._engine.is_symbol_defined(made.fndesc.llvm_func_name)
+
+    @numba.njit(pipeline_class=Releasing)
+    def outer(x: Any) -> Any:
+        return twice(x) + rooted(x)[2]
+
+    for _ in range(3):
+        assert outer(4.0) == 8.0
+        with pytest.raises(ValueError, match="below zero") as caught:
+            outer(-1.0)
+        assert caught.value.args == ("below zero", 3)
