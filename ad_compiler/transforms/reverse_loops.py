@@ -163,7 +163,9 @@ class Mirror:
                 self.sweep.add(inner, loop.body.results[place], params.get(place, seeds[place]))
             self.sweep.block(loop.body, inner)
             builder.statement = loop.statement
-            ends: dict[Value, Operand] = {total: inner[value] for value, total in totals.items()}
+            ends: dict[Value, Operand] = {
+                total: self.materialised(inner[value], value, total) for value, total in totals.items()
+            }
             for place, param in params.items():
                 start = loop.carried[place]
                 unread = loop.initial[place] is UNBOUND and not is_list(start)  # of one shape in all turns
