@@ -27,6 +27,7 @@ from numba.core.typed_passes import BaseNativeLowering, NativeLowering, Nopython
 
 from ad_compiler.backends.native.numba_extensions.addressing import Addressing
 from ad_compiler.backends.native.numba_extensions.allocating import Allocating
+from ad_compiler.backends.native.numba_extensions.comparing import Comparing
 from ad_compiler.backends.native.numba_extensions.counting import Counting
 from ad_compiler.backends.native.numba_extensions.linking import (
     LinkedLibrary,
@@ -50,7 +51,7 @@ class ReleasingCallConvention(CPUCallConv):
             super()._return_errcode_raw(builder, code)
 
 
-class ReleasingLower(Addressing, Allocating, Counting):
+class ReleasingLower(Addressing, Allocating, Comparing, Counting):
     """Lowers a function so that its variables are released when it raises."""
 
     def __init__(self, context: Any, *args: Any, **kwargs: Any) -> None:

@@ -16,6 +16,7 @@ from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import NopythonTypeInference
 
 from ad_compiler.backends.native.numba_extensions.allocating import allocation
+from ad_compiler.backends.native.numba_extensions.comparing import comparison
 
 OPERATORS = frozenset(each for each in vars(operator).values() if type(each) is type(operator.add))
 
@@ -31,9 +32,9 @@ class Remembering:
         return getattr(self.given, name)
 
     def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
-        made = allocation(func, args, kws)
-        if made is not None:
-            return made
+        own = allocation(func, args, kws) or comparison(func, args, kws)
+        if own is not None:
+            return own
         called = func.typing_key if isinstance(func, types.Function) else func
         if kws or not is_operator(called):
             return self.given.resolve_function_type(func, args, kws)

@@ -1,4 +1,4 @@
-"""Loops of few, constant turns over exp, log or tanh, written so that LLVM vectorises them.
+"""Loops of few, constant turns that LLVM should not unroll: over exp, log or tanh it vectorises them then.
 
                                         blocks = at_run_time(2)
                                         lanes = at_run_time(8)
@@ -26,6 +26,7 @@ from ad_compiler.backends.native.nests import (
     Define,
     Load,
     Nest,
+    Repeat,
     Scalar,
     Store,
     Whole,
@@ -64,21 +65,23 @@ class Blocker:
         self.program = program
         self.may_share = may_share
         self.fresh = fresh
-        self.hidden: dict[int, str] = {}  # names of numbers that LLVM is not told
+        self.hidden: dict[tuple[int, str], str] = {}  # names of numbers that LLVM is not told
 
     def run(self) -> None:
         self.body(self.program)
         self.program[:0] = [
             Define(name, Apply("at_run_time({0})", (Scalar(str(number)),)))
-            for number, name in self.hidden.items()
+            for (number, _), name in self.hidden.items()
         ]
 
     def body(self, body: list[Code]) -> None:
         for code in body:
             for inner in sides(code):
                 self.body(inner)
-            if isinstance(code, Nest) and all(map(is_elementary, code.body)):
-                self.nest(code)
+            if isinstance(code, Nest):
+                if all(map(is_elementary, code.body)):
+                    self.nest(code)
+                self.around(code)
 
     def nest(self, nest: Nest) -> None:
         """Rewrite the innermost loop of a nest, if it is one of those."""
@@ -87,16 +90,25 @@ class Blocker:
         if turns is None or not LANES <= turns <= MOST or not calls_vectorised(nest.body):
             return
         blocks = LANES < turns < 2 * LANES and self.may_repeat(nest.body, index)
-        nest.loops[-1] = (index, self.at_run_time(LANES if blocks else turns))
+        nest.loops[-1] = (index, self.at_run_time(LANES, "lanes") if blocks else self.at_run_time(turns))
         if blocks:
             block = self.fresh("block")
-            nest.loops.insert(-1, (block, self.at_run_time(2)))
+            nest.loops.insert(-1, (block, self.at_run_time(2, "blocks")))
             shift(nest.body, {index: Affine.of(index) + Affine.of(block) * (turns - LANES)})
 
-    def at_run_time(self, number: int) -> Affine:
-        if number not in self.hidden:
-            self.hidden[number] = self.fresh({LANES: "lanes", 2: "blocks"}.get(number, "few"))
-        return Affine.of(self.hidden[number])
+    def around(self, nest: Nest) -> None:
+        """Hide the turns of loops of a nest that have loops inside whose turns LLVM does not know."""
+        is_inside = any(has_unknown_turns(code) for code in nest.body)
+        for place, (index, extent) in reversed(list(enumerate(nest.loops))):
+            if extent.known is None:
+                is_inside = True
+            elif is_inside and LANES <= extent.known <= MOST:
+                nest.loops[place] = (index, self.at_run_time(extent.known))
+
+    def at_run_time(self, number: int, wanted: str = "few") -> Affine:
+        if (number, wanted) not in self.hidden:
+            self.hidden[number, wanted] = self.fresh(wanted)
+        return Affine.of(self.hidden[number, wanted])
 
     def may_repeat(self, body: list[Code], index: str) -> bool:
         """Whether the last turns may be done twice, in their order."""
@@ -132,6 +144,13 @@ class Blocker:
 
 def is_elementary(code: Code) -> bool:
     return isinstance(code, (Comment, Define, Store))
+
+
+def has_unknown_turns(code: Code) -> bool:
+    """Whether there is a loop whose turns are not known."""
+    if isinstance(code, Nest) and any(extent.known is None for _, extent in code.loops):
+        return True
+    return isinstance(code, Repeat) or any(has_unknown_turns(each) for side in sides(code) for each in side)
 
 
 def calls_vectorised(body: list[Code]) -> bool:

@@ -14,19 +14,14 @@ The functions are compiled with `contract` alone: with `reassoc`, adding and sub
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import njit
 
-OPTIONS: Any = {
-    "error_model": "numpy",
-    "fastmath": {"contract"},
-    "forceinline": True,  # LLVM leaves a call behind many departures alone: it takes it for a rare one
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
-}
-vectorised = njit(**OPTIONS)
+from ad_compiler.backends.native.numba_extensions.inlining import OPTIONS
+
+# LLVM leaves a call behind many departures alone: it takes it for a rare one.
+vectorised = njit(**OPTIONS, fastmath={"contract"}, forceinline=True)
 
 LOG2_E = 1.4426950408889634
 LOG_2_HIGH = float.fromhex("0x1.62e42fefa0000p-1")  # its last bits are zeros: k times it is exact

@@ -173,6 +173,30 @@ def test_an_operator_has_the_type_that_its_operands_have() -> None:
     agrees(mixed, lambda: (2, 7, 1j, 3))
 
 
+def larger_and_smaller(n: Any, m: Any, x: Any, flag: Any) -> Any:
+    whole = max(n, m), min(n, m), max(n - 1, 0), min(0, m + 1), max(m, 0) - min(m, 0), max(n, 3)
+    others = max(x, n), min(m, x), max(x, 0.0), min(flag, flag), max(n, m, 7), min((n, m))
+    return whole, others, max(flag, n)
+
+
+@pytest.mark.parametrize("n", [0, 3, -4, 1 << 62, -(1 << 62)])
+def test_the_larger_and_the_smaller_of_two_numbers(n: int) -> None:
+    for m in (0, 3, -4, 1 << 62):
+        agrees(larger_and_smaller, lambda m=m: (n, m, 2.5, True))  # type: ignore[misc]
+    function = numba.njit(lambda n: max(n - 1, 0) + min(n, 5), pipeline_class=Releasing)
+    assert function(n >> 2) == max((n >> 2) - 1, 0) + min(n >> 2, 5)
+    (text,) = function.inspect_llvm().values()
+    assert "ol_max" not in text and "ol_min" not in text
+
+
+def test_a_name_of_ones_own_is_no_comparison() -> None:
+    @numba.njit
+    def max(a: Any, b: Any) -> Any:
+        return a - b
+
+    assert numba.njit(lambda n: max(n, 2), pipeline_class=Releasing)(9) == 7
+
+
 def made(n: Any, m: Any) -> Any:
     a, b, c = np.zeros(n), np.zeros((n, m)), np.zeros((m, 3, n), np.int64)
     d, e, f = np.zeros((2, n), np.bool_), np.zeros(4, np.float32), np.zeros((n, 1), np.complex128)

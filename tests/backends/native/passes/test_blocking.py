@@ -1,4 +1,4 @@
-"""Loops of few, constant turns over exp, log and tanh: blocks that overlap give what single turns give."""
+"""Loops of few, constant turns: blocks that overlap, and hidden numbers, give what single turns give."""
 
 from __future__ import annotations
 
@@ -146,6 +146,37 @@ def test_arrays_that_turns_exchange_are_two(exchanged: bool) -> None:
     program: list[Code] = [nest, Line("x, y = y, x", frozenset({"x", "y"}), frozenset({"x", "y"}))]
     block_loops([program], {frozenset({"x", "y"})} if exchanged else set(), lambda wanted: wanted)
     assert (len(nest.loops) == 2) is exchanged
+
+
+def test_loops_around_loops_of_unknown_turns() -> None:
+    n = Affine.of("n")
+    body: list[Code] = [Store("y", (HERE, Affine.of("k")), Scalar("1.0"), "+=")]
+    rows = Nest([("i", Affine.of(12)), ("k", n)], list(body))
+    around = Nest([("h", Affine.of(9)), ("i", Affine.of(12))], [Nest([("k", n)], list(body))])
+    known = Nest([("i", Affine.of(12)), ("k", Affine.of(9))], list(body))
+    few = Nest([("i", Affine.of(3)), ("k", n)], list(body))
+    below = Nest([("k", n), ("i", Affine.of(12))], list(body))
+    program: list[Code] = [rows, around, known, few, below]
+    block_loops([program], set(), lambda wanted: wanted)
+    assert rows.loops == [("i", Affine.of("few")), ("k", n)]
+    assert around.loops == [("h", Affine.of("few")), ("i", Affine.of("few"))]
+    assert known.loops == [("i", Affine.of(12)), ("k", Affine.of(9))]
+    assert few.loops == [("i", Affine.of(3)), ("k", n)]
+    assert below.loops == [("k", n), ("i", Affine.of(12))]
+    assert [code for code in program if isinstance(code, Define)] == program[:2]
+
+
+def test_outer_products_of_few_rows() -> None:
+    def f(x: Any, y: Any) -> Any:
+        a = np.zeros((12, len(y)))
+        for k in range(3):
+            a = a + np.outer(np.zeros(12) + x * k, np.tanh(y))
+        return np.sum(a * a)
+
+    native = value_and_grad(f, (0, 1), backend="numba", cache=False)
+    for length in (0, 1, 5):
+        compare(f, native, *np.random.default_rng(2).normal(size=(1, 12)), np.linspace(-1.0, 1.0, length))
+    assert "in range(few)" in native.native_source
 
 
 def test_a_hidden_number_is_the_number() -> None:
