@@ -13,6 +13,8 @@ from typing import Any
 from numba import _dynfunc
 from numba.core.codegen import JITCodeLibrary
 
+from ad_compiler.backends.native.numba_extensions.delegating import Delegate
+
 
 class LinkedLibrary(JITCodeLibrary):
     """The code of such a function, optimised, and ready to be linked."""
@@ -22,14 +24,8 @@ class LinkedLibrary(JITCodeLibrary):
         self._finalized = True
 
 
-class LinkingContext:
+class LinkingContext(Delegate):
     """Numba's context of a target, to which such functions are no machine code."""
-
-    def __init__(self, given: Any) -> None:
-        self.given = given
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.given, name)
 
     def get_executable(self, library: Any, description: Any, environment: Any) -> Any:
         """What stands for the function where one is looked up; it has no address."""

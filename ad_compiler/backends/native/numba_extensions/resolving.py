@@ -17,19 +17,17 @@ from numba.core.typed_passes import NopythonTypeInference
 
 from ad_compiler.backends.native.numba_extensions.allocating import allocation
 from ad_compiler.backends.native.numba_extensions.comparing import comparison
+from ad_compiler.backends.native.numba_extensions.delegating import Delegate
 
 OPERATORS = frozenset(each for each in vars(operator).values() if type(each) is type(operator.add))
 
 
-class Remembering:
+class Remembering(Delegate):
     """Numba's context of types, which answers the same question once."""
 
     def __init__(self, given: Any) -> None:
-        self.given = given
+        super().__init__(given)
         self.known: dict[Any, Any] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.given, name)
 
     def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
         own = allocation(func, args, kws) or comparison(func, args, kws)

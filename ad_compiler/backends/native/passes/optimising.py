@@ -18,6 +18,7 @@
     skewing          sweeps over the rows of a grid become one, some rows behind each other
     vectorising      calls and sums that keep LLVM from vectorising a loop are replaced
     blocking         short loops over exp, log and tanh are written so that LLVM vectorises them
+    reusing          arrays made of one that is not needed any more take over its memory
 
 Each changes the sweeps in place, and relies on what those before it leave: gathering looks for nests as they
 were lowered; that an array is needed for an element or a row at a time shows once nests are fused; memory is
@@ -44,6 +45,7 @@ from ad_compiler.backends.native.passes.overwriting import overwrite
 from ad_compiler.backends.native.passes.preaccumulating import Preaccumulator
 from ad_compiler.backends.native.passes.prologues import fuse_prologues
 from ad_compiler.backends.native.passes.relaxing import Relaxer
+from ad_compiler.backends.native.passes.reusing import reuse
 from ad_compiler.backends.native.passes.scalarising import scalarise
 from ad_compiler.backends.native.passes.shrinking import shrink
 from ad_compiler.backends.native.passes.skewing import skew
@@ -82,6 +84,8 @@ def optimise(
     for sweep in sweeps:
         vectorise(sweep)
     block_loops(sweeps, apart, frame.fresh)
+    if not parallel:
+        reuse(sweeps, outputs)
     return apart
 
 
