@@ -35,6 +35,7 @@ from ad_compiler.backends.native.numba_extensions.linking import (
     is_linked_only,
 )
 from ad_compiler.backends.native.numba_extensions.peeling import part
+from ad_compiler.backends.native.numba_extensions.reshaping import Reshaping
 from ad_compiler.backends.native.numba_extensions.resolving import RememberingTypeInference
 
 
@@ -51,7 +52,7 @@ class ReleasingCallConvention(CPUCallConv):
             super()._return_errcode_raw(builder, code)
 
 
-class ReleasingLower(Addressing, Allocating, Comparing, Counting):
+class ReleasingLower(Addressing, Allocating, Comparing, Counting, Reshaping):
     """Lowers a function so that its variables are released when it raises."""
 
     def __init__(self, context: Any, *args: Any, **kwargs: Any) -> None:

@@ -44,16 +44,11 @@ def remove_aliases(programs: list[list[Code]], outputs: list[str], made: set[str
 
     `made` are names that are given where no code says so: those of the inputs.
     """
-    while True:
-        found = next(iter(removable(programs, made)), None)
-        if found is None:
-            return outputs
-        name, source = found
-        names = {source: name} if is_name_of_operation(source) and source not in made else {name: source}
-        for program in programs:
-            rename(program, names)
-            drop_identities(program)
-        outputs = [renamed(text, names) for text in outputs]
+    names = one_name_each(programs, made)
+    for program in programs:
+        rename(program, names)
+        drop_identities(program)
+    return [renamed(text, names) for text in outputs]
 
 
 def is_name_of_operation(source: str) -> bool:
@@ -61,10 +56,10 @@ def is_name_of_operation(source: str) -> bool:
     return re.sub(r"_\d+$", "", source) in {*NOUNS.values(), "zeros", "ones", "empty"}
 
 
-def removable(programs: list[list[Code]], made: set[str]) -> Iterator[tuple[str, str]]:
-    """Aliases that can be removed: the name, and what it stands for."""
+def one_name_each(programs: list[list[Code]], made: set[str]) -> dict[str, str]:
+    """What the names stand for whose aliases can be removed."""
     given: Counter[str] = Counter(made)
-    handed: Counter[tuple[str, str]] = Counter()
+    handed: Counter[tuple[str, str]] = Counter()  # a name, and what it is given to
     for program in programs:
         for code in codes_in(program):
             given.update(names_given(code))
@@ -72,10 +67,27 @@ def removable(programs: list[list[Code]], made: set[str]) -> Iterator[tuple[str,
                 alias = ALIAS.fullmatch(code.text)
                 if alias:
                     handed[alias[1], alias[2]] += 1
-    for name, source in handed:
-        own_back = handed.get((source, name), 0)
-        if given[name] == 1 and given[source] - own_back == 1:
-            yield name, source
+    names: dict[str, str] = {}
+    while True:
+        found = next((pair for pair in handed if is_removable(*pair, given, handed)), None)
+        if found is None:
+            return names
+        name, source = found
+        gone, kept = found if source in made or not is_name_of_operation(source) else (source, name)
+        names = {each: kept if other == gone else other for each, other in names.items()} | {gone: kept}
+        given[kept] += given.pop(gone)
+        before, handed = handed, Counter()
+        for pair, count in before.items():
+            one, other = (kept if each == gone else each for each in pair)
+            if one == other:
+                given[one] -= count  # such lines are dropped
+            else:
+                handed[one, other] += count
+
+
+def is_removable(name: str, source: str, given: Counter[str], handed: Counter[tuple[str, str]]) -> bool:
+    """Whether a name is given once, to what has itself one name but for being given back."""
+    return given[name] == 1 and given[source] - handed[source, name] == 1
 
 
 def names_given(code: Code) -> Iterator[str]:

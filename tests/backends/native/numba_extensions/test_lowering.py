@@ -197,6 +197,42 @@ def test_a_name_of_ones_own_is_no_comparison() -> None:
     assert numba.njit(lambda n: max(n, 2), pipeline_class=Releasing)(9) == 7
 
 
+def reshaped(a: Any, n: Any, m: Any) -> Any:
+    b = a.reshape((n, m))
+    c = b.reshape(a.size).reshape((m, n, 1))
+    d = np.zeros((n, m)) + b
+    if d.size > 0:
+        d.reshape((m, n))[0, 0] = 9.0
+    return b, c, d, d.reshape((1, n * m)), a[1:].reshape((a.size - 1, 1)) if a.size > 0 else b
+
+
+@pytest.mark.parametrize("lengths", [(3, 4), (1, 1), (0, 3), (5, 0), (0, 0), (70, 3)])
+def test_other_lengths(lengths: tuple[int, int]) -> None:
+    for dtype in (np.float64, np.float32, np.int64, np.bool_, np.complex128):
+        agrees(reshaped, lambda dtype=dtype: (np.arange(np.prod(lengths)).astype(dtype), *lengths))  # type: ignore[misc]
+    a = np.arange(float(np.prod(lengths)))
+    for ours, theirs in zip(lowered(reshaped)(a, *lengths), reshaped(a, *lengths), strict=True):
+        assert ours.shape == theirs.shape and ours.flags.c_contiguous
+        assert np.shares_memory(ours, a) is np.shares_memory(theirs, a)
+    a.flags.writeable = False
+    assert not lowered(reshaped)(a, *lengths)[0].flags.writeable
+    (text, *_) = lowered(reshaped).inspect_llvm().values()
+    assert "normalize_reshape" not in text
+
+
+@pytest.mark.parametrize("lengths", [(2, 3), (-1, 4), (4, -1), (-2, -2), (0, 4), (5, 1)])
+def test_lengths_of_another_size(lengths: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="size of new array"):
+        lowered(reshaped)(np.zeros(4), *lengths)
+
+
+def test_transposed_arrays_are_left_to_numba() -> None:
+    def turned(a: Any) -> Any:
+        return a.T.reshape((3, 1, 2)), a.reshape((6,))
+
+    agrees(turned, lambda: (np.arange(6.0).reshape(2, 3),))
+
+
 def made(n: Any, m: Any) -> Any:
     a, b, c = np.zeros(n), np.zeros((n, m)), np.zeros((m, 3, n), np.int64)
     d, e, f = np.zeros((2, n), np.bool_), np.zeros(4, np.float32), np.zeros((n, 1), np.complex128)

@@ -16,6 +16,8 @@ numba = pytest.importorskip("numba")
 if numba.config.DISABLE_JIT:
     pytest.skip("the loops run as Python", allow_module_level=True)
 
+from ad_compiler.backends.native.numba_extensions.releasing import Releasing  # noqa: E402
+
 
 def divided(x: Any, n: Any, d: Any) -> Any:
     y = np.sin(x)
@@ -86,3 +88,20 @@ def test_no_array_is_lost(f: Any, bad: float, error: type[Exception], live: Call
     assert kernel_departed == 20
     assert live() == before
     assert sys.getrefcount(x) == references
+
+
+def test_memory_with_other_lengths_is_kept_and_released(live: Callable[[], int]) -> None:
+    @numba.njit(pipeline_class=Releasing)
+    def outlives(n: Any, m: Any) -> Any:
+        return np.ones((n, 2)).reshape((2, n)).reshape(m)
+
+    outlives(1, 2)
+    before = live()
+    kept = [outlives(n, 2 * n) for n in range(1, 200)]
+    assert live() == before + len(kept)
+    assert all((each == 1.0).all() for each in kept)
+    del kept
+    for n in range(5):
+        with pytest.raises(ValueError, match="size of new array"):
+            outlives(n, 2 * n + 1)
+    assert live() == before
