@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
-from time import perf_counter
+from time import perf_counter, sleep
 from timeit import Timer
 
 import numpy as np
@@ -33,6 +33,10 @@ class Effort:
 FULL = Effort(rounds=51, sample=2e-3, patience=8.0)
 QUICK = Effort(rounds=5, sample=1e-3, patience=0.4)
 
+# Threads of OpenBLAS look for work for 2**26 ticks of the processor's clock, some 20 ms, before they sleep.
+# NumPy and SciPy have one each: on two cores, one takes 30 times as long while the other's threads look.
+PAUSE = 0.03  # seconds
+
 Statistic = Callable[[list[float]], float]
 
 # The fastest round is for a busy machine, where a median tells more about the others' work.
@@ -42,9 +46,9 @@ STATISTICS: dict[str, Statistic] = {"median": median, "fastest": min}
 def interleaved(gradients: Mapping[str, Gradient], effort: Effort, statistic: Statistic) -> dict[str, float]:
     """Return the seconds of one call of each gradient, `statistic` being taken over the rounds.
 
-    In each round every contender runs one untimed batch of calls, then one timed batch: the first
-    lets threads of the previous contender go to sleep and brings its own data into the cache. The
-    order is drawn anew for every round, so that nobody always runs behind the one whose threads still spin.
+    In each round every contender runs one untimed batch of calls, which brings its own data into the
+    cache, then one timed batch, behind a pause in which the threads of the one before it go to sleep.
+    The order is drawn anew for every round, so that nobody always runs behind the same one.
     """
     _settle_allocator()
     timers = {name: _timer(gradient) for name, gradient in gradients.items()}
@@ -61,6 +65,7 @@ def interleaved(gradients: Mapping[str, Gradient], effort: Effort, statistic: St
         for name in order:
             if turn % stride[name]:
                 continue
+            sleep(PAUSE)
             timers[name].timeit(batch[name])
             samples[name].append(timers[name].timeit(batch[name]) / batch[name])
         draw.shuffle(order)
