@@ -16,7 +16,8 @@ from typing import Any
 from llvmlite.ir import Constant
 from numba.core import lowering, types
 
-from ad_compiler.backends.native.numba_extensions.peeling import constant, part
+from ad_compiler.backends.native.numba_extensions.peeling import constant
+from ad_compiler.backends.native.numba_extensions.whole_numbers import count_of_words, words
 
 
 class Addressing(lowering.Lower):
@@ -48,13 +49,10 @@ class Addressing(lowering.Lower):
         if not is_array or index is None or self.context.enable_boundscheck:
             return None
         index_type = self.typeof(index.name)
-        subscript_types = index_type.types if isinstance(index_type, types.BaseTuple) else (index_type,)
-        if not len(subscript_types) == kind.ndim > 0 or not all(map(is_word, subscript_types)):
+        if not count_of_words(index_type) == kind.ndim > 0:
             return None
         builder = self.builder
-        subscripts = [self.loadvar(index.name)]
-        if isinstance(index_type, types.BaseTuple):
-            subscripts = [part(builder, subscripts[0], axis) for axis in range(kind.ndim)]
+        subscripts = words(builder, index_type, self.loadvar(index.name))
         described, model = self.getvar(array.name), self.context.data_model_manager[kind]
         zero = Constant(self.context.get_value_type(types.int32), 0)
         data_at, shape_at = (zero.type(model.get_field_position(name)) for name in ("data", "shape"))
@@ -71,12 +69,6 @@ class Addressing(lowering.Lower):
             at = subscript if at is None else builder.add(builder.mul(at, length), subscript)
         data = builder.load(builder.gep(described, [zero, data_at], inbounds=True))
         return builder.gep(data, [at])
-
-
-def is_word(kind: Any) -> bool:
-    """Whether this is the type of a signed whole number of 64 bits."""
-    kind = types.unliteral(kind)
-    return isinstance(kind, types.Integer) and kind.signed and kind.bitwidth == 64
 
 
 def alignment(kind: Any) -> int | None:

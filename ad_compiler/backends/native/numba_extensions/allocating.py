@@ -18,8 +18,7 @@ from llvmlite.ir import Constant
 from numba.core import cgutils, lowering, types
 from numba.core.typing.templates import signature
 
-from ad_compiler.backends.native.numba_extensions.addressing import is_word
-from ad_compiler.backends.native.numba_extensions.peeling import part
+from ad_compiler.backends.native.numba_extensions.whole_numbers import count_of_words, words
 
 FUNCTIONS: tuple[Any, ...] = (np.empty, np.zeros)
 TOO_BIG = "array is too big; `arr.size * arr.dtype.itemsize` is larger than the maximum possible size."
@@ -32,11 +31,11 @@ def allocation(function: Any, args: Any, kws: Any) -> Any:
         return None
     from numba.core.typing import npydecl  # here: it takes long, and is there already where code is compiled
 
-    lengths = args[0].types if isinstance(args[0], types.BaseTuple) else (args[0],)
+    rank = count_of_words(args[0])
     dtype = types.float64 if len(args) == 1 else npydecl.parse_dtype(args[1])
-    if dtype is None or not lengths or not all(map(is_word, lengths)):
+    if dtype is None or not rank:
         return None
-    return signature(types.Array(dtype, len(lengths), "C"), *args)
+    return signature(types.Array(dtype, rank, "C"), *args)
 
 
 def is_allocating(called: Any) -> bool:
@@ -59,11 +58,7 @@ class Allocating(lowering.Lower):
         from numba.np import arrayobj
 
         builder, context = self.builder, self.context
-        given = self.loadvar(lengths.name)
-        if isinstance(self.typeof(lengths.name), types.BaseTuple):
-            shape = [part(builder, given, axis) for axis in range(kind.ndim)]
-        else:
-            shape = [given]
+        shape = words(builder, self.typeof(lengths.name), self.loadvar(lengths.name))
         word = shape[0].type
         itemsize = Constant(word, arrayobj.get_itemsize(context, kind))
         negative = too_big = Constant(cgutils.bool_t, 0)

@@ -14,7 +14,7 @@ from typing import Any
 from numba.core import lowering, types
 from numba.core.typing.templates import signature
 
-from ad_compiler.backends.native.numba_extensions.addressing import is_word
+from ad_compiler.backends.native.numba_extensions.whole_numbers import is_word
 
 COMPARISONS: dict[Any, str] = {max: ">", min: "<"}  # the second number is given back where it is so
 

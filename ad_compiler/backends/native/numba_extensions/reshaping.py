@@ -16,8 +16,7 @@ from typing import Any
 from llvmlite.ir import Constant
 from numba.core import cgutils, lowering, types
 
-from ad_compiler.backends.native.numba_extensions.addressing import is_word
-from ad_compiler.backends.native.numba_extensions.peeling import part
+from ad_compiler.backends.native.numba_extensions.whole_numbers import count_of_words, words
 
 OTHER_SIZE = "total size of new array must be unchanged"
 
@@ -38,10 +37,8 @@ class Reshaping(lowering.Lower):
 
         builder, context = self.builder, self.context
         source = context.make_array(given_kind)(context, builder, given)
-        value = self.loadvar(lengths.name)
-        is_tuple = isinstance(self.typeof(lengths.name), types.BaseTuple)
-        shape = [part(builder, value, axis) for axis in range(kind.ndim)] if is_tuple else [value]
-        word = value.type if not is_tuple else shape[0].type
+        shape = words(builder, self.typeof(lengths.name), self.loadvar(lengths.name))
+        word = shape[0].type
         strides, size, is_wrong = [source.itemsize], Constant(word, 1), Constant(cgutils.bool_t, 0)
         for length in reversed(shape):
             strides.insert(0, builder.mul(strides[0], length))
@@ -68,5 +65,4 @@ class Reshaping(lowering.Lower):
 def is_reshaping(called: Any, lengths: Any) -> bool:
     if not isinstance(called, types.BoundFunction) or called.typing_key != "array.reshape":
         return False
-    kinds = lengths.types if isinstance(lengths, types.BaseTuple) else (lengths,)
-    return called.this.layout == "C" and len(kinds) > 0 and all(map(is_word, kinds))
+    return called.this.layout == "C" and count_of_words(lengths) > 0
