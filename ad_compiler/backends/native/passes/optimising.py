@@ -19,6 +19,7 @@
     vectorising      calls and sums that keep LLVM from vectorising a loop are replaced
     blocking         short loops over exp, log and tanh are written so that LLVM vectorises them
     reusing          arrays made of one that is not needed any more take over its memory
+    starting         sweeps over a grid begin with what its array would be filled with
 
 Each changes the sweeps in place, and relies on what those before it leave: gathering looks for nests as they
 were lowered; that an array is needed for an element or a row at a time shows once nests are fused; memory is
@@ -49,6 +50,7 @@ from ad_compiler.backends.native.passes.reusing import reuse
 from ad_compiler.backends.native.passes.scalarising import scalarise
 from ad_compiler.backends.native.passes.shrinking import shrink
 from ad_compiler.backends.native.passes.skewing import skew
+from ad_compiler.backends.native.passes.starting import Starter
 from ad_compiler.backends.native.passes.vectorising import vectorise
 from ad_compiler.backends.native.passes.windows import Windower
 
@@ -86,6 +88,7 @@ def optimise(
     block_loops(sweeps, apart, frame.fresh)
     if not parallel:
         reuse(sweeps, outputs)
+        Starter(sweeps, dtypes(frame, sweeps)).run()
     return apart
 
 

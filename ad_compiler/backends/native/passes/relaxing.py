@@ -1,10 +1,10 @@
 """Sweeps over a grid in which each cell becomes the weighted sum of its neighbours are done ten at a time.
 
-    for step in range(n):                          done = sweep_grid(u, f, a + 1, b + 1, w, -c, n, "nswef")
-        for i in range(1, a):                      for step in range(done, n):
-            for j in range(1, b):          ->          for i in range(1, a):
-                u[i, j] = w * (                            for j in range(1, b):
-                    u[i - 1, j] + u[i + 1, j]                  ...
+    for step in range(n):                     done = sweep_grid(u, u, 1.0, f, a + 1, b + 1, w, -c, n, "nswef")
+        for i in range(1, a):                 for step in range(done, n):
+            for j in range(1, b):      ->         for i in range(1, a):
+                u[i, j] = w * (                       for j in range(1, b):
+                    u[i - 1, j] + u[i + 1, j]             ...
                     + u[i, j - 1] + u[i, j + 1] - c * f[i, j])
 
 `run_time/grid_sweeps.py` goes over the grid in another order, to the same bits, and says how many sweeps it
@@ -58,7 +58,8 @@ class Relaxation:
     """What sweeps do to a grid.
 
     `order` has the terms of the sum, a letter each, "f" for the element of `source` times `scale`. Of
-    the adjoint, where sums are in any order, `source` is the cotangent of what is added.
+    the adjoint, where sums are in any order, it has "+f" if `source`, the cotangent of what is added, is
+    added to.
     """
 
     grid: str
@@ -123,7 +124,7 @@ class Relaxer:
             return []
         rows, columns = (number.substitute(counts) for number in found.cell)
         done = self.fresh("done")
-        given = [found.grid, found.source or found.grid, str(rows), str(columns)]
+        given = [found.grid, found.grid, "1.0", found.source or found.grid, str(rows), str(columns)]
         given += [text_of(found.weight), text_of(found.scale), str(stop - first), f'"{found.order}"']
         text = f"{done} = {name}({', '.join(given)})"
         left = first + Affine.of(done)
@@ -233,7 +234,7 @@ def adjoint_relaxation(loop: Repeat) -> Relaxation | None:
         return None
     for source, product in sources.items():
         scale = quotient(product, weight)
-        return None if scale is None else Relaxation(grid, here, source, weight.expression, scale, "f", True)
+        return None if scale is None else Relaxation(grid, here, source, weight.expression, scale, "+f", True)
     return Relaxation(grid, here, None, weight.expression, ONE, "", True)
 
 

@@ -143,8 +143,9 @@ class Crossing:
         self.leave(is_added=True)
 
     def leave(self, is_added: bool = False) -> None:
-        """Only the cells inside of the grid are written, or added to."""
+        """Only the cells inside of the grid are written, times the first factor, or added to."""
         builder, vectors = self.builder, self.vectors
+        factor = vectors.filled(self.first_factor)
         last_row, last_column = (builder.sub(count, WORD(1)) for count in self.counts)
         with self.blocks(builder.add(last_column, WORD(LANES))) as (column, _):
             columns_of = [builder.sub(column, WORD(lane)) for lane in range(LANES)]
@@ -160,7 +161,8 @@ class Crossing:
                         mask = builder.and_(mask, vectors.filled(builder.icmp_signed(*bound)))
                     address = self.address(row, columns_of[lane])
                     if is_added:
-                        factor = vectors.filled(self.first_factor)
                         vector = vectors.fused(vector, factor, vectors.load(address, mask))
+                    else:
+                        vector = builder.fmul(vector, factor)
                     vectors.store(vector, address, mask)
         builder.ret_void()

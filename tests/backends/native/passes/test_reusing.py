@@ -91,7 +91,7 @@ def test_what_is_written() -> None:
         ([MAKE, nest(into("w", twice("u")))], False),
         ([MAKE, line("total = np.sum(u)", "total")], False),
         ([nest(into("v", Scalar("1.0"))), nest(into("v", twice("u")))], False),
-        ([line("sweep_grid(v, w)", "v"), MAKE], False),
+        ([line("sweep_grid(v, v, 1.0, w)", "v"), MAKE], False),
     ],
 )
 def test_how_elements_are_read(body: list[Code], may_be: bool) -> None:
@@ -117,8 +117,8 @@ def test_what_is_alike(made: list[Code], may_be: bool) -> None:
 @pytest.mark.parametrize(
     ("text", "written", "may_be"),
     [
-        ("sweep_grid(u, x)", {"u"}, True),
-        ("done = sweep_grid(u, x)", {"done", "u"}, True),
+        ("sweep_grid(u, u, 1.0, x)", {"u"}, True),
+        ("done = sweep_grid(u, u, 1.0, x)", {"done", "u"}, True),
         ("product_with_vector(x, u, y)", {"y"}, True),
         ("y = u", {"y"}, False),
         ("y = u[1:]", {"y"}, False),

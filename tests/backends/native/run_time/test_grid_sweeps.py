@@ -34,12 +34,12 @@ SPECIAL = [np.inf, -np.inf, np.nan, 5e-324, 1e308, -1e308, -0.0]
 
 @numba.njit
 def swept(u: Any, f: Any, rows: int, columns: int, weight: float, steps: int) -> Any:
-    return sweep_grid(u, f, rows, columns, weight, 1.0, steps, "nswef")
+    return sweep_grid(u, u, 1.0, f, rows, columns, weight, 1.0, steps, "nswef")
 
 
 @numba.njit
 def swept_back(u_bar: Any, f_bar: Any, rows: int, columns: int, weight: float, steps: int) -> Any:
-    return sweep_grid_back(u_bar, f_bar, rows, columns, weight, 1.0, steps, "f")
+    return sweep_grid_back(u_bar, u_bar, 1.0, f_bar, rows, columns, weight, 1.0, steps, "+f")
 
 
 @numba.njit
@@ -203,7 +203,7 @@ def test_orders(order: str) -> None:
         f"""
 @numba.njit
 def swept(u, f, rows, columns):
-    return sweep_grid(u, f, rows, columns, {weight}, -1.7, 10, "{order}")
+    return sweep_grid(u, u, 1.0, f, rows, columns, {weight}, -1.7, 10, "{order}")
 
 @numba.njit
 def in_loops(u, f, rows, columns):
@@ -220,10 +220,74 @@ def in_loops(u, f, rows, columns):
     np.testing.assert_array_equal(u, expected)
 
 
+@numba.njit
+def swept_from(u: Any, start: Any, factor: float, f: Any, rows: int, columns: int, steps: int) -> Any:
+    return sweep_grid(u, start, factor, f, rows, columns, 0.25, 1.7, steps, "nswef")
+
+
+@numba.njit
+def swept_back_from(
+    u_bar: Any, start: Any, factor: float, f_bar: Any, rows: int, columns: int, steps: int
+) -> Any:
+    return sweep_grid_back(u_bar, start, factor, f_bar, rows, columns, 0.25, 1.7, steps, "=f")
+
+
+STARTS: dict[str, Any] = {
+    "lines": lambda start: start,
+    "columns": np.asfortranarray,
+    "strided": lambda start: np.repeat(start, 3, axis=1)[:, ::3],
+    "backwards": lambda start: start[::-1, ::-1].copy()[::-1, ::-1],
+}
+
+
+@pytest.mark.parametrize("kind", STARTS)
+@pytest.mark.parametrize("shape", [(53, 3), (60, 37), (71, 80)])
+def test_starts(kind: str, shape: tuple[int, int]) -> None:
+    """The grid is a multiple of another array, and the cotangent of what is added is new: all is written."""
+    rows, columns = 53, min(shape[1], 30)
+    for steps in (10, 25):
+        start, f = arrays(*shape)
+        expected, others = -1.5 * start, np.zeros(shape)
+        given = STARTS[kind](start)
+        u, f_bar = np.full(shape, np.nan), np.full(shape, np.nan)
+        assert swept_from(u, given, -1.5, f, rows, columns, steps) == steps // 10 * 10
+        in_loops(expected, 1.7 * f, rows, columns, 0.25, steps // 10 * 10)
+        np.testing.assert_array_equal(u, expected)
+        u[...] = np.nan
+        assert swept_back_from(u, given, -1.5, f_bar, rows, columns, steps) == steps // 10 * 10
+        expected = -1.5 * start
+        in_loops_back(expected, others, rows, columns, 0.25, steps // 10 * 10)
+        np.testing.assert_allclose(u, expected, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(f_bar, 1.7 * others, rtol=1e-12, atol=1e-14)
+        np.testing.assert_array_equal(given, start)
+    smaller = np.full((rows - 1, columns - 1), np.nan)  # as small as what is added may be
+    assert swept_back_from(u, given, -1.5, smaller, rows, columns, steps) == 20
+    np.testing.assert_array_equal(smaller, f_bar[: rows - 1, : columns - 1])
+
+
+def test_an_array_that_starts_as_a_multiple_of_itself() -> None:
+    (u, f), (expected, _) = arrays(60, 37), arrays(60, 37)
+    assert swept_from(u, u, 2.0, f, 57, 31, 10) == 10
+    expected *= 2.0
+    in_loops(expected, 1.7 * f, 57, 31, 0.25, 10)
+    np.testing.assert_array_equal(u, expected)
+
+
+@pytest.mark.parametrize("kind", STARTS)
+def test_too_few_sweeps_to_start(kind: str) -> None:
+    """Nothing has been written."""
+    start, f = arrays(60, 37)
+    for function in (swept_from, swept_back_from):
+        u, other = np.full((60, 37), 7.0), f.copy()
+        assert function(u, STARTS[kind](start), 2.0, other, 60, 37, 9) == 0
+        assert (u == 7.0).all()
+        np.testing.assert_array_equal(other, f)
+
+
 @pytest.mark.parametrize("order", ["nsw", "nswee", "nswex", "nsweff"])
 def test_no_order(order: str) -> None:
     with pytest.raises(numba.TypingError, match="does not say what the terms are"):
-        numba.njit(lambda u: sweep_grid(u, u, 60, 60, 0.25, 1.0, 10, order))(np.ones((60, 60)))
+        numba.njit(lambda u: sweep_grid(u, u, 1.0, u, 60, 60, 0.25, 1.0, 10, order))(np.ones((60, 60)))
 
 
 def leave_nan(rows: int, columns: int) -> None:
@@ -267,7 +331,7 @@ def test_processors_without_these_vectors() -> None:
 import numba, numpy as np
 from ad_compiler.backends.native.run_time.grid_sweeps import sweep_grid
 u = np.ones((60, 60))
-print(numba.njit(lambda u, f: sweep_grid(u, f, 60, 60, 0.25, 1.0, 10, "nswef"))(u, u.copy()))
+print(numba.njit(lambda u, f: sweep_grid(u, u, 1.0, f, 60, 60, 0.25, 1.0, 10, "nswef"))(u, u.copy()))
 """
     environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
     done = subprocess.run(
