@@ -14,7 +14,8 @@ from ad_compiler.backends.native.accessing import accesses
 from ad_compiler.backends.native.affine import Affine
 from ad_compiler.backends.native.nests import Allocate, Code, Nest, Scalar, Store, names_in
 
-ZEROS = ("0.0", "0", "np.float32(0.0)", "False")
+ZERO_OF = {"np.float64": "0.0", "np.float32": "np.float32(0.0)", "np.bool_": "False"}
+ZEROS = {*ZERO_OF.values(), "0"}
 
 
 def clear(body: list[Code]) -> None:
@@ -46,6 +47,13 @@ def fills(code: Code, made: Code) -> bool:
         extents.pop(str(number), Affine.of(1) if number == 0 else None) == extent
         for number, extent in zip(store.index, made.extents, strict=True)
     )
+
+
+def filled_with_zeros(made: Allocate, subscripts: list[str]) -> Nest:
+    """What fills an array with zeros; `subscripts` are the names of those that nests have."""
+    loops = list(zip(subscripts, made.extents, strict=False))
+    index = tuple(Affine.of(name) for name, _ in loops)
+    return Nest(loops, [Store(made.name, index, Scalar(ZERO_OF.get(made.dtype, "0")))])
 
 
 def is_zero(store: Store) -> bool:

@@ -18,7 +18,7 @@
     skewing          sweeps over the rows of a grid become one, some rows behind each other
     vectorising      calls and sums that keep LLVM from vectorising a loop are replaced
     blocking         short loops over exp, log and tanh are written so that LLVM vectorises them
-    reusing          arrays made of one that is not needed any more take over its memory
+    reusing          arrays take over the memory of those that are not needed any more
     starting         sweeps over a grid begin with what its array would be filled with
 
 Each changes the sweeps in place, and relies on what those before it leave: gathering looks for nests as they
@@ -87,8 +87,8 @@ def optimise(
         vectorise(sweep)
     block_loops(sweeps, apart, frame.fresh)
     if not parallel:
-        reuse(sweeps, outputs)
-        Starter(sweeps, dtypes(frame, sweeps)).run()
+        reuse(sweeps, outputs, frame.subscripts)
+        Starter(sweeps, dtypes(frame, sweeps), frame.subscripts).run()
     return apart
 
 

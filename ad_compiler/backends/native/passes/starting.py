@@ -41,6 +41,7 @@ from ad_compiler.backends.native.nests import (
     sides,
     text_of,
 )
+from ad_compiler.backends.native.passes.clearing import filled_with_zeros
 from ad_compiler.backends.native.passes.contracting import factors_of
 from ad_compiler.backends.native.passes.linear import ONE
 from ad_compiler.backends.native.passes.relaxing import is_invariant
@@ -52,8 +53,8 @@ SWEEPS = re.compile(r'(\w+) = (sweep_grid\w*)\((\w+), \3, 1\.0, (\w+), (.*), "(.
 class Starter:
     """Rewrites the sweeps over grids in a program's sweeps, forward and reverse, in place."""
 
-    def __init__(self, programs: list[list[Code]], dtypes: dict[str, str]) -> None:
-        self.programs, self.dtypes = programs, dtypes
+    def __init__(self, programs: list[list[Code]], dtypes: dict[str, str], subscripts: list[str]) -> None:
+        self.programs, self.dtypes, self.subscripts = programs, dtypes, subscripts
         self.root = alias_roots(programs)
         codes = [code for program in programs for code in codes_in(program)]
         given = Counter(name for code in codes for name in names_bound(code))
@@ -87,7 +88,7 @@ class Starter:
         if order == "+f" and isinstance(made, Allocate) and made.zeros:
             order = "=f"
             body[body.index(made)] = Allocate(made.name, made.extents, made.dtype)
-            left.append(zeros(made))
+            left.append(filled_with_zeros(made, self.subscripts))
         if left:
             line.text = f'{done} = {function}({grid}, {start}, {factor}, {source}, {given}, "{order}")'
             line.reads = names_in(line.text)
@@ -156,11 +157,3 @@ def taken(nest: Code, body: list[Code]) -> list[Code]:
     found = body[first:stop]
     del body[first:stop]
     return found
-
-
-def zeros(made: Allocate) -> Nest:
-    """What fills an array with zeros."""
-    indices = ["k", "l"]
-    value = Scalar("0.0")
-    store = Store(made.name, tuple(map(Affine.of, indices)), value)
-    return Nest(list(zip(indices, made.extents, strict=True)), [store])

@@ -23,11 +23,13 @@ from ad_compiler.backends.native.nests import (
     Repeat,
     Scalar,
     Store,
+    text_of,
 )
 from ad_compiler.backends.native.passes.reusing import reuse
 
 pytest.importorskip("numba")
 
+SUBSCRIPTS = ["k", "l", "p"]
 N, ROW, COLUMN = Affine.of("n"), Affine.of("i"), Affine.of("j")
 LOOPS = [("i", N), ("j", N)]
 
@@ -57,13 +59,13 @@ MAKE = nest(into("v", twice("u")))
 
 
 def is_reused(program: list[Code], outputs: list[str], others: list[Code] | None = None) -> bool:
-    reuse([program, others or []], outputs)
+    reuse([program, others or []], outputs, SUBSCRIPTS)
     return any(isinstance(code, Line) and code.text == "v = u" for code in program)
 
 
 def test_what_is_written() -> None:
     program: list[Code] = [array("u"), FILL, array("v"), Comment("# v = 2 * u"), MAKE]
-    reuse([program, []], ["v"])
+    reuse([program, []], ["v"], SUBSCRIPTS)
     assert [type(code) for code in program] == [Allocate, Nest, Comment, Line, Comment, Nest]
     memory, alias = program[2:4]
     assert isinstance(memory, Comment) and memory.text == "# the memory of u, which is not needed any more"
@@ -143,13 +145,61 @@ def test_what_is_returned_or_read_by_another_sweep_stays() -> None:
 def test_memory_is_taken_over_once_each_time() -> None:
     both = nest(Define("t", twice("u")), into("v", Scalar("t")), into("w", Scalar("t")))
     program: list[Code] = [*map(array, "uvw"), FILL, both]
-    reuse([program, []], ["v", "w"])
+    reuse([program, []], ["v", "w"], SUBSCRIPTS)
     assert [code.text for code in program if isinstance(code, Line)] == ["v = u"]
     assert [code.name for code in program if isinstance(code, Allocate)] == ["u", "w"]
     program = [array(name) for name in "uvw"]
     program += [FILL, MAKE, nest(into("w", twice("v")))]
-    reuse([program, []], ["w"])
+    reuse([program, []], ["w"], SUBSCRIPTS)
     assert [code.text for code in program if isinstance(code, Line)] == ["v = u", "w = v"]
+
+
+USE = line("product_with_vector(x, u, y)", "y")
+
+
+@pytest.mark.parametrize(
+    ("program", "may_be"),
+    [
+        ([array("u"), FILL, USE, array("v")], True),
+        ([array("u"), FILL, Repeat("for t in range(n):", [nest(into("w", twice("u")))]), array("v")], True),
+        ([array("u"), FILL, array("v"), nest(into("w", twice("u")))], False),
+        ([array("u"), FILL, array("v"), Repeat("for t in range(u[0, 0]):", [USE])], False),
+        ([array("u"), array("v"), FILL], False),
+        ([array("u", "np.float32"), FILL, array("v")], False),
+        ([array("u", extents=(N, N - 1)), FILL, array("v")], False),
+        ([array("u"), FILL, line("w = u", "w"), array("v")], False),
+        ([array("u"), array("u"), FILL, array("v")], False),
+        ([array("u"), FILL, array("v"), array("v")], False),
+    ],
+)
+def test_arrays_after_the_last_use_of_another_one(program: list[Code], may_be: bool) -> None:
+    program = [*program, nest(into("v", Scalar("1.0")))]
+    assert is_reused(program, ["v", "w"]) is may_be
+    assert any(isinstance(code, Allocate) and code.name == "v" for code in program) is not may_be
+
+
+@pytest.mark.parametrize(
+    ("dtype", "zero"),
+    [("np.float64", "0.0"), ("np.float32", "np.float32(0.0)"), ("np.int64", "0"), ("np.bool_", "False")],
+)
+def test_zeros(dtype: str, zero: str) -> None:
+    made = Allocate("v", (N, N), dtype, zeros=True)
+    program: list[Code] = [array("u", dtype), FILL, Comment("# v"), made, nest(into("v", Scalar("1"), ROW))]
+    reuse([program, []], ["v"], SUBSCRIPTS)
+    comment, alias, fill = program[3:6]
+    assert isinstance(comment, Comment) and "the memory of u" in comment.text
+    assert isinstance(alias, Line) and alias.text == "v = u"
+    assert isinstance(fill, Nest) and fill.loops == [("k", N), ("l", N)]
+    (store,) = fill.body
+    assert isinstance(store, Store)
+    assert (store.array, list(map(str, store.index)), text_of(store.value)) == ("v", ["k", "l"], zero)
+
+
+def test_memory_is_taken_over_by_one_of_two() -> None:
+    program: list[Code] = [array("u"), FILL, USE, array("v"), array("w"), nest(into("v", Scalar("1.0")))]
+    program += [nest(into("w", twice("v")))]
+    reuse([program, []], ["v", "w"], SUBSCRIPTS)
+    assert [code.text for code in program if isinstance(code, Line)] == ["product_with_vector(x, u, y)", "v = u"]
 
 
 def smoothed(x: Any, steps: Any) -> Any:

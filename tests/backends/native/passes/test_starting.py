@@ -29,6 +29,7 @@ from ad_compiler.backends.native.passes.starting import Starter
 
 pytest.importorskip("numba")
 
+SUBSCRIPTS = ["k", "l", "p"]
 N, ROW, COLUMN = Affine.of("n"), Affine.of("i"), Affine.of("j")
 DTYPES = {"u": "np.float64", "v": "np.float64", "x": "np.float64", "single": "np.float32"}
 MADE = Allocate("u", (N, N), "np.float64")
@@ -64,7 +65,7 @@ def line(text: str, *written: str) -> Line:
 
 def given(program: list[Code]) -> tuple[str, str]:
     """What the grid of a program starts with, once it is rewritten."""
-    Starter([program, []], DTYPES).run()
+    Starter([program, []], DTYPES, SUBSCRIPTS).run()
     (call,) = [code for code in codes_in(program) if isinstance(code, Line) and "sweep_grid" in code.text]
     _, start, factor, *_ = call.text.split(", ")
     return start, factor
@@ -76,7 +77,7 @@ COPY = nest(element("x"))
 def test_what_is_written() -> None:
     comment, made = Comment("# u = 2.0 * x"), nest(times(Scalar("2.0"), element("x")))
     program: list[Code] = [MADE, comment, made, sweeps()]
-    Starter([program, []], DTYPES).run()
+    Starter([program, []], DTYPES, SUBSCRIPTS).run()
     allocation, call, choice = program
     assert allocation is MADE
     assert isinstance(call, Line)
@@ -89,7 +90,7 @@ def test_what_is_written() -> None:
 
 def test_a_cotangent_that_is_zero() -> None:
     program: list[Code] = [MADE, BAR, COPY, sweeps_back()]
-    Starter([program, []], DTYPES).run()
+    Starter([program, []], DTYPES, SUBSCRIPTS).run()
     _, made, call, choice = program
     assert isinstance(made, Allocate) and not made.zeros
     assert isinstance(call, Line)
@@ -108,7 +109,7 @@ def test_a_cotangent_that_is_zero() -> None:
 )
 def test_a_cotangent_that_may_be_something_else(between: Code) -> None:
     program: list[Code] = [MADE, BAR, between, sweeps_back()]
-    Starter([program, []], DTYPES).run()
+    Starter([program, []], DTYPES, SUBSCRIPTS).run()
     assert program[1] is BAR
     assert isinstance(program[-1], Line) and program[-1].text == sweeps_back().text
 
