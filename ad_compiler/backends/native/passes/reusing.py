@@ -85,7 +85,7 @@ class Reuser:
         for nest in [code for code in self.program if isinstance(code, Nest)]:
             for new, old in list(self.pairs(nest)):
                 if old in self.own:
-                    place = next(place for place, code in enumerate(self.program) if code is nest)
+                    place = self.program.index(nest)
                     while place and isinstance(self.program[place - 1], Comment):
                         place -= 1
                     self.program[place:place] = self.take_over(new, old)

@@ -199,7 +199,10 @@ def test_memory_is_taken_over_by_one_of_two() -> None:
     program: list[Code] = [array("u"), FILL, USE, array("v"), array("w"), nest(into("v", Scalar("1.0")))]
     program += [nest(into("w", twice("v")))]
     reuse([program, []], ["v", "w"], SUBSCRIPTS)
-    assert [code.text for code in program if isinstance(code, Line)] == ["product_with_vector(x, u, y)", "v = u"]
+    assert [code.text for code in program if isinstance(code, Line)] == [
+        "product_with_vector(x, u, y)",
+        "v = u",
+    ]
 
 
 def smoothed(x: Any, steps: Any) -> Any:
