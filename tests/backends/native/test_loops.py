@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -329,3 +330,26 @@ def test_a_recurrence_is_carried(f: Function, args: tuple[Any, ...], is_carried:
         expected_value, expected = value_and_grad(f)(*fewer)
         assert value == pytest.approx(expected_value, rel=1e-12)
         np.testing.assert_allclose(gradient, expected, rtol=1e-11, atol=1e-13)
+
+
+def test_a_tape_that_nobody_reads() -> None:
+    """The reverse loop has nothing to do, and is gone; how often the loop was left is still written down."""
+
+    def program(s: Any, r: Any, w: Any, k: Any) -> Any:
+        x = np.maximum(s, w[0])
+        if len(w) % 2 == 1:
+            return np.sum(np.sin(w))
+        for _ in range(0, k, k + 1):
+            for j in range(0, 4, 2):
+                if r > -0.3 and x < 0.7:
+                    break
+                s += 0.05 * j
+        return s + np.sin(r) + np.sum(w)
+
+    native = value_and_grad(program, argnums=(0, 1, 2), backend="numba", cache=False)
+    for size, k, r in itertools.product((3, 4), (0, 2), (-0.5, 0.5)):
+        given = (0.2, r, np.linspace(-0.5, 0.5, size), k)
+        found, expected = native(*given), value_and_grad(program, argnums=(0, 1, 2))(*given)
+        np.testing.assert_allclose(found[0], expected[0], rtol=1e-14)
+        for gradient, other in zip(found[1], expected[1], strict=True):
+            np.testing.assert_allclose(gradient, other, rtol=1e-14)

@@ -79,7 +79,9 @@ class Tapes:
         return name
 
     def make(self, node: Operation) -> None:
-        """Begin a tape: its arrays are made when it is known what is kept on it."""
+        """Begin a tape: its arrays are made when it is known what is kept on it, if it is ever read."""
+        if node.result not in self.read:
+            return
         count = self.whole("count")
         tape = Tape(count, self.read[node.result], depth=len(self.turns))
         if node.primitive.name == "checkpoints":
@@ -130,6 +132,8 @@ class Tapes:
 
     def push(self, node: Operation) -> None:
         """Keep values as the next entry, each in an array of its own."""
+        if node.arguments[0] not in self.tapes:
+            return
         frame = self.frame
         tape = self.tapes[node.arguments[0]]
         capacity = self.capacity(tape)
